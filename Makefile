@@ -1,0 +1,58 @@
+# `make demo` and `make test` need Python 3.10 or later and a C compiler, nothing else:
+# each makes .venv when it is missing or older than the two files that describe it.
+
+PYTHON ?= python3
+JOBS   ?= 2
+VENV   := .venv
+BIN    := $(VENV)/bin
+SOURCE := ad_core bridges robotics_ad robograd
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test coverage lint format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## run the demonstration on the packaged arm; writes demo.png
+	$(BIN)/robograd demo
+
+test: $(VENV)/.dev ## run the tests
+	$(BIN)/python -m pytest -n $(JOBS)
+
+coverage: $(VENV)/.dev ## run the tests and report the lines and branches they reach
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
+
+lint: $(VENV)/.dev ## check style, format, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## rewrite the sources in the project's format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.bench ## time ours beside the peers
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the environment, caches and outputs
+	rm -rf $(VENV) build dist .kernel-cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f demo.png .coverage
+	find $(SOURCE) tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# A stamp for each set of extras; .dev holds all that .demo does.
+$(VENV)/.demo: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[viz]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $(VENV)/.demo $@
+
+$(VENV)/.bench: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	touch $@
