@@ -1,0 +1,37 @@
+"""Settings that every test shares: one thread each, a kernel cache of the checkout's own, markers."""
+
+import os
+from pathlib import Path
+
+# Before numpy or torch is imported: two test processes share two cores, so that a thread pool in
+# each would only add switching. Tests of threading ask for their threads by name.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+# Compiled kernels are found again by the next run, and the user's own cache is left alone.
+os.environ.setdefault("ROBOGRAD_CACHE", str(Path(__file__).parents[1] / ".kernel-cache"))
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Deadlines fail on a noisy machine, and a pull request should not fail by the luck of its draw:
+# under CI the examples are the same each time, at a developer's desk they are new.
+settings.register_profile(
+    "robograd",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("robograd")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked ``gpu`` where there is no CUDA device."""
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if not on_gpu:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
