@@ -1,4 +1,4 @@
-"""Settings that every test shares: one thread each, a kernel cache of the checkout's own, markers."""
+"""What every test shares: one thread each, a kernel cache in the checkout, markers, hypothesis."""
 
 import os
 from pathlib import Path
