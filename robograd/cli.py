@@ -1,14 +1,91 @@
-"""The ``robograd`` command."""
+"""The ``robograd`` command: parse the arguments, call what does the work, say what went wrong.
+
+Each subcommand imports what it needs when it runs, so that ``robograd --help`` answers at once.
+"""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-import robograd
+from robograd import __version__
+
+_USER_ERRORS = (ValueError, TypeError, NotImplementedError, OSError, ImportError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line ``argv`` and return the exit status."""
-    parser = argparse.ArgumentParser(prog="robograd")
-    parser.add_argument("--version", action="version", version=f"robograd {robograd.__version__}")
-    parser.parse_args(argv)
+    """Run the command line ``argv`` (``sys.argv[1:]`` if None) and return the exit status.
+
+    0 is success, 1 a fault that is reported in one line on standard error, 2 a command line that
+    does not parse, 130 an interrupt from the keyboard.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except _USER_ERRORS as error:
+        if arguments.traceback:
+            raise
+        print(f"robograd {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"robograd {arguments.command}: interrupted", file=sys.stderr)
+        return 130
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="robograd",
+        description="Robot kinematics and dynamics as one differentiable graph.",
+    )
+    parser.add_argument("--version", action="version", version=f"robograd {__version__}")
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where in the code an error arose"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="batched kinematics, a trained inverse kinematics network, an optimal swing",
+        description="Run one robot graph as a kernel, as a torch layer in training and as an "
+        "IPOPT program, and draw the results.",
+    )
+    demo.add_argument("--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm")
+    demo.add_argument("--link", metavar="NAME", help="the link to place; default: the last one")
+    demo.add_argument(
+        "--output",
+        type=Path,
+        default=Path("demo.png"),
+        metavar="FILE",
+        help="where the picture goes (default: %(default)s)",
+    )
+    demo.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
+    demo.set_defaults(run=_demo)
+
+    info = commands.add_parser("info", help="versions, compiler, cache: what a bug report needs")
+    info.set_defaults(run=_info)
+
+    cache = commands.add_parser("cache", help="the compiled kernels on disk")
+    actions = cache.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("info", help="where they are, how many, how large").set_defaults(
+        run=_cache_info
+    )
+    actions.add_parser("clear", help="remove them all").set_defaults(run=_cache_clear)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from robograd.demo import run_demo
+
+    run_demo(
+        urdf=arguments.urdf, link=arguments.link, output=arguments.output, seed=arguments.seed
+    )
+
+
+def _info(_: argparse.Namespace) -> None:
+    from robograd.info import environment
+
+    rows = environment()
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:{width}}  {value}")
