@@ -1,0 +1,68 @@
+"""An expression graph of scalars and vectors with exact derivatives.
+
+Write a function once; evaluate and differentiate it here, or hand it to an engine of `bridges`.
+Everything public is re-exported below; `ad_core.math` has the mathematical functions.
+"""
+
+from ad_core.expr import (
+    ADFunctionCall,
+    ADTerminal,
+    Constant,
+    Expression,
+    ExpressionLike,
+    constant,
+    var,
+)
+from ad_core.interface import ADFunctionInterface
+from ad_core.op import Composite, composite
+from ad_core.ops import (
+    abs_,
+    add,
+    cond,
+    cond3,
+    div,
+    getitem,
+    maximum,
+    minimum,
+    mod,
+    mul,
+    neg,
+    pow_,
+    setitem,
+    stack,
+    sub,
+    sum_,
+)
+
+FINITE_DIFFERENCE_RES = 1e-6
+"""The step of finite differences; assign `ad_core.FINITE_DIFFERENCE_RES` to change it."""
+
+__all__ = [
+    "FINITE_DIFFERENCE_RES",
+    "ADFunctionCall",
+    "ADFunctionInterface",
+    "ADTerminal",
+    "Composite",
+    "Constant",
+    "Expression",
+    "ExpressionLike",
+    "abs_",
+    "add",
+    "composite",
+    "cond",
+    "cond3",
+    "constant",
+    "div",
+    "getitem",
+    "maximum",
+    "minimum",
+    "mod",
+    "mul",
+    "neg",
+    "pow_",
+    "setitem",
+    "stack",
+    "sub",
+    "sum_",
+    "var",
+]

@@ -1,0 +1,283 @@
+"""Evaluation on numpy: values, Jacobians, products and batches, from cached programs.
+
+The first evaluation of an expression with inputs of given sizes lowers and differentiates it; later
+ones only run the program. Programs live in a bounded cache beside the graph, never on its nodes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ad_core.derive import clean, derivative_graph, jvp_graph, vjp_graph
+from ad_core.errors import unknown_name, wrong_size
+from ad_core.expr import ADFunctionCall, ADTerminal, Array, Expression, as_batch, as_value
+from ad_core.graph import terminals
+from ad_core.lower import SizeProbe, fix_sizes, make_tape
+from ad_core.program import Program, scalar_flags
+
+CACHE_SIZE = 512
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+Built = tuple[Program, Any]
+
+_cache: OrderedDict[object, tuple[list[weakref.ref[Expression]], Built]] = OrderedDict()
+
+
+def _cached(
+    roots: Sequence[Expression], key: tuple[object, ...], build: Callable[[], Built]
+) -> Built:
+    """The program for these very nodes and this key; a recycled id is told by a dead reference."""
+    full = (tuple(id(r) for r in roots), *key)
+    entry = _cache.get(full)
+    if entry is not None and all(ref() is r for ref, r in zip(entry[0], roots, strict=True)):
+        return entry[1]
+    built = build()
+    _cache[full] = ([weakref.ref(r) for r in roots], built)
+    _cache.move_to_end(full)
+    while len(_cache) > CACHE_SIZE:
+        _cache.popitem(last=False)
+    return built
+
+
+def _bind(values: Mapping[str, ArrayLike]) -> tuple[dict[str, Array], Shapes]:
+    arrays = {name: as_value(value, name) for name, value in values.items()}
+    return arrays, tuple((name, a.shape) for name, a in arrays.items())
+
+
+def _vectors(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: a if a.ndim else a.reshape(1) for name, a in arrays.items()}
+
+
+def _check_names(roots: Sequence[Expression], given: Mapping[str, object]) -> dict[str, int | None]:
+    """The variables of the roots; raises unless exactly they are bound."""
+    declared = terminals(roots)
+    for name in given:
+        if name not in declared:
+            raise unknown_name("variable", name, declared)
+    for name in declared:
+        if name not in given:
+            raise ValueError(f"variable '{name}' has no value; bound: {', '.join(given) or 'none'}")
+    return declared
+
+
+def _fixed(
+    roots: Sequence[Expression], arrays: Mapping[str, Array]
+) -> tuple[list[Expression], list[tuple[str, int]]]:
+    sizes = {name: a.shape[-1] if a.ndim else 1 for name, a in arrays.items()}
+    first = {n: a.reshape(-1, a.shape[-1])[0] if a.ndim > 1 else a for n, a in arrays.items()}
+    return fix_sizes(roots, sizes, _size_probe(first)), list(sizes.items())
+
+
+def _size_probe(arrays: Mapping[str, Array]) -> SizeProbe:
+    """Find the size of an opaque result by evaluating the call at the values at hand."""
+
+    def probe(call: ADFunctionCall) -> tuple[int, bool]:
+        args = evaluate_bound(call.args, arrays)
+        result = np.asarray(call.func.eval(*args), dtype=np.float64)
+        return result.size, result.ndim == 0
+
+    return probe
+
+
+def evaluate_bound(roots: Sequence[Expression], arrays: Mapping[str, Array]) -> list[Any]:
+    """`evaluate` where more names may be bound than the roots need."""
+    names = terminals(roots)
+    return evaluate(roots, {name: arrays[name] for name in names})
+
+
+def evaluate(roots: Sequence[Expression], values: Mapping[str, ArrayLike]) -> list[Any]:
+    """The value of each root: a float or an array `(n,)`."""
+    arrays, shapes = _bind(values)
+
+    def build() -> Built:
+        _check_names(roots, arrays)
+        fixed, inputs = _fixed(roots, arrays)
+        scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
+        program = Program(make_tape(fixed, inputs), scalar_inputs)
+        bound = {name: a.ndim == 0 for name, a in arrays.items()}
+        by_node = scalar_flags(roots, bound)
+        flags = [f.size == 1 and by_node[r] for f, r in zip(fixed, roots, strict=True)]
+        return program, flags
+
+    program, flags = _cached(roots, ("eval", shapes), build)
+    results = program.run(_vectors(arrays))
+    return [
+        float(v[0]) if scalar else np.array(v) for v, scalar in zip(results, flags, strict=True)
+    ]
+
+
+def evaluate_derivatives(
+    roots: Sequence[Expression], args: tuple[str, ...], values: Mapping[str, ArrayLike]
+) -> list[Array]:
+    """Each root's derivative w.r.t. the names in turn: `(n_out, n_args[0], ..., n_args[-1])`."""
+    arrays, shapes = _bind(values)
+    key = ("derivative", args, shapes)
+    program, plans = _cached(roots, key, lambda: _build_derivatives(roots, args, arrays, ()))
+    return _run_derivatives(program, plans, _vectors(arrays), ())
+
+
+def _build_derivatives(
+    roots: Sequence[Expression],
+    args: tuple[str, ...],
+    arrays: Mapping[str, Array],
+    batch: tuple[int, ...],
+) -> Built:
+    declared = _check_names(roots, arrays)
+    for arg in args:
+        if arg not in declared:
+            raise unknown_name("variable", arg, declared)
+    fixed, inputs = _fixed(roots, arrays)
+    sizes = dict(inputs)
+    orders = len(args)
+    seeds: list[tuple[str, int, int]] = []  # name, size, axis
+    graphs: list[Expression] = []
+    plans: list[tuple[bool, tuple[int, ...]]] = []
+    for number, root in enumerate(fixed):
+        n_out, dims = root.size or 0, tuple(sizes[a] for a in args)
+        reverse = n_out < dims[0]
+        tangents = [f"@{number}.{axis}" for axis in range(orders)]
+        if reverse:
+            cotangent = ADTerminal(tangents[0], n_out)
+            gradient = vjp_graph([root], [cotangent], [args[0]]).get(args[0])
+            start = [gradient] if gradient is not None else []
+        else:
+            start = [root]
+        first = 1 if reverse else 0
+        pairs = list(zip(args[first:], tangents[first:], strict=True))
+        graph = derivative_graph(start, pairs)[0] if start else None
+        plans.append((reverse, (n_out, *dims)))
+        if graph is None:
+            graphs.append(_zero(dims[0]))
+        else:
+            graphs.append(graph)
+        if reverse:
+            seeds.append((tangents[0], n_out, 0))
+        seeds.extend((t, sizes[a], axis + first) for axis, (a, t) in enumerate(pairs))
+    tape = make_tape(graphs, [*inputs, *((name, size) for name, size, _ in seeds)])
+    scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
+    basis = {name: (size, axis, orders) for name, size, axis in seeds}
+    return Program(tape, scalar_inputs), (plans, basis)
+
+
+def _zero(size: int) -> Expression:
+    return clean(jvp_graph([ADTerminal("@", size)], {})[0])
+
+
+def _run_derivatives(
+    program: Program, built: Any, vectors: dict[str, Array], batch: tuple[int, ...]
+) -> list[Array]:
+    plans, basis = built
+    unit = (1,) * len(batch)
+    bound = dict(vectors)
+    for name, (size, axis, orders) in basis.items():
+        axes = [1] * orders
+        axes[axis] = size
+        bound[name] = np.eye(size).reshape(*axes, *unit, size)
+    tensors: list[Array] = []
+    for value, (reverse, shape) in zip(program.run(bound), plans, strict=True):
+        n_out, *dims = shape
+        if reverse:  # axes: out, args[1:], batch, args[0]
+            whole = np.broadcast_to(value, (n_out, *dims[1:], *batch, dims[0]))
+            ordered = np.moveaxis(whole, -1, 1)
+        else:  # axes: args, batch, out
+            whole = np.broadcast_to(value, (*dims, *batch, n_out))
+            ordered = np.moveaxis(whole, -1, 0)
+        tensors.append(np.array(_batch_first(ordered, len(shape), len(batch))))
+    return tensors
+
+
+def _batch_first(tensor: Array, order: int, batch: int) -> Array:
+    """Move the batch axes before the tensor's own; they stand last, as the program leaves them."""
+    if not batch:
+        return tensor
+    return np.moveaxis(tensor, range(order, order + batch), range(batch))
+
+
+def evaluate_batch(root: Expression, values: Mapping[str, ArrayLike]) -> Array:
+    """Values `(*batch, n_out)` for inputs `(*batch, n)` whose batch axes broadcast."""
+    arrays = {name: as_batch(value, name) for name, value in values.items()}
+    key = ("batch", tuple((name, a.shape[-1]) for name, a in arrays.items()))
+
+    def build() -> Built:
+        _check_names([root], arrays)
+        fixed, inputs = _fixed([root], arrays)
+        return Program(make_tape(fixed, inputs)), fixed[0].size
+
+    batch = _batch_shape(arrays)
+    program, size = _cached([root], key, build)
+    return np.array(np.broadcast_to(program.run(arrays)[0], (*batch, size)))
+
+
+def evaluate_derivative_batch(root: Expression, arg: str, values: Mapping[str, ArrayLike]) -> Array:
+    """Jacobians `(*batch, n_out, n_arg)` for inputs `(*batch, n)`."""
+    arrays = {name: as_batch(value, name) for name, value in values.items()}
+    batch = _batch_shape(arrays)
+    key = ("derivative_batch", arg, tuple((name, a.shape[-1]) for name, a in arrays.items()))
+    program, plans = _cached([root], key, lambda: _build_derivatives([root], (arg,), arrays, batch))
+    return _run_derivatives(program, plans, arrays, batch)[0]
+
+
+def _batch_shape(arrays: Mapping[str, Array]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*(a.shape[:-1] for a in arrays.values()))
+    except ValueError as error:
+        shown = ", ".join(f"{name}: {a.shape}" for name, a in arrays.items())
+        raise ValueError(f"batch axes do not broadcast against each other ({shown})") from error
+
+
+def evaluate_jvp(
+    root: Expression, tangents: Mapping[str, ArrayLike], values: Mapping[str, ArrayLike]
+) -> Array:
+    """`sum_x (d root / d x) t_x`, shape `(n_out,)`."""
+    arrays, shapes = _bind(values)
+    pushed, tangent_shapes = _bind(tangents)
+
+    def build() -> Built:
+        declared = _check_names([root], arrays)
+        for name, tangent in pushed.items():
+            if name not in declared:
+                raise unknown_name("variable", name, declared)
+            if tangent.size != arrays[name].size:
+                raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
+        fixed, inputs = _fixed([root], arrays)
+        seeds = [(f"@{name}", tangent.size) for name, tangent in pushed.items()]
+        named = {n[1:]: ADTerminal(n, size) for n, size in seeds}
+        graph = clean(jvp_graph(fixed, named)[0])
+        scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
+        return Program(make_tape([graph], [*inputs, *seeds]), scalar_inputs), fixed[0].size
+
+    program, size = _cached([root], ("jvp", shapes, tangent_shapes), build)
+    bound = _vectors({**arrays, **{f"@{name}": t for name, t in pushed.items()}})
+    return np.array(np.broadcast_to(program.run(bound)[0], (size,)))
+
+
+def evaluate_vjp(
+    root: Expression, cotangent: ArrayLike, values: Mapping[str, ArrayLike]
+) -> dict[str, Array]:
+    """`cotangent^T (d root / d x)` for every variable by name, each `(n_x,)`."""
+    arrays, shapes = _bind(values)
+    pulled = as_value(cotangent, "cotangent")
+
+    def build() -> Built:
+        names = list(_check_names([root], arrays))
+        fixed, inputs = _fixed([root], arrays)
+        size = fixed[0].size
+        if pulled.size != size:
+            raise wrong_size("vjp", "cotangent", pulled.size, size or 0)
+        graphs = vjp_graph(fixed, [ADTerminal("@", size)], names)
+        roots = [clean(graphs[n]) if n in graphs else _zero(dict(inputs)[n]) for n in names]
+        scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
+        tape = make_tape(roots, [*inputs, ("@", pulled.size)])
+        return Program(tape, scalar_inputs), [(n, dict(inputs)[n]) for n in names]
+
+    program, names = _cached([root], ("vjp", shapes, pulled.size), build)
+    results = program.run(_vectors({**arrays, "@": pulled}))
+    return {
+        name: np.array(np.broadcast_to(value, (size,)))
+        for (name, size), value in zip(names, results, strict=True)
+    }

@@ -1,0 +1,333 @@
+"""Expression nodes: variables, constants and calls, immutable and shared by identity.
+
+A node stands for a scalar or a 1-D float vector. Building a node checks counts and sizes as far as
+they are known; nothing is computed until an engine is asked to. Nodes are compared by identity, so
+one Python object used twice is one shared subexpression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ad_core.errors import wrong_size
+
+if TYPE_CHECKING:
+    from types import EllipsisType
+
+    from ad_core.interface import ADFunctionInterface
+
+Array: TypeAlias = NDArray[np.float64]
+Index: TypeAlias = "int | slice | Sequence[int] | NDArray[np.integer[Any]] | EllipsisType"
+ExpressionLike: TypeAlias = "Expression | str | ArrayLike"
+
+
+class Expression:
+    """A node of the graph; `size` is its number of entries, or None while that is unknown."""
+
+    __slots__ = ("__weakref__", "size")
+    __array_ufunc__ = None  # numpy arrays leave `array + expression` to us
+
+    size: int | None
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"expressions are immutable: cannot set '{name}'")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"expressions are immutable: cannot delete '{name}'")
+
+    # ------------------------------------------------------------------ values and derivatives
+
+    def eval(self, **values: ArrayLike) -> Any:
+        """The value with every variable bound by keyword: a float, or an array of shape `(n,)`.
+
+        Raises ValueError for a missing or unknown name or a value of the wrong size.
+        """
+        from ad_core.evaluate import evaluate
+
+        return evaluate((self,), values)[0]
+
+    def derivative(self, arg: str, **values: ArrayLike) -> Array:
+        """The Jacobian `d self / d arg`, shape `(n_out, n_arg)`: always 2-D, also for scalars."""
+        from ad_core.evaluate import evaluate_derivatives
+
+        return evaluate_derivatives((self,), (arg,), values)[0]
+
+    def gen_derivative(self, args: Sequence[str], **values: ArrayLike) -> Any:
+        """The derivative w.r.t. each name in `args` in turn.
+
+        The result has shape `(n_out, n_args[0], ..., n_args[-1])`; for no names it is `eval`'s.
+        """
+        from ad_core.evaluate import evaluate_derivatives
+
+        return (
+            evaluate_derivatives((self,), tuple(args), values)[0] if args else self.eval(**values)
+        )
+
+    def jvp(self, tangents: Mapping[str, ArrayLike], **values: ArrayLike) -> Array:
+        """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`."""
+        from ad_core.evaluate import evaluate_jvp
+
+        return evaluate_jvp(self, tangents, values)
+
+    def vjp(self, cotangent: ArrayLike, **values: ArrayLike) -> dict[str, Array]:
+        """`cotangent^T (d self / d x)` for every variable `x` by name, each of shape `(n_x,)`."""
+        from ad_core.evaluate import evaluate_vjp
+
+        return evaluate_vjp(self, cotangent, values)
+
+    def eval_batch(self, **values: ArrayLike) -> Array:
+        """Values `(*batch, n_out)` for inputs `(*batch, n)`, whose batch axes broadcast."""
+        from ad_core.evaluate import evaluate_batch
+
+        return evaluate_batch(self, values)
+
+    def derivative_batch(self, arg: str, **values: ArrayLike) -> Array:
+        """Jacobians for a batch: inputs `(*batch, n)`, result `(*batch, n_out, n_arg)`."""
+        from ad_core.evaluate import evaluate_derivative_batch
+
+        return evaluate_derivative_batch(self, arg, values)
+
+    # ----------------------------------------------------------------------------- the graph
+
+    def replace(self, **replacements: ExpressionLike) -> Expression:
+        """The expression with the named variables replaced by other expressions or values."""
+        from ad_core.graph import substitute
+
+        return substitute(self, {k: as_expression(v) for k, v in replacements.items()})
+
+    def terminals(self, sort: bool = False) -> list[str]:
+        """The names of the variables, by first appearance, or alphabetically if `sort`."""
+        from ad_core.graph import terminals
+
+        names = list(terminals((self,)))
+        return sorted(names) if sort else names
+
+    def __str__(self) -> str:
+        from ad_core.printing import to_text
+
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        from ad_core.printing import to_text
+
+        return to_text(self, abbreviate=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from ad_core.graph import flatten, unflatten
+
+        return unflatten, (flatten(self),)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Expression:
+        return self  # immutable, and functions are shared by identity
+
+    def __copy__(self) -> Expression:
+        return self
+
+    # ------------------------------------------------------------------------------ operators
+
+    def __add__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import add
+
+        return add(self, other)
+
+    def __radd__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import add
+
+        return add(other, self)
+
+    def __sub__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import sub
+
+        return sub(self, other)
+
+    def __rsub__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import sub
+
+        return sub(other, self)
+
+    def __mul__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import mul
+
+        return mul(self, other)
+
+    def __rmul__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import mul
+
+        return mul(other, self)
+
+    def __truediv__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import div
+
+        return div(self, other)
+
+    def __rtruediv__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import div
+
+        return div(other, self)
+
+    def __pow__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import pow_
+
+        return pow_(self, other)
+
+    def __rpow__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import pow_
+
+        return pow_(other, self)
+
+    def __mod__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import mod
+
+        return mod(self, other)
+
+    def __rmod__(self, other: ExpressionLike) -> Expression:
+        from ad_core.ops import mod
+
+        return mod(other, self)
+
+    def __neg__(self) -> Expression:
+        from ad_core.ops import neg
+
+        return neg(self)
+
+    def __pos__(self) -> Expression:
+        return self
+
+    def __abs__(self) -> Expression:
+        from ad_core.ops import abs_
+
+        return abs_(self)
+
+    def __getitem__(self, index: Index) -> Expression:
+        from ad_core.ops import getitem
+
+        return getitem(self, index)
+
+    def __len__(self) -> int:
+        if self.size is None:
+            raise TypeError("len() of an expression whose size is not known yet")
+        return self.size
+
+    def __iter__(self) -> Iterator[Expression]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("an expression has no truth value; use ad.cond(pred, pos, neg)")
+
+    def __float__(self) -> NoReturn:
+        raise TypeError("an expression is not a number; use .eval(...) to get its value")
+
+
+class ADTerminal(Expression):
+    """A variable: a named value that is bound when the expression is evaluated."""
+
+    __slots__ = ("name",)
+
+    name: str
+
+    def __init__(self, name: str, size: int | None = None) -> None:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a variable's name is a string, not {type(name).__name__}")
+        if not name:
+            raise ValueError("a variable's name is not empty")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "size", None if size is None else _checked_size(name, size))
+
+
+class Constant(Expression):
+    """A number or a 1-D array that is part of the expression; `value` is read-only."""
+
+    __slots__ = ("value",)
+
+    value: Array
+
+    def __init__(self, value: ArrayLike) -> None:
+        array = as_value(value, "constant").copy()
+        array.setflags(write=False)
+        object.__setattr__(self, "value", array)
+        object.__setattr__(self, "size", array.size)
+
+
+class ADFunctionCall(Expression):
+    """A function applied to expressions; `func` and `args` are what it was built from."""
+
+    __slots__ = ("args", "func")
+
+    func: ADFunctionInterface
+    args: tuple[Expression, ...]
+
+    def __init__(self, func: ADFunctionInterface, args: Sequence[ExpressionLike]) -> None:
+        nodes = tuple(as_expression(a) for a in args)
+        object.__setattr__(self, "func", func)
+        object.__setattr__(self, "args", nodes)
+        object.__setattr__(self, "size", func.call_size(tuple(a.size for a in nodes)))
+
+
+def var(name: str, size: int | None = None) -> ADTerminal:
+    """A variable of the given name; its size may be left open until it is bound."""
+    return ADTerminal(name, size)
+
+
+def constant(value: ArrayLike) -> Constant:
+    """A constant node; numbers and arrays in calls become constants by themselves."""
+    return Constant(value)
+
+
+def as_expression(value: ExpressionLike) -> Expression:
+    """An expression as it is; a string as a variable; a number or 1-D array as a constant."""
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, str):
+        return ADTerminal(value)
+    return Constant(value)
+
+
+def as_value(value: object, name: str, size: int | None = None) -> Array:
+    """A float64 array of at most one axis; ints are promoted, anything but numbers is refused."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float64:
+        array = cast("Array", value)
+    else:
+        array = _numbers(value, name)
+    if array.ndim > 1:
+        raise ValueError(f"'{name}' has shape {array.shape}; values are scalars or 1-D arrays")
+    if size is not None and array.size != size:
+        raise wrong_size("value", name, array.size, size)
+    return array
+
+
+def as_batch(value: object, name: str, size: int | None = None) -> Array:
+    """A float64 array `(*batch, n)`: as `as_value`, with any number of leading axes."""
+    array = _numbers(value, name)
+    if array.ndim == 0:
+        array = array.reshape(1)
+    if size is not None and array.shape[-1] != size:
+        raise wrong_size("batched value", name, array.shape[-1], size)
+    return array
+
+
+def _numbers(value: object, name: str) -> Array:
+    """Promote real numbers to float64; name the variable when the value is something else."""
+    if isinstance(value, Expression) or (
+        isinstance(value, (list, tuple))
+        and any(isinstance(v, Expression) for v in cast("Sequence[object]", value))
+    ):
+        raise TypeError(f"'{name}' holds expressions where numbers are expected; see ad.stack")
+    try:
+        raw = np.asarray(cast("ArrayLike", value))
+    except ValueError as error:
+        raise ValueError(f"'{name}' is not a rectangular array of numbers") from error
+    if raw.dtype.kind not in "fiub":
+        raise TypeError(f"'{name}' is not made of real numbers (dtype {raw.dtype})")
+    return raw.astype(np.float64, copy=False)
+
+
+def _checked_size(name: str, size: object) -> int:
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
+        raise ValueError(f"var: the size of '{name}' is a whole number, not {size!r}")
+    if size < 0:
+        raise ValueError(f"var: the size of '{name}' is {size}, expected 0 or more")
+    return int(size)

@@ -1,0 +1,170 @@
+"""The array functions that kernels may use, and their numpy instance.
+
+Every value carries its vector on the last axis (length 1 for a scalar); axes before it are batch
+axes and broadcast. An engine is a class with these methods. They come in three groups: elementwise
+functions of values, functions that rearrange the last axis, and shaped linear algebra on vectors
+that hold a matrix row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Value: TypeAlias = Any
+Kernel: TypeAlias = Callable[..., Value]
+Indices: TypeAlias = "tuple[int, ...]"
+
+
+class Namespace(Protocol):
+    """What an engine provides. Comparisons give 1.0 or 0.0, so that values stay of one kind."""
+
+    def constant(self, value: NDArray[np.float64]) -> Value: ...
+
+    # elementwise, one argument
+    def neg(self, x: Value) -> Value: ...
+    def abs(self, x: Value) -> Value: ...
+    def sign(self, x: Value) -> Value: ...
+    def floor(self, x: Value) -> Value: ...
+    def ceil(self, x: Value) -> Value: ...
+    def sqrt(self, x: Value) -> Value: ...
+    def exp(self, x: Value) -> Value: ...
+    def expm1(self, x: Value) -> Value: ...
+    def log(self, x: Value) -> Value: ...
+    def log1p(self, x: Value) -> Value: ...
+    def sin(self, x: Value) -> Value: ...
+    def cos(self, x: Value) -> Value: ...
+    def tan(self, x: Value) -> Value: ...
+    def asin(self, x: Value) -> Value: ...
+    def acos(self, x: Value) -> Value: ...
+    def atan(self, x: Value) -> Value: ...
+    def sinh(self, x: Value) -> Value: ...
+    def cosh(self, x: Value) -> Value: ...
+    def tanh(self, x: Value) -> Value: ...
+    def asinh(self, x: Value) -> Value: ...
+    def acosh(self, x: Value) -> Value: ...
+    def atanh(self, x: Value) -> Value: ...
+
+    # elementwise, two and more arguments
+    def add(self, x: Value, y: Value) -> Value: ...
+    def sub(self, x: Value, y: Value) -> Value: ...
+    def mul(self, x: Value, y: Value) -> Value: ...
+    def div(self, x: Value, y: Value) -> Value: ...
+    def pow(self, x: Value, y: Value) -> Value: ...
+    def mod(self, x: Value, y: Value) -> Value: ...
+    def atan2(self, y: Value, x: Value) -> Value: ...
+    def minimum(self, x: Value, y: Value) -> Value: ...
+    def maximum(self, x: Value, y: Value) -> Value: ...
+    def less(self, x: Value, y: Value) -> Value: ...
+    def less_equal(self, x: Value, y: Value) -> Value: ...
+    def equal(self, x: Value, y: Value) -> Value: ...
+    def cond(self, pred: Value, pos: Value, neg: Value) -> Value: ...
+    def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value: ...
+
+    # the last axis
+    def sum(self, x: Value) -> Value: ...
+    def broadcast(self, x: Value, size: int) -> Value: ...
+    def concat(self, values: Sequence[Value]) -> Value: ...
+    def take(self, x: Value, indices: Indices) -> Value: ...
+    def scatter(self, x: Value, indices: Indices, size: int) -> Value: ...
+
+    # matrices held row by row in the last axis
+    def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value: ...
+    def solve(self, a: Value, b: Value, m: int, n: int) -> Value: ...
+
+
+class NumpyNamespace:
+    """The reference engine: float64 arrays."""
+
+    neg = staticmethod(np.negative)
+    abs = staticmethod(np.absolute)
+    sign = staticmethod(np.sign)
+    floor = staticmethod(np.floor)
+    ceil = staticmethod(np.ceil)
+    sqrt = staticmethod(np.sqrt)
+    exp = staticmethod(np.exp)
+    expm1 = staticmethod(np.expm1)
+    log = staticmethod(np.log)
+    log1p = staticmethod(np.log1p)
+    sin = staticmethod(np.sin)
+    cos = staticmethod(np.cos)
+    tan = staticmethod(np.tan)
+    asin = staticmethod(np.arcsin)
+    acos = staticmethod(np.arccos)
+    atan = staticmethod(np.arctan)
+    sinh = staticmethod(np.sinh)
+    cosh = staticmethod(np.cosh)
+    tanh = staticmethod(np.tanh)
+    asinh = staticmethod(np.arcsinh)
+    acosh = staticmethod(np.arccosh)
+    atanh = staticmethod(np.arctanh)
+    add = staticmethod(np.add)
+    sub = staticmethod(np.subtract)
+    mul = staticmethod(np.multiply)
+    div = staticmethod(np.divide)
+    pow = staticmethod(np.power)
+    mod = staticmethod(np.mod)
+    atan2 = staticmethod(np.arctan2)
+    minimum = staticmethod(np.minimum)
+    maximum = staticmethod(np.maximum)
+
+    def constant(self, value: NDArray[np.float64]) -> Value:
+        return np.atleast_1d(value)
+
+    def less(self, x: Value, y: Value) -> Value:
+        return np.less(x, y).astype(np.float64)
+
+    def less_equal(self, x: Value, y: Value) -> Value:
+        return np.less_equal(x, y).astype(np.float64)
+
+    def equal(self, x: Value, y: Value) -> Value:
+        return np.equal(x, y).astype(np.float64)
+
+    def cond(self, pred: Value, pos: Value, neg: Value) -> Value:
+        return np.where(pred > 0, pos, neg)
+
+    def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
+        return np.where(pred > 0, pos, np.where(pred == 0, zero, neg))
+
+    def sum(self, x: Value) -> Value:
+        return np.add.reduce(x, axis=-1, keepdims=True)
+
+    def broadcast(self, x: Value, size: int) -> Value:
+        return np.broadcast_to(x, (*x.shape[:-1], size))
+
+    def concat(self, values: Sequence[Value]) -> Value:
+        if all(v.ndim == 1 for v in values):
+            return np.concatenate(values)
+        batch = np.broadcast_shapes(*(v.shape[:-1] for v in values))
+        return np.concatenate([np.broadcast_to(v, (*batch, v.shape[-1])) for v in values], axis=-1)
+
+    def take(self, x: Value, indices: Indices) -> Value:
+        return x.take(indices, axis=-1)
+
+    def scatter(self, x: Value, indices: Indices, size: int) -> Value:
+        out = np.zeros((*x.shape[:-1], size))
+        if len(set(indices)) == len(indices):
+            out[..., indices] = x
+        else:
+            np.add.at(out, (..., indices), x)
+        return out
+
+    def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
+        if a.ndim == 1 and n == 1:  # one matrix for the whole batch: a single product
+            return b @ a.reshape(m, k).T
+        if b.ndim == 1:
+            rows = a.reshape(*a.shape[:-1], m, k) @ b.reshape(k, n)
+            return rows.reshape(*a.shape[:-1], m * n)
+        out = a.reshape(*a.shape[:-1], m, k) @ b.reshape(*b.shape[:-1], k, n)
+        return out.reshape(*out.shape[:-2], m * n)
+
+    def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
+        matrix = a.reshape(*a.shape[:-1], m, m)
+        out = np.linalg.solve(matrix, b.reshape(*b.shape[:-1], m, n))
+        return out.reshape(*out.shape[:-2], m * n)
+
+
+NUMPY = NumpyNamespace()

@@ -1,0 +1,153 @@
+"""Choices: `cond`, `cond3`, and the smaller and larger of values.
+
+A derivative follows the chosen branch alone: tangents are selected, never multiplied by 0, so an
+infinite derivative in the branch not taken does no harm. At a tie, `minimum` and `maximum` follow
+their first argument, as CasADi's `fmin` and `fmax` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ad_core.expr import Constant, Expression
+from ad_core.namespace import Kernel, Namespace
+from ad_core.op import Composite, Op, Size, broadcast_size, call, gather, spread
+from ad_core.ops.elementwise import less_equal
+from ad_core.ops.structure import stack
+
+
+class Select(Op):
+    """`cond` and `cond3`: the sign of the first argument picks one of the others, by entry."""
+
+    def __init__(self, name: str, choices: int) -> None:
+        self.name = name
+        self._choices = choices
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def n_args(self) -> int:
+        return 1 + self._choices
+
+    def argname(self, arg: int) -> str:
+        names = ("pos", "neg") if self._choices == 2 else ("pos", "zero", "neg")
+        return ("pred", *names)[arg]
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        return broadcast_size(self, sizes)
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return getattr(xp, self.name)
+
+    def jvp_rule(
+        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
+    ) -> Expression | None:
+        if all(t is None for t in tangents[1:]):
+            return None
+        chosen = [Constant(0.0) if t is None else t for t in tangents[1:]]
+        return spread(call(self, args[0], *chosen), out.size)
+
+    def vjp_rule(
+        self,
+        args: Sequence[Expression],
+        out: Expression,
+        cotangent: Expression,
+        needed: Sequence[bool],
+    ) -> Sequence[Expression | None]:
+        gradients: list[Expression | None] = [None]
+        for i, arg in enumerate(args[1:]):
+            picked = [cotangent if j == i else Constant(0.0) for j in range(self._choices)]
+            wanted = needed[1 + i]
+            gradients.append(gather(call(self, args[0], *picked), arg.size) if wanted else None)
+        return gradients
+
+
+class Extremum(Op):
+    """The smaller or larger of two values, by entry; nan if either is."""
+
+    def __init__(self, name: str, first_wins: Callable[..., Expression]) -> None:
+        self.name = name
+        self._first_wins = first_wins
+
+    def __reduce__(self) -> str:
+        return f"{self.name}_of_two"
+
+    def n_args(self) -> int:
+        return 2
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        return broadcast_size(self, sizes)
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return getattr(xp, self.name)
+
+    def _as_choice(self, args: Sequence[Expression]) -> tuple[Expression, ...]:
+        return (self._first_wins(*args), *args)
+
+    def jvp_rule(
+        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
+    ) -> Expression | None:
+        return cond.jvp_rule(self._as_choice(args), out, (None, *tangents))
+
+    def vjp_rule(
+        self,
+        args: Sequence[Expression],
+        out: Expression,
+        cotangent: Expression,
+        needed: Sequence[bool],
+    ) -> Sequence[Expression | None]:
+        return cond.vjp_rule(self._as_choice(args), out, cotangent, (False, *needed))[1:]
+
+
+class Extremes(Composite):
+    """`minimum` / `maximum`: of the entries of one vector, or of several values entry by entry."""
+
+    def __init__(self, name: str, pair: Extremum) -> None:
+        self._name, self._pair = name, pair
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __reduce__(self) -> str:
+        return self._name
+
+    def n_args(self) -> int:
+        return -1
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        return len(scalars) == 1 or all(scalars)
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        if not sizes:
+            raise ValueError(f"{self}: got 0 arguments, expected 1 or more")
+        if len(sizes) == 1:
+            if sizes[0] == 0:
+                raise ValueError(f"{self}: the vector has no entries")
+            return 1
+        return broadcast_size(self, sizes)
+
+    def expand(self, *args: Expression) -> Expression:
+        if len(args) == 1:
+            return self._over_entries(args[0])
+        result = args[0]
+        for other in args[1:]:
+            result = self._pair(result, other)
+        return result
+
+    def _over_entries(self, x: Expression) -> Expression:
+        """Halve until one entry is left; the earlier entry stays the first argument."""
+        size = x.size or 0
+        while size > 1:
+            half = (size + 1) // 2
+            low, high = x[: size // 2 * 2 : 2], x[1::2]
+            paired = self._pair(low, high)
+            x, size = (stack(paired, x[size - 1]) if size % 2 else paired), half
+        return x[0]
+
+
+cond = Select("cond", 2)
+cond3 = Select("cond3", 3)
+minimum_of_two = Extremum("minimum", less_equal)
+maximum_of_two = Extremum("maximum", lambda x, y: less_equal(y, x))
+minimum = Extremes("minimum", minimum_of_two)
+maximum = Extremes("maximum", maximum_of_two)

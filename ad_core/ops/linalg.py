@@ -1,0 +1,127 @@
+"""Shaped linear algebra: vectors that hold a matrix row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ad_core.expr import ADFunctionCall, Expression
+from ad_core.namespace import Kernel, Namespace
+from ad_core.op import Op
+from ad_core.ops.structure import Take
+
+
+class MatMul(Op):
+    """`C = A B` with A `(m, k)`, B `(k, n)` and C `(m, n)`, all row-major."""
+
+    name = "matmul"
+
+    def __init__(self, m: int, k: int, n: int) -> None:
+        self.m, self.k, self.n = m, k, n
+        self.params = (m, k, n)
+        self.scalarity = "always" if m == n == 1 else "never"
+
+    def n_args(self) -> int:
+        return 2
+
+    def argname(self, arg: int) -> str:
+        return ("a", "b")[arg]
+
+    def n_in(self, arg: int) -> int:
+        return self.m * self.k if arg == 0 else self.k * self.n
+
+    def n_out(self) -> int:
+        return self.m * self.n
+
+    def bind(self, xp: Namespace) -> Kernel:
+        m, k, n = self.m, self.k, self.n
+        return lambda a, b: xp.matmul(a, b, m, k, n)
+
+    def jvp_rule(
+        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
+    ) -> Expression | None:
+        (a, b), (da, db) = args, tangents
+        terms = [
+            *([] if da is None else [self(da, b)]),
+            *([] if db is None else [self(a, db)]),
+        ]
+        if len(terms) == 2:
+            return terms[0] + terms[1]
+        return terms[0] if terms else None
+
+    def vjp_rule(
+        self,
+        args: Sequence[Expression],
+        out: Expression,
+        cotangent: Expression,
+        needed: Sequence[bool],
+    ) -> Sequence[Expression | None]:
+        m, k, n = self.m, self.k, self.n
+        a, b = args
+        grad_a = MatMul(m, n, k)(cotangent, transpose(b, k, n)) if needed[0] else None
+        grad_b = MatMul(k, m, n)(transpose(a, m, k), cotangent) if needed[1] else None
+        return [grad_a, grad_b]
+
+
+class Solve(Op):
+    """`X = A^-1 B` with A `(m, m)` and B `(m, n)`, row-major."""
+
+    name = "solve"
+    scalarity = "never"
+
+    def __init__(self, m: int, n: int) -> None:
+        self.m, self.n = m, n
+        self.params = (m, n)
+
+    def n_args(self) -> int:
+        return 2
+
+    def argname(self, arg: int) -> str:
+        return ("a", "b")[arg]
+
+    def n_in(self, arg: int) -> int:
+        return self.m * self.m if arg == 0 else self.m * self.n
+
+    def n_out(self) -> int:
+        return self.m * self.n
+
+    def bind(self, xp: Namespace) -> Kernel:
+        m, n = self.m, self.n
+        return lambda a, b: xp.solve(a, b, m, n)
+
+    def jvp_rule(
+        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
+    ) -> Expression | None:
+        da, db = tangents
+        a = args[0]
+        residual = None if da is None else -MatMul(self.m, self.m, self.n)(da, out)
+        if db is not None:
+            residual = db if residual is None else db + residual
+        return None if residual is None else self(a, residual)
+
+    def vjp_rule(
+        self,
+        args: Sequence[Expression],
+        out: Expression,
+        cotangent: Expression,
+        needed: Sequence[bool],
+    ) -> Sequence[Expression | None]:
+        m, n = self.m, self.n
+        grad_b = self(transpose(args[0], m, m), cotangent)
+        grad_a = -MatMul(m, n, m)(grad_b, transpose(out, m, n)) if needed[0] else None
+        return [grad_a, grad_b if needed[1] else None]
+
+
+def transpose(a: Expression, m: int, n: int) -> Expression:
+    """The transpose of a row-major `(m, n)` matrix."""
+    if m == 1 or n == 1:
+        return a
+    return Take(tuple(i * n + j for j in range(n) for i in range(m)))(a)
+
+
+def matmul_call(
+    a: Expression, b: Expression, shape_a: tuple[int, int], shape_b: tuple[int, int]
+) -> ADFunctionCall:
+    """`A B` of two matrices given by their row-major entries and shapes."""
+    if shape_a[1] != shape_b[0]:
+        raise ValueError(f"matmul: shapes {shape_a} and {shape_b} do not chain")
+    return MatMul(shape_a[0], shape_a[1], shape_b[1])(a, b)

@@ -1,0 +1,321 @@
+"""Primitives that rearrange the entries of vectors, and the indexing built on them.
+
+All of them are linear with constant coefficients: a tangent goes through the same map, and a
+cotangent through its adjoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from ad_core.errors import unknown_size, wrong_size
+from ad_core.expr import ADFunctionCall, Constant, Expression, ExpressionLike, Index, as_expression
+from ad_core.namespace import Indices, Kernel, Namespace
+from ad_core.op import Composite, Op, Size, spread
+
+
+class Linear(Op):
+    """A primitive that is a constant linear map of one argument."""
+
+    def n_args(self) -> int:
+        return 1
+
+    def argname(self, arg: int) -> str:
+        return "x"
+
+    def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
+        """The transposed map, applied to a cotangent."""
+        raise NotImplementedError(f"{self}: no adjoint")
+
+    def jvp_rule(
+        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
+    ) -> Expression | None:
+        return None if tangents[0] is None else ADFunctionCall(self, [tangents[0]])
+
+    def vjp_rule(
+        self,
+        args: Sequence[Expression],
+        out: Expression,
+        cotangent: Expression,
+        needed: Sequence[bool],
+    ) -> Sequence[Expression | None]:
+        return [self.adjoint(cotangent, args[0]) if needed[0] else None]
+
+
+class Total(Linear):
+    """The sum of a vector's entries."""
+
+    name = "total"
+    scalarity = "always"
+
+    def __reduce__(self) -> str:
+        return "total"
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        super().call_size(sizes)
+        return 1
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return xp.sum
+
+    def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
+        return spread(cotangent, arg.size)
+
+
+class Broadcast(Linear):
+    """One entry repeated to a vector."""
+
+    name = "broadcast"
+    scalarity = "never"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.params = (size,)
+
+    def n_in(self, arg: int) -> int:
+        return 1
+
+    def n_out(self) -> int:
+        return self.size
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return partial(_swapped, xp.broadcast, (self.size,))
+
+    def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
+        return total(cotangent)
+
+
+class Take(Linear):
+    """The entries at constant indices; `scalar` when one plain integer was asked for."""
+
+    name = "take"
+
+    def __init__(self, indices: Indices, scalar: bool = False) -> None:
+        self.indices = indices
+        self.params = (indices,)
+        self.scalarity = "always" if scalar else "never"
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        super().call_size(sizes)
+        if sizes[0] is not None and self.indices and max(self.indices) >= sizes[0]:
+            raise wrong_size("take", "x", sizes[0], f"more than {max(self.indices)}")
+        return len(self.indices)
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return partial(_swapped, xp.take, (self.indices,))
+
+    def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
+        if arg.size is None:
+            raise unknown_size("take", "x")
+        return Scatter(self.indices, arg.size)(cotangent)
+
+
+class Scatter(Linear):
+    """A vector of zeros to which each entry of `x` is added at its constant index."""
+
+    name = "scatter"
+    scalarity = "never"
+
+    def __init__(self, indices: Indices, size: int) -> None:
+        self.indices, self.size = indices, size
+        self.params = (indices, size)
+
+    def n_in(self, arg: int) -> int:
+        return len(self.indices)
+
+    def n_out(self) -> int:
+        return self.size
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return partial(_swapped, xp.scatter, (self.indices, self.size))
+
+    def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
+        return Take(self.indices)(cotangent)
+
+
+class Stack(Op):
+    """Scalars and vectors one behind the other, as one vector."""
+
+    name = "stack"
+    scalarity = "never"
+
+    def __reduce__(self) -> str:
+        return "stack"
+
+    def n_args(self) -> int:
+        return -1
+
+    def argname(self, arg: int) -> str:
+        return f"arg_{arg}"
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        if not sizes:
+            raise ValueError("stack: got 0 arguments, expected 1 or more")
+        total_size = 0
+        for size in sizes:
+            if size is None:
+                return None
+            total_size += size
+        return total_size
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return partial(_as_list, xp.concat)
+
+    def jvp_rule(
+        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
+    ) -> Expression | None:
+        if all(t is None for t in tangents):
+            return None
+        parts = [
+            Constant(np.zeros(a.size or 0)) if t is None else t
+            for a, t in zip(args, tangents, strict=True)
+        ]
+        return ADFunctionCall(self, parts)
+
+    def vjp_rule(
+        self,
+        args: Sequence[Expression],
+        out: Expression,
+        cotangent: Expression,
+        needed: Sequence[bool],
+    ) -> Sequence[Expression | None]:
+        gradients: list[Expression | None] = []
+        start = 0
+        for arg, wanted in zip(args, needed, strict=True):
+            stop = start + (arg.size or 0)
+            gradients.append(Take(tuple(range(start, stop)))(cotangent) if wanted else None)
+            start = stop
+        return gradients
+
+
+class GetItem(Composite):
+    """`x[index]` for a constant integer, slice, or list of integers or booleans."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = _normal_index(index)
+
+    def __str__(self) -> str:
+        return "getitem"
+
+    @property
+    def index_text(self) -> str:
+        """The index as it is written between brackets."""
+        return _index_text(self._index)
+
+    def n_args(self) -> int:
+        return 1
+
+    def argname(self, arg: int) -> str:
+        return "x"
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        return isinstance(self._index, int)
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        super().call_size(sizes)
+        if sizes[0] is not None:
+            return len(resolve_index(self._index, sizes[0]))
+        if isinstance(self._index, int):
+            return 1
+        return len(self._index) if isinstance(self._index, tuple) else None
+
+    def expand(self, *args: Expression) -> Expression:
+        (x,) = args
+        if x.size is None:
+            raise unknown_size("getitem", "x")
+        return Take(resolve_index(self._index, x.size), isinstance(self._index, int))(x)
+
+
+class SetItem(Composite):
+    """A copy of `x` in which the entries at a constant index are those of `v`."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = _normal_index(index)
+
+    def __str__(self) -> str:
+        return f"setitem[{_index_text(self._index)}]"
+
+    def n_args(self) -> int:
+        return 2
+
+    def argname(self, arg: int) -> str:
+        return ("x", "v")[arg]
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        super().call_size(sizes)
+        size, given = sizes
+        if size is not None:
+            wanted = len(resolve_index(self._index, size))
+            if given is not None and given not in (1, wanted):
+                raise wrong_size(str(self), "v", given, f"{wanted} or 1")
+        return size
+
+    def expand(self, *args: Expression) -> Expression:
+        x, v = args
+        if x.size is None:
+            raise unknown_size("setitem", "x")
+        source = list(range(x.size))
+        for place, i in enumerate(resolve_index(self._index, x.size)):
+            source[i] = x.size + (place if v.size != 1 else 0)
+        return Take(tuple(source))(stack(x, v))
+
+
+def getitem(a: ExpressionLike, index: Index) -> ADFunctionCall:
+    """`a[index]`; the index is constant. An integer gives a scalar, anything else a vector.
+
+    Raises IndexError when the index lies outside a vector of known size.
+    """
+    return GetItem(index)(as_expression(a))
+
+
+def setitem(x: ExpressionLike, index: Index, v: ExpressionLike) -> ADFunctionCall:
+    """A copy of `x` with `x[index] = v`; the index is constant, `v` has one entry or as many."""
+    return SetItem(index)(x, v)
+
+
+def resolve_index(index: int | slice | tuple[int, ...], size: int) -> Indices:
+    """The non-negative positions that an index means in a vector of `size` entries."""
+    if isinstance(index, slice):
+        return tuple(range(*index.indices(size)))
+    positions = (index,) if isinstance(index, int) else index
+    for i in positions:
+        if not -size <= i < size:
+            raise IndexError(f"getitem: index {i} is out of range for a vector of size {size}")
+    return tuple(i % size for i in positions)
+
+
+def _normal_index(index: object) -> int | slice | tuple[int, ...]:
+    """An index as an int, a slice, or a tuple of ints; anything else is refused."""
+    if index is Ellipsis:
+        return slice(None)
+    if isinstance(index, slice):
+        return index
+    array = np.asarray(index)
+    if array.dtype == np.bool_ and array.ndim == 1:
+        return tuple(int(i) for i in np.flatnonzero(array))
+    if array.ndim > 1 or (array.size and array.dtype.kind not in "iu"):
+        raise TypeError(f"getitem: an index is an integer, a slice or a list, not {index!r}")
+    return int(array) if array.ndim == 0 else tuple(int(i) for i in array)
+
+
+def _index_text(index: int | slice | tuple[int, ...]) -> str:
+    if isinstance(index, slice):
+        parts = (index.start, index.stop, index.step)
+        shown = ["" if p is None else str(p) for p in parts]
+        return ":".join(shown if index.step is not None else shown[:2])
+    return str(index) if isinstance(index, int) else str(list(index))
+
+
+def _swapped(function: Kernel, static: tuple[object, ...], x: object) -> object:
+    return function(x, *static)
+
+
+def _as_list(concat: Kernel, *values: object) -> object:
+    return concat(values)
+
+
+total = Total()
+stack = Stack()

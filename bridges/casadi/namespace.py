@@ -1,0 +1,109 @@
+"""The namespace over CasADi's symbols: a value is a column, a matrix in it goes row by row.
+
+The same code serves SX and MX. There are no batch axes: CasADi maps a function over samples itself.
+"""
+
+# casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# pyright: reportUnknownVariableType=false, reportCallIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import casadi
+import numpy as np
+from numpy.typing import NDArray
+
+Value = Any
+
+
+class CasadiNamespace:
+    """Kernels over one symbol type, `casadi.SX` or `casadi.MX`."""
+
+    neg = staticmethod(lambda x: -x)
+    abs = staticmethod(casadi.fabs)
+    sign = staticmethod(casadi.sign)
+    floor = staticmethod(casadi.floor)
+    ceil = staticmethod(casadi.ceil)
+    sqrt = staticmethod(casadi.sqrt)
+    exp = staticmethod(casadi.exp)
+    expm1 = staticmethod(casadi.expm1)
+    log = staticmethod(casadi.log)
+    log1p = staticmethod(casadi.log1p)
+    sin = staticmethod(casadi.sin)
+    cos = staticmethod(casadi.cos)
+    tan = staticmethod(casadi.tan)
+    asin = staticmethod(casadi.asin)
+    acos = staticmethod(casadi.acos)
+    atan = staticmethod(casadi.atan)
+    sinh = staticmethod(casadi.sinh)
+    cosh = staticmethod(casadi.cosh)
+    tanh = staticmethod(casadi.tanh)
+    asinh = staticmethod(casadi.asinh)
+    acosh = staticmethod(casadi.acosh)
+    atanh = staticmethod(casadi.atanh)
+    add = staticmethod(lambda x, y: x + y)
+    sub = staticmethod(lambda x, y: x - y)
+    mul = staticmethod(lambda x, y: x * y)
+    div = staticmethod(lambda x, y: x / y)
+    pow = staticmethod(lambda x, y: x**y)
+    atan2 = staticmethod(casadi.atan2)
+    less = staticmethod(lambda x, y: x < y)
+    less_equal = staticmethod(lambda x, y: x <= y)
+    equal = staticmethod(lambda x, y: x == y)
+    sum = staticmethod(casadi.sum1)
+
+    def __init__(self, symbol: type[casadi.SX] | type[casadi.MX]) -> None:
+        self.symbol = symbol
+
+    def constant(self, value: NDArray[np.float64]) -> Value:
+        return self.symbol(casadi.DM(value))
+
+    def mod(self, x: Value, y: Value) -> Value:
+        """The floored remainder, with the sign of `y`."""
+        rest = casadi.fmod(x, y)
+        crossed = casadi.logic_and(rest != 0, (rest < 0) != (y < 0))
+        return rest + casadi.if_else(crossed, y, 0.0)
+
+    def minimum(self, x: Value, y: Value) -> Value:
+        return casadi.fmin(x, y)
+
+    def maximum(self, x: Value, y: Value) -> Value:
+        return casadi.fmax(x, y)
+
+    def cond(self, pred: Value, pos: Value, neg: Value) -> Value:
+        return casadi.if_else(pred > 0, pos, neg)
+
+    def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
+        return casadi.if_else(pred > 0, pos, casadi.if_else(pred == 0, zero, neg))
+
+    def broadcast(self, x: Value, size: int) -> Value:
+        return casadi.repmat(x, size, 1)
+
+    def concat(self, values: Sequence[Value]) -> Value:
+        return casadi.vertcat(*values)
+
+    def take(self, x: Value, indices: tuple[int, ...]) -> Value:
+        return x[list(indices)]
+
+    def scatter(self, x: Value, indices: tuple[int, ...], size: int) -> Value:
+        rows = [self.symbol(1, 1)] * size
+        for place, i in enumerate(indices):
+            rows[i] = rows[i] + x[place]
+        return casadi.vertcat(*rows)
+
+    def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
+        return _column(_matrix(a, m, k) @ _matrix(b, k, n))
+
+    def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
+        return _column(casadi.solve(_matrix(a, m, m), _matrix(b, m, n)))
+
+
+def _matrix(x: Value, m: int, n: int) -> Value:
+    return casadi.reshape(x, n, m).T
+
+
+def _column(x: Value) -> Value:
+    return casadi.vec(x.T)
