@@ -1,0 +1,23 @@
+"""Robot models, and their kinematics and dynamics as expression graphs.
+
+file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of `ad_core`
+"""
+
+from robotics_ad.inertia import Inertia
+from robotics_ad.joint_types import JOINT_TYPES, JointType
+from robotics_ad.model import Joint, Link, LinkFrame, Mimic, RobotModel
+from robotics_ad.packaged import packaged_arm
+from robotics_ad.urdf import load_urdf
+
+__all__ = [
+    "JOINT_TYPES",
+    "Inertia",
+    "Joint",
+    "JointType",
+    "Link",
+    "LinkFrame",
+    "Mimic",
+    "RobotModel",
+    "load_urdf",
+    "packaged_arm",
+]

@@ -1,0 +1,68 @@
+"""Small numeric helpers on 3-vectors and 3x3 matrices: numpy in, numpy out, nothing symbolic."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Vector: TypeAlias = NDArray[np.float64]
+Matrix: TypeAlias = NDArray[np.float64]
+
+_SNAP = 2.0 * float(np.finfo(np.float64).eps)
+
+
+def frozen(value: ArrayLike, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
+    """A read-only float64 copy of `value`, which must be finite and have `shape`."""
+    array = finite_or_infinite(value, shape, what)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{what} has an entry that is not finite: {array.tolist()}")
+    return array
+
+
+def finite_or_infinite(value: ArrayLike, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
+    """As `frozen`, with infinite entries allowed; NaN is refused."""
+    array = np.array(value, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"{what} has shape {array.shape}, expected {shape}")
+    if np.any(np.isnan(array)):
+        raise ValueError(f"{what} is NaN: {array.tolist()}")
+    array.setflags(write=False)
+    return array
+
+
+def skew(a: Vector) -> Matrix:
+    """[a]x, the 3x3 matrix with [a]x b = a x b."""
+    x, y, z = (float(entry) for entry in a)
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def column_major(R: Matrix) -> Vector:
+    """The nine entries of R, column after column (the order of `so3` elements)."""
+    return np.ascontiguousarray(R.T).reshape(9)
+
+
+def rotation_from_rpy(rpy: ArrayLike) -> Matrix:
+    """R = Rz(yaw) Ry(pitch) Rx(roll), entries snapped (see `snap`). `rpy` in radians, 3 numbers."""
+    roll, pitch, yaw = (float(angle) for angle in np.asarray(rpy, dtype=np.float64))
+    (cr, cp, cy), (sr, sp, sy) = np.cos([roll, pitch, yaw]), np.sin([roll, pitch, yaw])
+    return snap(
+        np.array(
+            [
+                [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+                [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+                [-sp, cp * sr, cp * cr],
+            ]
+        )
+    )
+
+
+def snap(R: Matrix) -> Matrix:
+    """R with entries within 2 ulp(1) of 0, 1 or -1 set to that number.
+
+    Angles such as pi/2 have no exact double, so a rotation by them carries entries of about 6e-17.
+    With exact zeros and ones in their place, expressions built from R drop those terms.
+    """
+    nearest = np.round(R)
+    return np.where(np.abs(R - nearest) <= _SNAP, nearest, R) + 0.0

@@ -1,0 +1,414 @@
+"""Robot models as frozen data: a tree of links joined by joints, and what its numbers mean.
+
+A `RobotModel` is built once, by a loader or by hand, checked when it is built, and never changes.
+Algorithms read it and build expressions; they keep nothing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from robotics_ad.arrays import Matrix, Vector, finite_or_infinite, frozen, snap
+from robotics_ad.inertia import Inertia
+from robotics_ad.joint_types import JOINT_TYPES, JointType
+from robotics_ad.topology import check_unique, depth_first, resolve_mimics
+
+
+@dataclass(frozen=True, eq=False)
+class Mimic:
+    """A joint that follows another: q = multiplier * q_leader + offset (rad or m)."""
+
+    joint: str
+    multiplier: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        for what in ("multiplier", "offset"):
+            if not np.isfinite(getattr(self, what)):
+                raise ValueError(f"mimic of '{self.joint}': {what} is {getattr(self, what)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """A joint: the pose of `child` in `parent` is (rotation, translation) * motion(q).
+
+    Attributes
+    ----------
+    name, kind, parent, child
+        `kind` names a row of `JOINT_TYPES`; the others are names too.
+    rotation, translation
+        pose of the joint frame in the parent link's frame, 3x3 and 3.
+    axis
+        unit vector in the joint frame; it is normalised here.
+    lower, upper
+        position limits, nq numbers, rad or m; infinite where there is none.
+    velocity, effort
+        limits of absolute value, nv numbers, rad/s or m/s, and N m or N.
+    damping, friction
+        N m s/rad and N m (N s/m and N). Algorithms use them when asked to.
+    mimic
+        the joint that this one follows, if any.
+
+    Raises
+    ------
+    ValueError
+        naming the joint and the fault.
+    """
+
+    name: str
+    kind: str
+    parent: str
+    child: str
+    rotation: Matrix = field(default_factory=lambda: np.eye(3))
+    translation: Vector = field(default_factory=lambda: np.zeros(3))
+    axis: Vector = field(default_factory=lambda: np.array([1.0, 0.0, 0.0]))
+    lower: ArrayLike | None = None
+    upper: ArrayLike | None = None
+    velocity: ArrayLike | None = None
+    effort: ArrayLike | None = None
+    damping: float = 0.0
+    friction: float = 0.0
+    mimic: Mimic | None = None
+
+    def __post_init__(self) -> None:
+        where = f"joint '{self.name}'"
+        if self.kind not in JOINT_TYPES:
+            raise ValueError(
+                f"{where}: unknown type '{self.kind}'; types: {', '.join(JOINT_TYPES)}"
+            )
+        row = self.type
+        values: dict[str, Any] = {
+            "rotation": _rotation(self.rotation, where),
+            "translation": frozen(self.translation, (3,), f"{where}: translation"),
+            "axis": _unit(self.axis, where) if row.has_axis else frozen([1, 0, 0], (3,), where),
+        }
+        for what, size, default in (
+            ("lower", row.nq, -np.inf),
+            ("upper", row.nq, np.inf),
+            ("velocity", row.nv, np.inf),
+            ("effort", row.nv, np.inf),
+        ):
+            given = getattr(self, what)
+            filled = np.full(size, default) if given is None else np.atleast_1d(given)
+            values[what] = finite_or_infinite(filled, (size,), f"{where}: {what} limit")
+        _check_limits(where, values)
+        for what in ("damping", "friction"):
+            number = float(getattr(self, what))
+            if not np.isfinite(number) or number < 0.0:
+                raise ValueError(f"{where}: {what} is {number}, expected 0 or more")
+            values[what] = number
+        if self.mimic is not None and row.nq != 1:
+            raise ValueError(f"{where}: a {self.kind} joint cannot mimic another")
+        for what, value in values.items():
+            object.__setattr__(self, what, value)
+
+    @property
+    def type(self) -> JointType:
+        """The row of `JOINT_TYPES` that `kind` names."""
+        return JOINT_TYPES[self.kind]
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A rigid body: its name and mass properties in its own frame (`None`: massless)."""
+
+    name: str
+    inertia: Inertia | None = None
+
+
+@dataclass(frozen=True)
+class LinkFrame:
+    """A link of a robot, as `WorldTransform` and its kin take it; see `RobotModel.link`."""
+
+    robot: RobotModel
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The link's name."""
+        return self.robot.links[self.index].name
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, eq=False)
+class RobotModel:
+    """A tree of links with one root.
+
+    Links are kept depth-first from the root; the joints at one link follow in the order in which
+    they were given. So `joints[i].child` is `links[i + 1].name`, parents come before children, and
+    `q` runs through the moving joints in that order. Joints that mimic take no place in `q`.
+
+    Attributes
+    ----------
+    name
+        the robot's name.
+    links, joints
+        given in any order that the tree allows; see above for the order kept.
+
+    Raises
+    ------
+    ValueError
+        for duplicate names, unknown parents, cycles, several roots, a link with two
+        parents, or a mimic that leads nowhere; the message names the fault.
+    """
+
+    name: str
+    links: Sequence[Link]
+    joints: Sequence[Joint]
+
+    def __post_init__(self) -> None:
+        check_unique("link", [link.name for link in self.links])
+        check_unique("joint", [joint.name for joint in self.joints])
+        by_name = {link.name: link for link in self.links}
+        joints = depth_first(list(by_name), self.joints)
+        root = joints[0].parent if joints else next(iter(by_name))
+        links = [by_name[root], *(by_name[joint.child] for joint in joints)]
+        object.__setattr__(self, "links", tuple(links))
+        object.__setattr__(self, "joints", tuple(_with_leaders(joints)))
+
+    # ---- sizes and names
+
+    @cached_property
+    def independent_joints(self) -> tuple[Joint, ...]:
+        """The joints that `q` holds: moving ones that mimic no other, in order."""
+        return tuple(j for j in self.joints if j.type.nq > 0 and j.mimic is None)
+
+    @property
+    def nq(self) -> int:
+        """Size of a configuration."""
+        return sum(joint.type.nq for joint in self.independent_joints)
+
+    @property
+    def nv(self) -> int:
+        """Size of a velocity."""
+        return sum(joint.type.nv for joint in self.independent_joints)
+
+    @property
+    def link_names(self) -> tuple[str, ...]:
+        """Names of the links, root first."""
+        return tuple(link.name for link in self.links)
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names of the moving joints, in `q` order."""
+        return tuple(joint.name for joint in self.independent_joints)
+
+    @cached_property
+    def q_slices(self) -> Mapping[str, slice]:
+        """Where each joint of `joint_names` stands in `q`."""
+        return _slices([(joint.name, joint.type.nq) for joint in self.independent_joints])
+
+    @cached_property
+    def v_slices(self) -> Mapping[str, slice]:
+        """Where each joint of `joint_names` stands in `v`."""
+        return _slices([(joint.name, joint.type.nv) for joint in self.independent_joints])
+
+    def link(self, name: str) -> LinkFrame:
+        """The link of that name, for `WorldTransform(link)` and its kin."""
+        return LinkFrame(self, self._index(name, self.link_names, "link"))
+
+    def joint(self, name: str) -> Joint:
+        """The joint of that name, moving or fixed."""
+        return self.joints[self._index(name, [j.name for j in self.joints], "joint")]
+
+    # ---- limits
+
+    @cached_property
+    def q_lower(self) -> Vector:
+        """Lower position limits, (nq,), rad or m."""
+        return self._gather("lower")
+
+    @cached_property
+    def q_upper(self) -> Vector:
+        """Upper position limits, (nq,), rad or m."""
+        return self._gather("upper")
+
+    @cached_property
+    def v_limit(self) -> Vector:
+        """Limits of absolute velocity, (nv,), rad/s or m/s."""
+        return self._gather("velocity")
+
+    @cached_property
+    def effort_limit(self) -> Vector:
+        """Limits of absolute joint torque or force, (nv,), N m or N."""
+        return self._gather("effort")
+
+    @cached_property
+    def damping(self) -> Vector:
+        """Viscous damping, (nv,), N m s/rad or N s/m."""
+        return self._gather("damping")
+
+    @cached_property
+    def friction(self) -> Vector:
+        """Coulomb friction, (nv,), N m or N."""
+        return self._gather("friction")
+
+    # ---- configurations
+
+    def neutral(self) -> Vector:
+        """The configuration at rest, (nq,): zero, or the identity of the joint's group."""
+        return np.array([x for joint in self.independent_joints for x in joint.type.neutral])
+
+    def random(self, rng: np.random.Generator, shape: int | tuple[int, ...] = ()) -> Vector:
+        """Configurations uniform within the limits, (*shape, nq).
+
+        Where a limit is infinite the joint type's `span` stands in for it: one turn, or +-1 m.
+        """
+        batch = (shape,) if isinstance(shape, int) else tuple(shape)
+        lower, upper = self.q_lower.copy(), self.q_upper.copy()
+        for joint in self.independent_joints:
+            where, (low, high) = self.q_slices[joint.name], joint.type.span
+            lower[where] = np.where(np.isinf(lower[where]), low, lower[where])
+            upper[where] = np.where(np.isinf(upper[where]), high, upper[where])
+        return lower + (upper - lower) * rng.random((*batch, self.nq))
+
+    def integrate(self, q: ArrayLike, v: ArrayLike) -> Vector:
+        """Move q along v for unit time: (..., nq), (..., nv) -> (..., nq)."""
+        q, v = self._sized(q, self.nq, "q"), self._sized(v, self.nv, "v")
+        parts = [
+            joint.type.integrate(
+                q[..., self.q_slices[joint.name]], v[..., self.v_slices[joint.name]]
+            )
+            for joint in self.independent_joints
+        ]
+        return _joined(parts, q)
+
+    def difference(self, q0: ArrayLike, q1: ArrayLike) -> Vector:
+        """The v with integrate(q0, v) = q1: (..., nq), (..., nq) -> (..., nv).
+
+        Continuous joints go the shorter way round, in [-pi, pi).
+        """
+        q0, q1 = self._sized(q0, self.nq, "q0"), self._sized(q1, self.nq, "q1")
+        parts = [
+            joint.type.difference(q0[..., where], q1[..., where])
+            for joint in self.independent_joints
+            for where in (self.q_slices[joint.name],)
+        ]
+        return _joined(parts, q0)
+
+    # ---- reduced models
+
+    def lock_joints(self, positions: Mapping[str, ArrayLike]) -> RobotModel:
+        """The model with the named joints held fixed; the others keep their order.
+
+        `positions` maps joint names to positions, rad or m. Joints that mimic a locked joint are
+        locked with it. A joint that mimics cannot be locked by itself.
+        """
+        for name in positions:
+            self._index(name, self.joint_names, "moving joint")
+        return RobotModel(
+            self.name, self.links, [_locked(joint, positions) for joint in self.joints]
+        )
+
+    def release_mimics(self) -> RobotModel:
+        """The model in which every joint that mimics another moves on its own."""
+        return RobotModel(
+            self.name, self.links, [replace(joint, mimic=None) for joint in self.joints]
+        )
+
+    def __repr__(self) -> str:
+        return f"RobotModel('{self.name}', {len(self.links)} links, nq={self.nq}, nv={self.nv})"
+
+    # ---- helpers
+
+    def _gather(self, what: str) -> Vector:
+        parts = [
+            np.broadcast_to(
+                getattr(joint, what), joint.type.nq if what in _POSITIONS else joint.type.nv
+            )
+            for joint in self.independent_joints
+        ]
+        gathered = np.concatenate([np.zeros(0), *parts])
+        gathered.setflags(write=False)
+        return gathered
+
+    def _index(self, name: str, names: Sequence[str], what: str) -> int:
+        try:
+            return list(names).index(name)
+        except ValueError:
+            raise ValueError(f"no {what} '{name}'; {what}s: {', '.join(names)}") from None
+
+    def _sized(self, value: ArrayLike, size: int, what: str) -> Vector:
+        array = np.asarray(value, dtype=np.float64)
+        got = array.shape[-1] if array.ndim else 1
+        if array.ndim == 0 or got != size:
+            raise ValueError(f"{self.name}: argument '{what}' has size {got}, expected {size}")
+        return array
+
+
+_POSITIONS = ("lower", "upper")
+
+
+def _with_leaders(joints: Sequence[Joint]) -> list[Joint]:
+    """The joints with each mimic pointing at the joint that leads the whole chain."""
+    movable = [joint.name for joint in joints if joint.type.nq == 1]
+    leaders = resolve_mimics({joint.name: joint.mimic for joint in joints}, movable)
+    return [
+        joint if leader is None else replace(joint, mimic=Mimic(*leader))
+        for joint in joints
+        for leader in (leaders[joint.name],)
+    ]
+
+
+def _locked(joint: Joint, positions: Mapping[str, ArrayLike]) -> Joint:
+    """The joint held fixed where `positions` or the joint that it mimics says so."""
+    leader = joint.name if joint.mimic is None else joint.mimic.joint
+    if leader not in positions:
+        return joint
+    q = np.atleast_1d(np.asarray(positions[leader], dtype=np.float64))
+    q = frozen(q, (joint.type.nq,), f"position of joint '{leader}'")
+    if joint.mimic is not None:
+        q = joint.mimic.multiplier * q + joint.mimic.offset
+    R, p = joint.type.transform(joint.axis, q)
+    return Joint(
+        joint.name,
+        "fixed",
+        joint.parent,
+        joint.child,
+        snap(joint.rotation @ R),
+        joint.rotation @ p + joint.translation,
+    )
+
+
+def _slices(sizes: Iterable[tuple[str, int]]) -> Mapping[str, slice]:
+    start, slices = 0, dict[str, slice]()
+    for name, size in sizes:
+        slices[name] = slice(start, start + size)
+        start += size
+    return slices
+
+
+def _joined(parts: Sequence[Vector], like: Vector) -> Vector:
+    return np.concatenate(parts, axis=-1) if parts else np.zeros((*like.shape[:-1], 0))
+
+
+def _rotation(value: ArrayLike, where: str) -> Matrix:
+    R = frozen(value, (3, 3), f"{where}: rotation")
+    if np.max(np.abs(R @ R.T - np.eye(3))) > 1e-9 or np.linalg.det(R) < 0.0:
+        raise ValueError(f"{where}: not a rotation matrix: {R.tolist()}")
+    return R
+
+
+def _unit(value: ArrayLike, where: str) -> Vector:
+    axis = frozen(value, (3,), f"{where}: axis")
+    length = float(np.linalg.norm(axis))
+    if length < 1e-9:
+        raise ValueError(f"{where}: the axis is zero: {axis.tolist()}")
+    return frozen(snap(axis / length), (3,), where)
+
+
+def _check_limits(where: str, values: Mapping[str, Vector]) -> None:
+    if np.any(values["lower"] > values["upper"]):
+        lower, upper = values["lower"].tolist(), values["upper"].tolist()
+        raise ValueError(f"{where}: lower limit {lower} is above upper limit {upper}")
+    for what in ("velocity", "effort"):
+        if np.any(values[what] < 0.0):
+            raise ValueError(f"{where}: {what} limit is negative: {values[what].tolist()}")

@@ -1,0 +1,120 @@
+"""Loads URDF files: text -> checked, pruned text -> yourdfpy's data classes -> `RobotModel`."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, Any
+
+import numpy as np
+
+from robotics_ad.arrays import Matrix, Vector, snap
+from robotics_ad.inertia import Inertia
+from robotics_ad.joint_types import JOINT_TYPES
+from robotics_ad.model import Joint, Link, Mimic, RobotModel
+from robotics_ad.urdf_xml import clean_urdf, read_source
+
+_BASES = ("fixed",)
+_PLANNED_TYPES = ("planar", "floating")
+
+
+def load_urdf(
+    source: str | bytes | os.PathLike[str] | IO[Any], *, base: str = "fixed"
+) -> RobotModel:
+    """The robot that a URDF describes; meshes and other files that it names are not read.
+
+    Joints of type fixed, revolute, continuous and prismatic, and mimics of the last three, are
+    understood. A continuous joint is one angle. Entries of rotations within 2 ulp(1) of 0 and +-1,
+    which stem from multiples of pi/2, are set to these numbers. Lower and upper limits left
+    out are 0, as the format has it; a mimic on a fixed joint means nothing and is not kept.
+
+    Parameters
+    ----------
+    source
+        A path, XML text (its first character is `<`), or an open file.
+    base
+        "fixed": the root link does not move.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path names no file.
+    ValueError
+        Naming the fault: not XML, not URDF, missing or repeated elements and attributes, numbers
+        that are none, NaN, zero axes, duplicate names, unknown joint types, links without parent,
+        cycles, several roots, document type declarations (and with them entities of every kind).
+    """
+    if base not in _BASES:
+        raise ValueError(f"base '{base}' is not supported; bases: {', '.join(_BASES)}")
+    text, label = read_source(source)
+    document = clean_urdf(text, label)
+    import yourdfpy  # here, not at the top: it imports trimesh, about a second
+
+    parsed: Any = yourdfpy.URDF.load(
+        io.BytesIO(document), build_scene_graph=False, load_meshes=False
+    ).robot
+    try:
+        return RobotModel(
+            str(parsed.name),
+            [_link(link) for link in parsed.links],
+            [_joint(joint) for joint in parsed.joints],
+        )
+    except ValueError as error:
+        raise ValueError(f"{label}: {error}") from None
+
+
+def _link(parsed: Any) -> Link:
+    inertial = parsed.inertial
+    if inertial is None:
+        return Link(parsed.name)
+    R, p = _pose(inertial.origin)
+    try:
+        own = Inertia(inertial.mass, np.zeros(3), inertial.inertia)
+        return Link(parsed.name, own.transformed(R, p))
+    except ValueError as error:
+        raise ValueError(f"link '{parsed.name}': {error}") from None
+
+
+def _joint(parsed: Any) -> Joint:
+    where = f"joint '{parsed.name}'"
+    if parsed.type in _PLANNED_TYPES:
+        raise ValueError(
+            f"{where}: type '{parsed.type}' is not supported yet; types: {', '.join(JOINT_TYPES)}"
+        )
+    R, p = _pose(parsed.origin)
+    if parsed.type not in JOINT_TYPES:
+        raise ValueError(f"{where}: unknown type '{parsed.type}'; types: {', '.join(JOINT_TYPES)}")
+    row = JOINT_TYPES[parsed.type]
+    limit = parsed.limit if row.nv > 0 else None
+    lower = upper = None
+    if row.limited:
+        if limit is None:
+            raise ValueError(f"{where}: a {row.name} joint needs a <limit>")
+        lower, upper = _or(limit.lower, 0.0), _or(limit.upper, 0.0)
+    dynamics, mimic = parsed.dynamics, parsed.mimic if row.nq > 0 else None
+    return Joint(
+        name=parsed.name,
+        kind=parsed.type,
+        parent=parsed.parent,
+        child=parsed.child,
+        rotation=R,
+        translation=p,
+        axis=parsed.axis,
+        lower=lower,
+        upper=upper,
+        velocity=None if limit is None else limit.velocity,
+        effort=None if limit is None else limit.effort,
+        damping=_or(dynamics.damping, 0.0) if dynamics is not None else 0.0,
+        friction=_or(dynamics.friction, 0.0) if dynamics is not None else 0.0,
+        mimic=None if mimic is None else Mimic(mimic.joint, mimic.multiplier, mimic.offset),
+    )
+
+
+def _or(value: str | float | None, default: float) -> float:
+    return default if value is None else float(value)
+
+
+def _pose(origin: Matrix | None) -> tuple[Matrix, Vector]:
+    if origin is None:
+        return np.eye(3), np.zeros(3)
+    return snap(origin[:3, :3]), origin[:3, 3]

@@ -1,0 +1,146 @@
+"""Robots to test on, and Pinocchio as the outside oracle for each."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pinocchio
+import pytest
+
+from robotics_ad import Mimic, RobotModel, load_urdf, packaged_arm
+from robotics_ad.packaged import packaged_arm_text
+
+ROBOTS = ("arm7", "panda", "ur5", "kinova", "z1", "pr2", "g1")
+
+
+def urdf_path(relative: str) -> Path:
+    """A URDF file of the package `example-robot-data`."""
+    files = importlib.metadata.files("example-robot-data") or []
+    for file in files:
+        if str(file).endswith(f"example-robot-data/robots/{relative}"):
+            return Path(str(file.locate())).resolve()
+    raise FileNotFoundError(relative)
+
+
+URDF_FILES = {
+    "panda": "panda_description/urdf/panda.urdf",
+    "ur5": "ur_description/urdf/ur5_robot.urdf",
+    "kinova": "kinova_description/robots/kinova.urdf",
+    "z1": "z1_description/urdf/z1.urdf",
+    "pr2": "pr2_description/urdf/pr2.urdf",
+    "g1": "g1_description/urdf/g1_29dof_rev_1_0.urdf",
+}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """Our model of a robot beside Pinocchio's, with the maps between their coordinates."""
+
+    robot: RobotModel
+    model: Any
+    data: Any
+
+    def to_pin_q(self, q: np.ndarray) -> np.ndarray:
+        """Pinocchio's q: its joint order, (cos, sin) for a continuous joint."""
+        out = np.zeros(self.model.nq)
+        for joint in self.robot.independent_joints:
+            value, theirs = q[self.robot.q_slices[joint.name]], self._joint(joint.name)
+            if joint.kind == "continuous":
+                value = np.array([np.cos(value[0]), np.sin(value[0])])
+            out[theirs.idx_q : theirs.idx_q + theirs.nq] = value
+        return out
+
+    def to_pin_v(self, v: np.ndarray) -> np.ndarray:
+        """Pinocchio's v: its joint order."""
+        out = np.zeros(self.model.nv)
+        out[self._order] = v
+        return out
+
+    def from_pin_v(self, v: np.ndarray) -> np.ndarray:
+        """Rows in our joint order, from rows in Pinocchio's."""
+        return v[self._order]
+
+    @property
+    def _order(self) -> list[int]:
+        return [self._joint(name).idx_v for name in self.robot.joint_names]
+
+    def _joint(self, name: str) -> Any:
+        return self.model.joints[self.model.getJointId(name)]
+
+    def frame_pose(self, q: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:
+        """(R, p) of a link in the world."""
+        pinocchio.framesForwardKinematics(self.model, self.data, self.to_pin_q(q))
+        pose = self.data.oMf[self.model.getFrameId(link, pinocchio.FrameType.BODY)]
+        return pose.rotation.copy(), pose.translation.copy()
+
+    def states(self, count: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Random (q, v, a)."""
+        rng = np.random.default_rng(seed)
+        nv = self.robot.nv
+        return [
+            (self.robot.random(rng), rng.normal(size=nv), rng.normal(size=nv)) for _ in range(count)
+        ]
+
+
+def make_twin(name: str) -> Twin:
+    if name == "arm7":
+        robot = packaged_arm()
+        model = pinocchio.buildModelFromXML(packaged_arm_text())
+    else:
+        path = urdf_path(URDF_FILES[name])
+        robot = load_urdf(path)
+        model = pinocchio.buildModelFromUrdf(str(path), mimic=True)
+    return Twin(robot, model, model.createData())
+
+
+_TWINS: dict[str, Twin] = {}
+
+
+def twin_of(name: str) -> Twin:
+    if name not in _TWINS:
+        _TWINS[name] = make_twin(name)
+    return _TWINS[name]
+
+
+def _numeric_pose(robot: RobotModel, q: np.ndarray, link: str) -> np.ndarray:
+    """4x4 pose of a link by walking up the tree with the numeric joint motions."""
+    by_child, T = {joint.child: joint for joint in robot.joints}, np.eye(4)
+    while link in by_child:
+        joint = by_child[link]
+        value = np.zeros(0)
+        if joint.type.nq:
+            leader = joint.mimic or Mimic(joint.name)
+            value = leader.multiplier * q[robot.q_slices[leader.joint]] + leader.offset
+        step, motion = np.eye(4), np.eye(4)
+        step[:3, :3], step[:3, 3] = joint.rotation, joint.translation
+        motion[:3, :3], motion[:3, 3] = joint.type.transform(joint.axis, value)
+        T, link = step @ motion @ T, joint.parent
+    return T
+
+
+@pytest.fixture
+def numeric_pose() -> Callable[[RobotModel, np.ndarray, str], np.ndarray]:
+    """The function `_numeric_pose`."""
+    return _numeric_pose
+
+
+@pytest.fixture(params=ROBOTS)
+def twin(request: pytest.FixtureRequest) -> Twin:
+    """Each test robot in turn."""
+    return twin_of(request.param)
+
+
+@pytest.fixture(params=["panda", "ur5", "arm7"])
+def arm(request: pytest.FixtureRequest) -> Twin:
+    """The serial arms in turn."""
+    return twin_of(request.param)
+
+
+@pytest.fixture
+def panda() -> Twin:
+    return twin_of("panda")
