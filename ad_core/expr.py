@@ -246,7 +246,7 @@ class Constant(Expression):
     value: Array
 
     def __init__(self, value: ArrayLike) -> None:
-        array = as_value(value, "constant").copy()
+        array: Array = np.array(as_value(value, "constant"))
         array.setflags(write=False)
         object.__setattr__(self, "value", array)
         object.__setattr__(self, "size", array.size)
@@ -291,7 +291,7 @@ def as_value(value: object, name: str, size: int | None = None) -> Array:
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         array = cast("Array", value)
     else:
-        array = _numbers(value, name)
+        array = _numbers(cast("object", value), name)
     if array.ndim > 1:
         raise ValueError(f"'{name}' has shape {array.shape}; values are scalars or 1-D arrays")
     if size is not None and array.size != size:
@@ -330,4 +330,4 @@ def _checked_size(name: str, size: object) -> int:
         raise ValueError(f"var: the size of '{name}' is a whole number, not {size!r}")
     if size < 0:
         raise ValueError(f"var: the size of '{name}' is {size}, expected 0 or more")
-    return int(size)
+    return int(cast("int", size))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ad_core.errors import wrong_size
 from ad_core.expr import ADFunctionCall, ADTerminal, Expression
@@ -94,7 +94,9 @@ def unflatten(rows: list[Any]) -> Expression:
     nodes: list[Expression] = []
     for kind, content, detail in rows:
         if kind == "call":
-            nodes.append(ADFunctionCall(content, [nodes[i] for i in detail]))
+            nodes.append(
+                ADFunctionCall(content, [nodes[i] for i in cast("tuple[int, ...]", detail)])
+            )
         elif kind == "variable":
             nodes.append(ADTerminal(content, detail))
         else:

@@ -8,7 +8,7 @@ it expands into primitives, and so has exact derivatives of every order on every
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 
 from ad_core.errors import wrong_count, wrong_size
 from ad_core.expr import ADFunctionCall, Constant, Expression, ExpressionLike, as_expression
@@ -17,6 +17,8 @@ from ad_core.namespace import Kernel, Namespace
 
 Size: TypeAlias = "int | None"
 Partial: TypeAlias = "Callable[..., Expression | None]"
+UnaryPartial: TypeAlias = "Callable[[Expression, Expression], Expression | None]"
+BinaryPartial: TypeAlias = "Callable[[Expression, Expression, Expression], Expression | None]"
 Scalarity: TypeAlias = Literal["arguments", "always", "never"]
 """When a result of one entry is a scalar: if all arguments are, always, or never."""
 
@@ -88,13 +90,10 @@ class Elementwise(Op):
     value, both products and broadcasting follow from it.
     """
 
-    def __init__(
-        self, name: str, partials: Sequence[Partial], function: str, symbol: str | None
-    ) -> None:
+    def __init__(self, name: str, partials: Sequence[Partial], symbol: str | None = None) -> None:
         self.name = name
         self.symbol = symbol
         self._partials = tuple(partials)
-        self._function = function
 
     def __reduce__(self) -> tuple[Any, ...]:
         from ad_core.ops.elementwise import by_name
@@ -108,7 +107,7 @@ class Elementwise(Op):
         return broadcast_size(self, sizes)
 
     def bind(self, xp: Namespace) -> Kernel:
-        return getattr(xp, self._function)
+        return getattr(xp, self.name)
 
     def jvp_rule(
         self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
@@ -135,11 +134,15 @@ class Elementwise(Op):
         return gradients
 
 
+@overload
+def elementwise(name: str, x: UnaryPartial, /) -> Elementwise: ...
+@overload
 def elementwise(
-    name: str, *partials: Partial, function: str | None = None, symbol: str | None = None
-) -> Elementwise:
+    name: str, x: BinaryPartial, y: BinaryPartial, /, *, symbol: str | None = None
+) -> Elementwise: ...
+def elementwise(name: str, /, *partials: Partial, symbol: str | None = None) -> Elementwise:
     """Declare an elementwise primitive; its kernel is the namespace function of the same name."""
-    return Elementwise(name, partials, function or name, symbol)
+    return Elementwise(name, partials, symbol)
 
 
 class Composite(Graphed):

@@ -137,15 +137,15 @@ def _central_difference(
 ) -> Array:
     """`(f(x + h e_i) - f(x - h e_i)) / 2h` for each entry `i` of argument `arg`."""
     h = finite_difference_step()
-    x = np.atleast_1d(np.asarray(args[arg], dtype=np.float64))
+    x: Array = np.array(args[arg], dtype=np.float64).reshape(-1)
     scalar = np.ndim(args[arg]) == 0
     columns: list[Array] = []
     for i in range(x.size):
         sides: list[Array] = []
         for step in (h, -h):
-            moved = x.copy()
+            moved = np.array(x)
             moved[i] += step
-            point = [*args[:arg], moved[0] if scalar else moved, *args[arg + 1 :]]
+            point: list[Any] = [*args[:arg], moved[0] if scalar else moved, *args[arg + 1 :]]
             sides.append(np.asarray(function(*point), dtype=np.float64).reshape(shape[:-1]))
         columns.append((sides[0] - sides[1]) / (2 * h))
     return np.stack(columns, axis=-1)

@@ -6,8 +6,8 @@ whole batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def host_kernel(
         batch = np.broadcast_shapes(*(a.shape[:-1] for a in args))
         whole = [np.broadcast_to(a, (*batch, a.shape[-1])) for a in args]
         out = np.empty((*batch, size))
-        for place in np.ndindex(*batch):
+        for place in cast("Iterator[tuple[int, ...]]", np.ndindex(*batch)):
             out[place] = one([a[place] for a in whole])
         return out
 

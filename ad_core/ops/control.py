@@ -65,7 +65,9 @@ class Select(Op):
 class Extremum(Op):
     """The smaller or larger of two values, by entry; nan if either is."""
 
-    def __init__(self, name: str, first_wins: Callable[..., Expression]) -> None:
+    def __init__(
+        self, name: str, first_wins: Callable[[Expression, Expression], Expression]
+    ) -> None:
         self.name = name
         self._first_wins = first_wins
 
@@ -82,7 +84,7 @@ class Extremum(Op):
         return getattr(xp, self.name)
 
     def _as_choice(self, args: Sequence[Expression]) -> tuple[Expression, ...]:
-        return (self._first_wins(*args), *args)
+        return (self._first_wins(args[0], args[1]), *args)
 
     def jvp_rule(
         self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]

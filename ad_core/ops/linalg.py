@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ad_core.expr import ADFunctionCall, Expression
-from ad_core.namespace import Kernel, Namespace
+from ad_core.namespace import Kernel, Namespace, Value
 from ad_core.op import Op
 from ad_core.ops.structure import Take
 
@@ -34,7 +34,11 @@ class MatMul(Op):
 
     def bind(self, xp: Namespace) -> Kernel:
         m, k, n = self.m, self.k, self.n
-        return lambda a, b: xp.matmul(a, b, m, k, n)
+
+        def kernel(a: Value, b: Value) -> Value:
+            return xp.matmul(a, b, m, k, n)
+
+        return kernel
 
     def jvp_rule(
         self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
@@ -86,7 +90,11 @@ class Solve(Op):
 
     def bind(self, xp: Namespace) -> Kernel:
         m, n = self.m, self.n
-        return lambda a, b: xp.solve(a, b, m, n)
+
+        def kernel(a: Value, b: Value) -> Value:
+            return xp.solve(a, b, m, n)
+
+        return kernel
 
     def jvp_rule(
         self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 
@@ -292,7 +293,7 @@ def _normal_index(index: object) -> int | slice | tuple[int, ...]:
     if index is Ellipsis:
         return slice(None)
     if isinstance(index, slice):
-        return index
+        return cast("slice[Any, Any, Any]", index)
     array = np.asarray(index)
     if array.dtype == np.bool_ and array.ndim == 1:
         return tuple(int(i) for i in np.flatnonzero(array))
