@@ -15,21 +15,15 @@ from robotics_ad.arrays import Matrix, Vector, frozen
 class Inertia:
     """Mass properties of a body, written in a frame fixed to it.
 
-    Attributes
-    ----------
-    mass
-        kg, not negative.
-    com
-        centre of mass, 3 numbers, m.
-    rotational
-        3x3 inertia about the centre of mass along the frame's axes, kg m^2, symmetric.
+    Attributes:
+        mass: kg, not negative.
+        com: centre of mass, 3 numbers, m.
+        rotational: 3x3 inertia about the centre of mass along the frame's axes, kg m^2, symmetric.
 
-    Raises
-    ------
-    ValueError
-        for wrong shapes, entries that are not finite, a negative mass or an asymmetric
-        matrix. Whether the moments can belong to a body is asked with `is_consistent`: files
-        from the field break that rule, and kinematics does not care.
+    Raises:
+        ValueError: for wrong shapes, entries that are not finite, a negative mass or an asymmetric
+            matrix. Whether the moments can belong to a body is asked with `is_consistent`: files
+            from the field break that rule, and kinematics does not care.
     """
 
     mass: float

@@ -26,35 +26,22 @@ from robotics_ad.arrays import Matrix, Vector, column_major, skew
 class JointType:
     """One row of `JOINT_TYPES`.
 
-    Attributes
-    ----------
-    name
-        the name that files use.
-    nq
-        numbers in a configuration of the joint.
-    nv
-        numbers in its velocity.
-    has_axis
-        whether the type moves along or about an axis.
-    limited
-        whether a model must state position limits.
-    basis
-        `basis(ops, q)` gives the m basis functions as a tuple; `ops` has `cos` and `sin`
-        (numpy, or `ad_core.math`), `q` is indexable with nq entries.
-    coefficients
-        `coefficients(axis)` gives C of shape (12, 1 + m), see the module's equation.
-    subspace
-        `subspace(axis)` gives S of shape (6, nv), [angular; linear], in child axes:
-        the child's velocity relative to the joint frame is S v.
-    neutral
-        the configuration at rest, nq numbers.
-    span
-        the interval that `RobotModel.random` draws from where a limit is infinite.
-    difference
-        `difference(q0, q1)` on (..., nq) arrays gives v of shape (..., nv) with
-        `integrate(q0, v) = q1`.
-    integrate
-        `integrate(q, v)` on (..., nq) and (..., nv) arrays.
+    Attributes:
+        name: the name that files use.
+        nq: numbers in a configuration of the joint.
+        nv: numbers in its velocity.
+        has_axis: whether the type moves along or about an axis.
+        limited: whether a model must state position limits.
+        basis: `basis(ops, q)` gives the m basis functions as a tuple; `ops` has `cos` and `sin`
+            (numpy, or `ad_core.math`), `q` is indexable with nq entries.
+        coefficients: `coefficients(axis)` gives C of shape (12, 1 + m), see the module's equation.
+        subspace: `subspace(axis)` gives S of shape (6, nv), [angular; linear], in child axes:
+            the child's velocity relative to the joint frame is S v.
+        neutral: the configuration at rest, nq numbers.
+        span: the interval that `RobotModel.random` draws from where a limit is infinite.
+        difference: `difference(q0, q1)` on (..., nq) arrays gives v of shape (..., nv) with
+            `integrate(q0, v) = q1`.
+        integrate: `integrate(q, v)` on (..., nq) and (..., nv) arrays.
     """
 
     name: str

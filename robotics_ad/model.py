@@ -38,27 +38,17 @@ class Mimic:
 class Joint:
     """A joint: the pose of `child` in `parent` is (rotation, translation) * motion(q).
 
-    Attributes
-    ----------
-    name, kind, parent, child
-        `kind` names a row of `JOINT_TYPES`; the others are names too.
-    rotation, translation
-        pose of the joint frame in the parent link's frame, 3x3 and 3.
-    axis
-        unit vector in the joint frame; it is normalised here.
-    lower, upper
-        position limits, nq numbers, rad or m; infinite where there is none.
-    velocity, effort
-        limits of absolute value, nv numbers, rad/s or m/s, and N m or N.
-    damping, friction
-        N m s/rad and N m (N s/m and N). Algorithms use them when asked to.
-    mimic
-        the joint that this one follows, if any.
+    Attributes:
+        name, kind, parent, child: `kind` names a row of `JOINT_TYPES`; the others are names too.
+        rotation, translation: pose of the joint frame in the parent link's frame, 3x3 and 3.
+        axis: unit vector in the joint frame; it is normalised here.
+        lower, upper: position limits, nq numbers, rad or m; infinite where there is none.
+        velocity, effort: limits of absolute value, nv numbers, rad/s or m/s, and N m or N.
+        damping, friction: N m s/rad and N m (N s/m and N). Algorithms use them when asked to.
+        mimic: the joint that this one follows, if any.
 
-    Raises
-    ------
-    ValueError
-        naming the joint and the fault.
+    Raises:
+        ValueError: naming the joint and the fault.
     """
 
     name: str
@@ -146,18 +136,13 @@ class RobotModel:
     they were given. So `joints[i].child` is `links[i + 1].name`, parents come before children, and
     `q` runs through the moving joints in that order. Joints that mimic take no place in `q`.
 
-    Attributes
-    ----------
-    name
-        the robot's name.
-    links, joints
-        given in any order that the tree allows; see above for the order kept.
+    Attributes:
+        name: the robot's name.
+        links, joints: given in any order that the tree allows; see above for the order kept.
 
-    Raises
-    ------
-    ValueError
-        for duplicate names, unknown parents, cycles, several roots, a link with two
-        parents, or a mimic that leads nowhere; the message names the fault.
+    Raises:
+        ValueError: for duplicate names, unknown parents, cycles, several roots, a link with two
+            parents, or a mimic that leads nowhere; the message names the fault.
     """
 
     name: str

@@ -61,10 +61,8 @@ def check_unique(what: str, names: Sequence[str]) -> None:
 def depth_first(links: Sequence[str], joints: Sequence[E]) -> list[E]:
     """The joints depth-first from the root; those at one link in the order given.
 
-    Raises
-    ------
-    ValueError
-        Unless the joints span one tree over all the links; the message names the fault.
+    Raises:
+        ValueError: Unless the joints span one tree over all the links; the message names the fault.
     """
     if not links:
         raise ValueError("the robot has no link")
@@ -115,10 +113,8 @@ def resolve_mimics(
 
     q = m1 (m2 q_leader + o2) + o1 has multiplier m1 m2 and offset m1 o2 + o1.
 
-    Raises
-    ------
-    ValueError
-        For a leader that is unknown or cannot move, and for a ring of mimics.
+    Raises:
+        ValueError: For a leader that is unknown or cannot move, and for a ring of mimics.
     """
     can_move = set(movable)
     resolved: dict[str, tuple[str, float, float] | None] = {}

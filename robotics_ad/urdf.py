@@ -28,21 +28,16 @@ def load_urdf(
     which stem from multiples of pi/2, are set to these numbers. Lower and upper limits left
     out are 0, as the format has it; a mimic on a fixed joint means nothing and is not kept.
 
-    Parameters
-    ----------
-    source
-        A path, XML text (its first character is `<`), or an open file.
-    base
-        "fixed": the root link does not move.
+    Args:
+        source: A path, XML text (its first character is `<`), or an open file.
+        base: "fixed": the root link does not move.
 
-    Raises
-    ------
-    FileNotFoundError
-        If a path names no file.
-    ValueError
-        Naming the fault: not XML, not URDF, missing or repeated elements and attributes, numbers
-        that are none, NaN, zero axes, duplicate names, unknown joint types, links without parent,
-        cycles, several roots, document type declarations (and with them entities of every kind).
+    Raises:
+        FileNotFoundError: If a path names no file.
+        ValueError: Naming the fault: not XML, not URDF, missing or repeated elements and
+            attributes, numbers that are none, NaN, zero axes, duplicate names, unknown joint types,
+            links without parent, cycles, several roots, document type declarations (and with them
+            entities of every kind).
     """
     if base not in _BASES:
         raise ValueError(f"base '{base}' is not supported; bases: {', '.join(_BASES)}")

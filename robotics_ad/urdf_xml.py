@@ -56,14 +56,10 @@ _TRIPLES = ("xyz", "rpy")
 def read_source(source: str | bytes | os.PathLike[str] | IO[Any]) -> tuple[bytes | str, str]:
     """The text of a path, of XML text or of an open file, and what to call it in messages.
 
-    Raises
-    ------
-    FileNotFoundError
-        If a path names no file.
-    TypeError
-        If the source is none of these.
-    ValueError
-        If the text is larger than `MAX_BYTES`.
+    Raises:
+        FileNotFoundError: If a path names no file.
+        TypeError: If the source is none of these.
+        ValueError: If the text is larger than `MAX_BYTES`.
     """
     text: Any
     if isinstance(source, bytes) or (isinstance(source, str) and source.lstrip()[:1] == "<"):
@@ -92,12 +88,10 @@ def read_source(source: str | bytes | os.PathLike[str] | IO[Any]) -> tuple[bytes
 def clean_urdf(text: bytes | str, label: str) -> bytes:
     """A URDF document with only what a robot model is made of, checked.
 
-    Raises
-    ------
-    ValueError
-        Naming the file, the line and the fault: text that is not XML or not URDF, a document type
-        declaration, nesting deeper than `MAX_DEPTH`, a missing or repeated element, a missing
-        attribute, a number that is no number.
+    Raises:
+        ValueError: Naming the file, the line and the fault: text that is not XML or not URDF, a
+            document type declaration, nesting deeper than `MAX_DEPTH`, a missing or repeated
+            element, a missing attribute, a number that is no number.
     """
     return _Cleaner(label).clean(text)
 
