@@ -10,7 +10,9 @@ from pathlib import Path
 
 from robograd import __version__
 
-_USER_ERRORS = (ValueError, TypeError, NotImplementedError, OSError, ImportError)
+# What a wrong file, name, number or installation raises. Anything else is a fault of ours and keeps
+# its traceback.
+_USER_ERRORS = (ValueError, OSError, ImportError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,8 +52,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Run one robot graph as a kernel, as a torch layer in training and as an "
         "IPOPT program, and draw the results.",
     )
-    demo.add_argument("--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm")
-    demo.add_argument("--link", metavar="NAME", help="the link to place; default: the last one")
+    demo.add_argument(
+        "--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm"
+    )
+    demo.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
     demo.add_argument(
         "--output",
         type=Path,
@@ -77,9 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(arguments: argparse.Namespace) -> None:
     from robograd.demo import run_demo
 
-    run_demo(
-        urdf=arguments.urdf, link=arguments.link, output=arguments.output, seed=arguments.seed
-    )
+    run_demo(urdf=arguments.urdf, link=arguments.link, output=arguments.output, seed=arguments.seed)
 
 
 def _info(_: argparse.Namespace) -> None:
@@ -89,3 +91,17 @@ def _info(_: argparse.Namespace) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:{width}}  {value}")
+
+
+def _cache_info(_: argparse.Namespace) -> None:
+    from bridges.kernel import cache
+    from robograd.info import describe
+
+    print(describe(cache.info()))
+
+
+def _cache_clear(_: argparse.Namespace) -> None:
+    from bridges.kernel import cache
+    from robograd.info import describe
+
+    print(f"removed {describe(cache.clear())}")

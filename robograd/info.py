@@ -1,0 +1,74 @@
+"""What a bug report needs to say of the machine: versions, processor, compiler, kernel cache."""
+
+import os
+import platform
+import shlex
+import subprocess
+from importlib import metadata
+
+from bridges.kernel import cache
+from bridges.kernel.build import find_compiler
+from bridges.kernel.errors import BuildError
+from robograd import __version__
+
+_DISTRIBUTIONS = ("numpy", "torch", "casadi", "yourdfpy", "scipy", "matplotlib", "tqdm")
+
+
+def environment() -> list[tuple[str, str]]:
+    """Rows ``(name, value)`` that describe this installation, in the order they are shown."""
+    return [
+        ("robograd", __version__),
+        ("python", f"{platform.python_version()} ({platform.python_implementation()})"),
+        ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        ("processor", f"{_processor()}, {os.cpu_count()} logical cores"),
+        ("compiler", _compiler()),
+        ("kernel cache", describe(cache.info())),
+        *((name, _version(name)) for name in _DISTRIBUTIONS),
+    ]
+
+
+def describe(info: cache.CacheInfo) -> str:
+    """Where a kernel cache is, what it holds and how large it may become, in one line."""
+    noun = "library" if info.n_libraries == 1 else "libraries"
+    used, limit = info.n_bytes / 2**20, info.limit_bytes / 2**20
+    return f"{info.path}: {info.n_libraries} {noun}, {used:.1f} of {limit:.0f} MiB"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _compiler() -> str:
+    """The command that builds kernels, and the first line that it prints of its version."""
+    try:
+        command = find_compiler()
+    except BuildError as error:
+        return f"none: {error}"
+    try:
+        answer = subprocess.run(
+            [*command, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{shlex.join(command)}: {error}"
+    return f"{shlex.join(command)}: {answer.stdout.partition(chr(10))[0]}"
+
+
+def _processor() -> str:
+    """The processor's name as Linux gives it, else as Python does."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,123 @@
+"""The command line: what each subcommand prints, and how it says that something is wrong."""
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import robograd
+from bridges.kernel import cache
+from robograd.cli import main
+
+
+@pytest.fixture
+def kernel_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty kernel cache of the test's own."""
+    folder = tmp_path / "kernels"
+    monkeypatch.setenv("ROBOGRAD_CACHE", str(folder))
+    return folder
+
+
+def test_the_version_is_that_of_the_installed_distribution(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"robograd {metadata.version('robograd')}\n"
+
+
+def test_the_console_script_and_the_module_are_the_same_command() -> None:
+    script = Path(sys.executable).with_name("robograd")
+    outputs = [
+        subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+        for command in ([str(script)], [sys.executable, "-m", "robograd"])
+    ]
+    assert outputs[0] == outputs[1]
+    assert {"demo", "info", "cache"} <= set(re.findall(r"^ {4}(\w+)", outputs[0], re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["cache"], ["dance"], ["cache", "burn"], ["demo", "--seed", "x"]]
+)
+def test_a_wrong_command_line_is_status_2_with_the_usage(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 2
+    assert "usage: robograd" in capsys.readouterr().err
+
+
+def test_info_names_versions_compiler_and_cache(
+    kernel_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info"]) == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert rows["robograd"] == robograd.__version__
+    for distribution in ("numpy", "torch", "casadi", "yourdfpy"):
+        assert rows[distribution] == metadata.version(distribution)
+    assert str(kernel_cache) in rows["kernel"]
+    assert not kernel_cache.exists(), "asking must not make the cache"
+
+
+def test_info_says_that_there_is_no_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert main(["info"]) == 0
+    assert re.search(r"^compiler +none: no C compiler", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_info_survives_a_compiler_that_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "cc"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    assert main(["info"]) == 0
+    line = re.search(r"^compiler .*", capsys.readouterr().out, re.MULTILINE)
+    assert line is not None
+    assert "exit status 3" in line[0]
+
+
+def test_cache_info_counts_and_cache_clear_removes(
+    kernel_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cache", "info"]) == 0
+    assert capsys.readouterr().out.startswith(f"{kernel_cache}: 0 libraries, 0.0 of ")
+
+    folder = cache.open_cache()
+    assert folder == kernel_cache
+    cache.fetch(folder, "a" * 64, _write_a_mebibyte)
+    assert main(["cache", "info"]) == 0
+    assert f"{kernel_cache}: 1 library, 1.0 of " in capsys.readouterr().out
+
+    assert main(["cache", "clear"]) == 0
+    assert capsys.readouterr().out.startswith(f"removed {kernel_cache}: 1 library, 1.0 of ")
+    assert not list(kernel_cache.glob("*.so"))
+
+
+def test_a_fault_of_the_user_is_one_line_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROBOGRAD_CACHE_SIZE", "plenty")
+    assert main(["cache", "info"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("robograd cache: ROBOGRAD_CACHE_SIZE is 'plenty'")
+    assert err.count("\n") == 1
+
+
+def test_traceback_shows_where_the_fault_arose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBOGRAD_CACHE_SIZE", "plenty")
+    with pytest.raises(ValueError, match="plenty"):
+        main(["--traceback", "cache", "info"])
+
+
+def _write_a_mebibyte(path: Path) -> None:
+    path.write_bytes(bytes(2**20))
