@@ -1,0 +1,174 @@
+"""Where links are, as functions of the configuration.
+
+    T_world_link(q) = prod over the joints between world and link of place_i * motion_i(q_i)
+
+Each class is a function of `q` that prints under its own name; calling it builds an expression that
+holds only the chain to its link. Fixed joints are merged and frames re-chosen inside (`frames`), so
+the graph has few operations; results are in the model's own frames.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.expr import Expression
+from robotics_ad.arrays import Matrix, Vector, column_major, frozen
+from robotics_ad.frames import aligned
+from robotics_ad.model import LinkFrame
+from robotics_ad.motion import joint_motion
+from robotics_ad.tree import Body, Pose, merged
+
+
+class LinkFunction(ad.Composite):
+    """A function of a robot's configuration that belongs to one of its links."""
+
+    def __init__(self, link: LinkFrame) -> None:
+        if not isinstance(link, LinkFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{type(self).__name__}: argument 'link' is a {type(link).__name__}, "
+                "expected a link as robot.link(name) gives it"
+            )
+        self.link = link
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self.link.name})"
+
+    def n_args(self) -> int:
+        """1: the configuration."""
+        return 1
+
+    def n_in(self, arg: int) -> int:
+        """Size of q."""
+        return self.link.robot.nq
+
+    def argname(self, arg: int) -> str:
+        """The name `q`."""
+        return "q"
+
+    def _chain(self) -> tuple[tuple[Body, ...], Pose]:
+        """The bodies from the world to the link, and the link's pose on the last."""
+        path = merged(self.link.robot).path(self.link.name)
+        path = aligned(path, end=path.links[self.link.name][1])
+        return path.bodies, path.links[self.link.name][1]
+
+
+class WorldTransform(LinkFunction):
+    """T_world_link(q), a 12-vector [R (9, column-major), t (3)] as in `se3`; t in m."""
+
+    def n_out(self) -> int:
+        """12."""
+        return 12
+
+    def expand(self, *args: Expression) -> Expression:
+        """The product along the chain, from the world outwards."""
+        bodies, end = self._chain()
+        R, p = _outwards(bodies, args[0])
+        p = _shifted(p, R, end.p)
+        return ad.stack(_turned(R, end.R), np.zeros(3) if p is None else p)
+
+
+class WorldOrientation(LinkFunction):
+    """R_world_link(q), a 9-vector, column-major as in `so3`."""
+
+    def n_out(self) -> int:
+        """9."""
+        return 9
+
+    def expand(self, *args: Expression) -> Expression:
+        """The product of rotations along the chain."""
+        bodies, end = self._chain()
+        rotation: Expression | None = None
+        for body in bodies:
+            rotation = joint_motion(body, args[0]).rotated_after(rotation)
+        return _turned(rotation, end.R)
+
+
+class WorldPosition(LinkFunction):
+    """p_world = R_world_link(q) local + t_world_link(q), 3 numbers, m.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+        local: the point in the link's frame, 3 numbers, m.
+    """
+
+    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
+        super().__init__(link)
+        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
+
+    def n_out(self) -> int:
+        """3."""
+        return 3
+
+    def expand(self, *args: Expression) -> Expression:
+        """The point taken from body to parent until it is in the world."""
+        bodies, end = self._chain()
+        point: Expression = ad.constant(end.R @ self.local + end.p)
+        for body in reversed(bodies):
+            motion = joint_motion(body, args[0])
+            point = _plus(motion.to_parent(point), motion.shift)
+        return point
+
+
+class WorldDirection(LinkFunction):
+    """d_world = R_world_link(q) local, 3 numbers.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+        local: the direction in the link's frame, 3 numbers; it is not normalised.
+    """
+
+    def __init__(self, link: LinkFrame, local: ArrayLike) -> None:
+        super().__init__(link)
+        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
+
+    def n_out(self) -> int:
+        """3."""
+        return 3
+
+    def expand(self, *args: Expression) -> Expression:
+        """The direction taken from body to parent until it is in the world."""
+        bodies, end = self._chain()
+        direction: Expression = ad.constant(end.R @ self.local)
+        for body in reversed(bodies):
+            direction = joint_motion(body, args[0]).to_parent(direction)
+        return direction
+
+
+Placement = tuple["Expression | None", "Expression | Vector | None"]
+
+
+def _outwards(bodies: tuple[Body, ...], q: Expression) -> Placement:
+    """R_world_body (so3 element, None: 1) and p_world_body (None: 0) of the last body."""
+    rotation: Expression | None = None
+    p: Expression | Vector | None = None
+    for body in bodies:
+        motion = joint_motion(body, q)
+        p = _shifted(p, rotation, motion.shift)
+        rotation = motion.rotated_after(rotation)
+    return rotation, p
+
+
+def _shifted(
+    p: Expression | Vector | None, R: Expression | None, step: Expression | Vector
+) -> Expression | Vector | None:
+    """The sum p + R step."""
+    if isinstance(step, np.ndarray) and not step.any():
+        return p
+    moved = step if R is None else adm.matmul(step, R, (1, 3), (3, 3))
+    return moved if p is None else p + moved
+
+
+def _plus(x: Expression, shift: Expression | Vector) -> Expression:
+    return x if isinstance(shift, np.ndarray) and not shift.any() else x + shift
+
+
+def _turned(R: Expression | None, end: Matrix) -> Expression:
+    """R times a constant rotation, as an so3 element."""
+    if R is None:
+        return ad.constant(column_major(end))
+    if np.array_equal(end, np.eye(3)):
+        return R
+    return adm.matmul(ad.constant(column_major(end)), R, (3, 3), (3, 3))
