@@ -4,6 +4,7 @@ Write a function once; evaluate and differentiate it here, or hand it to an engi
 Everything public is re-exported below; `ad_core.math` has the mathematical functions.
 """
 
+from ad_core.evaluate import derivative_multiple, eval_multiple
 from ad_core.expr import (
     ADFunctionCall,
     ADTerminal,
@@ -52,7 +53,9 @@ __all__ = [
     "cond",
     "cond3",
     "constant",
+    "derivative_multiple",
     "div",
+    "eval_multiple",
     "getitem",
     "maximum",
     "minimum",

@@ -16,7 +16,16 @@ from numpy.typing import ArrayLike
 
 from ad_core.derive import clean, derivative_graph, jvp_graph, vjp_graph
 from ad_core.errors import unknown_name, wrong_size
-from ad_core.expr import ADFunctionCall, ADTerminal, Array, Expression, as_batch, as_value
+from ad_core.expr import (
+    ADFunctionCall,
+    ADTerminal,
+    Array,
+    Expression,
+    ExpressionLike,
+    as_batch,
+    as_expression,
+    as_value,
+)
 from ad_core.graph import terminals
 from ad_core.lower import SizeProbe, fix_sizes, make_tape
 from ad_core.program import Program, scalar_flags
@@ -31,13 +40,18 @@ _cache: OrderedDict[object, tuple[list[weakref.ref[Expression]], Built]] = Order
 def _cached(
     roots: Sequence[Expression], key: tuple[object, ...], build: Callable[[], Built]
 ) -> Built:
-    """The program for these very nodes and this key; a recycled id is told by a dead reference."""
+    """The program for these very nodes and this key, forgotten with the first of them that dies."""
     full = (tuple(id(r) for r in roots), *key)
     entry = _cache.get(full)
     if entry is not None and all(ref() is r for ref, r in zip(entry[0], roots, strict=True)):
+        _cache.move_to_end(full)
         return entry[1]
     built = build()
-    _cache[full] = ([weakref.ref(r) for r in roots], built)
+
+    def forget(_: object) -> None:
+        _cache.pop(full, None)
+
+    _cache[full] = ([weakref.ref(r, forget) for r in roots], built)
     _cache.move_to_end(full)
     while len(_cache) > CACHE_SIZE:
         _cache.popitem(last=False)
@@ -281,3 +295,18 @@ def evaluate_vjp(
         name: np.array(np.broadcast_to(value, (size,)))
         for (name, size), value in zip(names, results, strict=True)
     }
+
+
+def eval_multiple(exprs: Sequence[ExpressionLike], /, **values: ArrayLike) -> list[Any]:
+    """The value of each expression; subexpressions that they share are computed once.
+
+    Every variable of any of them is bound by keyword. Raises ValueError as `Expression.eval` does.
+    """
+    return evaluate(tuple(as_expression(e) for e in exprs), values)
+
+
+def derivative_multiple(
+    exprs: Sequence[ExpressionLike], /, arg: str, **values: ArrayLike
+) -> list[Array]:
+    """The Jacobian of each expression w.r.t. the variable `arg`, each of shape `(n_out, n_arg)`."""
+    return evaluate_derivatives(tuple(as_expression(e) for e in exprs), (arg,), values)

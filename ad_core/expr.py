@@ -41,7 +41,7 @@ class Expression:
 
     # ------------------------------------------------------------------ values and derivatives
 
-    def eval(self, **values: ArrayLike) -> Any:
+    def eval(self, /, **values: ArrayLike) -> Any:
         """The value with every variable bound by keyword: a float, or an array of shape `(n,)`.
 
         Raises ValueError for a missing or unknown name or a value of the wrong size.
@@ -50,13 +50,13 @@ class Expression:
 
         return evaluate((self,), values)[0]
 
-    def derivative(self, arg: str, **values: ArrayLike) -> Array:
+    def derivative(self, /, arg: str, **values: ArrayLike) -> Array:
         """The Jacobian `d self / d arg`, shape `(n_out, n_arg)`: always 2-D, also for scalars."""
         from ad_core.evaluate import evaluate_derivatives
 
         return evaluate_derivatives((self,), (arg,), values)[0]
 
-    def gen_derivative(self, args: Sequence[str], **values: ArrayLike) -> Any:
+    def gen_derivative(self, /, args: Sequence[str], **values: ArrayLike) -> Any:
         """The derivative w.r.t. each name in `args` in turn.
 
         The result has shape `(n_out, n_args[0], ..., n_args[-1])`; for no names it is `eval`'s.
@@ -67,25 +67,25 @@ class Expression:
             evaluate_derivatives((self,), tuple(args), values)[0] if args else self.eval(**values)
         )
 
-    def jvp(self, tangents: Mapping[str, ArrayLike], **values: ArrayLike) -> Array:
+    def jvp(self, /, tangents: Mapping[str, ArrayLike], **values: ArrayLike) -> Array:
         """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`."""
         from ad_core.evaluate import evaluate_jvp
 
         return evaluate_jvp(self, tangents, values)
 
-    def vjp(self, cotangent: ArrayLike, **values: ArrayLike) -> dict[str, Array]:
+    def vjp(self, /, cotangent: ArrayLike, **values: ArrayLike) -> dict[str, Array]:
         """`cotangent^T (d self / d x)` for every variable `x` by name, each of shape `(n_x,)`."""
         from ad_core.evaluate import evaluate_vjp
 
         return evaluate_vjp(self, cotangent, values)
 
-    def eval_batch(self, **values: ArrayLike) -> Array:
+    def eval_batch(self, /, **values: ArrayLike) -> Array:
         """Values `(*batch, n_out)` for inputs `(*batch, n)`, whose batch axes broadcast."""
         from ad_core.evaluate import evaluate_batch
 
         return evaluate_batch(self, values)
 
-    def derivative_batch(self, arg: str, **values: ArrayLike) -> Array:
+    def derivative_batch(self, /, arg: str, **values: ArrayLike) -> Array:
         """Jacobians for a batch: inputs `(*batch, n)`, result `(*batch, n_out, n_arg)`."""
         from ad_core.evaluate import evaluate_derivative_batch
 
@@ -93,7 +93,7 @@ class Expression:
 
     # ----------------------------------------------------------------------------- the graph
 
-    def replace(self, **replacements: ExpressionLike) -> Expression:
+    def replace(self, /, **replacements: ExpressionLike) -> Expression:
         """The expression with the named variables replaced by other expressions or values."""
         from ad_core.graph import substitute
 

@@ -1,11 +1,32 @@
 """The primitives of the graph, and the n-ary fronts that users call."""
 
-from ad_core.ops.control import cond, cond3, maximum, minimum
-from ad_core.ops.elementwise import abs_, add, div, mod, mul, neg, pow_, sub
+from ad_core.op import Op
+from ad_core.ops.control import (
+    cond,
+    cond3,
+    maximum,
+    maximum_of_two,
+    minimum,
+    minimum_of_two,
+)
+from ad_core.ops.elementwise import ELEMENTWISE, abs_, add, div, mod, mul, neg, pow_, sub
+from ad_core.ops.linalg import MatMul, Solve
 from ad_core.ops.reduction import sum_
-from ad_core.ops.structure import getitem, setitem, stack
+from ad_core.ops.structure import Broadcast, Scatter, Take, getitem, setitem, stack, total
+
+PRIMITIVES: dict[str, Op | type[Op]] = {
+    op.name: op
+    for op in (
+        *ELEMENTWISE.values(),
+        *(cond, cond3, minimum_of_two, maximum_of_two),
+        *(total, stack, Broadcast, Take, Scatter),
+        *(MatMul, Solve),
+    )
+}
+"""Every primitive by name; a class where instances differ by static parameters."""
 
 __all__ = [
+    "PRIMITIVES",
     "abs_",
     "add",
     "cond",

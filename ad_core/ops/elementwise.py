@@ -40,6 +40,12 @@ def _pow_exponent(x: Expression, y: Expression, out: Expression) -> Expression:
     return out * log(x + equal(x, 0.0))
 
 
+def _squared_radius(y: Expression, x: Expression) -> Expression:
+    """`x^2 + y^2`, and 1 at the origin, so that a slope over it is 0 there rather than nan."""
+    squared = x * x + y * y
+    return squared + equal(squared, 0.0)
+
+
 add = elementwise("add", _one, _one, symbol="+")
 sub = elementwise("sub", _one, _minus_one, symbol="-")
 mul = elementwise("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*")
@@ -66,8 +72,8 @@ acos = elementwise("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
 atan = elementwise("atan", lambda x, out: 1.0 / (1.0 + x * x))
 atan2 = elementwise(
     "atan2",
-    lambda y, x, out: x / (x * x + y * y),
-    lambda y, x, out: -y / (x * x + y * y),
+    lambda y, x, out: x / _squared_radius(y, x),
+    lambda y, x, out: -(y / _squared_radius(y, x)),
 )
 sinh = elementwise("sinh", lambda x, out: cosh(x))
 cosh = elementwise("cosh", lambda x, out: sinh(x))
