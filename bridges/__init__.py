@@ -1,0 +1,1 @@
+"""Engines that run `ad_core` graphs: CasADi, PyTorch, and native kernels."""

@@ -1,0 +1,187 @@
+"""Built libraries on disk, shared by the processes of one user.
+
+A library is stored under the hash of everything it depends on, followed by a seal: the hash of the
+key and of the bytes before it. Files are written beside their place and renamed into it, so a
+reader finds a whole file or none. Only files of this user, in a folder that only this user can
+write, are ever loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SIZE_LIMIT = 512 * 2**20
+_SUFFIX = ".so"
+_BUILD_PREFIX = "build-"
+_STALE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """Where the cache is, how many libraries it holds and their size; the size it is kept under."""
+
+    path: Path
+    n_libraries: int
+    n_bytes: int
+    limit_bytes: int
+
+
+def cache_path() -> Path:
+    """`$ROBOGRAD_CACHE`, else `robograd` in the user's cache directory (XDG base directories)."""
+    chosen = os.environ.get("ROBOGRAD_CACHE", "").strip()
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME", "").strip()
+    return (Path(base) if base else Path.home() / ".cache") / "robograd"
+
+
+def open_cache() -> Path:
+    """The cache directory, made if missing; a private temporary one, with a warning, if unsafe."""
+    path = cache_path()
+    fault = _make_private(path)
+    if fault is None:
+        return path
+    return _temporary_instead(path, fault)
+
+
+def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
+    """Path of the library `key` in `folder`, built by `build(path)` if it is not there intact."""
+    path = folder / (key + _SUFFIX)
+    if _is_intact(path, key):
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return path
+    workshop = Path(tempfile.mkdtemp(dir=folder, prefix=_BUILD_PREFIX))
+    try:
+        draft = workshop / ("library" + _SUFFIX)
+        build(draft)
+        body = draft.read_bytes()
+        draft.write_bytes(body + _seal(key, body))
+        draft.chmod(0o700)
+        os.replace(draft, path)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+    evict(folder, size_limit(), keep=path)
+    return path
+
+
+def info() -> CacheInfo:
+    """State of the cache; creates nothing."""
+    path = cache_path()
+    sizes = [size for _, size, _ in _libraries(path)]
+    return CacheInfo(path, len(sizes), sum(sizes), size_limit())
+
+
+def clear() -> CacheInfo:
+    """Removes every library and note of the cache; returns what was there before."""
+    before = info()
+    if before.path.is_dir():
+        for path in before.path.iterdir():
+            if path.name.startswith(_BUILD_PREFIX) and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix == _SUFFIX or path.name.startswith(("compiler-", _BUILD_PREFIX)):
+                path.unlink(missing_ok=True)
+    return before
+
+
+def size_limit() -> int:
+    """`$ROBOGRAD_CACHE_SIZE` in bytes, else 512 MiB. Raises ValueError if it is not a number."""
+    text = os.environ.get("ROBOGRAD_CACHE_SIZE", "").strip()
+    if not text:
+        return SIZE_LIMIT
+    if not text.isdigit():
+        raise ValueError(f"ROBOGRAD_CACHE_SIZE is {text!r}, expected a number of bytes")
+    return int(text)
+
+
+def evict(folder: Path, limit: int, keep: Path) -> None:
+    """Removes the least recently used libraries until at most `limit` bytes are left."""
+    libraries = sorted(_libraries(folder))
+    total = sum(size for _, size, _ in libraries)
+    for _, size, path in libraries:
+        if total <= limit:
+            break
+        if path != keep:
+            path.unlink(missing_ok=True)
+            total -= size
+    for leftover in folder.glob(_BUILD_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.lstat().st_mtime > _STALE_S:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _libraries(folder: Path) -> list[tuple[float, int, Path]]:
+    found: list[tuple[float, int, Path]] = []
+    for path in folder.glob("*" + _SUFFIX):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            found.append((status.st_mtime, status.st_size, path))
+    return found
+
+
+def _is_intact(path: Path, key: str) -> bool:
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or _fault_of(status) is not None:
+            return False
+        data = path.read_bytes()
+    except OSError:
+        return False
+    body, seal = data[:-32], data[-32:]
+    return seal == _seal(key, body)
+
+
+def _seal(key: str, body: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + body).digest()
+
+
+def _make_private(path: Path) -> str | None:
+    """None when `path` is now a folder that only this user can write, else what is wrong."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            return "is not a directory"
+        if not os.access(path, os.W_OK | os.X_OK):
+            return "cannot be written"
+    except FileExistsError:
+        return "is not a directory"
+    except OSError as error:
+        return f"cannot be made ({error.strerror})"
+    return _fault_of(status)
+
+
+def _fault_of(status: os.stat_result) -> str | None:
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        return "belongs to another user"
+    if status.st_mode & 0o022:
+        return "can be written by other users"
+    return None
+
+
+_temporary: dict[str, Path] = {}
+
+
+def _temporary_instead(path: Path, fault: str) -> Path:
+    known = _temporary.get(f"{os.getpid()} {path}")
+    if known is not None and known.is_dir():
+        return known
+    warnings.warn(
+        f"kernel cache {path} {fault}: kernels of this process are built in a temporary folder. "
+        "Set ROBOGRAD_CACHE to a folder that only you can write.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    folder = Path(tempfile.mkdtemp(prefix="robograd-"))
+    _temporary[f"{os.getpid()} {path}"] = folder
+    return folder

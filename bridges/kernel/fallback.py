@@ -1,0 +1,37 @@
+"""Evaluation of a batch by CasADi's own virtual machine: slow, needs no compiler, runs everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import casadi as ca
+import numpy as np
+
+from bridges.kernel.arrays import Array, Shape
+
+
+class CasadiEvaluator:
+    """Runs a function of dense column vectors over batches, sample by sample."""
+
+    def __init__(self, function: ca.Function, dtype: np.dtype[Any]) -> None:
+        self._function = function
+        self._dtype = dtype
+
+    def run(self, inputs: Sequence[Array], batch: Shape, outputs: Sequence[Array]) -> None:
+        """Fills row-major `outputs` (samples, size) from inputs that broadcast to `batch`."""
+        samples = int(np.prod(batch))
+        if samples == 0:
+            return
+        columns = [_columns(x, batch, samples) for x in inputs]
+        # Sparse-free DM matrices with one column a sample: CasADi maps the function over them.
+        results = self._function.call([ca.DM(c) for c in columns]) if columns else []
+        if not columns:
+            results = [ca.repmat(y, 1, samples) for y in self._function.call([])]
+        for y, result in zip(outputs, results, strict=True):
+            y[...] = np.asarray(result.full()).T.reshape(y.shape)
+
+
+def _columns(x: Array, batch: Shape, samples: int) -> Array:
+    rows = np.broadcast_to(x, (*batch, x.shape[-1])).reshape(samples, x.shape[-1])
+    return np.ascontiguousarray(rows.T, dtype=np.float64)

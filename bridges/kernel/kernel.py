@@ -1,0 +1,358 @@
+"""`Kernel`: a batched function of numpy arrays or torch CPU tensors, and its derivatives."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import casadi as ca
+import numpy as np
+
+from bridges.kernel import derivatives
+from bridges.kernel.arrays import (
+    Argument,
+    Array,
+    Shape,
+    as_input,
+    as_outputs,
+    batch_shape,
+    is_writable_in_place,
+)
+from bridges.kernel.build import find_compiler, probe
+from bridges.kernel.cache import open_cache
+from bridges.kernel.emit_c import emit_c
+from bridges.kernel.errors import BuildError
+from bridges.kernel.fallback import CasadiEvaluator
+from bridges.kernel.native import NativeEvaluator, load_native
+from bridges.kernel.program import Program, expand, read_program
+from bridges.kernel.target import DType, Target, check_dtype
+from bridges.kernel.tensors import TensorCaller
+
+# Operations times samples up to which a call keeps the GIL: about a tenth of a millisecond.
+_BRIEF = 1_000_000
+
+
+class Kernel:
+    """`(y_0, y_1, ...) = f(x_0, x_1, ...)` for every sample of a batch, as native code.
+
+    Inputs are `(*batch, n_i)` arrays of `dtype`, all numpy or all torch CPU tensors; batch axes
+    broadcast against each other. Outputs are `(*batch, *output_shape)`: one array if the function has
+    one output, else a tuple. Results are bit-identical for any batch, batch split and thread count.
+
+    Where there is no working C compiler, or the function has an operation without a kernel form,
+    CasADi's evaluator runs the batch instead, after one RuntimeWarning.
+    """
+
+    def __init__(
+        self,
+        function: ca.Function,
+        dtype: str = "float64",
+        *,
+        output_shapes: Sequence[Shape] | None = None,
+    ) -> None:
+        self.dtype: DType = check_dtype(dtype)
+        self.function: ca.Function = _as_columns(function)
+        f = self.function
+        self.arguments: tuple[Argument, ...] = tuple(
+            Argument(i, f.name_in(i), f.numel_in(i)) for i in range(f.n_in())
+        )
+        sizes = [f.numel_out(o) for o in range(f.n_out())]
+        self.output_shapes: tuple[Shape, ...] = tuple(output_shapes or ((n,) for n in sizes))
+        self._numpy_dtype = np.dtype(self.dtype)
+        self._derivatives: dict[tuple[str, tuple[int, ...]], Kernel] = {}
+        self._evaluator: NativeEvaluator | CasadiEvaluator | None = None
+        self._run_buffers: Any = None
+        self._most = 0
+        self._tensors: TensorCaller | None = None
+
+    @property
+    def input_sizes(self) -> tuple[int, ...]:
+        """Length of the last axis of each input."""
+        return tuple(argument.size for argument in self.arguments)
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """The scalar program. Raises NotImplementedError for an operation without a kernel form."""
+        return read_program(self.function)
+
+    @property
+    def n_ops(self) -> int:
+        """Operations per sample."""
+        return self.program.n_ops
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations per sample, transcendental functions by their polynomials."""
+        return self.program.flops
+
+    @property
+    def bytes(self) -> int:
+        """Bytes read and written per sample."""
+        numbers = sum(self.input_sizes) + sum(self.program.output_sizes)
+        return numbers * self._numpy_dtype.itemsize
+
+    @property
+    def c_source(self) -> str:
+        """The C text, for this machine's vector width (64 bytes where there is no compiler)."""
+        try:
+            width = probe(find_compiler(), open_cache()).vector_bytes
+        except BuildError:
+            width = 64
+        return emit_c(self.program, Target(self.dtype, width))
+
+    @property
+    def is_native(self) -> bool:
+        """Whether compiled code runs (builds it if that has not happened yet)."""
+        return isinstance(self.build()._evaluator, NativeEvaluator)
+
+    def build(self) -> Kernel:
+        """Builds the library, or finds it in the cache, now instead of at the first call."""
+        if self._evaluator is not None:
+            return self
+        n_in, n_out = self.function.n_in(), self.function.n_out()
+        try:
+            fingerprint = self.function.serialize().encode()
+            library = load_native(fingerprint, self.dtype, n_in, n_out, lambda: self.program)
+        except (BuildError, NotImplementedError) as error:
+            _warn_slow(self.function.name(), error)
+            self._tensors = TensorCaller(self, None, 0)
+            self._evaluator = CasadiEvaluator(self.function, self._numpy_dtype)
+            return self
+        self._most = max(_BRIEF // max(library.n_ops, 1), 1)
+        self._tensors = TensorCaller(self, library, self._most)
+        if n_in:
+            self._run_buffers = library.run_buffers
+        self._evaluator = NativeEvaluator(library)
+        return self
+
+    def __call__(self, *inputs: Any, out: Any = None) -> Any:
+        """`f(*inputs)` for every sample.
+
+        inputs: `(*batch, n_i)` arrays of the kernel's dtype (numbers and lists are converted).
+        out: array, or one per output, to write into; `(*batch, *output_shape)`.
+
+        Raises ValueError for wrong counts, sizes and shapes, TypeError for wrong dtypes and kinds.
+        """
+        run = self._run_buffers
+        if run is not None and out is None and len(inputs) == len(self.arguments):
+            first = inputs[0]
+            if type(first) is np.ndarray and first.ndim:  # pyright: ignore[reportUnknownMemberType]
+                batch: Shape = first.shape[:-1]  # pyright: ignore[reportUnknownMemberType]
+                dtype = self._numpy_dtype
+                results = [np.empty(batch + shape, dtype) for shape in self.output_shapes]
+                if run(self._most, *inputs, *results) == 0:
+                    return results[0] if len(results) == 1 else tuple(results)
+        return self._call_checked(inputs, out)
+
+    def call_torch(self, tensors: Sequence[Any]) -> list[Any]:
+        """`f(*tensors)` as a list of tensors, with the least overhead and outside of autograd.
+
+        tensors: `(*batch, n_i)` torch CPU tensors of the kernel's dtype. Gradients do not flow: this
+        is what a `torch.autograd.Function` calls. Errors as for a call.
+        """
+        caller = self._tensors
+        if caller is None:
+            caller = self.build()._tensors
+            assert caller is not None
+        return caller(tensors)
+
+    def vjp(self, wrt: Iterable[int] | None = None) -> Kernel:
+        """`g_i = sum_o (d y_o / d x_i)^T w_o`: the vector-Jacobian product.
+
+        The kernel takes `(x_0, ..., w_0, ...)`, a cotangent for every output, and gives a gradient for
+        every input, or for those whose numbers are in `wrt`.
+        """
+        chosen = self._chosen(wrt)
+        return self._derived("vjp", chosen, lambda: derivatives.vjp_function(self.function, chosen))
+
+    def jvp(self, wrt: Iterable[int] | None = None) -> Kernel:
+        """`s_o = sum_i (d y_o / d x_i) t_i`: the Jacobian-vector product.
+
+        The kernel takes `(x_0, ..., t_0, ...)`, a tangent for every input (of `wrt`), and gives a
+        tangent for every output.
+        """
+        chosen = self._chosen(wrt)
+        return self._derived("jvp", chosen, lambda: derivatives.jvp_function(self.function, chosen))
+
+    def jacobian(self, wrt: Iterable[int] | None = None) -> Kernel:
+        """`J_oi = d y_o / d x_i`, of shape `(*batch, size of y_o, size of x_i)`.
+
+        The kernel takes the inputs and gives `J_00, J_01, ..., J_10, ...`; matrix-shaped outputs are
+        flattened row by row.
+        """
+        chosen = self._chosen(wrt)
+        sizes = [self.function.numel_out(o) for o in range(self.function.n_out())]
+        shapes = [(m, self.arguments[i].size) for m in sizes for i in chosen]
+        return self._derived(
+            "jacobian",
+            chosen,
+            lambda: derivatives.jacobian_function(self.function, chosen),
+            shapes,
+        )
+
+    def jacobian_values(self, wrt: Iterable[int] | None = None) -> Kernel:
+        """The structural nonzeros of every Jacobian of `jacobian`, in the order of their pattern."""
+        chosen = self._chosen(wrt)
+        return self._derived(
+            "jacobian_values",
+            chosen,
+            lambda: derivatives.jacobian_values_function(self.function, chosen),
+        )
+
+    def jacobian_pattern(
+        self, wrt: Iterable[int] | None = None
+    ) -> list[tuple[list[int], list[int]]]:
+        """Rows and columns of the values of `jacobian_values`, one pair of lists per Jacobian."""
+        return derivatives.jacobian_patterns(self.function, self._chosen(wrt))
+
+    def hessian_vp(self) -> Kernel:
+        """`h_i = sum_j (d^2 L / d x_i d x_j) t_j` with `L = sum_o w_o . y_o`.
+
+        The kernel takes `(x_0, ..., w_0, ..., t_0, ...)`: inputs, a cotangent for every output and a
+        tangent for every input. It gives one vector for every input.
+        """
+        return self._derived(
+            "hessian_vp", (), lambda: derivatives.hessian_vp_function(self.function)
+        )
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{a.name}[{a.size}]" for a in self.arguments)
+        outputs = ", ".join(
+            f"{name}{list(shape)}"
+            for name, shape in zip(self.function.name_out(), self.output_shapes, strict=True)
+        )
+        return f"Kernel({inputs} -> {outputs}, {self.dtype})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_unpickle, (self.function.serialize(), self.dtype, self.output_shapes))
+
+    def _call_checked(self, inputs: Sequence[Any], out: Any) -> Any:
+        self._check_count(inputs)
+        if self._evaluator is None:
+            self.build()
+        torch: Any = sys.modules.get("torch")
+        if torch is not None and any(isinstance(x, torch.Tensor) for x in inputs):
+            assert self._tensors is not None
+            results = self._tensors.call_checked(inputs, out)
+        else:
+            results = self.run_arrays(inputs, out)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def run_arrays(self, inputs: Sequence[Any], out: Any = None) -> list[Array]:
+        """`f(*inputs)` for numpy arrays, all checks made: one array per output."""
+        self._check_count(inputs)
+        dtype = self._numpy_dtype
+        pairs = zip(inputs, self.arguments, strict=True)
+        arrays = [as_input(x, argument, dtype) for x, argument in pairs]
+        batch = batch_shape(arrays, self.arguments)
+        shapes = [batch + shape for shape in self.output_shapes]
+        given = None if out is None else as_outputs(out, shapes, dtype)
+        if given is None:
+            results = given = [np.empty(shape, dtype) for shape in shapes]
+        else:
+            others = [*arrays, *given]
+            results = [
+                y
+                if is_writable_in_place(y, [x for x in others if x is not y])
+                else np.empty_like(y, order="C")
+                for y in given
+            ]
+        evaluator = self._evaluator or self.build()._evaluator
+        assert evaluator is not None
+        evaluator.run(arrays, batch, results)
+        for y, result in zip(given, results, strict=True):
+            if result is not y:
+                y[...] = result
+        return given
+
+    def _check_count(self, inputs: Sequence[Any]) -> None:
+        if len(inputs) != len(self.arguments):
+            names = ", ".join(a.name for a in self.arguments)
+            raise ValueError(f"{len(inputs)} inputs, expected {len(self.arguments)} ({names})")
+
+    def _chosen(self, wrt: Iterable[int] | None) -> tuple[int, ...]:
+        n = len(self.arguments)
+        if wrt is None:
+            return tuple(range(n))
+        chosen = tuple(wrt)
+        if len(set(chosen)) < len(chosen) or not all(0 <= i < n for i in chosen):
+            raise ValueError(f"wrt {chosen}, expected different input numbers below {n}")
+        return chosen
+
+    def _derived(
+        self,
+        kind: str,
+        wrt: tuple[int, ...],
+        function: Callable[[], ca.Function],
+        output_shapes: Sequence[Shape] | None = None,
+    ) -> Kernel:
+        kernel = self._derivatives.get((kind, wrt))
+        if kernel is None:
+            kernel = Kernel(function(), self.dtype, output_shapes=output_shapes)
+            self._derivatives[kind, wrt] = kernel
+        return kernel
+
+
+def casadi_to_kernel(function: ca.Function, dtype: str = "float64") -> Kernel:
+    """The function as a built kernel.
+
+    function: of SX, or one that CasADi can expand to SX; several inputs and outputs. Matrices count
+    as dense column vectors, entries column by column.
+
+    Raises ValueError for an unknown dtype and for free symbols, TypeError for what is no function.
+    """
+    if not isinstance(function, ca.Function):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"got {type(function).__name__}, expected a casadi.Function")
+    return Kernel(function, dtype).build()
+
+
+def ad_to_kernel(
+    func: Any,
+    terminals: Sequence[Any] | None = None,
+    *,
+    sizes: dict[str, int] | None = None,
+    dtype: str = "float64",
+) -> Kernel:
+    """An `ad_core` expression, tuple of expressions or function as a kernel.
+
+    terminals: names in the order of the kernel's inputs; sizes: sizes of terminals that have none.
+    """
+    from bridges.casadi import ad_to_casadi
+
+    return casadi_to_kernel(ad_to_casadi(func, terminals, sizes=sizes, symbolic="SX"), dtype)
+
+
+def _as_columns(function: ca.Function) -> ca.Function:
+    try:
+        function = expand(function)
+    except NotImplementedError:
+        pass  # CasADi's evaluator runs it; `Kernel.build` says so
+    return derivatives.column_function(function)
+
+
+def _unpickle(serialized: str, dtype: str, output_shapes: Sequence[Shape]) -> Kernel:
+    return Kernel(ca.Function.deserialize(serialized), dtype, output_shapes=output_shapes)
+
+
+_warned: set[str] = set()
+
+
+def _warn_slow(name: str, error: Exception) -> None:
+    """One warning per reason and process."""
+    reason = str(error)
+    if reason in _warned:
+        return
+    _warned.add(reason)
+    advice = (
+        "Install gcc or clang, or set CC to a C compiler, to get the speed."
+        if isinstance(error, BuildError)
+        else "Express the function without that operation to get the speed."
+    )
+    warnings.warn(
+        f"kernel {name!r} runs on CasADi's evaluator, some hundred times slower: {reason}. {advice}",
+        RuntimeWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,127 @@
+"""Kernels on torch tensors, at the least cost a call.
+
+Row-major tensors of the shapes of the call before go straight to their pointers. Everything else is
+looked at as numpy arrays of the same memory and takes their path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bridges.kernel.arrays import Shape
+from bridges.kernel.library import Library
+
+if TYPE_CHECKING:
+    from bridges.kernel.kernel import Kernel
+
+
+class _Plan(NamedTuple):
+    """What a call with inputs of `shapes` does; `may_be_negated`: a lazy negation could hide."""
+
+    shapes: tuple[Any, ...]
+    samples: int
+    output_shapes: tuple[Shape, ...]
+    may_be_negated: bool
+
+
+class TensorCaller:
+    """Calls a kernel with tensors. Made once per kernel; imports torch at its first call."""
+
+    def __init__(self, kernel: Kernel, library: Library | None, most: int) -> None:
+        self._kernel = kernel
+        self._library = library
+        self._most = most
+        self._run: Any = None if library is None else library.run_rows
+        self._torch: Any = None
+        self._dtype: Any = None
+        self._plan = _Plan((), 0, (), False)
+        self._n_in = len(kernel.input_sizes)
+
+    def __call__(self, tensors: Sequence[Any]) -> list[Any]:
+        """One tensor per output, outside of autograd; all checks as for numpy arrays."""
+        shapes, samples, output_shapes, may_be_negated = self._plan
+        if not shapes or len(tensors) != self._n_in:
+            return self._replan(tensors)
+        dtype = self._dtype
+        pointers = [samples]
+        for tensor, shape in zip(tensors, shapes, strict=True):
+            if (
+                tensor.shape != shape
+                or tensor.dtype is not dtype
+                or not tensor.is_contiguous()
+                or not tensor.is_cpu
+                or (may_be_negated and tensor.is_neg())
+            ):
+                return self._replan(tensors)
+            pointers.append(tensor.data_ptr())
+        new = tensors[0].new_empty
+        outputs = [new(*shape) for shape in output_shapes]
+        pointers.extend([y.data_ptr() for y in outputs])
+        if self._run(*pointers):
+            raise MemoryError("kernel: no memory for its workspace")
+        return outputs
+
+    def call_checked(self, tensors: Sequence[Any], out: Any) -> list[Any]:
+        """The same, with `out=`; refuses tensors that would lose their gradient."""
+        torch = self._import()
+        if torch.is_grad_enabled():
+            for argument, tensor in zip(self._kernel.arguments, tensors, strict=True):
+                if isinstance(tensor, torch.Tensor) and tensor.requires_grad:
+                    raise ValueError(
+                        f"{argument}: the tensor requires grad, but a Kernel is outside of autograd; "
+                        "detach it, or use bridges.pytorch.ad_to_torch"
+                    )
+        return self(tensors) if out is None else self._general(tensors, out)
+
+    def _replan(self, tensors: Sequence[Any]) -> list[Any]:
+        """Answers this call the general way, and plans the next one of these shapes."""
+        torch = self._import()
+        outputs = self._general(tensors, None)
+        shapes = tuple(tensor.shape for tensor in tensors)
+        batches = {shape[:-1] for shape in shapes if len(shape) > 0}
+        if self._run is None or len(batches) != 1 or not all(shapes):
+            return outputs
+        (batch,) = batches
+        samples = int(torch.Size(batch).numel())
+        if 0 < samples <= self._most:
+            self._plan = _Plan(
+                shapes,
+                samples,
+                tuple(tuple(y.shape) for y in outputs),
+                any(shape.numel() == 1 for shape in shapes),
+            )
+        return outputs
+
+    def _general(self, tensors: Sequence[Any], out: Any) -> list[Any]:
+        kernel = self._kernel
+        torch = self._import()
+        arrays: list[Any] = list(tensors)
+        if len(tensors) == len(kernel.arguments):  # else `run_arrays` says what is wrong
+            for i, argument in enumerate(kernel.arguments):
+                arrays[i] = self._as_array(tensors[i], str(argument))
+        if out is None:
+            return [torch.from_numpy(y) for y in kernel.run_arrays(arrays)]
+        given: list[Any] = [*out] if isinstance(out, (tuple, list)) else [out]
+        kernel.run_arrays(arrays, [self._as_array(y, f"out {o}") for o, y in enumerate(given)])
+        return given
+
+    def _as_array(self, tensor: Any, label: str) -> Any:
+        """A numpy view of a tensor's memory."""
+        if not isinstance(tensor, self._torch.Tensor):
+            raise TypeError(
+                f"{label}: got {type(tensor).__name__} beside tensors, expected a tensor"
+            )
+        if not tensor.is_cpu:
+            raise TypeError(f"{label}: tensor on {tensor.device}, expected cpu")
+        if tensor.dtype is not self._dtype:
+            raise TypeError(f"{label}: dtype {tensor.dtype}, expected {self._dtype}")
+        return tensor.detach().resolve_neg().numpy()
+
+    def _import(self) -> Any:
+        if self._torch is None:
+            import torch
+
+            self._dtype = getattr(torch, self._kernel.dtype)
+            self._torch = torch
+        return self._torch

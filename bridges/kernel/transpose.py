@@ -1,0 +1,142 @@
+"""C text that moves samples between rows in memory and one vector per column.
+
+Samples lie in memory as rows of `n` numbers. A kernel wants column `j` of all the samples of a
+block in one vector. `load_w` takes `w` adjacent columns: it gathers row pieces of `w` numbers into
+`w` vectors and transposes them in registers in log2(w) butterfly steps. `store_w` is the reverse
+(the transposition is its own inverse). Every access stays inside the rows of the block.
+"""
+
+from __future__ import annotations
+
+from bridges.kernel.target import Target
+
+
+def chunk_widths(target: Target) -> tuple[int, ...]:
+    """Column counts that have a `load_w` and `store_w`, widest first; the last is 1."""
+    widest = min(target.lanes, 2 if target.dtype == "float64" else 4)
+    return tuple(w for w in (4, 2, 1) if w <= widest)
+
+
+def split_columns(n: int, target: Target) -> list[tuple[int, int]]:
+    """Chunks `(first column, width)` that cover columns `0..n-1`.
+
+    The last chunk may overlap the one before it, so that it is as wide as the others.
+    """
+    chunks: list[tuple[int, int]] = []
+    start = 0
+    for width in chunk_widths(target):
+        while n - start >= width:
+            chunks.append((start, width))
+            start += width
+        if start < n and n >= width and n - start > width // 2:
+            chunks.append((n - width, width))
+            start = n
+    return chunks
+
+
+def transpose_text(target: Target) -> str:
+    """C text of every `load_w` and `store_w`."""
+    text = [_SCALAR]
+    widths = [w for w in chunk_widths(target) if w > 1]
+    if widths:
+        text.append("#if HAVE_SHUFFLE")
+        text.extend(_shuffled(w, target) for w in widths)
+        text.append("#else")
+        text.extend(_plain(w) for w in widths)
+        text.append("#endif\n")
+    return "\n".join(text)
+
+
+def _shuffled(w: int, target: Target) -> str:
+    lanes = target.lanes
+    groups = lanes // w
+    parameters = ", ".join(f"vec *c{i}" for i in range(w))
+    load = [f"INLINE void load_{w}(const real *x, word n, {parameters})", "{"]
+    store_parameters = ", ".join(f"vec c{i}" for i in range(w))
+    store = [f"INLINE void store_{w}(real *y, word n, {store_parameters})", "{"]
+
+    for i in range(w):
+        pieces = [f"(*(const piece_{w} *)(x + {w * b + i} * n))" for b in range(groups)]
+        size = w
+        while len(pieces) > 1:
+            indices = ", ".join(map(str, range(2 * size)))
+            pieces = [
+                f"__builtin_shufflevector({a}, {b}, {indices})"
+                for a, b in zip(pieces[::2], pieces[1::2], strict=True)
+            ]
+            size *= 2
+        load.append(f"    vec r{i} = {pieces[0]};")
+        store.append(f"    vec r{i} = c{i};")
+    butterflies = _butterflies(w, lanes)
+    load.extend(butterflies)
+    store.extend(butterflies)
+    load.extend(f"    *c{i} = r{i};" for i in range(w))
+    for i in range(w):
+        for b in range(groups):
+            store.append(
+                f"    *(piece_{w} *)(y + {w * b + i} * n) = {_piece(f'r{i}', b, w, lanes)};"
+            )
+    load.append("}")
+    store.append("}")
+    bytes_ = w * target.itemsize
+    piece = (
+        f"typedef real piece_{w} "
+        f"__attribute__((vector_size({bytes_}), aligned({target.itemsize}), may_alias));"
+    )
+    return "\n".join([piece, *load, *store, ""])
+
+
+def _butterflies(w: int, lanes: int) -> list[str]:
+    lines: list[str] = []
+    step = 1
+    while step < w:
+        low = [k if not k & step else lanes + k - step for k in range(lanes)]
+        high = [k + step if not k & step else lanes + k for k in range(lanes)]
+        for i in range(w):
+            if i & step:
+                continue
+            j = i | step
+            a, b = f"t{step}_{i}", f"t{step}_{j}"
+            lines.append(f"    const vec {a} = {_shuffle(f'r{i}', f'r{j}', low)};")
+            lines.append(f"    const vec {b} = {_shuffle(f'r{i}', f'r{j}', high)};")
+            lines.append(f"    r{i} = {a}, r{j} = {b};")
+        step *= 2
+    return lines
+
+
+def _shuffle(a: str, b: str, indices: list[int]) -> str:
+    return f"__builtin_shufflevector({a}, {b}, {', '.join(map(str, indices))})"
+
+
+def _piece(vector: str, b: int, w: int, lanes: int) -> str:
+    """Numbers `w*b ... w*b + w-1` of a vector, halved step by step."""
+    size = lanes
+    while size > w:
+        size //= 2
+        upper = (w * b) & size
+        indices = range(upper, upper + size) if upper else range(size)
+        vector = _shuffle(vector, vector, list(indices))
+    return vector
+
+
+def _plain(w: int) -> str:
+    loads = " ".join(f"load_1(x + {i}, n, c{i});" for i in range(w))
+    stores = " ".join(f"store_1(y + {i}, n, c{i});" for i in range(w))
+    pointers = ", ".join(f"vec *c{i}" for i in range(w))
+    values = ", ".join(f"vec c{i}" for i in range(w))
+    return (
+        f"INLINE void load_{w}(const real *x, word n, {pointers}) {{ {loads} }}\n"
+        f"INLINE void store_{w}(real *y, word n, {values}) {{ {stores} }}"
+    )
+
+
+_SCALAR = """\
+/* Columns of a block of rows, n numbers a row: one vector per column. */
+INLINE void load_1(const real *x, word n, vec *c0)
+{
+    for (int k = 0; k < LANES; k++) (*c0)[k] = x[k * n];
+}
+INLINE void store_1(real *y, word n, vec c0)
+{
+    for (int k = 0; k < LANES; k++) y[k * n] = c0[k];
+}"""

@@ -1,0 +1,48 @@
+"""Kernels of these tests live in a cache of their own, shared by the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import casadi as ca
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("kernels")
+    folder.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROBOGRAD_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def arm() -> ca.Function:
+    """Pose of the flange of a seven-joint arm (Panda's modified DH parameters, Franka's manual):
+    rotation column by column, then position."""
+    half = ca.pi / 2
+    rows = [
+        (0, 0, 0.333),
+        (-half, 0, 0),
+        (half, 0, 0.316),
+        (half, 0.0825, 0),
+        (-half, -0.0825, 0.384),
+        (half, 0, 0),
+        (half, 0.088, 0),
+    ]
+    q = ca.SX.sym("q", 7)
+    rotation, position = ca.SX.eye(3), ca.SX.zeros(3)
+    for i, (alpha, a, d) in enumerate(rows):
+        s, c = round(float(ca.sin(alpha))), round(float(ca.cos(alpha)))
+        tilt = ca.sparsify(ca.SX([[1, 0, 0], [0, c, -s], [0, s, c]]))
+        position = position + rotation @ ca.sparsify(ca.SX([a, -s * d, c * d]))
+        spin = ca.sparsify(ca.SX(3, 3))
+        spin[0, 0], spin[0, 1] = ca.cos(q[i]), -ca.sin(q[i])
+        spin[1, 0], spin[1, 1] = ca.sin(q[i]), ca.cos(q[i])
+        spin[2, 2] = 1
+        rotation = rotation @ (tilt @ spin)
+    position = position + rotation[:, 2] * 0.107
+    pose = ca.vertcat(ca.vec(rotation), position)
+    return ca.Function("arm", [q], [pose], ["q"], ["pose"])

@@ -1,0 +1,216 @@
+"""The library cache and the compiler: races, corruption, foreign folders, eviction, no compiler."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+from pathlib import Path
+
+import casadi as ca
+import numpy as np
+import pytest
+
+from bridges.kernel import cache, casadi_to_kernel
+
+ROOT = Path(__file__).parents[3]
+
+
+def small(factor: float) -> ca.Function:
+    x = ca.SX.sym("x", 2)
+    return ca.Function("small", [x], [factor * x + ca.sin(x[1])])
+
+
+def want(factor: float) -> np.ndarray:
+    return factor * np.ones(2) + np.sin(1.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "cache"
+    monkeypatch.setenv("ROBOGRAD_CACHE", str(path))
+    return path
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_private_folder_and_reuse(folder: Path) -> None:
+    casadi_to_kernel(small(2.5))(np.ones(2))
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (library,) = folder.glob("*.so")
+    before = library.stat().st_ino
+    np.testing.assert_allclose(casadi_to_kernel(small(2.5))(np.ones(2)), want(2.5))
+    assert library.stat().st_ino == before
+    assert len(list(folder.glob("*.so"))) == 1
+    casadi_to_kernel(small(3.5))
+    assert cache.info().n_libraries == 2
+    assert cache.info().n_bytes > 0
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign name"])
+def test_damaged_library_is_rebuilt(folder: Path, damage: str) -> None:
+    factor = 4.0 + len(damage)  # a library of its own: one that is loaded must not be overwritten
+    casadi_to_kernel(small(factor))
+    (library,) = folder.glob("*.so")
+    data = library.read_bytes()
+    library.unlink()
+    if damage == "foreign name":  # a valid library under the key of another
+        casadi_to_kernel(small(factor + 100))
+        (other,) = folder.glob("*.so")
+        other.rename(library)
+    else:
+        middle = len(data) // 2
+        flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        library.write_bytes({"truncate": data[:-100], "flip": flipped, "empty": b""}[damage])
+    np.testing.assert_allclose(casadi_to_kernel(small(factor))(np.ones(2)), want(factor))
+    assert len(library.read_bytes()) == len(data)
+
+
+def test_folder_writable_by_others_is_refused(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.warns(RuntimeWarning, match="can be written by other users.*ROBOGRAD_CACHE"):
+        kernel = casadi_to_kernel(small(5.5))
+    np.testing.assert_allclose(kernel(np.ones(2)), want(5.5))
+    assert not list(folder.iterdir())
+
+
+def test_folder_of_another_user_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+    with pytest.warns(RuntimeWarning, match="belongs to another user"):
+        path = cache.open_cache()
+    assert path != folder
+
+
+def test_path_that_is_a_file_is_refused(folder: Path) -> None:
+    folder.write_text("not a folder")
+    with pytest.warns(RuntimeWarning, match="is not a directory"):
+        cache.open_cache()
+    assert folder.read_text() == "not a folder"
+
+
+def test_least_recently_used_goes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = [small(factor) for factor in (6.5, 7.5, 8.5)]
+    casadi_to_kernel(kernels[0])
+    (first,) = folder.glob("*.so")
+    os.utime(first, (1, 1))
+    casadi_to_kernel(kernels[1])
+    (second,) = set(folder.glob("*.so")) - {first}
+    os.utime(second, (2, 2))
+    casadi_to_kernel(kernels[0])  # used again
+    limit = first.stat().st_size + second.stat().st_size + 100
+    monkeypatch.setenv("ROBOGRAD_CACHE_SIZE", str(limit))
+    casadi_to_kernel(kernels[2])
+    assert first.exists() and not second.exists()
+    monkeypatch.setenv("ROBOGRAD_CACHE_SIZE", "much")
+    with pytest.raises(ValueError, match="ROBOGRAD_CACHE_SIZE is 'much'"):
+        cache.info()
+
+
+def test_clear(folder: Path) -> None:
+    casadi_to_kernel(small(9.5))
+    assert cache.clear().n_libraries == 1
+    assert not list(folder.iterdir())
+    assert cache.info().n_libraries == 0
+
+
+def test_ten_processes_build_the_same_kernel(folder: Path) -> None:
+    code = """
+        import casadi as ca, numpy as np, warnings
+        warnings.simplefilter("error")
+        from bridges.kernel import casadi_to_kernel
+        x = ca.SX.sym("x", 3)
+        k = casadi_to_kernel(ca.Function("f", [x], [ca.cos(x) * x[0]]))
+        assert k.is_native
+        print(repr(float(k(np.ones((20, 3))).sum())))
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(10)
+    ]
+    results = [process.communicate(timeout=120) for process in processes]
+    assert [p.returncode for p in processes] == [0] * 10, results
+    assert len({out for out, _ in results}) == 1
+    assert len(list(folder.glob("*.so"))) == 1
+    assert not list(folder.glob("build-*"))
+
+
+FALLBACK = """
+    import casadi as ca, numpy as np, warnings
+    from bridges.kernel import casadi_to_kernel
+    a, b = ca.SX.sym("a", 2), ca.SX.sym("b")
+    f = ca.Function("f", [a, b], [ca.sin(a) * b, ca.vertcat(a, b)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        k = casadi_to_kernel(f)
+        J = k.jacobian()
+        u, v = np.ones((3, 1, 2)), np.full((1, 4, 1), 2.0)
+        s, t = k(u, v)
+        assert s.shape == (3, 4, 2) and t.shape == (3, 4, 3), (s.shape, t.shape)
+        assert np.allclose(s, 2 * np.sin(1.0)) and np.allclose(t, [1, 1, 2])
+        assert np.allclose(J(u, v)[1][..., 0], np.sin(1.0))
+        assert k(np.ones((0, 2)), np.ones(1))[0].shape == (0, 2)
+        import torch
+        assert torch.allclose(k(torch.ones(2).double(), torch.ones(1).double())[1], torch.ones(3).double())
+    print(k.is_native, len(caught), caught[0].category.__name__, caught[0].message)
+"""
+
+
+def test_no_compiler_still_works_with_one_warning(tmp_path: Path) -> None:
+    ran = run_python(FALLBACK, PATH="", CC="", ROBOGRAD_CACHE=str(tmp_path / "c"))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("False 1 RuntimeWarning"), ran.stdout
+    assert "no C compiler on the PATH" in ran.stdout
+    assert "Install gcc or clang, or set CC" in ran.stdout
+
+
+def test_failing_compiler_still_works_with_one_warning(tmp_path: Path) -> None:
+    ran = run_python(FALLBACK, CC="false", ROBOGRAD_CACHE=str(tmp_path / "c"))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("False 1 RuntimeWarning"), ran.stdout
+    ran = run_python(FALLBACK, CC="no-such-cc -O1", ROBOGRAD_CACHE=str(tmp_path / "c"))
+    assert "CC is 'no-such-cc -O1', but there is no such program" in ran.stdout, ran.stderr
+
+
+def test_warm_load_runs_no_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    casadi_to_kernel(small(11.5))
+    monkeypatch.setattr(subprocess, "run", lambda *_: pytest.fail("a compiler ran"))
+    np.testing.assert_allclose(casadi_to_kernel(small(11.5))(np.ones(2)), want(11.5))
+
+
+def test_stale_workshops_are_removed(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    stale = folder / "build-stale"
+    fresh = folder / "build-fresh"
+    stale.mkdir()
+    fresh.mkdir()
+    long_ago = time.time() - 1e5
+    os.utime(stale, (long_ago, long_ago))
+    casadi_to_kernel(small(12.5))
+    assert fresh.exists() and not stale.exists()
+
+
+def test_no_warning_with_a_compiler(folder: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert casadi_to_kernel(small(13.5)).is_native
