@@ -92,13 +92,15 @@ class TorchNamespace:
 
     def take(self, x: Tensor, indices: Indices) -> Tensor:
         """The entries at `indices`, as views of runs with a constant stride."""
-        runs = [x[..., start:stop:step] for start, stop, step in strided_runs(indices)]
-        return runs[0] if len(runs) == 1 else torch.cat(runs, -1) if runs else x[..., :0]
+        runs = [_slice(x, *run) for run in strided_runs(indices)]
+        if not runs:
+            return x.narrow(-1, 0, 0)
+        return runs[0] if len(runs) == 1 else torch.cat(runs, -1)
 
     def scatter(self, x: Tensor, indices: Indices, size: int) -> Tensor:
         """Zeros with `x` added at `indices`, by taking from `x` with a zero column behind it."""
         columns = x.split(1, -1)
-        zero = torch.zeros_like(x[..., :1])
+        zero = torch.zeros_like(columns[0]) if columns else x.new_zeros(*x.shape[:-1], 1)
         rows: list[Tensor] = [zero] * size
         filled = [False] * size
         for column, i in zip(columns, indices, strict=True):
@@ -117,6 +119,11 @@ class TorchNamespace:
         left = a.reshape(*a.shape[:-1], m, m)
         right = b.reshape(*b.shape[:-1], m, n)
         return torch.linalg.solve(left, right).flatten(-2)
+
+
+def _slice(x: Tensor, start: int, stop: int, step: int) -> Tensor:
+    """`x[..., start:stop:step]` as an operator call, which also traces where there is no device."""
+    return torch.ops.aten.slice.Tensor(x, -1, start, stop, step)
 
 
 def strided_runs(indices: Indices) -> list[tuple[int, int, int]]:
