@@ -135,6 +135,12 @@ def twin(request: pytest.FixtureRequest) -> Twin:
     return twin_of(request.param)
 
 
+@pytest.fixture
+def twin_named() -> Callable[[str], Twin]:
+    """A test robot by its name."""
+    return twin_of
+
+
 @pytest.fixture(params=["panda", "ur5", "arm7"])
 def arm(request: pytest.FixtureRequest) -> Twin:
     """The serial arms in turn."""

@@ -1,0 +1,287 @@
+"""Inverse dynamics: the joint torques that a motion takes.
+
+    tau = M(q) a + C(q, v) v + g(q)
+
+computed by the recursive Newton-Euler algorithm (Featherstone, "Rigid Body Dynamics Algorithms",
+2008, table 5.1, in body coordinates) in the customised form of Khalil and Kleinfinger ("Minimum
+operations and minimum parameters of the dynamic models of tree structure robots", 1987): the
+angular motion of a body enters through the one matrix
+
+    U = [alpha]x + [w]x [w]x,        acceleration of a point r:  A + U r,
+
+so that with the body's mass moments m, h = int r dm, S = int r r^T dm about its frame's origin
+
+    force  f = m A + U h,            moment  n = h x A + vee(U S - S U^T).
+
+Masses are first moved towards the base where no joint can feel it (`frames.regrouped`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.expr import Expression
+from robotics_ad.arrays import Matrix, Vector, frozen, skew
+from robotics_ad.frames import aligned, regrouped
+from robotics_ad.model import RobotModel
+from robotics_ad.motion import JointMotion, joint_motion, joint_rate
+from robotics_ad.tree import WORLD, Body, Moments, merged
+
+GRAVITY = (0.0, 0.0, -9.81)
+"""Acceleration of free fall in the world, m/s^2."""
+
+
+class InverseDynamics(ad.Composite):
+    """tau = M(q) a + C(q, v) v + g(q), a function of q (nq), v (nv) and a (nv) with nv entries.
+
+    Torques in N m and forces in N. Joint damping, friction and external forces are not included.
+
+    Args:
+        robot: the model; its root link is held fixed in the world.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+    """
+
+    def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
+        if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"InverseDynamics: argument 'robot' is a {type(robot).__name__}, "
+                "expected a RobotModel"
+            )
+        if robot.nv == 0:
+            raise ValueError(f"InverseDynamics: robot '{robot.name}' has no moving joint")
+        self.robot = robot
+        self.gravity = frozen(gravity, (3,), "InverseDynamics: argument 'gravity'")
+
+    def __str__(self) -> str:
+        return f"InverseDynamics({self.robot.name})"
+
+    def n_args(self) -> int:
+        """3: configuration, velocity, acceleration."""
+        return 3
+
+    def n_in(self, arg: int) -> int:
+        """Sizes nq, nv, nv."""
+        return self.robot.nq if arg == 0 else self.robot.nv
+
+    def n_out(self) -> int:
+        """Size nv."""
+        return self.robot.nv
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        """Never: torques are a vector, also of a robot with one joint."""
+        return False
+
+    def argname(self, arg: int) -> str:
+        """Names `q`, `v`, `a`."""
+        return ("q", "v", "a")[arg]
+
+    def expand(self, *args: Expression) -> Expression:
+        """The recursion: motions outwards from the base, then forces back."""
+        q, v, a = args
+        bodies = regrouped(aligned(merged(self.robot))).bodies
+        motions = [joint_motion(body, q) for body in bodies]
+        states: list[_State] = []
+        for body, motion in zip(bodies, motions, strict=True):
+            parent = _base(self.gravity) if body.parent == WORLD else states[body.parent]
+            states.append(_moved(parent, body, motion, joint_rate(body, v), joint_rate(body, a)))
+        return _joint_forces(bodies, motions, states, self.robot.nv)
+
+
+class _State:
+    """Motion of a body in its own axes, without the parts that are known to be zero.
+
+    `w` is the angular velocity and `alpha` its rate (None: zero), `lift` the acceleration A of
+    the origin less gravity, `u` the twelve numbers that `_UNFOLD` reads U from.
+    """
+
+    def __init__(self, w: Expression | None, alpha: Expression | None, lift: Expression) -> None:
+        self.w, self.alpha, self.lift = w, alpha, lift
+        self.u = None if w is None or alpha is None else _unfolded(w, alpha)
+
+
+def _base(gravity: Vector) -> _State:
+    """The fixed base, accelerating upwards in the place of gravity."""
+    return _State(None, None, ad.constant(-gravity))
+
+
+def _moved(
+    parent: _State, body: Body, motion: JointMotion, rate: Expression, rate_dot: Expression
+) -> _State:
+    """The body's motion from its parent's, with s = S v, S the joint's subspace, and e = R^T(.).
+
+    w = e(w_p) + s_w,   alpha = e(alpha_p) + s_w' + e(w_p) x s_w,
+    A = e(A_p + U_p r) + s_l' + 2 e(w_p) x s_l + s_w x s_l.
+    """
+    subspace = body.type.subspace(body.axis)
+    angular, linear = subspace[:3], subspace[3:]
+    spin = adm.linear(angular, rate) if angular.any() else None
+    w = carried = None if parent.w is None else motion.to_body(parent.w)
+    alpha = None if parent.alpha is None else motion.to_body(parent.alpha)
+    if spin is not None:
+        if carried is not None:
+            alpha = _sum(alpha, _cross_axis(carried, angular, rate))
+        w = _sum(carried, spin)
+        alpha = _sum(alpha, adm.linear(angular, rate_dot))
+    lift = parent.lift
+    if parent.u is not None and _is_somewhere(motion.shift):
+        lift = lift + _acceleration_at(parent.u, motion.shift)
+    lift = motion.to_body(lift)
+    if linear.any():
+        lift = lift + adm.linear(linear, rate_dot)
+        if carried is not None:
+            lift = lift + 2.0 * _cross_axis(carried, linear, rate)
+        if spin is not None and _products(subspace).any():
+            lift = lift + adm.cross(spin, adm.linear(linear, rate))
+    return _State(w, alpha, lift)
+
+
+def _joint_forces(
+    bodies: tuple[Body, ...], motions: list[JointMotion], states: list[_State], nv: int
+) -> Expression:
+    """Torques from the bodies' motions, leaves first: f_p += R f and n_p += R n + r x R f."""
+    force: list[Expression | None] = [None] * len(bodies)
+    moment: list[Expression | None] = [None] * len(bodies)
+    tau: list[Expression | None] = [None] * nv
+    for i in range(len(bodies) - 1, -1, -1):
+        body, motion = bodies[i], motions[i]
+        own_f, own_n = _inertial(body.moments, states[i])
+        f, n = _sum(force[i], own_f), _sum(moment[i], own_n)
+        _add_torque(tau, body, n, f)
+        if body.parent == WORLD:
+            continue
+        p = body.parent
+        if f is not None:
+            f = motion.to_parent(f)
+            force[p] = _sum(force[p], f)
+            if _is_somewhere(motion.shift):
+                moment[p] = _sum(moment[p], _lever(motion.shift, f))
+        if n is not None:
+            moment[p] = _sum(moment[p], motion.to_parent(n))
+    return ad.stack(*(0.0 if entry is None else entry for entry in tau))
+
+
+def _add_torque(
+    tau: list[Expression | None], body: Body, n: Expression | None, f: Expression | None
+) -> None:
+    """Add multiplier * S^T [n; f] to tau, entry by entry."""
+    subspace = body.type.subspace(body.axis)
+    parts = [(part, rows) for part, rows in ((n, subspace[:3]), (f, subspace[3:])) if rows.any()]
+    for column, entry in enumerate(range(*body.v_slice.indices(len(tau)))):
+        for part, rows in parts:
+            if part is not None and rows[:, column].any():
+                work = adm.linear(body.multiplier * rows[None, :, column], part)[0]
+                tau[entry] = _sum(tau[entry], work)
+
+
+# ---- angular motion: u = _UNFOLD [products of w; alpha]
+
+_PAIRS = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])  # xx yy zz xy xz yz
+_UNFOLD: Matrix = np.array(
+    [
+        # xx yy zz xy xz yz  alpha
+        [0, 1, 1, 0, 0, 0, 0, 0, 0],  # -U00
+        [1, 0, 1, 0, 0, 0, 0, 0, 0],  # -U11
+        [1, 1, 0, 0, 0, 0, 0, 0, 0],  # -U22
+        [0, 0, 0, 1, 0, 0, 0, 0, -1],  # U01
+        [0, 0, 0, 1, 0, 0, 0, 0, 1],  # U10
+        [0, 0, 0, 0, 1, 0, 0, 1, 0],  # U02
+        [0, 0, 0, 0, 1, 0, 0, -1, 0],  # U20
+        [0, 0, 0, 0, 0, 1, -1, 0, 0],  # U12
+        [0, 0, 0, 0, 0, 1, 1, 0, 0],  # U21
+        [0, -1, 1, 0, 0, 0, 0, 0, 0],  # U11 - U22, negated
+        [1, 0, -1, 0, 0, 0, 0, 0, 0],  # U22 - U00, negated
+        [-1, 1, 0, 0, 0, 0, 0, 0, 0],  # U00 - U11, negated
+    ],
+    dtype=np.float64,
+)
+# where row-major U and the differences of its diagonal stand in u, and with which sign
+_U_AT = [[0, 3, 5], [4, 1, 7], [6, 8, 2]]
+_U_SIGN = [[-1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, -1.0]]
+_DIFFERENCE_AT = [9, 10, 11]
+
+
+def _unfolded(w: Expression, alpha: Expression) -> Expression:
+    products = w[_PAIRS[0]] * w[_PAIRS[1]]
+    return adm.linear(_UNFOLD, ad.stack(products, alpha))
+
+
+def _U_times(r: Vector) -> Matrix:
+    """The 3x12 matrix B with U r = B u."""
+    B = np.zeros((3, 12))
+    for row in range(3):
+        for column in range(3):
+            B[row, _U_AT[row][column]] += _U_SIGN[row][column] * r[column]
+    return B
+
+
+def _vee_of_U_times(S: Matrix) -> Matrix:
+    """The 3x12 matrix B with vee(U S - S U^T) = B u, for symmetric S.
+
+    Entry i, with (i, j, k) cyclic, is
+    U_kj S_jj - U_jk S_kk + (U_kk - U_jj) S_jk + U_ki S_ij - U_ji S_ik.
+    """
+    B = np.zeros((3, 12))
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        B[i, _U_AT[k][j]] += S[j, j]
+        B[i, _U_AT[j][k]] -= S[k, k]
+        B[i, _DIFFERENCE_AT[i]] += S[j, k]
+        B[i, _U_AT[k][i]] += S[i, j]
+        B[i, _U_AT[j][i]] -= S[i, k]
+    return B
+
+
+def _acceleration_at(u: Expression, r: Vector | Expression) -> Expression:
+    """The product U r."""
+    if isinstance(r, np.ndarray):
+        return adm.linear(_U_times(r), u)
+    rows = np.concatenate([_U_times(axis) for axis in np.eye(3)], axis=0)
+    return adm.matmul(r, adm.linear(rows, u), (1, 3), (3, 3))
+
+
+def _inertial(moments: Moments, state: _State) -> tuple[Expression | None, Expression | None]:
+    """(f, n) = (m A + U h, h x A + vee(U S - S U^T)); None where zero."""
+    h, u = moments.first, state.u
+    f = moments.mass * state.lift if moments.mass != 0.0 else None
+    n = adm.linear(skew(h), state.lift) if h.any() else None
+    if u is not None:
+        f = _sum(f, adm.linear(_U_times(h), u)) if h.any() else f
+        n = _sum(n, adm.linear(_vee_of_U_times(moments.second), u)) if moments.second.any() else n
+    return f, n
+
+
+# ---- small parts
+
+
+def _sum(a: Expression | None, b: Expression | None) -> Expression | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
+
+
+def _cross_axis(w: Expression, axes: Matrix, rate: Expression) -> Expression:
+    """The product w x (axes rate), with constant axes (3, nv)."""
+    if axes.shape[1] == 1:
+        return adm.linear(-skew(axes[:, 0]), w) * rate
+    return adm.cross(w, adm.linear(axes, rate))
+
+
+def _products(subspace: Matrix) -> Matrix:
+    """The products of columns that s_w x s_l is made of, (3, nv, nv)."""
+    angular, linear = subspace[:3], subspace[3:]
+    return np.cross(angular[:, :, None], linear[:, None, :], axis=0)
+
+
+def _is_somewhere(r: Vector | Expression) -> bool:
+    """Whether r is anything but the constant zero."""
+    return not isinstance(r, np.ndarray) or bool(r.any())
+
+
+def _lever(r: Vector | Expression, f: Expression) -> Expression:
+    """The product r x f."""
+    return adm.linear(skew(r), f) if isinstance(r, np.ndarray) else adm.cross(r, f)
