@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pinocchio
 import pytest
+from robot_files import urdf_path
 
 from robotics_ad import Mimic, RobotModel, load_urdf, packaged_arm
 from robotics_ad.packaged import packaged_arm_text
 
 ROBOTS = ("arm7", "panda", "ur5", "kinova", "z1", "pr2", "g1")
-
-
-def urdf_path(relative: str) -> Path:
-    """A URDF file of the package `example-robot-data`."""
-    files = importlib.metadata.files("example-robot-data") or []
-    for file in files:
-        if str(file).endswith(f"example-robot-data/robots/{relative}"):
-            return Path(str(file.locate())).resolve()
-    raise FileNotFoundError(relative)
 
 
 URDF_FILES = {
