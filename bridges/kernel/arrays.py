@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,8 @@ def as_input(value: object, argument: Argument, dtype: np.dtype[Any]) -> Array:
     Raises TypeError for arrays of another dtype and things that are no arrays, ValueError for a
     wrong last axis.
     """
-    if isinstance(value, np.ndarray):
-        array: Array = value
+    if _is_array(value):
+        array = value
         if array.dtype != dtype:
             raise TypeError(f"{argument}: dtype {array.dtype}, expected {dtype}")
     else:
@@ -97,13 +97,12 @@ def merged_strides(arrays: Sequence[Array], batch: Shape) -> tuple[Shape, list[S
 
 def as_outputs(out: object, shapes: Sequence[Shape], dtype: np.dtype[Any]) -> list[Array]:
     """The arrays given as `out=`, checked. Raises TypeError or ValueError that names the output."""
-    given = out if isinstance(out, (tuple, list)) else (out,)
-    values: list[object] = list(given)  # pyright: ignore[reportUnknownArgumentType]
+    values: list[Any] = [*out] if isinstance(out, (tuple, list)) else [out]
     if len(values) != len(shapes):
         raise ValueError(f"out: {len(values)} arrays, expected {len(shapes)}")
     checked: list[Array] = []
     for o, (value, shape) in enumerate(zip(values, shapes, strict=True)):
-        if not isinstance(value, np.ndarray):
+        if not _is_array(value):
             raise TypeError(f"out {o}: got {type(value).__name__}, expected an array")
         array: Array = value
         if array.dtype != dtype:
@@ -120,6 +119,10 @@ def is_writable_in_place(out: Array, others: Sequence[Array]) -> bool:
     """Whether a kernel may write row-major results into `out` while it reads `others`."""
     plain = out.flags.c_contiguous and out.flags.aligned
     return plain and not any(np.may_share_memory(out, other) for other in others)
+
+
+def _is_array(value: object) -> TypeGuard[Array]:
+    return isinstance(value, np.ndarray)
 
 
 def _strides(array: Array, batch: Shape) -> Shape:

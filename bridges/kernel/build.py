@@ -108,15 +108,17 @@ def compile_library(source: str, compiler: Compiler, level: str, target: Path) -
     text = target.with_suffix(".c")
     text.write_text(source, encoding="ascii")
     ran = _run(
-        [*compiler.command, *compiler.tuning, *BASE_FLAGS, level]
-        + ["-o", str(target), str(text), "-lm"]
+        [
+            *(*compiler.command, *compiler.tuning, *BASE_FLAGS, level),
+            *("-o", str(target), str(text), "-lm"),
+        ]
     )
     if ran.returncode != 0 or not target.is_file():
         raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(ran.stderr)}")
 
 
 def optimisation(n_ops: int) -> str:
-    """Optimisation level for a program of `n_ops` operations: large ones must build in bounded time."""
+    """Optimisation level for a program of `n_ops` operations: large ones must build too."""
     return "-O2" if n_ops <= 20_000 else "-O1"
 
 

@@ -24,13 +24,15 @@ class Columns(NamedTuple):
 
 
 def column_function(function: casadi.Function) -> casadi.Function:
-    """`function` with every input and output as a dense column vector, matrices column by column."""
+    """`function` with every input and output as a dense column vector, matrices columnwise."""
     sparsities = [function.sparsity_in(i) for i in range(function.n_in())]
     sparsities += [function.sparsity_out(o) for o in range(function.n_out())]
     if all(s.is_dense() and s.is_column() for s in sparsities):
         return function
     columns = open_columns(function)
-    return _function(function.name(), columns.inputs, columns.outputs, function)
+    return _function(
+        function.name(), columns.inputs, columns.outputs, function.name_in(), function.name_out()
+    )
 
 
 def open_columns(function: casadi.Function) -> Columns:
@@ -54,7 +56,6 @@ def vjp_function(function: casadi.Function, wrt: Sequence[int]) -> casadi.Functi
         "vjp",
         [*columns.inputs, *parts],
         [ca.densify(gradients[i]) for i in wrt],
-        None,
         [*function.name_in(), *names],
         [f"grad_{function.name_in(i)}" for i in wrt],
     )
@@ -64,15 +65,13 @@ def jvp_function(function: casadi.Function, wrt: Sequence[int]) -> casadi.Functi
     """`(inputs, tangents of the inputs wrt) -> J tangent`: one tangent per output."""
     columns = _open_differentiable(function)
     tangents = {i: columns.symbol(f"t{i}", function.numel_in(i)) for i in wrt}
-    zero = type(columns.all_inputs)
-    direction = [tangents.get(i, zero(function.numel_in(i), 1)) for i in range(function.n_in())]
+    direction = [tangents.get(i, ca.SX(function.numel_in(i), 1)) for i in range(function.n_in())]
     y = ca.vertcat(*columns.outputs)
     product = ca.jtimes(y, columns.all_inputs, ca.densify(ca.vertcat(*direction)))
     return _function(
         "jvp",
         [*columns.inputs, *tangents.values()],
         [ca.densify(p) for p in ca.vertsplit(product, _offsets(_sizes_out(function)))],
-        None,
         [*function.name_in(), *(f"tan_{function.name_in(i)}" for i in wrt)],
         [f"tan_{n}" for n in function.name_out()],
     )
@@ -87,7 +86,6 @@ def jacobian_function(function: casadi.Function, wrt: Sequence[int]) -> casadi.F
         columns.inputs,
         # The transpose, column by column, is the matrix row by row.
         [ca.densify(ca.vec(block.T)) for block in blocks],
-        None,
         function.name_in(),
     )
 
@@ -97,7 +95,7 @@ def jacobian_values_function(function: casadi.Function, wrt: Sequence[int]) -> c
     columns = _open_differentiable(function)
     blocks = _jacobian_blocks(function, columns, wrt)
     values = [_nonzeros(block.T) for block in blocks]
-    return _function("jacobian_values", columns.inputs, values, None, function.name_in())
+    return _function("jacobian_values", columns.inputs, values, function.name_in())
 
 
 def jacobian_patterns(
@@ -159,7 +157,7 @@ def _open_differentiable(function: casadi.Function) -> Columns:
     columns = open_columns(function)
     if columns.all_inputs is None:
         raise NotImplementedError(
-            f"{function.name()}: CasADi cannot expand it to SX, so kernels have no derivatives of it"
+            f"{function.name()}: no derivatives, because CasADi cannot expand it to SX"
         )
     return columns
 
@@ -183,12 +181,9 @@ def _function(
     name: str,
     inputs: Sequence[Any],
     outputs: Sequence[Any],
-    like: casadi.Function | None,
     names_in: Sequence[str] | None = None,
     names_out: Sequence[str] | None = None,
 ) -> casadi.Function:
-    if like is not None:
-        names_in, names_out = like.name_in(), like.name_out()
     names_in = list(names_in or [f"i{i}" for i in range(len(inputs))])
     names_out = list(names_out or [f"o{o}" for o in range(len(outputs))])
     if len({*names_in, *names_out}) < len(names_in) + len(names_out):
@@ -201,4 +196,4 @@ def _function_renamed(
     function: casadi.Function, names_in: Sequence[str], names_out: Sequence[str]
 ) -> casadi.Function:
     columns = open_columns(function)
-    return _function("hessian_vp", columns.inputs, columns.outputs, None, names_in, names_out)
+    return _function("hessian_vp", columns.inputs, columns.outputs, names_in, names_out)

@@ -26,6 +26,7 @@ _OPERATORS = {
 }
 # Operations whose result is a mask: all bits set where true.
 _COMPARISONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
+_COMMENT = "/* One block: LANES samples, rows of each input and output one after the other. */"
 _LOGIC = {"not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}"}
 
 
@@ -37,14 +38,14 @@ def emit_c(program: Program, target: Target) -> str:
     parts = [
         f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
         types_text(target),
-        math_text(block.functions, target),
+        math_text(block.functions),
         transpose_text(target),
         _signature(program),
         "{",
         *body,
         "}",
         "",
-        driver_text(program.input_sizes, program.output_sizes, program.n_ops),
+        driver_text(program),
     ]
     return "\n".join(parts)
 
@@ -53,7 +54,7 @@ def _signature(program: Program) -> str:
     inputs = [f"const real *restrict x{i}" for i in range(len(program.input_sizes))]
     outputs = [f"real *restrict y{o}" for o in range(len(program.outputs))]
     arguments = ", ".join([*inputs, *outputs]) or "void"
-    return f"/* One block: LANES samples, rows of each input and output one after the other. */\nstatic NOINLINE void block({arguments})"
+    return f"{_COMMENT}\nstatic NOINLINE void block({arguments})"
 
 
 class _Block:

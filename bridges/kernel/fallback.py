@@ -1,4 +1,4 @@
-"""Evaluation of a batch by CasADi's own virtual machine: slow, needs no compiler, runs everything."""
+"""Evaluation of a batch by CasADi's virtual machine: slow, but without a compiler."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import warnings
@@ -39,8 +40,9 @@ class Kernel:
     """`(y_0, y_1, ...) = f(x_0, x_1, ...)` for every sample of a batch, as native code.
 
     Inputs are `(*batch, n_i)` arrays of `dtype`, all numpy or all torch CPU tensors; batch axes
-    broadcast against each other. Outputs are `(*batch, *output_shape)`: one array if the function has
-    one output, else a tuple. Results are bit-identical for any batch, batch split and thread count.
+    broadcast against each other. Outputs are `(*batch, *output_shape)`: one array if the function
+    has one output, else a tuple. Results are bit-identical for any batch, batch split and number
+    of threads.
 
     Where there is no working C compiler, or the function has an operation without a kernel form,
     CasADi's evaluator runs the batch instead, after one RuntimeWarning.
@@ -150,8 +152,8 @@ class Kernel:
     def call_torch(self, tensors: Sequence[Any]) -> list[Any]:
         """`f(*tensors)` as a list of tensors, with the least overhead and outside of autograd.
 
-        tensors: `(*batch, n_i)` torch CPU tensors of the kernel's dtype. Gradients do not flow: this
-        is what a `torch.autograd.Function` calls. Errors as for a call.
+        tensors: `(*batch, n_i)` torch CPU tensors of the kernel's dtype. Gradients do not flow:
+        this is what a `torch.autograd.Function` calls. Errors as for a call.
         """
         caller = self._tensors
         if caller is None:
@@ -162,8 +164,8 @@ class Kernel:
     def vjp(self, wrt: Iterable[int] | None = None) -> Kernel:
         """`g_i = sum_o (d y_o / d x_i)^T w_o`: the vector-Jacobian product.
 
-        The kernel takes `(x_0, ..., w_0, ...)`, a cotangent for every output, and gives a gradient for
-        every input, or for those whose numbers are in `wrt`.
+        The kernel takes `(x_0, ..., w_0, ...)`, a cotangent for every output, and gives a gradient
+        for every input, or for those whose numbers are in `wrt`.
         """
         chosen = self._chosen(wrt)
         return self._derived("vjp", chosen, lambda: derivatives.vjp_function(self.function, chosen))
@@ -180,8 +182,8 @@ class Kernel:
     def jacobian(self, wrt: Iterable[int] | None = None) -> Kernel:
         """`J_oi = d y_o / d x_i`, of shape `(*batch, size of y_o, size of x_i)`.
 
-        The kernel takes the inputs and gives `J_00, J_01, ..., J_10, ...`; matrix-shaped outputs are
-        flattened row by row.
+        The kernel takes the inputs and gives `J_00, J_01, ..., J_10, ...`; matrix-shaped outputs
+        are flattened row by row.
         """
         chosen = self._chosen(wrt)
         sizes = [self.function.numel_out(o) for o in range(self.function.n_out())]
@@ -194,7 +196,7 @@ class Kernel:
         )
 
     def jacobian_values(self, wrt: Iterable[int] | None = None) -> Kernel:
-        """The structural nonzeros of every Jacobian of `jacobian`, in the order of their pattern."""
+        """The structural nonzeros of every Jacobian, in the order of `jacobian_pattern`."""
         chosen = self._chosen(wrt)
         return self._derived(
             "jacobian_values",
@@ -211,8 +213,8 @@ class Kernel:
     def hessian_vp(self) -> Kernel:
         """`h_i = sum_j (d^2 L / d x_i d x_j) t_j` with `L = sum_o w_o . y_o`.
 
-        The kernel takes `(x_0, ..., w_0, ..., t_0, ...)`: inputs, a cotangent for every output and a
-        tangent for every input. It gives one vector for every input.
+        The kernel takes `(x_0, ..., w_0, ..., t_0, ...)`: inputs, a cotangent for every output and
+        a tangent for every input. It gives one vector for every input.
         """
         return self._derived(
             "hessian_vp", (), lambda: derivatives.hessian_vp_function(self.function)
@@ -326,10 +328,8 @@ def ad_to_kernel(
 
 
 def _as_columns(function: ca.Function) -> ca.Function:
-    try:
+    with contextlib.suppress(NotImplementedError):  # `Kernel.build` says so
         function = expand(function)
-    except NotImplementedError:
-        pass  # CasADi's evaluator runs it; `Kernel.build` says so
     return derivatives.column_function(function)
 
 
@@ -352,7 +352,8 @@ def _warn_slow(name: str, error: Exception) -> None:
         else "Express the function without that operation to get the speed."
     )
     warnings.warn(
-        f"kernel {name!r} runs on CasADi's evaluator, some hundred times slower: {reason}. {advice}",
+        f"kernel {name!r} runs on CasADi's evaluator, some hundred times slower: "
+        f"{reason}. {advice}",
         RuntimeWarning,
         stacklevel=4,
     )

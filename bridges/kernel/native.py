@@ -83,6 +83,7 @@ def load_native(
 def _emitter_digest() -> str:
     """Hash of this package's own text: a changed emitter builds its libraries anew."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    for path in [*sorted(folder.glob("*.py")), *sorted(folder.glob("c/*"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

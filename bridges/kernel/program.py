@@ -167,7 +167,7 @@ def schedule_program(
     instructions: list[Instruction],
     outputs: tuple[tuple[int | None, ...], ...],
 ) -> Program:
-    """The program with dead instructions removed and the others in an order of short live ranges."""
+    """The program with dead instructions removed and the others ordered for short live ranges."""
     operands = [i.args if i.op in OPERATIONS else () for i in instructions]
     roots = [k for entries in outputs for k in entries if k is not None]
     order = schedule(operands, roots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -27,9 +28,9 @@ class Target:
 
     def literal(self, value: float) -> str:
         """C text of a constant, exact to the last bit in float64."""
-        if value != value:
+        if math.isnan(value):
             return "(real)NAN"
-        if value in (float("inf"), float("-inf")):
+        if math.isinf(value):
             return "(real)INFINITY" if value > 0 else "(-(real)INFINITY)"
         text = repr(value) if self.dtype == "float64" else f"{value!r}f"
         return f"({text})" if text.startswith("-") else text

@@ -69,8 +69,8 @@ class TensorCaller:
             for argument, tensor in zip(self._kernel.arguments, tensors, strict=True):
                 if isinstance(tensor, torch.Tensor) and tensor.requires_grad:
                     raise ValueError(
-                        f"{argument}: the tensor requires grad, but a Kernel is outside of autograd; "
-                        "detach it, or use bridges.pytorch.ad_to_torch"
+                        f"{argument}: the tensor requires grad, but a Kernel is outside of "
+                        "autograd; detach it, or use bridges.pytorch.ad_to_torch"
                     )
         return self(tensors) if out is None else self._general(tensors, out)
 

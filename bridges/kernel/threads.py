@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 
 def thread_count() -> int:
-    """`$ROBOGRAD_NUM_THREADS`, else torch's number if torch is loaded, else the processors we may use.
+    """`$ROBOGRAD_NUM_THREADS`, else torch's number if torch is loaded, else our processors.
 
     Raises ValueError if the variable is not a positive number.
     """
@@ -41,8 +42,8 @@ def run_ranges(work: Callable[[int, int], None], total: int, grain: int, threads
         work(0, total)
         return
     edges = [min(total, blocks * part // parts * grain) for part in range(parts + 1)]
-    ranges = list(zip(edges[:-1], edges[1:], strict=True))
-    for future in [_pool(threads).submit(work, *bounds) for bounds in ranges]:
+    pool = _pool(threads)
+    for future in [pool.submit(work, *bounds) for bounds in itertools.pairwise(edges)]:
         future.result()
 
 

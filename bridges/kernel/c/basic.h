@@ -1,0 +1,59 @@
+/* Lane-wise selection, rounding and the functions that are a few instructions on every processor.
+   A mask is an ivec whose lanes have all bits set or none. */
+
+INLINE vec splat(real x) { return x - (vec){0}; }
+
+INLINE vec choose(ivec mask, vec yes, vec no)
+{
+    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
+/* x where the mask is set, else 0. */
+INLINE vec when(ivec mask, vec x) { return (vec)(mask & (ivec)x); }
+
+/* 1 where the mask is set, else 0. */
+INLINE vec truth(ivec mask) { return when(mask, splat(1)); }
+
+INLINE int any(ivec mask)
+{
+    word bits = 0;
+    for (int k = 0; k < LANES; k++) bits |= mask[k];
+    return bits != 0;
+}
+
+INLINE vec v_fabs(vec x) { return (vec)((ivec)x & ~SIGN_BIT); }
+
+INLINE vec v_copysign(vec size, vec sign)
+{
+    return (vec)(((ivec)size & ~SIGN_BIT) | ((ivec)sign & SIGN_BIT));
+}
+
+/* -1 or 1; zeros (with their sign) and nan pass through. */
+INLINE vec v_sign(vec x)
+{
+    return choose((ivec)(x < R(0)), splat(-1), choose((ivec)(x > R(0)), splat(1), x));
+}
+
+/* The smaller, the larger: a nan gives way to the other argument, equals give the first. */
+INLINE vec v_fmin(vec x, vec y) { return choose((ivec)((y < x) | (x != x)), y, x); }
+INLINE vec v_fmax(vec x, vec y) { return choose((ivec)((y > x) | (x != x)), y, x); }
+
+/* One instruction each, once the compiler has unrolled the lanes. */
+INLINE vec v_sqrt(vec x)
+{
+    vec r;
+    for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_sqrt)(x[k]);
+    return r;
+}
+INLINE vec v_floor(vec x)
+{
+    vec r;
+    for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_floor)(x[k]);
+    return r;
+}
+INLINE vec v_ceil(vec x)
+{
+    vec r;
+    for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_ceil)(x[k]);
+    return r;
+}

@@ -1,0 +1,109 @@
+/* Sine and cosine with one range reduction.
+
+   x = q pi/2 + r with |r| <= pi/4, pi/2 in three pieces of which q times the first is exact (Cody and
+   Waite, "Software manual for the elementary functions", 1980). Then sin r = r + r^3 S(r^2) and
+   cos r = 1 - r^2/2 + r^4 C(r^2), S and C interpolated at Chebyshev nodes. Lanes beyond FAR_ANGLE go
+   to the C library, which reduces them exactly. */
+
+#if DOUBLE
+#define FAR_ANGLE 1e6
+#define TWO_OVER_PI 0x1.45f306dc9c883p-1
+#define HALF_PI_1 0x1.921fb54400000p+0
+#define HALF_PI_2 0x1.0b4611a626331p-34
+#define HALF_PI_3 0x1.1701b839a2520p-88
+INLINE vec sine_series(vec z)
+{
+    return -0.16666666666666666
+           + z * (0.008333333333330936
+           + z * (-0.00019841269836740532
+           + z * (2.7557316093198404e-06
+           + z * (-2.5051129896450185e-08
+           + z * 1.5917988979397435e-10))));
+}
+INLINE vec cosine_series(vec z)
+{
+    return 0.041666666666666664
+           + z * (-0.0013888888888887389
+           + z * (2.48015872987544e-05
+           + z * (-2.755731726587808e-07
+           + z * (2.087614504941318e-09
+           + z * -1.138254464534925e-11))));
+}
+#else
+#define FAR_ANGLE 5e3f
+#define TWO_OVER_PI 0x1.45f306p-1f
+#define HALF_PI_1 0x1.92p+0f
+#define HALF_PI_2 0x1.fb5444p-12f
+#define HALF_PI_3 0x1.68c234p-39f
+INLINE vec sine_series(vec z)
+{
+    return -0.16666666663844049f
+           + z * (0.008333331870341349f
+           + z * (-0.00019840084376422702f
+           + z * 2.724962008007533e-06f));
+}
+INLINE vec cosine_series(vec z)
+{
+    return 0.04166666465348879f + z * (-0.001388830186756237f + z * 2.454768977246003e-05f);
+}
+#endif
+
+/* sin and cos of r, and q in the low bits of `quarter`. */
+typedef struct { vec sine, cosine; ivec quarter; } turned;
+
+INLINE turned reduce_angle(vec x)
+{
+    const vec shifted = x * TWO_OVER_PI + ROUND_SHIFT;
+    const vec q = shifted - ROUND_SHIFT;
+    const vec r = ((x - q * HALF_PI_1) - q * HALF_PI_2) - q * HALF_PI_3;
+    const vec z = r * r;
+    const vec s = r + (r * z) * sine_series(z);
+    const vec c = R(1) + z * (R(-0.5) + z * cosine_series(z));
+    /* sin r has the sign of r, also at -0 */
+    return (turned){(vec)((ivec)s | ((ivec)r & SIGN_BIT)), c, (ivec)shifted};
+}
+
+/* -x where bit 1 of `quarter` is set, else x. */
+INLINE vec flip(vec x, ivec quarter)
+{
+    return (vec)((ivec)x ^ ((quarter & 2) << (WORD_BITS - 2)));
+}
+INLINE vec sine_of(turned a)
+{
+    return flip(choose(-(a.quarter & 1), a.cosine, a.sine), a.quarter);
+}
+INLINE vec cosine_of(turned a)
+{
+    return flip(choose(-(a.quarter & 1), a.sine, a.cosine), a.quarter + 1);
+}
+
+static NOINLINE vec far_sin(vec x, vec y)
+{
+    for (int k = 0; k < LANES; k++)
+        if (FN(fabs)(x[k]) > FAR_ANGLE) y[k] = FN(sin)(x[k]);
+    return y;
+}
+static NOINLINE vec far_cos(vec x, vec y)
+{
+    for (int k = 0; k < LANES; k++)
+        if (FN(fabs)(x[k]) > FAR_ANGLE) y[k] = FN(cos)(x[k]);
+    return y;
+}
+INLINE int is_far(vec x) { return any((ivec)(v_fabs(x) > FAR_ANGLE)); }
+
+INLINE vec v_sin(vec x)
+{
+    const vec y = sine_of(reduce_angle(x));
+    return UNLIKELY(is_far(x)) ? far_sin(x, y) : y;
+}
+INLINE vec v_cos(vec x)
+{
+    const vec y = cosine_of(reduce_angle(x));
+    return UNLIKELY(is_far(x)) ? far_cos(x, y) : y;
+}
+INLINE void v_sincos(vec x, vec *sine, vec *cosine)
+{
+    const turned a = reduce_angle(x);
+    *sine = sine_of(a), *cosine = cosine_of(a);
+    if (UNLIKELY(is_far(x))) *sine = far_sin(x, *sine), *cosine = far_cos(x, *cosine);
+}
