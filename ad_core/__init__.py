@@ -4,6 +4,13 @@ Write a function once; evaluate and differentiate it here, or hand it to an engi
 Everything public is re-exported below; `ad_core.math` has the mathematical functions.
 """
 
+from ad_core.checks import check_derivatives
+from ad_core.differences import (
+    finite_difference_policy,
+    finite_differences,
+    finite_differences_hessian,
+    finite_differences_hessian2,
+)
 from ad_core.evaluate import derivative_multiple, eval_multiple
 from ad_core.expr import (
     ADFunctionCall,
@@ -14,6 +21,7 @@ from ad_core.expr import (
     constant,
     var,
 )
+from ad_core.function import function
 from ad_core.interface import ADFunctionInterface
 from ad_core.op import Composite, composite
 from ad_core.ops import (
@@ -49,6 +57,7 @@ __all__ = [
     "ExpressionLike",
     "abs_",
     "add",
+    "check_derivatives",
     "composite",
     "cond",
     "cond3",
@@ -56,6 +65,11 @@ __all__ = [
     "derivative_multiple",
     "div",
     "eval_multiple",
+    "finite_difference_policy",
+    "finite_differences",
+    "finite_differences_hessian",
+    "finite_differences_hessian2",
+    "function",
     "getitem",
     "maximum",
     "minimum",

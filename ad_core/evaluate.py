@@ -92,7 +92,7 @@ def _size_probe(arrays: Mapping[str, Array]) -> SizeProbe:
 
     def probe(call: ADFunctionCall) -> tuple[int, bool]:
         args = evaluate_bound(call.args, arrays)
-        result = np.asarray(call.func.eval(*args), dtype=np.float64)
+        result = as_value(call.func.eval(*args), str(call.func))
         return result.size, result.ndim == 0
 
     return probe

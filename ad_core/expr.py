@@ -7,8 +7,9 @@ one Python object used twice is one shared subexpression.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -325,9 +326,18 @@ def _numbers(value: object, name: str) -> Array:
     return raw.astype(np.float64, copy=False)
 
 
+def whole_number(value: object) -> int:
+    """An int from anything that is exactly one; raises TypeError for booleans and the rest."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError("a boolean is not a number here")
+    return operator.index(cast("SupportsIndex", value))
+
+
 def _checked_size(name: str, size: object) -> int:
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
-        raise ValueError(f"var: the size of '{name}' is a whole number, not {size!r}")
-    if size < 0:
+    try:
+        number = whole_number(size)
+    except TypeError:
+        raise ValueError(f"var: the size of '{name}' is a whole number, not {size!r}") from None
+    if number < 0:
         raise ValueError(f"var: the size of '{name}' is {size}, expected 0 or more")
-    return int(cast("int", size))
+    return number

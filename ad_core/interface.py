@@ -22,7 +22,14 @@ class ADFunctionInterface:
         return type(self).__name__
 
     def __repr__(self) -> str:
-        return str(self)
+        """The name, the arguments, and whether derivatives are by finite differences."""
+        count = self.n_args()
+        names = "..." if count < 0 else ", ".join(self.argname(i) for i in range(count))
+        how = "gen_derivative" if gives(self, "gen_derivative") else "finite differences"
+        first = any(gives(self, method) for method in ("derivative", "jvp"))
+        if first and how != "gen_derivative":
+            return f"<{self}({names}): derivatives above order 1 by finite differences>"
+        return f"<{self}({names}): derivatives by {how}>"
 
     def argname(self, arg: int) -> str:
         """A name for argument `arg`: by default, the name that `eval` gives it."""
@@ -91,5 +98,8 @@ def _parameters(func: ADFunctionInterface) -> list[str] | None:
 
 
 def gives(func: ADFunctionInterface, method: str) -> bool:
-    """Whether a function's class overrides `method` of ADFunctionInterface."""
+    """Whether a function offers `method`: by overriding it, or as its `given_methods` say."""
+    given = getattr(func, "given_methods", None)
+    if given is not None:
+        return method in given
     return getattr(type(func), method) is not getattr(ADFunctionInterface, method)

@@ -28,6 +28,9 @@ class Graphed(ADFunctionInterface):
 
     scalarity: Scalarity = "arguments"
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def gives_scalar(self, scalars: Sequence[bool]) -> bool:
         """Whether a result of one entry is a scalar, given which arguments are."""
         return self.scalarity == "always" or (self.scalarity == "arguments" and all(scalars))

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from ad_core.errors import wrong_size
-from ad_core.expr import ADTerminal, Array, Constant, Expression
+from ad_core.expr import ADTerminal, Array, Constant, Expression, as_value
 from ad_core.graph import topological
 from ad_core.interface import ADFunctionInterface
 from ad_core.lower import Tape
@@ -74,7 +74,7 @@ def host_kernel(
 
     def one(args: Sequence[Array]) -> Array:
         given = [float(a[0]) if s else a for a, s in zip(args, scalars, strict=True)]
-        result = np.asarray(func.eval(*given), dtype=np.float64).reshape(-1)
+        result = as_value(func.eval(*given), str(func)).reshape(-1)
         if result.size != size:
             raise wrong_size(str(func), "result", result.size, size)
         return result
