@@ -33,7 +33,7 @@ class Program:
             template[slot] = value
         self._template = template
         self._outputs = tape.outputs
-        scalars = _slot_scalars(tape, scalar_inputs) if tape.opaque else ()
+        scalars = slot_scalars(tape, scalar_inputs) if tape.opaque else ()
         self._instructions: list[Instruction] = [
             (
                 step.func.bind(NUMPY)
@@ -115,7 +115,7 @@ def _opaque_scalar(func: ADFunctionInterface | None, size: int | None) -> bool:
     return size in (1, None)
 
 
-def _slot_scalars(tape: Tape, inputs: Sequence[bool]) -> list[bool]:
+def slot_scalars(tape: Tape, inputs: Sequence[bool] = ()) -> list[bool]:
     """`scalar_flags` over a tape's slots; without knowledge, inputs of one entry are scalars."""
     flags = [size == 1 for size in tape.sizes]
     for i, flag in enumerate(inputs):

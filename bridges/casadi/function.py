@@ -1,22 +1,22 @@
 """`ad_to_casadi`: a graph as a `casadi.Function`."""
 
 # casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
-# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
-# pyright: reportUnknownVariableType=false, reportCallIssue=false, reportArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportCallIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import casadi
 
 from ad_core.expr import ADTerminal
 from ad_core.lower import Tape
-from ad_core.op import Op
 from ad_core.signature import Func, signature
-from bridges.casadi.namespace import CasadiNamespace
+from bridges.casadi.errors import raise_callback_errors
+from bridges.casadi.host import Hosts
+from bridges.casadi.lowering import distinct, identifier, lower_tape
 
 Symbolic = Literal["auto", "SX", "MX"]
 
@@ -32,64 +32,70 @@ def ad_to_casadi(
 ) -> casadi.Function:
     """`func` as a `casadi.Function` of columns `(n_i, 1)`, one output column for each expression.
 
+    A graph of primitives becomes one `SX` function. Where it holds users' functions it becomes an
+    `MX` function that calls them, with exact derivatives as far as they give them and the
+    differences of `ad_core` beyond. It can be called with `SX` and `MX` symbols, and keeps what it
+    calls alive wherever CasADi holds it. Called with numbers, it raises what a user's function
+    raises; inside other functions and solvers see `raise_callback_errors`.
+
     Args:
         func: An expression, a tuple of expressions, or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
         name: The function's name; made from `func` by default.
-        symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`).
+        symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`);
+            `"auto"` takes `SX` unless there are users' functions.
         options: Passed to `casadi.Function`.
 
     Raises:
-        ValueError: for names or sizes that misfit.
-        NotImplementedError: where the graph holds a function that CasADi cannot look into.
+        ValueError: for names or sizes that misfit, or an unknown `symbolic`.
+        NotImplementedError: for `symbolic="SX"` where the graph holds a user's function.
     """
+    if symbolic not in get_args(Symbolic):
+        choices = ", ".join(get_args(Symbolic))
+        raise ValueError(f"symbolic is {symbolic!r}, expected one of {choices}")
     chosen = signature(func, terminals)
     tape = chosen.tape(sizes)
+    title = identifier(name or chosen.title)
+    outputs = ["out"] if chosen.single else [f"out_{i}" for i in range(len(chosen.roots))]
+    if tape.opaque and symbolic != "SX":
+        return _hosted(tape, title, outputs, dict(options or {}))
     symbol = casadi.MX if symbolic == "MX" else casadi.SX
-    inputs = [symbol.sym(_identifier(n), size) for n, size in tape.inputs]
-    outputs = lower_tape(tape, inputs, symbol)
+    inputs, names = _inputs(tape, symbol)
+    values = lower_tape(tape, inputs, symbol)
     if symbol is casadi.SX:
-        outputs = casadi.cse(outputs)
-    return casadi.Function(
-        _identifier(name or chosen.title),
-        inputs,
-        outputs,
-        _distinct([_identifier(n) for n, _ in tape.inputs]),
-        ["out"] if chosen.single else [f"out_{i}" for i in range(len(outputs))],
-        dict(options or {}),
-    )
+        values = casadi.cse(values)
+    return casadi.Function(title, inputs, values, names, outputs, dict(options or {}))
 
 
-def lower_tape(tape: Tape, inputs: Sequence[Any], symbol: type[Any]) -> list[Any]:
-    """The tape's outputs as dense columns of symbols, given its inputs as columns."""
-    xp = CasadiNamespace(symbol)
-    slots: list[Any] = [None] * len(tape.sizes)
-    slots[: len(inputs)] = inputs
-    for slot, value in tape.constants:
-        slots[slot] = xp.constant(value)
-    for step in tape.steps:
-        if not isinstance(step.func, Op):
-            raise NotImplementedError(f"{step.func}: CasADi cannot look into this function")
-        slots[step.out] = step.func.bind(xp)(*(slots[a] for a in step.args))
-    return [_sized(slots[o], tape.sizes[o]) for o in tape.outputs]
+class HostedFunction(casadi.Function):
+    """A `casadi.Function` that calls Python, and raises what Python raised when called itself."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As `casadi.Function` is called."""
+        with raise_callback_errors():
+            return super().__call__(*args, **kwargs)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """As `casadi.Function.call`."""
+        with raise_callback_errors():
+            return super().call(*args, **kwargs)
 
 
-def _sized(value: Any, size: int) -> Any:
-    """A column of the tape's size; a scalar that stands for a vector is repeated."""
-    return casadi.repmat(value, size, 1) if value.numel() == 1 and size != 1 else value
+def _hosted(tape: Tape, name: str, outputs: list[str], options: dict[str, Any]) -> casadi.Function:
+    """An MX function with callbacks.
+
+    The callbacks are in an inner function that CasADi calls as a whole: whatever is made from the
+    outer one, even from its expressions, holds the inner one, and so its callbacks live on.
+    """
+    hosts = Hosts()
+    inputs, names = _inputs(tape, casadi.MX)
+    values = lower_tape(tape, inputs, casadi.MX, hosts)
+    inner = casadi.Function(name, inputs, values, names, outputs, {"never_inline": True})
+    hosts.live_with(inner)
+    return HostedFunction(name, inputs, inner.call(inputs), names, outputs, options)
 
 
-def _identifier(text: str) -> str:
-    """`text` made fit for CasADi's names: letters, digits and single underscores."""
-    word = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "f"
-    return word if word[0].isalpha() else f"f_{word}"
-
-
-def _distinct(words: Sequence[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    result: list[str] = []
-    for word in words:
-        seen[word] = seen.get(word, 0) + 1
-        result.append(word if seen[word] == 1 else f"{word}_{seen[word]}")
-    return result
+def _inputs(tape: Tape, symbol: type[Any]) -> tuple[list[Any], list[str]]:
+    names = distinct([identifier(n) for n, _ in tape.inputs])
+    return [symbol.sym(n, size) for n, (_, size) in zip(names, tape.inputs, strict=True)], names

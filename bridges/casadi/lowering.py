@@ -1,0 +1,74 @@
+"""A tape as CasADi symbols: primitives become symbols, users' functions become calls."""
+
+# casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportCallIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import casadi
+
+from ad_core.interface import ADFunctionInterface
+from ad_core.lower import Tape
+from ad_core.op import Op
+from ad_core.program import slot_scalars
+from bridges.casadi.namespace import CasadiNamespace
+
+HostCall: TypeAlias = "Callable[[ADFunctionInterface, tuple[int, ...], int, tuple[bool, ...]], Any]"
+"""A user's function, its sizes in and out, which arguments are floats -> a CasADi function."""
+
+
+def lower_tape(
+    tape: Tape, inputs: Sequence[Any], symbol: type[Any], host: HostCall | None = None
+) -> list[Any]:
+    """The tape's outputs as dense columns of symbols, given its inputs as columns.
+
+    Raises NotImplementedError where the tape holds a user's function and no `host` is given.
+    """
+    xp = CasadiNamespace(symbol)
+    slots: list[Any] = [None] * len(tape.sizes)
+    slots[: len(inputs)] = inputs
+    for slot, value in tape.constants:
+        slots[slot] = xp.constant(value)
+    scalars = slot_scalars(tape)
+    for step in tape.steps:
+        args = [slots[a] for a in step.args]
+        if isinstance(step.func, Op):
+            slots[step.out] = step.func.bind(xp)(*args)
+        elif host is None:
+            raise NotImplementedError(
+                f"{step.func}: a function that the graph cannot look into has no SX form; "
+                "use symbolic='MX' or 'auto'"
+            )
+        else:
+            sizes = tuple(tape.sizes[a] for a in step.args)
+            floats = tuple(scalars[a] for a in step.args)
+            call = host(step.func, sizes, tape.sizes[step.out], floats)
+            columns = [sized(x, n) for x, n in zip(args, sizes, strict=True)]
+            slots[step.out] = call(*(casadi.densify(x) for x in columns))
+    return [sized(slots[o], tape.sizes[o]) for o in tape.outputs]
+
+
+def sized(value: Any, size: int) -> Any:
+    """A column of the tape's size; a scalar that stands for a vector is repeated."""
+    return casadi.repmat(value, size, 1) if value.numel() == 1 and size != 1 else value
+
+
+def identifier(text: str) -> str:
+    """`text` made fit for CasADi's names: letters, digits and single underscores."""
+    word = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "f"
+    return word if word[0].isalpha() else f"f_{word}"
+
+
+def distinct(words: Sequence[str]) -> list[str]:
+    """The words, with a number behind each that stood before."""
+    seen: dict[str, int] = {}
+    result: list[str] = []
+    for word in words:
+        seen[word] = seen.get(word, 0) + 1
+        result.append(word if seen[word] == 1 else f"{word}_{seen[word]}")
+    return result
