@@ -1,0 +1,176 @@
+"""Our side of the rows: kernels, torch layers, the numpy engine."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+import ad_core as ad
+from benchmarks.expressions import POINT, chain, horner
+from benchmarks.model import Arrays, Case, Timed, Work, contender
+from benchmarks.robots import Robot
+from bridges.kernel import Kernel, ad_to_kernel
+from bridges.pytorch import ad_to_torch
+from robotics_ad.dynamics import InverseDynamics
+from robotics_ad.kinematics import WorldTransform
+
+# ------------------------------------------------------------------------------- expressions
+
+
+def pose(robot: Robot) -> ad.Expression:
+    """T_world_tip(q), 12 numbers."""
+    return WorldTransform(robot.model.link(robot.tip))(ad.var("q", robot.model.nq))
+
+
+def torques(robot: Robot) -> ad.Expression:
+    """tau(q, v, a), nv numbers."""
+    nv = robot.model.nv
+    return InverseDynamics(robot.model)(
+        ad.var("q", robot.model.nq), ad.var("v", nv), ad.var("a", nv)
+    )
+
+
+# ----------------------------------------------------------------------------- kinematics
+
+
+@contender("kernel")
+def fk_kernel(case: Case) -> Timed:
+    """Pose of the tip, numpy in and out."""
+    kernel = ad_to_kernel(pose(case.arm), dtype=case.dtype)
+    return Timed(partial(kernel, case.configurations()), single, work=work(kernel))
+
+
+@contender("kernel on tensors")
+def fk_kernel_torch(case: Case) -> Timed:
+    """Pose of the tip, tensors in and out, no autograd."""
+    kernel = ad_to_kernel(pose(case.arm), dtype=case.dtype)
+    q = torch.from_numpy(case.configurations())
+    return Timed(partial(kernel, q), single, work=work(kernel))
+
+
+@contender("vjp kernel")
+def fk_vjp_kernel(case: Case) -> Timed:
+    """Gradient with respect to q of a weighted sum of the pose's entries."""
+    kernel = ad_to_kernel(pose(case.arm), dtype=case.dtype).vjp()
+    return Timed(
+        partial(kernel, case.configurations(), case.cotangents()), single, work=work(kernel)
+    )
+
+
+@contender("torch layer")
+def fk_layer(case: Case) -> Timed:
+    """Pose of the tip through the layer, nothing recorded."""
+    layer = ad_to_torch(pose(case.arm))
+    q = torch.from_numpy(case.configurations())
+    return Timed(partial(layer, q), single, work=work(layer.kernel(q.dtype)))
+
+
+@contender("torch layer")
+def fk_backward_layer(case: Case) -> Timed:
+    """Pose and gradient through the layer and autograd."""
+    layer = ad_to_torch(pose(case.arm))
+    q = torch.from_numpy(case.configurations()).requires_grad_()
+    weights = torch.from_numpy(case.cotangents())
+
+    def call() -> tuple[torch.Tensor, ...]:
+        y = layer(q)
+        return (y, *torch.autograd.grad(y, q, weights))
+
+    forward = layer.kernel(q.dtype)
+    return Timed(call, several, work=added(work(forward), work(forward.vjp())))
+
+
+# ------------------------------------------------------------------------------- dynamics
+
+
+@contender("kernel")
+def rnea_kernel(case: Case) -> Timed:
+    """Joint torques, numpy in and out."""
+    kernel = ad_to_kernel(torques(case.arm), dtype=case.dtype)
+    q, nv = case.configurations(), case.arm.model.nv
+    inputs = (q, case.normal(nv, seed=3), case.normal(nv, seed=4))
+    return Timed(partial(kernel, *inputs), single, work=work(kernel))
+
+
+# ------------------------------------------------------------------------------- numpy engine
+
+
+@contender("numpy engine")
+def polynomial_eval(case: Case) -> Timed:
+    """Value of the 20-node polynomial."""
+    return _value(horner(ad.var("x")), x=POINT)
+
+
+@contender("numpy engine")
+def polynomial_derivative(case: Case) -> Timed:
+    """Derivative of the 20-node polynomial."""
+    return _derivative(horner(ad.var("x")), "x", x=POINT)
+
+
+@contender("numpy engine")
+def chain_eval(case: Case) -> Timed:
+    """Value of the 1,000-node chain."""
+    return _value(chain(ad.var("x")), x=POINT)
+
+
+@contender("numpy engine")
+def chain_derivative(case: Case) -> Timed:
+    """Derivative of the 1,000-node chain."""
+    return _derivative(chain(ad.var("x")), "x", x=POINT)
+
+
+@contender("numpy engine")
+def fk_eval(case: Case) -> Timed:
+    """Pose of the tip for one configuration."""
+    return _value(pose(case.arm), q=case.configurations()[0])
+
+
+@contender("numpy engine")
+def fk_derivative(case: Case) -> Timed:
+    """Jacobian of the pose for one configuration."""
+    return _derivative(pose(case.arm), "q", q=case.configurations()[0])
+
+
+def _value(expression: ad.Expression, **values: Any) -> Timed:
+    return Timed(partial(expression.eval, **values), lambda y: (np.atleast_1d(y),))
+
+
+def _derivative(expression: ad.Expression, name: str, **values: Any) -> Timed:
+    return Timed(partial(expression.derivative, name, **values), single)
+
+
+# ------------------------------------------------------------------------------- helpers
+
+
+def single(result: Any) -> Arrays:
+    """One array or tensor as the row's common form."""
+    return (as_array(result),)
+
+
+def several(results: Any) -> Arrays:
+    """Several arrays or tensors as the row's common form."""
+    return tuple(as_array(result) for result in results)
+
+
+def as_array(result: Any) -> np.ndarray[Any, Any]:
+    """An array of what a call returned, outside of autograd."""
+    return result.detach().numpy() if isinstance(result, torch.Tensor) else np.asarray(result)
+
+
+def work(kernel: Kernel) -> Work:
+    """What one sample of a kernel reads, writes and computes."""
+    size = np.dtype(kernel.dtype).itemsize
+    read = size * sum(kernel.input_sizes)
+    return Work(read, kernel.bytes - read, kernel.n_ops)
+
+
+def added(first: Work, second: Work) -> Work:
+    """The work of one after the other."""
+    return Work(
+        first.bytes_read + second.bytes_read,
+        first.bytes_written + second.bytes_written,
+        first.operations + second.operations,
+    )

@@ -1,0 +1,111 @@
+"""What a run prints, and what it keeps as JSON."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from benchmarks.model import Count
+from benchmarks.run import Figure, Outcome
+from benchmarks.timing import quartiles
+from robograd.info import environment
+
+_PEERS = (
+    "adam-robotics",
+    "example-robot-data",
+    "frax",
+    "jax",
+    "klampt",
+    "pin",
+    "pytorch-kinematics",
+)
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """A row as a small table: ns a sample, quartiles, and how ours compares."""
+    row = outcome.row
+    where = "" if row.robot is None else f", {row.robot}"
+    title = f"{row.name}: {row.what}{where}, batch {row.batch:,}, {row.dtype}"
+    lines = [title, f"  {'ns a sample':>48}{'quartiles':>18}{'ours is':>18}"]
+    lines += [_figure_text(figure) for figure in outcome.figures]
+    lines += [f"  {label:<40}{reason}" for label, reason in outcome.absent]
+    return "\n".join(lines)
+
+
+def count_text(count: Count, ours: int) -> str:
+    """A row of exact numbers."""
+    cited = ", ".join(f"{who} {n:,} ({n / ours:.2f}x)" for who, n in count.cited.items())
+    verdict = "met" if ours <= count.goal else "MISSED"
+    return (
+        f"{count.name}: {count.what}, {count.robot}, SX instructions\n"
+        f"  ours {ours:,}; {cited}; asked: at most {count.goal:,}, {verdict}"
+    )
+
+
+def machine() -> dict[str, Any]:
+    """Where, when and with what the figures were taken."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return {
+        "command": shlex.join([sys.executable, "-m", "benchmarks", *sys.argv[1:]]),
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        **dict(environment()),
+        **{name: _version(name) for name in _PEERS},
+        "processors used": sorted(os.sched_getaffinity(0)) if has_affinity else "any",
+        "load average": os.getloadavg(),
+    }
+
+
+def as_json(
+    about: dict[str, Any], outcomes: Sequence[Outcome], counts: Sequence[tuple[Count, int]]
+) -> dict[str, Any]:
+    """Everything that a run found, as plain data."""
+    return {
+        "machine": about,
+        "rows": [outcome.as_json() for outcome in outcomes],
+        "counts": [
+            {
+                "name": count.name,
+                "what": count.what,
+                "robot": count.robot,
+                "ours": ours,
+                "cited": dict(count.cited),
+                "goal": count.goal,
+            }
+            for count, ours in counts
+        ],
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _figure_text(figure: Figure) -> str:
+    low, middle, high = (_number(1e9 * t) for t in quartiles(figure.seconds))
+    label = f"{figure.label} ({figure.note})" if figure.note else figure.label
+    text = f"  {label:<38}{middle:>10}{low:>12} .. {high:<10}"
+    if figure.role == "ours":
+        return text.rstrip()
+    low, middle, high = (_number(ratio) for ratio in quartiles(figure.ratios))
+    kind = "its time" if figure.role == "limit" else "faster"
+    text += f"{middle:>7}x {kind:<9} ({low} .. {high})"
+    if figure.goal is not None:
+        bound = "at most" if figure.role == "limit" else "at least"
+        verdict = "met" if figure.meets_goal else "MISSED"
+        text += f", asked: {bound} {figure.goal:g}, {verdict}"
+    return text
+
+
+def _number(value: float) -> str:
+    """Three digits that matter, thousands separated."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
