@@ -16,6 +16,9 @@ help: ## list the targets
 demo: $(VENV)/.demo ## run the demonstration on the packaged arm; writes demo.png
 	$(BIN)/robograd demo
 
+# Test processes must agree on the names of parametrized tests, and the text of a set depends on the seed.
+test coverage: export PYTHONHASHSEED ?= 0
+
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS)
 
