@@ -35,8 +35,8 @@ def test_derivatives_equal_pinocchios(name, twin_named):
         theirs = pinocchio.computeRNEADerivatives(
             arm.model, arm.data, arm.to_pin_q(q), arm.to_pin_v(v), arm.to_pin_v(a)
         )
-        for name, J in zip("qva", theirs, strict=True):
-            np.testing.assert_allclose(tau.derivative(name, q=q, v=v, a=a), J, atol=1e-10)
+        for arg, J in zip("qva", theirs, strict=True):
+            np.testing.assert_allclose(tau.derivative(arg, q=q, v=v, a=a), J, atol=1e-10)
 
 
 def test_gravity_is_an_argument(arm):

@@ -1,15 +1,14 @@
-"""Rigid transforms as expressions: 12-vectors [R, t] with p' = R p + t.
-
-se3 element = [R (9, column-major, see `so3`), t (3)]
-"""
+"""Products, inverses, parts and adjoints of rigid transforms: polynomials, no special points."""
 
 from __future__ import annotations
 
 import numpy as np
 
 import ad_core as ad
+from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
+from robotics_ad.arrays import Vector
 
 SIZE = 12
 """Entries of an element."""
@@ -80,3 +79,51 @@ def homogeneous(T: Expression) -> Expression:
     """[[R, t], [0, 1]] row by row, for users of numpy and torch."""
     order = [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, 12, 12, 12, 13]
     return ad.stack(T, [0.0, 1.0])[order]
+
+
+@ad.composite("se3.from_homogeneous", n_in=(16,), n_out=12, argnames=("rows",))
+def from_homogeneous(rows: Expression) -> Expression:
+    """[R, t] of [[R, t], [0, 1]] given row by row; the last row is not read."""
+    return rows[[0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]]
+
+
+@ad.composite("se3.apply_adjoint", n_in=(12, 6), n_out=6, argnames=("T", "twist"))
+def apply_adjoint(T: Expression, twist: Expression) -> Expression:
+    """[R w; R v + t x (R w)]: a twist [w; v] of the child frame, written in the parent's."""
+    angular = so3.apply(T[0:9], twist[0:3])
+    return ad.stack(angular, so3.apply(T[0:9], twist[3:6]) + adm.cross(T[9:12], angular))
+
+
+@ad.composite("se3.apply_coadjoint", n_in=(12, 6), n_out=6, argnames=("T", "wrench"))
+def apply_coadjoint(T: Expression, wrench: Expression) -> Expression:
+    """[R n + t x (R f); R f]: a wrench [n; f] of the child frame, written in the parent's."""
+    force = so3.apply(T[0:9], wrench[3:6])
+    return ad.stack(so3.apply(T[0:9], wrench[0:3]) + adm.cross(T[9:12], force), force)
+
+
+@ad.composite("se3.adjoint", n_in=(12,), n_out=36, argnames=("T",))
+def adjoint(T: Expression) -> Expression:
+    """Ad = [[R, 0], [[t]x R, R]], row by row: twists of the child to twists of the parent."""
+    R, shifted = so3.matrix(T[0:9]), _shifted(T)
+    return blocks(R, np.zeros(9), shifted, R)
+
+
+@ad.composite("se3.coadjoint", n_in=(12,), n_out=36, argnames=("T",))
+def coadjoint(T: Expression) -> Expression:
+    """Ad^-T = [[R, [t]x R], [0, R]], row by row: wrenches of the child to the parent's."""
+    R, shifted = so3.matrix(T[0:9]), _shifted(T)
+    return blocks(R, shifted, np.zeros(9), R)
+
+
+def _shifted(T: Expression) -> Expression:
+    """[t]x R, row by row."""
+    return so3.matrix(so3.mul(so3.cross_product(T[9:12]), T[0:9]))
+
+
+def blocks(
+    a: Expression, b: Expression | Vector, c: Expression | Vector, d: Expression
+) -> Expression:
+    """The 6 x 6 matrix [[a, b], [c, d]] of four row-major 3 x 3 matrices, row by row."""
+    stacked = ad.stack(a, b, c, d)
+    order = [18 * (i // 3) + 9 * (j // 3) + 3 * (i % 3) + j % 3 for i in range(6) for j in range(6)]
+    return stacked[order]

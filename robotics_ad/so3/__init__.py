@@ -1,0 +1,92 @@
+"""Rotations as expressions: 9-vectors that hold R column after column.
+
+    so3 element = [r11, r21, r31, r12, r22, r32, r13, r23, r33]      (column-major, as in Klampt)
+
+Every function is a composition of primitives and so has exact derivatives of every order on every
+engine. Where a formula has a removable singularity (no rotation, half a turn, gimbal lock), the
+function is guarded so that value and derivatives stay right there; where it has a true one, its
+docstring says what is returned. Names and meaning follow Klampt's `klampt.math.so3`.
+"""
+
+from robotics_ad.so3.algebra import (
+    SIZE,
+    apply,
+    apply_inv,
+    cross_product,
+    deskew,
+    det,
+    diag,
+    from_matrix,
+    identity,
+    inv,
+    matrix,
+    mul,
+    trace,
+)
+from robotics_ad.so3.angles import from_rpy, from_yaw_pitch_roll, rpy, yaw_pitch_roll
+from robotics_ad.so3.directions import align, canonical, from_six, project, to_six
+from robotics_ad.so3.exponential import (
+    exp,
+    from_axis_angle,
+    from_rotation_vector,
+    left_jacobian,
+    left_jacobian_inv,
+    right_jacobian,
+    right_jacobian_inv,
+)
+from robotics_ad.so3.logarithm import (
+    angle,
+    axis,
+    distance,
+    error,
+    geodesic_mean,
+    interpolate,
+    log,
+    moment,
+    rotation_vector,
+)
+from robotics_ad.so3.quaternions import from_quaternion, quaternion, slerp
+
+__all__ = [
+    "SIZE",
+    "align",
+    "angle",
+    "apply",
+    "apply_inv",
+    "axis",
+    "canonical",
+    "cross_product",
+    "deskew",
+    "det",
+    "diag",
+    "distance",
+    "error",
+    "exp",
+    "from_axis_angle",
+    "from_matrix",
+    "from_quaternion",
+    "from_rotation_vector",
+    "from_rpy",
+    "from_six",
+    "from_yaw_pitch_roll",
+    "geodesic_mean",
+    "identity",
+    "interpolate",
+    "inv",
+    "left_jacobian",
+    "left_jacobian_inv",
+    "log",
+    "matrix",
+    "moment",
+    "mul",
+    "project",
+    "quaternion",
+    "right_jacobian",
+    "right_jacobian_inv",
+    "rotation_vector",
+    "rpy",
+    "slerp",
+    "to_six",
+    "trace",
+    "yaw_pitch_roll",
+]
