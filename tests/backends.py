@@ -57,6 +57,8 @@ _RUN: dict[str, Callable[[Sequence[ad.Expression], Values], list[Array]]] = {
     "numpy": _numpy,
     "SX": _casadi("SX"),
     "MX": _casadi("MX"),
+    "torch": _torch,
+    "kernel": _kernel,
 }
 ENGINES = tuple(_RUN)
 
