@@ -16,13 +16,9 @@ def types_text(target: Target) -> str:
 
 
 def driver_text(program: Program) -> str:
-    """C text of `run`, `run_rows` and `run_buffers`, the entry points of the library."""
+    """C text of the entry points of the library: `run`, and the functions that Python calls."""
     n_in, n_out = len(program.input_sizes), len(program.output_sizes)
-    inputs = [f"x{i}" for i in range(n_in)]
-    outputs = [f"y{o}" for o in range(n_out)]
     blocks = [f"(x)[{i}]" for i in range(n_in)] + [f"(y)[{o}]" for o in range(n_out)]
-    rows = [*(f"const real *{x}" for x in inputs), *(f"real *{y}" for y in outputs)]
-    objects = [f"a{k}" for k in range(n_in + n_out)]
     definitions = {
         "OPERATIONS": program.n_ops,
         "N_IN": n_in,
@@ -32,13 +28,8 @@ def driver_text(program: Program) -> str:
         "ROW_STRIDES": _list(f"{n}, 1" for n in program.input_sizes),
         "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
         "BLOCK(x, y)": f"block({', '.join(blocks)})",
-        "ROW_PARAMETERS": ", ".join(["integer samples", *rows]),
-        "ROW_INPUTS": _list(inputs),
-        "ROW_OUTPUTS": _list(outputs),
-        "OBJECT_PARAMETERS": ", ".join(["integer most", *(f"void *{a}" for a in objects)]),
-        "OBJECTS": _list(objects),
     }
-    return _definitions(**definitions) + c_text("driver.c")
+    return _definitions(**definitions) + c_text("driver.c") + c_text("python.c")
 
 
 def _definitions(**values: object) -> str:

@@ -7,7 +7,7 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import casadi as ca
 import numpy as np
@@ -69,6 +69,7 @@ class Kernel:
         self._run_buffers: Any = None
         self._most = 0
         self._tensors: TensorCaller | None = None
+        self._tensor_type: Any = None  # torch.Tensor, once a tensor has come
 
     @property
     def input_sizes(self) -> tuple[int, ...]:
@@ -114,10 +115,9 @@ class Kernel:
         """Builds the library, or finds it in the cache, now instead of at the first call."""
         if self._evaluator is not None:
             return self
-        n_in, n_out = self.function.n_in(), self.function.n_out()
         try:
             fingerprint = self.function.serialize().encode()
-            library = load_native(fingerprint, self.dtype, n_in, n_out, lambda: self.program)
+            library = load_native(fingerprint, self.dtype, lambda: self.program)
         except (BuildError, NotImplementedError) as error:
             _warn_slow(self.function.name(), error)
             self._tensors = TensorCaller(self, None, 0)
@@ -125,8 +125,8 @@ class Kernel:
             return self
         self._most = max(_BRIEF // max(library.n_ops, 1), 1)
         self._tensors = TensorCaller(self, library, self._most)
-        if n_in:
-            self._run_buffers = library.run_buffers
+        if self.arguments:
+            self._run_buffers = library.buffers
         self._evaluator = NativeEvaluator(library)
         return self
 
@@ -141,12 +141,17 @@ class Kernel:
         run = self._run_buffers
         if run is not None and out is None and len(inputs) == len(self.arguments):
             first = inputs[0]
-            if type(first) is np.ndarray and first.ndim:  # pyright: ignore[reportUnknownMemberType]
-                batch: Shape = first.shape[:-1]  # pyright: ignore[reportUnknownMemberType]
+            kind = cast(Any, type(first))
+            if kind is np.ndarray and first.ndim:
+                batch: Shape = first.shape[:-1]
                 dtype = self._numpy_dtype
                 results = [np.empty(batch + shape, dtype) for shape in self.output_shapes]
                 if run(self._most, *inputs, *results) == 0:
                     return results[0] if len(results) == 1 else tuple(results)
+            elif kind is self._tensor_type:
+                assert self._tensors is not None
+                results = self._tensors(inputs, recorded=True)
+                return results[0] if len(results) == 1 else tuple(results)
         return self._call_checked(inputs, out)
 
     def call_torch(self, tensors: Sequence[Any]) -> list[Any]:
@@ -237,8 +242,12 @@ class Kernel:
             self.build()
         torch: Any = sys.modules.get("torch")
         if torch is not None and any(isinstance(x, torch.Tensor) for x in inputs):
-            assert self._tensors is not None
-            results = self._tensors.call_checked(inputs, out)
+            caller = self._tensors
+            assert caller is not None
+            self._tensor_type = torch.Tensor
+            results = (
+                caller(inputs, recorded=True) if out is None else caller.call_into(inputs, out)
+            )
         else:
             results = self.run_arrays(inputs, out)
         return results[0] if len(results) == 1 else tuple(results)

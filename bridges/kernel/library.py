@@ -1,4 +1,4 @@
-"""A built kernel library: its C entry points through ctypes."""
+"""A built kernel library and its entry points."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from typing import Any
 
 from bridges.kernel.errors import BuildError
 
+# Python's C functions that the library calls, in the order of its C text (c/python.c).
+_PYTHON_FUNCTIONS = (
+    "PyObject_GetBuffer",
+    "PyBuffer_Release",
+    "PyErr_Clear",
+    "PyLong_AsVoidPtr",
+    "PyLong_FromLong",
+    "PyCFunction_NewEx",
+)
+
 
 class Library:
-    """The entry points of one library (their C text is in `driver.py`).
+    """The entry points of one library (their C text is in the folder `c`).
 
     n_ops: operations per sample; lanes: samples per block.
-    run, run_rows_free: release the GIL while they run.
-    run_rows, run_buffers: keep it, and start sooner.
+    run: any batch; through ctypes, without the GIL.
+    rows, buffers: small row-major batches; built-in functions that keep the GIL and start at once.
     """
 
-    def __init__(self, path: Path, n_in: int, n_out: int) -> None:
+    def __init__(self, path: Path) -> None:
         try:
             free = ctypes.CDLL(str(path))
             held = ctypes.PyDLL(str(path), handle=free._handle)
@@ -25,22 +35,15 @@ class Library:
             raise BuildError(f"{path} does not load: {error}") from error
         self.n_ops = ctypes.c_longlong.in_dll(free, "operations").value
         self.lanes = ctypes.c_longlong.in_dll(free, "lanes").value
-        pointers = [ctypes.c_void_p] * (n_in + n_out)
-        count = ctypes.c_longlong
         self.run: Any = free["run"]
-        self.run.argtypes = [count, count, count, *[ctypes.c_void_p] * 4]
-        self.run_rows_free: Any = free["run_rows"]
-        self.run_rows_free.argtypes = [count, *pointers]
-        self.run_rows: Any = held["run_rows"]
-        self.run_rows.argtypes = [count, *pointers]
-        self.run_buffers: Any = held["run_buffers"]
-        self.run_buffers.argtypes = [count, *[ctypes.py_object] * (n_in + n_out)]
-        use_python: Any = held["use_python"]
-        use_python.argtypes = [ctypes.c_void_p] * 3
-        use_python.restype = None
-        use_python(
-            *(
-                ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
-                for name in ("PyObject_GetBuffer", "PyBuffer_Release", "PyErr_Clear")
-            )
-        )
+        self.run.argtypes = [*[ctypes.c_longlong] * 3, *[ctypes.c_void_p] * 4]
+        addresses = [
+            ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+            for name in _PYTHON_FUNCTIONS
+        ]
+        held["use_python"]((ctypes.c_void_p * len(addresses))(*addresses))
+        function: Any = held["python_function"]
+        function.restype = ctypes.py_object
+        self.rows: Any = function(0)
+        self.buffers: Any = function(1)
+        self._loaded = free  # the functions above need it

@@ -54,9 +54,7 @@ class NativeEvaluator:
         run_ranges(work, samples, library.lanes, thread_count() if worth else 1)
 
 
-def load_native(
-    fingerprint: bytes, dtype: DType, n_in: int, n_out: int, program: Callable[[], Program]
-) -> Library:
+def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]) -> Library:
     """The library of a function, from the cache or built now.
 
     fingerprint: bytes that say what the function computes; `program` is read only to build.
@@ -76,7 +74,7 @@ def load_native(
         scalar = program()
         compile_library(emit_c(scalar, target), compiler, optimisation(scalar.n_ops), path)
 
-    return Library(cache.fetch(folder, digest.hexdigest()[:40], build), n_in, n_out)
+    return Library(cache.fetch(folder, digest.hexdigest()[:40], build))
 
 
 @functools.cache

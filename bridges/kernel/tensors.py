@@ -32,28 +32,33 @@ class TensorCaller:
         self._kernel = kernel
         self._library = library
         self._most = most
-        self._run: Any = None if library is None else library.run_rows
+        self._run: Any = None if library is None else library.rows
         self._torch: Any = None
         self._dtype: Any = None
         self._plan = _Plan((), 0, (), False)
         self._n_in = len(kernel.input_sizes)
 
-    def __call__(self, tensors: Sequence[Any]) -> list[Any]:
-        """One tensor per output, outside of autograd; all checks as for numpy arrays."""
+    def __call__(self, tensors: Sequence[Any], recorded: bool = False) -> list[Any]:
+        """One tensor per output, outside of autograd; all checks as for numpy arrays.
+
+        recorded: whether autograd would want to record the call; then tensors that require grad
+        take the long way, which refuses them.
+        """
         shapes, samples, output_shapes, may_be_negated = self._plan
         if not shapes or len(tensors) != self._n_in:
-            return self._replan(tensors)
+            return self._replan(tensors, recorded)
         dtype = self._dtype
         pointers = [samples]
-        for tensor, shape in zip(tensors, shapes, strict=True):
+        for tensor, shape in zip(tensors, shapes):  # noqa: B905 (a third of a microsecond):
             if (
                 tensor.shape != shape
                 or tensor.dtype is not dtype
                 or not tensor.is_contiguous()
                 or not tensor.is_cpu
+                or (recorded and tensor.requires_grad)
                 or (may_be_negated and tensor.is_neg())
             ):
-                return self._replan(tensors)
+                return self._replan(tensors, recorded)
             pointers.append(tensor.data_ptr())
         new = tensors[0].new_empty
         outputs = [new(*shape) for shape in output_shapes]
@@ -62,21 +67,27 @@ class TensorCaller:
             raise MemoryError("kernel: no memory for its workspace")
         return outputs
 
-    def call_checked(self, tensors: Sequence[Any], out: Any) -> list[Any]:
-        """The same, with `out=`; refuses tensors that would lose their gradient."""
+    def call_into(self, tensors: Sequence[Any], out: Any) -> list[Any]:
+        """The same into given tensors."""
+        self._check_unrecorded(tensors)
+        return self._general(tensors, out)
+
+    def _check_unrecorded(self, tensors: Sequence[Any]) -> None:
+        """Refuses tensors that would lose their gradient."""
         torch = self._import()
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and len(tensors) == self._n_in:
             for argument, tensor in zip(self._kernel.arguments, tensors, strict=True):
                 if isinstance(tensor, torch.Tensor) and tensor.requires_grad:
                     raise ValueError(
                         f"{argument}: the tensor requires grad, but a Kernel is outside of "
                         "autograd; detach it, or use bridges.pytorch.ad_to_torch"
                     )
-        return self(tensors) if out is None else self._general(tensors, out)
 
-    def _replan(self, tensors: Sequence[Any]) -> list[Any]:
+    def _replan(self, tensors: Sequence[Any], recorded: bool) -> list[Any]:
         """Answers this call the general way, and plans the next one of these shapes."""
         torch = self._import()
+        if recorded:
+            self._check_unrecorded(tensors)
         outputs = self._general(tensors, None)
         shapes = tuple(tensor.shape for tensor in tensors)
         batches = {shape[:-1] for shape in shapes if len(shape) > 0}

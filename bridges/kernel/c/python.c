@@ -1,0 +1,103 @@
+/* Calls from Python without ctypes in between, for small batches: two functions of Python's, made from
+   C. Python's functions come as pointers, so that the library links to nothing. Structures and
+   flags are those of the stable ABI (Python 3.11 C API reference, "Buffer protocol" and "Common
+   object structures"). */
+
+typedef struct {
+    void *data, *owner;
+    ptrdiff_t length, itemsize;
+    int readonly, axes;
+    char *format;
+    ptrdiff_t *shape, *strides, *suboffsets;
+    void *internal;
+} buffer;
+
+typedef struct {
+    const char *name;
+    void *call;
+    int flags;
+    const char *doc;
+} method;
+
+#define READ_FLAGS 0x3c  /* PyBUF_C_CONTIGUOUS | PyBUF_FORMAT */
+#define WRITE_FLAGS 0x3d /* and PyBUF_WRITABLE */
+#define FAST_CALL 0x80   /* METH_FASTCALL */
+
+static struct {
+    int (*get_buffer)(void *, buffer *, int);
+    void (*release_buffer)(buffer *);
+    void (*clear_error)(void);
+    void *(*to_pointer)(void *);
+    void *(*from_long)(long);
+    void *(*new_function)(method *, void *, void *);
+} python;
+
+/* rows(samples, pointer to every input and output): row-major data, one row a sample. */
+static void *call_rows(void *self, void *const *given, ptrdiff_t count)
+{
+    const real *x[N_IN + 1];
+    real *y[N_OUT + 1];
+    if (count != 1 + N_IN + N_OUT) return python.from_long(-1);
+    const integer samples = (integer)(ptrdiff_t)python.to_pointer(given[0]);
+    for (int i = 0; i < N_IN; i++) x[i] = python.to_pointer(given[1 + i]);
+    for (int o = 0; o < N_OUT; o++) y[o] = python.to_pointer(given[1 + N_IN + o]);
+    return python.from_long(run(0, samples, 1, &samples, x, row_strides, y));
+}
+
+/* Whether `b` is a row-major array of rows of `n` numbers, with the batch shape of `first`. */
+static int has_rows(const buffer *b, integer n, const buffer *first)
+{
+    if (b->axes < 1 || b->axes != first->axes || b->shape[b->axes - 1] != n) return 0;
+    for (int a = 0; a + 1 < b->axes; a++)
+        if (b->shape[a] != first->shape[a]) return 0;
+    return 1;
+}
+
+/* buffers(most, every input and output): for Python objects that are row-major arrays, inputs of equal
+   batch shape and outputs of as many samples, at most `most`. Gives 0, or another number, with nothing
+   done, for everything else. */
+static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
+{
+    buffer view[N_IN + N_OUT + 1];
+    const real *x[N_IN + 1];
+    real *y[N_OUT + 1];
+    integer samples = 1;
+    int held = 0, fault = count != 1 + N_IN + N_OUT;
+    while (!fault && held < N_IN + N_OUT) {
+        const int is_input = held < N_IN;
+        const integer n = is_input ? input_size[held] : output_size[held - N_IN];
+        buffer *const b = view + held;
+        if (python.get_buffer(given[1 + held], b, is_input ? READ_FLAGS : WRITE_FLAGS)) {
+            python.clear_error();
+            fault = 1;
+            break;
+        }
+        held++;
+        fault = !b->format || b->format[0] != (DOUBLE ? 'd' : 'f') || b->format[1]
+                || (size_t)b->data % sizeof(real);
+        if (is_input) {
+            fault = fault || !has_rows(b, n, view);
+            x[held - 1] = b->data;
+        } else {
+            fault = fault || b->length != samples * n * (ptrdiff_t)sizeof(real);
+            y[held - 1 - N_IN] = b->data;
+        }
+        if (held == 1 && !fault)
+            for (int a = 0; a + 1 < b->axes; a++) samples *= b->shape[a];
+    }
+    if (!fault && samples > (integer)(ptrdiff_t)python.to_pointer(given[0])) fault = 1;
+    if (!fault) fault = run(0, samples, 1, &samples, x, row_strides, y);
+    while (held > 0) python.release_buffer(view + --held);
+    return python.from_long(fault);
+}
+
+/* Takes the addresses of Python's functions in the order of `python`; call before `python_function`. */
+EXPORT void use_python(void *const *addresses) { memcpy(&python, addresses, sizeof(python)); }
+
+/* Python's function `rows` (0) or `buffers` (1). */
+EXPORT void *python_function(int which)
+{
+    static method methods[] = {{"rows", (void *)call_rows, FAST_CALL, 0},
+                               {"buffers", (void *)call_buffers, FAST_CALL, 0}};
+    return python.new_function(methods + which, 0, 0);
+}
