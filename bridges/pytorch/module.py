@@ -1,33 +1,31 @@
 """`ad_to_torch`: a graph as an `nn.Module` that behaves like torch's own layers.
 
-Data flows: arguments -> bound by position or name -> checked -> one engine -> outputs. The engines
-are compiled kernels (plain CPU tensors of float32 or float64) and straight-line torch code (any
-device and dtype, `torch.compile`, export); `auto` chooses for each call.
+Data flows: arguments -> bound by position or name -> checked -> the chain's stages -> outputs. The
+engines are compiled kernels (plain CPU tensors of float32 or float64) and straight-line torch code
+(any device and dtype, export); users' functions are called on the host.
 """
 
-# torch leaves the types of shapes and of autograd.Function.apply partly unknown.
+# torch leaves the types of shapes partly unknown.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ad_core.errors import unknown_name, wrong_count, wrong_size
-from ad_core.expr import ADTerminal, Array
+from ad_core.errors import unknown_name, wrong_size
+from ad_core.expr import ADTerminal
 from ad_core.signature import Func, Signature, signature
-from bridges.casadi import ad_to_casadi
-from bridges.kernel import Kernel, casadi_to_kernel
-from bridges.pytorch.kernel_function import apply_kernel
-from bridges.pytorch.straight_line import straight_line
+from bridges.kernel import Kernel
+from bridges.pytorch.block import KERNEL_DTYPES, Engine
+from bridges.pytorch.chain import Chain, tensor
+from bridges.pytorch.inputs import bind, is_bare, sized, uniform
+from bridges.pytorch.recorded import PLAIN, apply
 
-Engine = Literal["auto", "kernel", "torch"]
 Result = Tensor | tuple[Tensor, ...]
-
-KERNEL_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
 def ad_to_torch(
@@ -36,234 +34,187 @@ def ad_to_torch(
     *,
     sizes: Mapping[str, int] | None = None,
     engine: Engine = "auto",
+    trainable: Mapping[str, Tensor] | None = None,
 ) -> ADModule:
     """`func` as a torch layer: tensors `(*batch, n_i)` in, `(*batch, n_out)` out.
 
     Inputs are given by position, in the order of `terminals`, or by name; their batch axes
     broadcast. Device and dtype follow the inputs. Derivatives are exact, to every order, in reverse
-    and forward mode and under `torch.func`'s transforms.
+    and forward mode and under `torch.func`'s transforms; those of users' functions are what the
+    functions give, and finite differences beyond.
 
     Args:
         func: An expression, a tuple of expressions (the layer then gives a tuple), or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
-        engine: `"kernel"` (compiled; CPU, float32 and float64), `"torch"` (generated torch code),
-            or `"auto"`: the kernel where it can run, else torch.
+        engine: For the primitives: `"kernel"` (compiled; CPU, float32 and float64), `"torch"`
+            (generated torch code), or `"auto"`: the kernel where it can run, else torch. Users'
+            functions always run on the host.
+        trainable: Variables that the layer holds itself, with tensors `(n_i,)` to start from. An
+            `nn.Parameter` is held as it is (layers may share it), so is an `nn.Buffer`; any other
+            tensor becomes a parameter. They are named as the variables are in `state_dict`.
 
     Raises:
         ValueError: for names or sizes that misfit.
-        NotImplementedError: where the graph holds a function that torch code cannot look into.
     """
-    if engine not in ("auto", "kernel", "torch"):
-        raise unknown_name("engine", engine, ("auto", "kernel", "torch"))
-    return ADModule(signature(func, terminals), dict(sizes or {}), engine)
+    if engine not in get_args(Engine):
+        raise unknown_name("engine", engine, get_args(Engine))
+    layer = ADModule(signature(func, terminals), dict(sizes or {}), engine, tuple(trainable or ()))
+    for name, value in (trainable or {}).items():
+        layer.hold(name, value)
+    return layer
 
 
 class ADModule(nn.Module):
-    """The layer that `ad_to_torch` makes; it has no parameters of its own."""
+    """The layer that `ad_to_torch` makes; its parameters are the variables that it holds."""
 
-    def __init__(self, chosen: Signature, sizes: dict[str, int], engine: Engine) -> None:
+    def __init__(
+        self, chosen: Signature, sizes: dict[str, int], engine: Engine, held: tuple[str, ...]
+    ) -> None:
         super().__init__()
         self._signature, self._given_sizes, self._engine = chosen, sizes, engine
+        self._held = held
         self._prepare()
 
     def _prepare(self) -> None:
         """Make everything that follows from the signature: also after unpickling."""
         tape = self._signature.tape(self._given_sizes)
-        self._inputs = tape.inputs
-        self._shapes_in = tuple(size for _, size in tape.inputs)
-        self._all_single = all(size == 1 for _, size in tape.inputs)
-        self._sizes_out = tuple(tape.sizes[o] for o in tape.outputs)
-        code = straight_line(tape)
-        self._run: Callable[..., tuple[Tensor, ...]] = code.run
-        self._constants = code.constants
-        self.code = code.source
-        for i, value in enumerate(code.constants):
-            self.register_buffer(f"_c{i}", _tensor(value), persistent=False)
-        self._kernels: dict[torch.dtype, Kernel] = {}
+        self._declared = tape.inputs
+        for name in self._held:
+            if name not in dict(tape.inputs):
+                raise unknown_name("variable", name, dict(tape.inputs))
+        self._inputs = tuple((n, size) for n, size in tape.inputs if n not in self._held)
+        self._chain = Chain(tape)
+        self._buffer_names: list[list[str]] = []
+        for b, block in enumerate(self._chain.blocks):
+            names = [f"_c{b}_{i}" for i in range(len(block.constants))]
+            for name, value in zip(names, block.constants, strict=True):
+                self.register_buffer(name, tensor(value), persistent=False)
+            self._buffer_names.append(names)
+        single = self._chain.single
+        direct = single is not None and not self._held and self._engine != "torch"
+        self._direct = single.compiled if single is not None and direct else None
+        self._sizes_in = tuple(size for _, size in self._inputs)
+
+    def hold(self, name: str, value: Tensor) -> None:
+        """Make `value`, of shape `(n,)`, the layer's own tensor for the variable `name`."""
+        size = dict(self._declared)[name]
+        if value.shape[-1:] != (size,):
+            raise wrong_size(self._signature.title, name, value.shape[-1] if value.ndim else 1, size)
+        if "." in name or hasattr(self, name):
+            raise ValueError(f"variable '{name}' cannot be held: a module has no such tensor name")
+        if isinstance(value, nn.Buffer) and not isinstance(value, nn.Parameter):
+            self.register_buffer(name, value)
+        else:
+            kept = value if isinstance(value, nn.Parameter) else nn.Parameter(value.detach().clone())
+            self.register_parameter(name, kept)
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The inputs' names, in order."""
         return tuple(name for name, _ in self._inputs)
 
+    @property
+    def code(self) -> str:
+        """The generated torch code, one function for each stage of primitives."""
+        return "\n".join(block.source for block in self._chain.blocks)
+
     def extra_repr(self) -> str:
         """What `print(module)` shows between the brackets."""
         inputs = ", ".join(f"{name}: {size}" for name, size in self._inputs)
-        return f"{self._signature.title}, {inputs}, engine={self._engine!r}"
-
-    def forward(self, *args: Tensor, **named: Tensor) -> Result:
-        """The outputs for tensors `(*batch, n_i)` by position, by name, or both."""
-        kernel = None if named else self._plain_kernel(args)
-        if kernel is not None:
-            outputs = apply_kernel(kernel, args)
-            return outputs[0] if self._signature.single else outputs
-        inputs, squeeze = self._checked(self._bound(args, named))
-        outputs = self._computed(inputs)
-        if squeeze:
-            outputs = tuple(y[..., 0] if y.shape[-1] == 1 else y for y in outputs)
-        return outputs[0] if self._signature.single else outputs
+        sizes = dict(self._declared)
+        held = "".join(f", {name}: {sizes[name]} (held)" for name in self._held)
+        return f"{self._signature.title}, {inputs}{held}, engine={self._engine!r}"
 
     def kernel(self, dtype: torch.dtype = torch.float64) -> Kernel:
-        """The compiled kernel for float32 or float64, built when first asked for."""
+        """The compiled kernel for float32 or float64, built when first asked for.
+
+        Raises ValueError for another dtype, NotImplementedError where users' functions are called.
+        """
         if dtype not in KERNEL_DTYPES:
             raise ValueError(f"kernels are made for float32 and float64, not {dtype}")
-        found = self._kernels.get(dtype)
-        if found is None:
-            chosen = self._signature
-            program = ad_to_casadi(
-                chosen.roots, chosen.names, sizes=self._given_sizes, symbolic="SX"
-            )
-            found = self._kernels[dtype] = casadi_to_kernel(program, KERNEL_DTYPES[dtype])
-        return found
+        block = self._chain.single
+        if block is None:
+            raise NotImplementedError(f"{self._signature.title}: it calls users' functions")
+        return block.compiled.kernel(dtype)
 
-    # ------------------------------------------------------------------------------- inputs
+    # -------------------------------------------------------------------------------- calls
 
-    def _bound(self, args: Sequence[Tensor], named: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """The inputs in order, from positions and names together."""
-        names = self.input_names
-        if len(args) > len(names):
-            raise wrong_count(self._signature.title, len(args), len(names))
-        given = dict(zip(names, args, strict=False))
-        for name, value in named.items():
-            if name not in names:
-                raise unknown_name("input", name, names)
-            if name in given:
-                raise ValueError(f"input '{name}' is given by position and by name")
-            given[name] = value
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise ValueError(f"{self._signature.title}: no value for {', '.join(missing)}")
-        return tuple(given[name] for name in names)
+    def forward(self, *args: Tensor, **named: Tensor) -> Result:
+        """The outputs for tensors `(*batch, n_i)` by position, by name, or both.
 
-    def _checked(self, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], bool]:
-        """The inputs as `(*batch, n_i)` of one floating dtype, and whether scalars came bare."""
-        dtype: torch.dtype | None = None
-        uniform = True
-        for value, (name, _) in zip(inputs, self._inputs, strict=True):
-            if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(f"input '{name}' is a {type(value).__name__}, expected a tensor")
-            uniform = uniform and dtype in (None, value.dtype)
-            dtype = value.dtype
-        if not uniform or (dtype is not None and not dtype.is_floating_point):
-            inputs = _promoted(inputs)
-        bare = self._all_single and any(x.ndim == 0 or x.shape[-1] != 1 for x in inputs)
-        if bare:
-            inputs = tuple(x.unsqueeze(-1) for x in inputs)
-        for value, (name, size) in zip(inputs, self._inputs, strict=True):
-            if value.ndim == 0 or value.shape[-1] != size:
-                got = value.shape[-1] if value.ndim else 1
-                if value.ndim or size != 1:
-                    raise wrong_size(self._signature.title, name, got, size)
-                inputs = tuple(x if x.ndim else x.unsqueeze(0) for x in inputs)
-        return inputs, bare
+        Raises ValueError for wrong counts, names and sizes, TypeError for what is no real tensor.
+        """
+        direct = self._direct
+        if direct is not None and not named and self._takes(args):
+            outputs = apply(direct, args)
+        else:
+            outputs = self._general(args, named)
+        return outputs[0] if self._signature.single else outputs
 
-    def _plain_kernel(self, args: tuple[Tensor, ...]) -> Kernel | None:
-        """The kernel, where it is built and the arguments are just what it takes."""
-        if not self._kernels or self._engine == "torch" or torch.compiler.is_compiling():
-            return None
-        if len(args) != len(self._shapes_in) or type(args[0]) not in PLAIN:
-            return None
+    def _takes(self, args: tuple[Tensor, ...]) -> bool:
+        """Whether the kernel is built and the arguments are just what it takes."""
+        if torch.compiler.is_compiling() or len(args) != len(self._sizes_in) or not args:
+            return False
         first = args[0]
-        dtype, shape = first.dtype, first.shape
-        batch = shape[:-1]
-        for value, size in zip(args, self._shapes_in, strict=True):
+        if type(first) not in PLAIN:
+            return False
+        dtype, batch = first.dtype, first.shape[:-1]
+        for value, size in zip(args, self._sizes_in, strict=True):
             if (
                 type(value) not in PLAIN
                 or value.dtype is not dtype
                 or not value.is_cpu
                 or value.shape != (*batch, size)
             ):
-                return None
-        kernel = self._kernels.get(dtype)
-        return kernel if kernel is not None and kernel.is_native else None
+                return False
+        assert self._direct is not None
+        kernel = self._direct.kernels.get(dtype)
+        return kernel is not None and kernel.is_native
 
-    # ------------------------------------------------------------------------------ engines
-
-    def _computed(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        if self._engine == "torch" or not _on_host(inputs):
-            if self._engine == "kernel" and inputs:
-                raise ValueError(
-                    "engine 'kernel' takes plain CPU tensors of float32 or float64, "
-                    f"got {inputs[0].dtype} on {inputs[0].device}"
-                )
-            return self._straight_line(inputs)
-        kernel = self.kernel(inputs[0].dtype)
-        if not kernel.is_native and self._engine == "auto":
-            return self._straight_line(inputs)
-        return apply_kernel(kernel, _broadcast(inputs))
-
-    def _straight_line(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        constants = [getattr(self, f"_c{i}") for i in range(len(self._constants))]
-        if inputs:
-            constants = [c.to(inputs[0].dtype) for c in constants]
-        outputs = self._run(*inputs, *constants)
-        batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
-        return tuple(
-            y.expand(*batch, size) if y.shape != (*batch, size) else y
-            for y, size in zip(outputs, self._sizes_out, strict=True)
-        )
+    def _general(self, args: tuple[Tensor, ...], named: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        names = self.input_names
+        given = bind(self._signature.title, names, args, named)
+        bare = False
+        if names:
+            shown = uniform(tuple(given[n] for n in names), self._inputs)
+            bare = is_bare(shown, self._inputs)
+            if bare:
+                shown = tuple(x.unsqueeze(-1) for x in shown)
+            given = dict(zip(names, sized(self._signature.title, shown, self._inputs), strict=True))
+        if self._held:
+            given |= {name: getattr(self, name) for name in self._held}
+        inputs = uniform(tuple(given[n] for n, _ in self._declared), self._declared)
+        constants = [[getattr(self, n) for n in names] for names in self._buffer_names]
+        outputs = self._chain.apply(inputs, constants, self._engine)
+        if bare:
+            outputs = tuple(y[..., 0] if y.shape[-1] == 1 else y for y in outputs)
+        return outputs
 
     # ----------------------------------------------------------------------- torch's customs
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ADModule:
         """Follow `.to(device)`; the constants stay float64, since dtype follows the inputs."""
         super()._apply(fn, recurse)
-        for i, value in enumerate(self._constants):
-            moved = getattr(self, f"_c{i}")
-            if moved.dtype != torch.float64 and moved.device.type != "mps":
-                exact = _tensor(value).to(moved.device)
-                setattr(self, f"_c{i}", exact)
+        for names, block in zip(self._buffer_names, self._chain.blocks, strict=True):
+            for name, value in zip(names, block.constants, strict=True):
+                moved = getattr(self, name)
+                if moved.dtype != torch.float64 and moved.device.type != "mps":
+                    setattr(self, name, tensor(value).to(moved.device))
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """What travels: the graph, not the code made from it."""
+        """What travels: the graph and the tensors, not what was made from the graph."""
         state = self.__dict__.copy()
-        for made in ("_run", "_kernels", "code"):
+        for made in ("_chain", "_direct"):
             state.pop(made)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        device = next(self.buffers()).device if self._constants else None
+        constants = [getattr(self, n) for names in self._buffer_names for n in names]
         self._prepare()
-        if device is not None:
-            self.to(device)
-
-
-def _tensor(value: Array) -> Tensor:
-    """A float64 tensor made from numbers, so that it is fake where tensors are being faked."""
-    return torch.tensor(value.tolist(), dtype=torch.float64)
-
-
-def _promoted(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """All inputs in their common dtype; integers become torch's default float dtype."""
-    dtype = inputs[0].dtype
-    for value in inputs[1:]:
-        dtype = torch.promote_types(dtype, value.dtype)
-    if dtype.is_complex:
-        raise TypeError(f"inputs are real, got {dtype}")
-    if not dtype.is_floating_point:
-        dtype = torch.get_default_dtype()
-    return tuple(x.to(dtype) for x in inputs)
-
-
-def _on_host(inputs: tuple[Tensor, ...]) -> bool:
-    """Whether the inputs are CPU tensors with memory behind them, of a dtype kernels have."""
-    if not inputs or torch.compiler.is_compiling():
-        return False
-    first = inputs[0]
-    return first.dtype in KERNEL_DTYPES and all(x.is_cpu and type(x) in PLAIN for x in inputs)
-
-
-PLAIN = (Tensor, nn.Parameter)
-"""Tensor types that own memory; others (fake, distributed, user subclasses) get torch code."""
-
-
-def _broadcast(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The inputs with one common batch shape, as views, so that autograd sums what it repeats."""
-    batch = inputs[0].shape[:-1]
-    if all(x.shape[:-1] == batch for x in inputs):
-        return inputs
-    batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
-    return tuple(x.expand(*batch, x.shape[-1]) for x in inputs)
+        if constants:
+            for names in self._buffer_names:
+                for name in names:
+                    setattr(self, name, getattr(self, name).to(constants[0].device))

@@ -1,0 +1,104 @@
+"""A graph of primitives on its two engines: compiled kernels, and straight-line torch code."""
+
+# torch leaves the types of shapes partly unknown.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ad_core.expr import Array
+from ad_core.lower import Tape, tape_of
+from bridges.casadi import ad_to_casadi
+from bridges.kernel import Kernel, casadi_to_kernel
+from bridges.pytorch.compiled import Compiled
+from bridges.pytorch.operator import register
+from bridges.pytorch.recorded import PLAIN, Tensors, apply_operator, broadcast
+from bridges.pytorch.stages import Stage
+from bridges.pytorch.straight_line import straight_line
+
+Engine = Literal["auto", "kernel", "torch"]
+
+KERNEL_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+class Block:
+    """The primitives of one stage; `constants` are what its torch code takes behind the inputs."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        tape = tape_of(stage.roots, stage.names, dict(zip(stage.names, stage.sizes, strict=True)))
+        code = straight_line(tape)
+        self.source, self._run = code.source, code.run
+        self.constants: tuple[Array, ...] = code.constants
+        sizes_out = tuple(tape.sizes[o] for o in tape.outputs)
+        self.compiled = Compiled(_key(code.source, tape), stage.sizes, sizes_out, self._kernel)
+        register(self.compiled)
+
+    def apply(self, inputs: Tensors, constants: Sequence[Tensor], engine: Engine) -> Tensors:
+        """The outputs for inputs `(*batch, n_i)` of one dtype, whose batch axes broadcast.
+
+        Outputs that no input reaches may lack batch axes. Raises ValueError where engine 'kernel'
+        cannot take these tensors.
+        """
+        if engine == "torch" or not inputs:
+            return self.straight(inputs, constants)
+        first = inputs[0]
+        compiling = torch.compiler.is_compiling()
+        kernel = first.dtype in KERNEL_DTYPES and first.is_cpu
+        if compiling:
+            kernel = kernel and not _exporting()
+        else:
+            kernel = kernel and all(type(x) in PLAIN for x in inputs)
+        if engine == "kernel":
+            if not kernel:
+                raise ValueError(
+                    "engine 'kernel' takes plain CPU tensors of float32 or float64, "
+                    f"got {first.dtype} on {first.device}"
+                )
+        elif not kernel or not self._is_native(first.dtype):
+            return self.straight(inputs, constants)
+        if compiling:
+            return apply_operator(self.compiled, broadcast(inputs))
+        return self.compiled.apply(broadcast(inputs))
+
+    def straight(self, inputs: Tensors, constants: Sequence[Tensor]) -> Tensors:
+        """The outputs by torch code alone, on any device."""
+        if inputs:
+            constants = [c.to(inputs[0].dtype) for c in constants]
+        return self._run(*inputs, *constants)
+
+    @torch.compiler.assume_constant_result
+    def _is_native(self, dtype: torch.dtype) -> bool:
+        return self.compiled.kernel(dtype).is_native
+
+    def _kernel(self, dtype: torch.dtype) -> Kernel:
+        stage = self._stage
+        program = ad_to_casadi(
+            stage.roots,
+            stage.names,
+            sizes=dict(zip(stage.names, stage.sizes, strict=True)),
+            symbolic="SX",
+        )
+        return casadi_to_kernel(program, KERNEL_DTYPES[dtype])
+
+
+def _exporting() -> bool:
+    """Whether a portable program is wanted: it must run where this package is not."""
+    asked = getattr(torch.compiler, "is_exporting", None)
+    return asked is not None and asked()
+
+
+def _key(source: str, tape: Tape) -> str:
+    """A name that says what the block computes, the same in every process."""
+    digest = hashlib.sha256(source.encode())
+    digest.update(repr([tape.inputs, tape.sizes, tape.outputs]).encode())
+    digest.update(repr([(s.func, getattr(s.func, "params", ())) for s in tape.steps]).encode())
+    for _, value in tape.constants:
+        digest.update(value.tobytes())
+    return f"kernel-{digest.hexdigest()[:32]}"

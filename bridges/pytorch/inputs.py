@@ -1,0 +1,78 @@
+"""What a layer is given: tensors bound to its inputs, checked, and brought to one dtype."""
+
+# torch leaves the types of shapes partly unknown.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ad_core.errors import unknown_name, wrong_count, wrong_size
+
+Tensors = tuple[Tensor, ...]
+Sized = Sequence[tuple[str, int]]
+
+
+def bind(
+    title: str, names: Sequence[str], args: Sequence[Tensor], named: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The inputs by name, from positions and names together; raises ValueError unless complete."""
+    if len(args) > len(names):
+        raise wrong_count(title, len(args), len(names))
+    given = dict(zip(names, args, strict=False))
+    for name, value in named.items():
+        if name not in names:
+            raise unknown_name("input", name, names)
+        if name in given:
+            raise ValueError(f"input '{name}' is given by position and by name")
+        given[name] = value
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise ValueError(f"{title}: no value for {', '.join(missing)}")
+    return given
+
+
+def uniform(inputs: Tensors, declared: Sized) -> Tensors:
+    """The inputs in one floating dtype; raises TypeError for what is no tensor of real numbers."""
+    dtype: torch.dtype | None = None
+    same = True
+    for value, (name, _) in zip(inputs, declared, strict=True):
+        if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"input '{name}' is a {type(value).__name__}, expected a tensor")
+        same = same and dtype in (None, value.dtype)
+        dtype = value.dtype
+    if not same or (dtype is not None and not dtype.is_floating_point):
+        return _promoted(inputs)
+    return inputs
+
+
+def is_bare(inputs: Tensors, declared: Sized) -> bool:
+    """Whether scalars came without their axis: every input is one, and some cannot have it."""
+    return all(size == 1 for _, size in declared) and any(
+        x.ndim == 0 or x.shape[-1] != 1 for x in inputs
+    )
+
+
+def sized(title: str, inputs: Tensors, declared: Sized) -> Tensors:
+    """The inputs as `(*batch, n_i)`; raises ValueError where a last axis has another length."""
+    for value, (name, size) in zip(inputs, declared, strict=True):
+        if value.ndim == 0 and size != 1:
+            raise wrong_size(title, name, 1, size)
+        if value.ndim and value.shape[-1] != size:
+            raise wrong_size(title, name, value.shape[-1], size)
+    return tuple(x if x.ndim else x.unsqueeze(0) for x in inputs)
+
+
+def _promoted(inputs: Tensors) -> Tensors:
+    """All inputs in their common dtype; integers become torch's default float dtype."""
+    dtype = inputs[0].dtype
+    for value in inputs[1:]:
+        dtype = torch.promote_types(dtype, value.dtype)
+    if dtype.is_complex:
+        raise TypeError(f"inputs are real, got {dtype}")
+    if not dtype.is_floating_point:
+        dtype = torch.get_default_dtype()
+    return tuple(x.to(dtype) for x in inputs)
