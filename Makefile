@@ -8,10 +8,10 @@ BIN    := $(VENV)/bin
 SOURCE := ad_core bridges robotics_ad robograd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format bench clean
+.PHONY: help demo test coverage lint format bench bench-quick clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## run the demonstration on the packaged arm; writes demo.png
 	$(BIN)/robograd demo
@@ -37,6 +37,9 @@ format: $(VENV)/.dev ## rewrite the sources in the project's format
 
 bench: $(VENV)/.bench ## time ours beside the peers
 	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.dev ## run every workload once, small, beside the peers that happen to be installed
+	$(BIN)/python -m benchmarks --quick
 
 clean: ## remove the environment, caches and outputs
 	rm -rf $(VENV) build dist .kernel-cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
