@@ -22,6 +22,7 @@ from ad_core.interface import ADFunctionInterface
 from ad_core.opaque import DerivativeTensor, SizedOpaque
 from ad_core.program import host_kernel
 from bridges.casadi.errors import note_failure
+from bridges.casadi.from_casadi import WholeFunction
 from bridges.casadi.lowering import distinct, identifier
 from bridges.casadi.structure import jacobian_structure
 
@@ -36,8 +37,10 @@ class Hosts:
 
     def __call__(
         self, func: ADFunctionInterface, sizes: tuple[int, ...], size: int, floats: tuple[bool, ...]
-    ) -> HostCallback:
-        """The callback of `func` for arguments of these sizes, of which `floats` are floats."""
+    ) -> casadi.Function:
+        """`func` for arguments of these sizes, of which `floats` are floats, as CasADi calls it."""
+        if isinstance(func, WholeFunction):
+            return func.casadi_function
         key = (_identity(func), sizes, size, floats)
         if key not in self._callbacks:
             self._callbacks[key] = HostCallback(func, sizes, size, floats, self)
