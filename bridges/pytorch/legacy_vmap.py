@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 
 
-def is_mapped(x: Tensor) -> bool:
-    """Whether a tensor hides an axis of the older vmap."""
-    return torch._C._dispatch_keys(x).has(torch._C.DispatchKey.Batched)
+def depth() -> int:
+    """How many levels of the older vmap are at work."""
+    inner = torch._C._vmapmode_increment_nesting()
+    torch._C._vmapmode_decrement_nesting()
+    return inner - 1
 
 
 def call_mapped(
@@ -29,15 +31,11 @@ def call_mapped(
 
     An axis that a tensor does not have comes out with length 1, which broadcasts.
     """
-    depth = torch._C._vmapmode_increment_nesting() - 1
-    torch._C._vmapmode_decrement_nesting()
+    levels = range(1, depth() + 1)
     plain = list(inputs)
-    present: list[int] = []
-    for level in range(depth, 0, -1):
-        taken = [torch._remove_batch_dim(x, level, 1, 0) for x in plain]
-        plain = taken
-        present.append(level)
+    for level in reversed(levels):
+        plain = [torch._remove_batch_dim(x, level, 1, 0) for x in plain]
     outputs = call(plain)
-    for level in reversed(present):
+    for level in levels:
         outputs = [torch._add_batch_dim(y, 0, level) for y in outputs]
     return outputs

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from bridges.pytorch.legacy_vmap import call_mapped, is_mapped
+from bridges.pytorch.legacy_vmap import call_mapped, depth
 
 Tensors = tuple[Tensor, ...]
 Wrt = tuple[int, ...]
@@ -94,7 +94,7 @@ def _call(program: Program, inputs: Tensors) -> list[Tensor]:
     try:
         return program.call_torch(inputs)
     except (RuntimeError, TypeError):
-        if any(is_mapped(x) for x in inputs):
+        if depth():
             return call_mapped(program.call_torch, inputs)
         raise
 
