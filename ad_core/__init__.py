@@ -24,6 +24,7 @@ from ad_core.expr import (
 from ad_core.function import function
 from ad_core.interface import ADFunctionInterface
 from ad_core.op import Composite, composite
+from ad_core.operators import curl, divergence, gradient, hessian, jacobian, laplacian
 from ad_core.ops import (
     abs_,
     add,
@@ -62,8 +63,10 @@ __all__ = [
     "cond",
     "cond3",
     "constant",
+    "curl",
     "derivative_multiple",
     "div",
+    "divergence",
     "eval_multiple",
     "finite_difference_policy",
     "finite_differences",
@@ -71,6 +74,10 @@ __all__ = [
     "finite_differences_hessian2",
     "function",
     "getitem",
+    "gradient",
+    "hessian",
+    "jacobian",
+    "laplacian",
     "maximum",
     "minimum",
     "mod",

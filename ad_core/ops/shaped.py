@@ -1,0 +1,245 @@
+"""Matrices in flat vectors, row by row: products and solutions of linear systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ad_core.expr import ADFunctionCall, Array, Constant, Expression, ExpressionLike, as_expression
+from ad_core.op import Composite
+from ad_core.ops.linalg import MatMul, Solve, matmul_call
+from ad_core.ops.structure import Take, stack
+
+Shape: TypeAlias = "tuple[int, int]"
+
+
+def matmul(a: ExpressionLike, b: ExpressionLike, shape_a: Shape, shape_b: Shape) -> ADFunctionCall:
+    """`C = A B`: `a`, `b` and the result hold matrices row by row.
+
+    `shape_a = (m, k)` and `shape_b = (k, n)` give a result of `m n` entries.
+    Raises ValueError where shapes do not chain or a size misfits.
+    """
+    return matmul_call(as_expression(a), as_expression(b), shape_a, shape_b)
+
+
+def solve(
+    a: ExpressionLike, b: ExpressionLike, shape_a: Shape, shape_b: Shape | None = None
+) -> ADFunctionCall:
+    """`X = A^-1 B` for a square matrix A, by LU with pivoting on numpy and torch.
+
+    `shape_a = (m, m)` and `shape_b = (m, n)`, by default one column, give `m n` entries.
+    Raises ValueError where shapes do not fit; on numpy a singular A raises LinAlgError when
+    evaluated.
+    """
+    m, n = _system_shape("solve", shape_a, shape_b)
+    return Solve(m, n)(a, b)
+
+
+def solve_spd(
+    a: ExpressionLike, b: ExpressionLike, shape_a: Shape, shape_b: Shape | None = None
+) -> ADFunctionCall:
+    """`X = A^-1 B` for a symmetric positive definite A, of which the lower triangle is read.
+
+    Shapes as in `solve`. A = L D L^T (Golub and Van Loan, Matrix Computations, 4th ed., section
+    4.1.2) without pivots or roots: about half the work of `solve`, and a short program on scalars.
+    """
+    return SolveSPD(*_system_shape("solve_spd", shape_a, shape_b))(a, b)
+
+
+def linear(A: ArrayLike, x: ExpressionLike) -> ADFunctionCall:
+    """`A x` with a constant matrix A `(m, n)`; the result has `m` entries."""
+    matrix = _constant_matrix("linear", A)
+    m, n = matrix.shape
+    return matmul(Constant(matrix.reshape(-1)), x, (m, n), (n, 1))
+
+
+def quadratic(A: ArrayLike, x: ExpressionLike) -> ADFunctionCall:
+    """`x^T A x`, a scalar, with a constant square matrix A `(n, n)`."""
+    return Quadratic(_constant_matrix("quadratic", A))(x)
+
+
+def bilinear(x: ExpressionLike, A: ArrayLike, y: ExpressionLike) -> ADFunctionCall:
+    """`x^T A y`, a scalar, with a constant matrix A `(m, n)`."""
+    return Bilinear(_constant_matrix("bilinear", A))(x, y)
+
+
+class Bilinear(Composite):
+    """`x^T A y` for a constant matrix A `(m, n)`."""
+
+    def __init__(self, A: Array) -> None:
+        self._matrix = A
+
+    def __str__(self) -> str:
+        return "bilinear"
+
+    def n_args(self) -> int:
+        return 2
+
+    def argname(self, arg: int) -> str:
+        return "xy"[arg]
+
+    def n_in(self, arg: int) -> int:
+        return self._matrix.shape[arg]
+
+    def n_out(self) -> int:
+        return 1
+
+    def expand(self, *args: Expression) -> Expression:
+        x, y = args
+        m = self._matrix.shape[0]
+        return MatMul(1, m, 1)(x, linear(self._matrix, y))
+
+
+class Quadratic(Composite):
+    """`x^T A x` for a constant square matrix A."""
+
+    def __init__(self, A: Array) -> None:
+        if A.shape[0] != A.shape[1]:
+            raise ValueError(f"quadratic: the matrix has shape {A.shape}, expected a square one")
+        self._matrix = A
+
+    def __str__(self) -> str:
+        return "quadratic"
+
+    def n_args(self) -> int:
+        return 1
+
+    def argname(self, arg: int) -> str:
+        return "x"
+
+    def n_in(self, arg: int) -> int:
+        return self._matrix.shape[0]
+
+    def n_out(self) -> int:
+        return 1
+
+    def expand(self, *args: Expression) -> Expression:
+        return bilinear(args[0], self._matrix, args[0])
+
+
+class ShapedDot(Composite):
+    """`A y` with `shape1 = (m, n)` for x, or `x^T B` with `shape2 = (m, n)` for y.
+
+    The argument whose shape is given holds its matrix row by row; the other is a vector.
+    Raises ValueError unless exactly one shape is given.
+    """
+
+    def __init__(
+        self, shape1: Sequence[int] | None = None, shape2: Sequence[int] | None = None
+    ) -> None:
+        shapes = [tuple(s) for s in (shape1, shape2) if s is not None]
+        if len(shapes) != 1 or len(shapes[0]) != 2:
+            raise ValueError("ShapedDot: give one of shape1 and shape2, as (rows, columns)")
+        self._rows, self._columns = shapes[0]
+        self._matrix_first = shape1 is not None
+
+    def __str__(self) -> str:
+        return "ShapedDot"
+
+    def n_args(self) -> int:
+        return 2
+
+    def argname(self, arg: int) -> str:
+        return "xy"[arg]
+
+    def n_in(self, arg: int) -> int:
+        if (arg == 0) == self._matrix_first:
+            return self._rows * self._columns
+        return self._columns if self._matrix_first else self._rows
+
+    def n_out(self) -> int:
+        return self._rows if self._matrix_first else self._columns
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        return False
+
+    def expand(self, *args: Expression) -> Expression:
+        m, n = self._rows, self._columns
+        return MatMul(m, n, 1)(*args) if self._matrix_first else MatMul(1, m, n)(*args)
+
+
+class SolveSPD(Composite):
+    """`X = A^-1 B`, A `(m, m)` symmetric positive definite, B `(m, n)`, both row-major."""
+
+    def __init__(self, m: int, n: int) -> None:
+        self._m, self._n = m, n
+
+    def __str__(self) -> str:
+        return "solve_spd"
+
+    def n_args(self) -> int:
+        return 2
+
+    def argname(self, arg: int) -> str:
+        return "ab"[arg]
+
+    def n_in(self, arg: int) -> int:
+        return self._m * (self._m if arg == 0 else self._n)
+
+    def n_out(self) -> int:
+        return self._m * self._n
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        return False
+
+    def expand(self, *args: Expression) -> Expression:
+        a, b = args
+        m, n = self._m, self._n
+        diagonal, columns = _factors(a, m)
+        rows: list[Expression] = []  # of L^-1 B, each (n,)
+        rest = b
+        for j in range(m):
+            top = Take(tuple(range(n)))(rest)
+            rows.append(top)
+            if j + 1 < m:
+                below = Take(tuple(range(n, (m - j) * n)))(rest)
+                rest = below - MatMul(m - j - 1, 1, n)(columns[j], top)
+        x = rows[m - 1] / diagonal[m - 1]
+        for j in range(m - 2, -1, -1):
+            row = rows[j] / diagonal[j] - MatMul(1, m - j - 1, n)(columns[j], x)
+            x = stack(row, x)
+        return x
+
+
+def _factors(a: Expression, m: int) -> tuple[list[Expression], list[Expression]]:
+    """D's entries, and L's columns below its diagonal of ones, of `A = L D L^T`."""
+    diagonal: list[Expression] = []
+    columns: list[Expression] = []
+    packed = Take(tuple(i * m + j for i in range(m) for j in range(i + 1)))(a)  # lower triangle
+    for size in range(m, 0, -1):
+        row_starts = [i * (i + 1) // 2 for i in range(size)]
+        pivot = Take((0,), scalar=True)(packed)
+        diagonal.append(pivot)
+        if size == 1:
+            break
+        below = Take(tuple(row_starts[1:]))(packed)
+        column = below / pivot
+        columns.append(column)
+        pairs = [(i, j) for i in range(size - 1) for j in range(i + 1)]
+        trailing = Take(tuple(row_starts[i + 1] + j + 1 for i, j in pairs))(packed)
+        left, right = Take(tuple(i for i, _ in pairs)), Take(tuple(j for _, j in pairs))
+        packed = trailing - left(column) * right(below)
+    return diagonal, columns
+
+
+def _constant_matrix(place: str, A: ArrayLike) -> Array:
+    matrix = np.array(A)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{place}: the matrix has shape {matrix.shape} and dtype {matrix.dtype}, "
+            "expected real numbers of shape (m, n)"
+        )
+    return matrix.astype(np.float64)
+
+
+def _system_shape(place: str, shape_a: Shape, shape_b: Shape | None) -> Shape:
+    rows, columns = shape_a
+    m, n = shape_b or (columns, 1)
+    if rows != columns or m != rows:
+        raise ValueError(
+            f"{place}: shapes {shape_a} and {shape_b} are not those of a square system"
+        )
+    return m, n
