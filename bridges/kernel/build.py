@@ -119,7 +119,7 @@ def compile_library(source: str, compiler: Compiler, level: str, target: Path) -
 
 def optimisation(n_ops: int) -> str:
     """Optimisation level for a program of `n_ops` operations: large ones must build too."""
-    return "-O2" if n_ops <= 20_000 else "-O1"
+    return "-O2" if n_ops <= 100_000 else "-O1"
 
 
 @functools.cache

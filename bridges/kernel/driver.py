@@ -15,8 +15,11 @@ def types_text(target: Target) -> str:
     return _definitions(DOUBLE=double, VECTOR_BYTES=target.vector_bytes) + c_text("types.h")
 
 
-def driver_text(program: Program) -> str:
-    """C text of the entry points of the library: `run`, and the functions that Python calls."""
+def driver_text(program: Program, n_slots: int) -> str:
+    """C text of the entry points of the library: `run`, and the functions that Python calls.
+
+    n_slots: vectors in the workspace of the block function.
+    """
     n_in, n_out = len(program.input_sizes), len(program.output_sizes)
     blocks = [f"(x)[{i}]" for i in range(n_in)] + [f"(y)[{o}]" for o in range(n_out)]
     definitions = {
@@ -27,7 +30,8 @@ def driver_text(program: Program) -> str:
         "OUTPUT_SIZES": _list(program.output_sizes),
         "ROW_STRIDES": _list(f"{n}, 1" for n in program.input_sizes),
         "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
-        "BLOCK(x, y)": f"block({', '.join(blocks)})",
+        "WORKSPACE": n_slots,
+        "BLOCK(x, y, w)": f"block({', '.join([*blocks, 'w'])})",
     }
     return _definitions(**definitions) + c_text("driver.c") + c_text("python.c")
 

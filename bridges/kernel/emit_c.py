@@ -1,4 +1,4 @@
-"""`Program` -> C text: one function that computes a block of samples, one vector per value.
+"""`Program` -> C text: functions that compute a block of samples, one vector per value.
 
 The text uses the vector types of GCC and Clang and no intrinsics, so it builds on any processor.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridges.kernel.driver import driver_text, types_text
-from bridges.kernel.program import OPERATIONS, Program
+from bridges.kernel.parts import Layout, Part, Store, lay_out
+from bridges.kernel.program import Program
 from bridges.kernel.target import Target
 from bridges.kernel.transpose import split_columns, transpose_text
 from bridges.kernel.vector_math import math_text
 
 # Operators, over operands of which at least one is a vector.
-_OPERATORS = {
+OPERATORS = {
     "add": "{0} + {1}",
     "sub": "{0} - {1}",
     "mul": "{0} * {1}",
@@ -26,104 +27,145 @@ _OPERATORS = {
 }
 # Operations whose result is a mask: all bits set where true.
 _COMPARISONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
-_COMMENT = "/* One block: LANES samples, rows of each input and output one after the other. */"
 _LOGIC = {"not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}"}
 
 
 def emit_c(program: Program, target: Target) -> str:
     """C text of the program: types, the functions it needs, the block function, the driver."""
-    block = _Block(program, target)
-    body = block.body()
+    layout = lay_out(program, list(_stores(program, target)))
+    called: set[str] = set()
+    single = len(layout.parts) == 1
+    functions: list[str] = []
+    for number, part in enumerate(layout.parts):
+        writer = _PartWriter(program, target, layout, part)
+        body = writer.body()
+        called |= writer.called
+        comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
+        name = "block" if single else f"part_{number}"
+        functions.append("\n".join([comment, _signature(program, name), "{", *body, "}", ""]))
+    if not single:
+        functions.append(_sequence(program, len(layout.parts)))
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
-    parts = [
-        f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
-        types_text(target),
-        math_text(block.functions),
-        transpose_text(target),
-        _signature(program),
-        "{",
-        *body,
-        "}",
-        "",
-        driver_text(program),
-    ]
-    return "\n".join(parts)
+    return "\n".join(
+        [
+            f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
+            types_text(target),
+            math_text(sorted(called)),
+            transpose_text(target),
+            *functions,
+            driver_text(program, layout.n_slots),
+        ]
+    )
 
 
-def _signature(program: Program) -> str:
+_BLOCK_COMMENT = (
+    "/* One block: LANES samples, rows of each input and output one after the other; w is the\n"
+    "   workspace. */"
+)
+
+
+def _signature(program: Program, name: str) -> str:
     inputs = [f"const real *restrict x{i}" for i in range(len(program.input_sizes))]
     outputs = [f"real *restrict y{o}" for o in range(len(program.outputs))]
-    arguments = ", ".join([*inputs, *outputs]) or "void"
-    return f"{_COMMENT}\nstatic NOINLINE void block({arguments})"
+    return f"static NOINLINE void {name}({', '.join([*inputs, *outputs, 'vec *restrict w'])})"
 
 
-class _Block:
-    """Writes the statements of the block function, and notes which functions they call."""
+def _sequence(program: Program, n_parts: int) -> str:
+    """The block function of a program in several parts."""
+    inputs = [f"x{i}" for i in range(len(program.input_sizes))]
+    outputs = [f"y{o}" for o in range(len(program.outputs))]
+    arguments = ", ".join([*inputs, *outputs, "w"])
+    calls = [f"    part_{number}({arguments});" for number in range(n_parts)]
+    return "\n".join([_BLOCK_COMMENT, _signature(program, "block"), "{", *calls, "}", ""])
 
-    def __init__(self, program: Program, target: Target) -> None:
-        self.program = program
-        self.target = target
-        self.functions: dict[str, None] = {}
+
+def _stores(program: Program, target: Target) -> Iterator[Store]:
+    for o, entries in enumerate(program.outputs):
+        for first, width in split_columns(len(entries), target):
+            yield Store(o, first, entries[first : first + width])
+
+
+class _PartWriter:
+    """Writes the statements of one part, and notes which functions they call."""
+
+    def __init__(self, program: Program, target: Target, layout: Layout, part: Part) -> None:
+        self.called: set[str] = set()
+        self._program = program
+        self._target = target
+        self._layout = layout
+        self._part = part
         self._lines: list[str] = []
+        self._known: set[int] = set()
         self._loaded: set[tuple[int, int]] = set()
-        self._paired = self._find_pairs()
-        self._masked: set[int] = set()
-        self._as_value = self._find_value_uses()
 
     def body(self) -> list[str]:
         """The statements, each with its indentation."""
-        stores = self._stores_by_position()
-        for line in stores.get(-1, ()):
-            self._lines.append(line)
-        for k in range(len(self.program.instructions)):
+        self._store_ready(-1)
+        for k in range(self._part.begin, self._part.end):
             self._instruction(k)
-            self._lines.extend(stores.get(k, ()))
+            self._store_ready(k)
         return [f"    {line}" for line in self._lines]
 
-    def _find_pairs(self) -> dict[int, tuple[int, int]]:
-        """Positions of `sin a` and `cos a` that share `a`, under both positions."""
-        sines: dict[int, int] = {}
-        cosines: dict[int, int] = {}
-        for k, instruction in enumerate(self.program.instructions):
-            if instruction.op == "sin":
-                sines[instruction.args[0]] = k
-            elif instruction.op == "cos":
-                cosines[instruction.args[0]] = k
-        pairs = {a: (k, cosines[a]) for a, k in sines.items() if a in cosines}
-        return {k: pair for pair in pairs.values() for k in pair}
-
-    def _find_value_uses(self) -> set[int]:
-        """Masks that are read as numbers 0 and 1 as well."""
-        uses = {k for entries in self.program.outputs for k in entries if k is not None}
-        for op, args, _ in self.program.instructions:
-            if op in OPERATIONS and op not in _LOGIC:
-                uses.update(args[1:] if op == "if_else_zero" else args)
-        return uses
-
     def _instruction(self, k: int) -> None:
-        op, args, _ = self.program.instructions[k]
-        if op == "constant":
+        op, args, _ = self._program.instructions[k]
+        if op in ("constant", "input") or self._layout.made_at(k) != k:
             return
+        if k in self._layout.pairs:
+            self._sincos(k)
+        elif op in _COMPARISONS:
+            a, b = self._operands(args)
+            self._define_mask(k, f"(ivec)({a} {_COMPARISONS[op]} {b})")
+        elif op in _LOGIC:
+            self._define_mask(k, _LOGIC[op].format(*map(self._mask, args)))
+        elif op == "if_else_zero":
+            self._define(k, f"when({self._mask(args[0])}, {self._vector(args[1])})")
+        elif op in OPERATORS:
+            self._define(k, OPERATORS[op].format(*self._operands(args)))
+        else:
+            self.called.add(op)
+            self._define(k, f"v_{op}({', '.join(map(self._vector, args))})")
+
+    def _sincos(self, k: int) -> None:
+        sine, cosine = self._layout.pairs[k]
+        self.called.add("sincos")
+        argument = self._vector(self._program.instructions[k].args[0])
+        self._lines.append(f"vec v{sine}, v{cosine};")
+        self._lines.append(f"v_sincos({argument}, &v{sine}, &v{cosine});")
+        for value in (sine, cosine):
+            self._made(value, f"v{value}")
+
+    def _define(self, k: int, text: str) -> None:
+        self._lines.append(f"const vec v{k} = {text};")
+        self._made(k, f"v{k}")
+
+    def _define_mask(self, k: int, text: str) -> None:
+        self._lines.append(f"const ivec m{k} = {text};")
+        self._made(k, f"(vec)m{k}")
+
+    def _made(self, k: int, text: str) -> None:
+        """Notes that a value exists, and keeps it if a later part needs it."""
+        self._known.add(k)
+        if k in self._part.exports:
+            self._lines.append(f"w[{self._part.exports[k]}] = {text};")
+
+    def _bring(self, k: int) -> None:
+        """Makes sure that a value is at hand: loads inputs, and values of earlier parts."""
+        op, args, _ = self._program.instructions[k]
         if op == "input":
             self._load(*args)
-        elif k in self._paired:
-            self._sincos(k)
-        elif op in _COMPARISONS or op in _LOGIC:
-            self._mask(k)
-        elif op == "if_else_zero":
-            self._call("when")
-            self._define(k, f"when({self._mask_of(args[0])}, {self._vector(args[1])})")
-        elif op in _OPERATORS:
-            self._define(k, _OPERATORS[op].format(*self._operands(args)))
-        else:
-            self._call(op)
-            self._define(k, f"v_{op}({', '.join(map(self._vector, args))})")
+        elif op != "constant" and k not in self._known:
+            slot = f"w[{self._part.imports[k]}]"
+            if self._is_mask(k):
+                self._lines.append(f"const ivec m{k} = (ivec){slot};")
+            else:
+                self._lines.append(f"const vec v{k} = {slot};")
+            self._known.add(k)
 
     def _load(self, i: int, entry: int) -> None:
         if (i, entry) in self._loaded:
             return
-        n = self.program.input_sizes[i]
-        chunks = split_columns(n, self.target)
+        n = self._program.input_sizes[i]
+        chunks = split_columns(n, self._target)
         first, width = next(c for c in chunks if c[0] <= entry < c[0] + c[1])
         names = [
             f"x{i}_{j}" if (i, j) not in self._loaded else f"again{i}_{j}"
@@ -134,82 +176,39 @@ class _Block:
         self._lines.append(f"vec {', '.join(names)};")
         self._lines.append(f"load_{width}(x{i} + {first}, {n}, {pointers});")
 
-    def _sincos(self, k: int) -> None:
-        sine, cosine = self._paired[k]
-        if k != min(sine, cosine):
-            return
-        self._call("sincos")
-        argument = self._vector(self.program.instructions[k].args[0])
-        self._lines.append(f"vec v{sine}, v{cosine};")
-        self._lines.append(f"v_sincos({argument}, &v{sine}, &v{cosine});")
+    def _store_ready(self, position: int) -> None:
+        for store in self._part.stores.get(position, ()):
+            values = ["splat(0)" if k is None else self._vector(k) for k in store.values]
+            width, n = len(values), len(self._program.outputs[store.output])
+            target = f"y{store.output} + {store.first}"
+            self._lines.append(f"store_{width}({target}, {n}, {', '.join(values)});")
 
-    def _mask(self, k: int) -> None:
-        op, args, _ = self.program.instructions[k]
-        if op in _COMPARISONS:
-            a, b = self._operands(args)
-            text = f"(ivec)({a} {_COMPARISONS[op]} {b})"
-        else:
-            text = _LOGIC[op].format(*map(self._mask_of, args))
-        self._lines.append(f"const ivec m{k} = {text};")
-        self._masked.add(k)
-        if k in self._as_value:
-            self._call("truth")
-            self._define(k, f"truth(m{k})")
+    def _is_mask(self, k: int) -> bool:
+        op = self._program.instructions[k].op
+        return op in _COMPARISONS or op in _LOGIC
 
-    def _mask_of(self, k: int) -> str:
-        if k in self._masked:
+    def _mask(self, k: int) -> str:
+        """A value as a mask: comparisons are masks already."""
+        if self._is_mask(k):
+            self._bring(k)
             return f"m{k}"
         return f"(ivec)({self._vector(k)} != R(0))"
 
     def _operands(self, args: tuple[int, ...]) -> list[str]:
         """Operands of an operator: constants stay scalars beside a vector."""
-        if all(self.program.instructions[a].op == "constant" for a in args):
+        if all(self._program.instructions[a].op == "constant" for a in args):
             return [self._vector(a) for a in args]
         return [self._name(a) for a in args]
 
     def _vector(self, k: int) -> str:
         name = self._name(k)
-        if self.program.instructions[k].op == "constant":
-            self._call("splat")
-            return f"splat({name})"
-        return name
+        return f"splat({name})" if self._program.instructions[k].op == "constant" else name
 
     def _name(self, k: int) -> str:
-        op, args, value = self.program.instructions[k]
+        op, args, value = self._program.instructions[k]
+        self._bring(k)
         if op == "constant":
-            return self.target.literal(value)
+            return self._target.literal(value)
         if op == "input":
             return f"x{args[0]}_{args[1]}"
-        return f"v{k}"
-
-    def _define(self, k: int, text: str) -> None:
-        self._lines.append(f"const vec v{k} = {text};")
-
-    def _call(self, name: str) -> None:
-        self.functions[name] = None
-
-    def _stores_by_position(self) -> dict[int, list[str]]:
-        """Store statements, under the position after which all their values exist."""
-        stores: dict[int, list[str]] = {}
-        for position, line in self._stores():
-            stores.setdefault(position, []).append(line)
-        return stores
-
-    def _stores(self) -> Iterator[tuple[int, str]]:
-        for o, entries in enumerate(self.program.outputs):
-            for first, width in split_columns(len(entries), self.target):
-                values = entries[first : first + width]
-                names: list[str] = []
-                for k in values:
-                    if k is None:
-                        self._call("splat")
-                        names.append("splat(0)")
-                    else:
-                        names.append(self._vector(k))
-                ready = max((self._ready(k) for k in values if k is not None), default=-1)
-                text = f"store_{width}(y{o} + {first}, {len(entries)}, {', '.join(names)});"
-                yield ready, text
-
-    def _ready(self, k: int) -> int:
-        """Position after which a value exists: a pair exists when its first one is computed."""
-        return min(self._paired.get(k, (k,)))
+        return f"truth(m{k})" if self._is_mask(k) else f"v{k}"

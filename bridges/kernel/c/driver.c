@@ -1,10 +1,11 @@
 /* The walk over a batch: cuts it into blocks of LANES samples and calls `block` for each.
 
    The emitter defines before: OPERATIONS; N_IN, N_OUT; INPUT_SIZES, OUTPUT_SIZES, ROW_STRIDES (lists
-   that end with an extra 0); SCRATCH (numbers in one row of every input and output); and
-   BLOCK(x, y), the call of `block` with arrays of pointers. */
+   that end with an extra 0); SCRATCH (numbers in one row of every input and output); WORKSPACE
+   (vectors that the parts of `block` leave for each other); and BLOCK(x, y, w), the call of `block`
+   with arrays of pointers and the workspace. */
 
-#define ROOM (LANES * SCRATCH + 1)
+#define ROOM (LANES * (SCRATCH + WORKSPACE + 1))
 #define ON_STACK 8192
 #define MAX_AXES 64
 /* Bytes of an output row beyond which a block is computed in the scratch and copied out as one stream:
@@ -55,12 +56,12 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
                const real *const *x0, const integer *stride, real *const *y0)
 {
     real stack[ROOM <= ON_STACK ? ROOM : 1] __attribute__((aligned(64)));
-    real *scratch = stack, *copy[N_IN + N_OUT + 1], *y[N_OUT + 1];
+    real *room = stack, *copy[N_IN + N_OUT + 1], *y[N_OUT + 1];
     const real *x[N_IN + 1];
     int plain[N_IN + 1], filled[N_IN + 1];
-    if (ROOM > ON_STACK && !(scratch = malloc(ROOM * sizeof(real)))) return 1;
+    if (ROOM > ON_STACK && !(room = aligned_alloc(64, (ROOM * sizeof(real) + 63) / 64 * 64))) return 1;
     for (integer i = 0, used = 0; i < N_IN + N_OUT; i++) {
-        copy[i] = scratch + used;
+        copy[i] = room + LANES * WORKSPACE + used;
         used += LANES * (i < N_IN ? input_size[i] : output_size[i - N_IN]);
     }
     for (integer i = 0; i < N_IN; i++) {
@@ -80,13 +81,13 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
             const int in_place = count == LANES && output_size[o] * sizeof(real) <= LONG_ROW;
             y[o] = in_place ? y0[o] + at * output_size[o] : copy[N_IN + o];
         }
-        BLOCK(x, y);
+        BLOCK(x, y, (vec *)room);
         for (integer o = 0; o < N_OUT; o++) {
             const integer n = output_size[o];
             if (y[o] == copy[N_IN + o]) memcpy(y0[o] + at * n, y[o], count * n * sizeof(real));
         }
     }
-    if (ROOM > ON_STACK) free(scratch);
+    if (ROOM > ON_STACK) free(room);
     return 0;
 }
 

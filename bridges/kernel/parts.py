@@ -1,0 +1,136 @@
+"""Cuts a program into parts that compilers handle in bounded time.
+
+`Program` -> `Layout` -> one C function per part. Parts run one after another; a value that a later
+part needs waits in a slot of a workspace, and slots are used again once their value is dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bridges.kernel.program import OPERATIONS, Program
+
+# Compile time grows faster than the length of a function: at this weight a part takes about half a
+# second and few of its values have to go through the workspace.
+PART_WEIGHT = 1500
+
+
+@dataclass(frozen=True)
+class Store:
+    """Columns `first ...` of output `output`: the instructions that give them, None for zeros."""
+
+    output: int
+    first: int
+    values: tuple[int | None, ...]
+
+
+@dataclass
+class Part:
+    """Instructions `begin ... end - 1`, and after each the stores whose last value it makes.
+
+    imports, exports: slots of the values that come from earlier parts and that later ones need.
+    """
+
+    begin: int
+    end: int
+    stores: dict[int, list[Store]] = field(default_factory=dict[int, list[Store]])
+    imports: dict[int, int] = field(default_factory=dict[int, int])
+    exports: dict[int, int] = field(default_factory=dict[int, int])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The parts of a program in order, and how many workspace slots they use.
+
+    pairs: positions of a sine and a cosine of one angle, under both; both are made at the first.
+    """
+
+    parts: tuple[Part, ...]
+    n_slots: int
+    pairs: dict[int, tuple[int, int]]
+
+    def made_at(self, k: int) -> int:
+        """Position at which the value of instruction `k` exists."""
+        return min(self.pairs.get(k, (k,)))
+
+
+def lay_out(program: Program, stores: Sequence[Store], weight: int = PART_WEIGHT) -> Layout:
+    """Parts of at most about `weight`, with every store in the part that completes it."""
+    layout = Layout(tuple(_cut(program, weight)), 0, _find_pairs(program))
+    part_of = _part_numbers(layout.parts)
+    for store in stores:
+        positions = [layout.made_at(k) for k in store.values if k is not None]
+        ready = max(positions, default=-1)
+        part = layout.parts[part_of[ready] if ready >= 0 else 0]
+        part.stores.setdefault(ready, []).append(store)
+    return Layout(layout.parts, _assign_slots(program, layout, part_of), layout.pairs)
+
+
+def _cut(program: Program, weight: int) -> Iterator[Part]:
+    begin, load = 0, 0
+    for k, instruction in enumerate(program.instructions):
+        load += OPERATIONS.get(instruction.op, (0, 1))[1]
+        if load >= weight:
+            yield Part(begin, k + 1)
+            begin, load = k + 1, 0
+    if begin < len(program.instructions) or begin == 0:
+        yield Part(begin, len(program.instructions))
+
+
+def _find_pairs(program: Program) -> dict[int, tuple[int, int]]:
+    sines: dict[int, int] = {}
+    cosines: dict[int, int] = {}
+    for k, instruction in enumerate(program.instructions):
+        if instruction.op == "sin":
+            sines[instruction.args[0]] = k
+        elif instruction.op == "cos":
+            cosines[instruction.args[0]] = k
+    pairs = [(k, cosines[a]) for a, k in sines.items() if a in cosines]
+    return {k: pair for pair in pairs for k in pair}
+
+
+def _part_numbers(parts: Sequence[Part]) -> list[int]:
+    return [number for number, part in enumerate(parts) for _ in range(part.begin, part.end)]
+
+
+def _assign_slots(program: Program, layout: Layout, part_of: Sequence[int]) -> int:
+    """Fills the imports and exports of the parts; returns the number of slots."""
+    last_use: dict[int, int] = {}
+    for number, part in enumerate(layout.parts):
+        for k in _values_read(program, layout, part):
+            if part_of[layout.made_at(k)] < number:
+                part.imports[k] = -1
+                last_use[k] = number
+    made_in: dict[int, list[int]] = {}
+    for k in last_use:
+        made_in.setdefault(part_of[layout.made_at(k)], []).append(k)
+    free: list[int] = []
+    n_slots = 0
+    slots: dict[int, int] = {}
+    for number, part in enumerate(layout.parts):
+        for k in sorted(made_in.get(number, ())):
+            if free:
+                slots[k] = free.pop()
+            else:
+                slots[k] = n_slots
+                n_slots += 1
+            part.exports[k] = slots[k]
+        for k in part.imports:
+            part.imports[k] = slots[k]
+            if last_use[k] == number:
+                free.append(slots[k])
+    return n_slots
+
+
+def _values_read(program: Program, layout: Layout, part: Part) -> Iterator[int]:
+    """Operations whose values a part reads; inputs and constants are at hand in every part."""
+    instructions = program.instructions
+    for k in range(part.begin, part.end):
+        if instructions[k].op in OPERATIONS and layout.made_at(k) == k:
+            yield from (a for a in instructions[k].args if instructions[a].op in OPERATIONS)
+    for stores in part.stores.values():
+        for store in stores:
+            yield from (
+                k for k in store.values if k is not None and instructions[k].op in OPERATIONS
+            )
