@@ -5,7 +5,8 @@ The text uses the vector types of GCC and Clang and no intrinsics, so it builds 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from bridges.kernel.driver import driver_text, types_text
 from bridges.kernel.parts import Layout, Part, Store, lay_out
@@ -32,6 +33,33 @@ _LOGIC = {"not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}"}
 
 def emit_c(program: Program, target: Target) -> str:
     """C text of the program: types, the functions it needs, the block function, the driver."""
+    block = emit_block(program, target)
+    sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
+    return "\n".join(
+        [
+            f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
+            emit_preamble(block.called, target),
+            block.text,
+            driver_text(program, block.n_slots),
+        ]
+    )
+
+
+class Block(NamedTuple):
+    """C text of a block function, the math functions it calls, vectors in its workspace."""
+
+    text: str
+    called: frozenset[str]
+    n_slots: int
+
+
+def emit_preamble(called: Iterable[str], target: Target) -> str:
+    """C text of types, math functions and transpositions that block functions build on."""
+    return "\n".join([types_text(target), math_text(sorted(called)), transpose_text(target)])
+
+
+def emit_block(program: Program, target: Target, name: str = "block") -> Block:
+    """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples."""
     layout = lay_out(program, list(_stores(program, target)))
     called: set[str] = set()
     single = len(layout.parts) == 1
@@ -41,21 +69,11 @@ def emit_c(program: Program, target: Target) -> str:
         body = writer.body()
         called |= writer.called
         comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
-        name = "block" if single else f"part_{number}"
-        functions.append("\n".join([comment, _signature(program, name), "{", *body, "}", ""]))
+        title = name if single else f"{name}_part_{number}"
+        functions.append("\n".join([comment, _signature(program, title), "{", *body, "}", ""]))
     if not single:
-        functions.append(_sequence(program, len(layout.parts)))
-    sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
-    return "\n".join(
-        [
-            f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
-            types_text(target),
-            math_text(sorted(called)),
-            transpose_text(target),
-            *functions,
-            driver_text(program, layout.n_slots),
-        ]
-    )
+        functions.append(_sequence(program, len(layout.parts), name))
+    return Block("\n".join(functions), frozenset(called), layout.n_slots)
 
 
 _BLOCK_COMMENT = (
@@ -70,13 +88,13 @@ def _signature(program: Program, name: str) -> str:
     return f"static NOINLINE void {name}({', '.join([*inputs, *outputs, 'vec *restrict w'])})"
 
 
-def _sequence(program: Program, n_parts: int) -> str:
+def _sequence(program: Program, n_parts: int, name: str) -> str:
     """The block function of a program in several parts."""
     inputs = [f"x{i}" for i in range(len(program.input_sizes))]
     outputs = [f"y{o}" for o in range(len(program.outputs))]
     arguments = ", ".join([*inputs, *outputs, "w"])
-    calls = [f"    part_{number}({arguments});" for number in range(n_parts)]
-    return "\n".join([_BLOCK_COMMENT, _signature(program, "block"), "{", *calls, "}", ""])
+    calls = [f"    {name}_part_{number}({arguments});" for number in range(n_parts)]
+    return "\n".join([_BLOCK_COMMENT, _signature(program, name), "{", *calls, "}", ""])
 
 
 def _stores(program: Program, target: Target) -> Iterator[Store]:

@@ -64,7 +64,7 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
     folder = cache.open_cache()
     compiler = probe(find_compiler(), folder)
     target = Target(dtype, compiler.vector_bytes)
-    parts = [fingerprint, repr(target), compiler.identity, repr(BASE_FLAGS), _emitter_digest()]
+    parts = [fingerprint, repr(target), compiler.identity, repr(BASE_FLAGS), emitter_digest()]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part if isinstance(part, bytes) else part.encode())
@@ -78,7 +78,7 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
 
 
 @functools.cache
-def _emitter_digest() -> str:
+def emitter_digest() -> str:
     """Hash of this package's own text: a changed emitter builds its libraries anew."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
