@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.model import Case, Limit, Timed, Work
 from bridges.kernel.build import find_compiler
@@ -56,10 +57,44 @@ def _empty_call(case: Case, work: Work) -> Timed:
     return Timed(partial(_same, None))
 
 
+def _empty_layer(case: Case, work: Work) -> Timed:
+    """Calls an `nn.Module` whose `autograd.Function` only allocates its output."""
+    layer, q = _EmptyLayer(), torch.from_numpy(case.configurations())
+    return Timed(partial(layer, q))
+
+
+def _empty_layer_backward(case: Case, work: Work) -> Timed:
+    """The same forward and backward: what torch itself takes for recording and walking back."""
+    layer, q = _EmptyLayer(), torch.from_numpy(case.configurations()).requires_grad_()
+    weights = torch.from_numpy(case.cotangents())
+    return Timed(lambda: torch.autograd.grad(layer(q), q, weights))
+
+
+class _Empty(torch.autograd.Function):
+    """Allocates, and computes nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, q: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(q)
+        return q.new_empty(q.shape[0], 12)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> torch.Tensor:
+        (q,) = ctx.saved_tensors
+        return torch.empty_like(q)
+
+
+class _EmptyLayer(torch.nn.Module):
+    def forward(self, q: torch.Tensor) -> torch.Tensor:
+        return _Empty.apply(q)  # pyright: ignore[reportReturnType]
+
+
 memcpy = Limit("memcpy", _memcpy)
 traffic = Limit("read and write", _traffic)
 multiply_adds = Limit("multiply-adds", _multiply_adds)
 empty_call = Limit("empty Python call", _empty_call)
+empty_layer = Limit("empty torch layer", _empty_layer)
+empty_layer_backward = Limit("empty torch layer", _empty_layer_backward)
 
 
 def _same(value: object) -> object:

@@ -105,8 +105,10 @@ class Row:
     """A workload: ours, its peers and limits, and what the issues ask for.
 
     Attributes:
-        goals: for a peer, how many times faster ours shall be at least; for a limit, how many
-            times its time ours may take at most; keyed by label.
+        siblings: other programs of ours, to compare with this one; their results differ.
+        goals: by label. For a peer: how many times faster ours shall be at least. For a limit: how
+            many times its time ours may take at most. For a sibling: how many times the time of
+            ours it may take at most.
         slow: preparing takes minutes, because a peer compiles.
     """
 
@@ -118,6 +120,7 @@ class Row:
     ours: Contender
     peers: Sequence[Contender] = ()
     limits: Sequence[Limit] = ()
+    siblings: Sequence[Contender] = ()
     goals: Mapping[str, float] = field(default_factory=dict[str, float])
     slow: bool = False
 

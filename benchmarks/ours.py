@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -60,6 +61,19 @@ def fk_vjp_kernel(case: Case) -> Timed:
     )
 
 
+@contender("Jacobian kernel")
+def fk_jacobian_kernel(case: Case) -> Timed:
+    """Jacobian of the pose, 12 rows, a column a joint."""
+    kernel = ad_to_kernel(pose(case.arm), dtype=case.dtype).jacobian()
+    return Timed(partial(kernel, case.configurations()), single, work=work(kernel))
+
+
+@contender("float32 kernel")
+def fk_kernel_float32(case: Case) -> Timed:
+    """Pose of the tip in single precision, in rows of double precision."""
+    return fk_kernel.prepare(replace(case, dtype="float32"))
+
+
 @contender("torch layer")
 def fk_layer(case: Case) -> Timed:
     """Pose of the tip through the layer, nothing recorded."""
@@ -86,7 +100,7 @@ def fk_backward_layer(case: Case) -> Timed:
 # ------------------------------------------------------------------------------- dynamics
 
 
-@contender("kernel")
+@contender("inverse dynamics kernel")
 def rnea_kernel(case: Case) -> Timed:
     """Joint torques, numpy in and out."""
     kernel = ad_to_kernel(torques(case.arm), dtype=case.dtype)

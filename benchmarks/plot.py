@@ -8,8 +8,13 @@ from pathlib import Path
 from benchmarks.run import Figure, Outcome
 from benchmarks.timing import quartiles
 
-_COLOURS = {"ours": "#1b6ca8", "peer": "#c9c9c9", "limit": "#e8b04a"}
-_NAMES = {"ours": "robograd", "peer": "peer", "limit": "physical limit"}
+_COLOURS = {"ours": "#1b6ca8", "sibling": "#8fb8d8", "peer": "#c9c9c9", "limit": "#e8b04a"}
+_NAMES = {
+    "ours": "robograd",
+    "sibling": "robograd, another program",
+    "peer": "peer",
+    "limit": "physical limit",
+}
 _GAP = 1.6  # between groups, in bars
 
 

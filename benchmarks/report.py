@@ -15,6 +15,7 @@ from benchmarks.run import Figure, Outcome
 from benchmarks.timing import quartiles
 from robograd.info import environment
 
+_KINDS = {"peer": "faster", "limit": "its time", "sibling": "faster"}
 _PEERS = (
     "adam-robotics",
     "example-robot-data",
@@ -95,10 +96,10 @@ def _figure_text(figure: Figure) -> str:
     if figure.role == "ours":
         return text.rstrip()
     low, middle, high = (_number(ratio) for ratio in quartiles(figure.ratios))
-    kind = "its time" if figure.role == "limit" else "faster"
+    kind = _KINDS[figure.role]
     text += f"{middle:>7}x {kind:<9} ({low} .. {high})"
     if figure.goal is not None:
-        bound = "at most" if figure.role == "limit" else "at least"
+        bound = "at least" if figure.role == "peer" else "at most"
         verdict = "met" if figure.meets_goal else "MISSED"
         text += f", asked: {bound} {figure.goal:g}, {verdict}"
     return text

@@ -24,11 +24,11 @@ class Figure:
     """One contender's figures in one row.
 
     Attributes:
-        role: "ours", "peer" or "limit".
+        role: "ours", "peer", "limit" or "sibling".
         seconds: a sample, one number a round.
         difference: largest difference of results from ours, relative to the largest entry or 1.
         ratios: its time over ours in the same round (for limits: ours over its time).
-        goal: what the ratio shall be at least (peers) or at most (limits).
+        goal: what the ratio shall be at least (peers) or at most (limits, siblings).
     """
 
     label: str
@@ -49,7 +49,7 @@ class Figure:
         """Whether the ratio is as it shall be; None without a goal."""
         if self.goal is None:
             return None
-        return self.ratio <= self.goal if self.role == "limit" else self.ratio >= self.goal
+        return self.ratio >= self.goal if self.role == "peer" else self.ratio <= self.goal
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ def run_row(row: Row, effort: Effort = FULL) -> Outcome:
             ready[peer.label] = ("peer", peer.prepare(case))
         else:
             absent.append((peer.label, f"not installed (pip install {peer.distribution})"))
+    for sibling in row.siblings:
+        ready[sibling.label] = ("sibling", sibling.prepare(case))
     for limit in row.limits:
         try:
             ready[limit.label] = ("limit", limit.prepare(case, ours.work))

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from benchmarks import ours
-from benchmarks.limits import empty_call, memcpy, multiply_adds, traffic
+from benchmarks.limits import (
+    empty_call,
+    empty_layer,
+    empty_layer_backward,
+    memcpy,
+    multiply_adds,
+    traffic,
+)
 from benchmarks.model import Row
 from benchmarks.peers import adam, casadi, frax, klampt, pinocchio
 from benchmarks.peers import pytorch_kinematics as pk
@@ -43,6 +50,28 @@ ROWS = (
         ours=ours.fk_vjp_kernel,
         peers=(frax.fk_vjp,),
         limits=BULK,
+    ),
+    Row(
+        name="kernels",
+        what="forward kinematics beside other kernels of ours",
+        robot="panda",
+        batch=LARGE,
+        dtype="float64",
+        ours=ours.fk_kernel,
+        siblings=(
+            ours.fk_kernel_float32,
+            ours.fk_vjp_kernel,
+            ours.fk_jacobian_kernel,
+            ours.rnea_kernel,
+        ),
+        limits=(memcpy,),
+        goals={
+            ours.fk_kernel_float32.label: 1 / 1.5,
+            ours.fk_vjp_kernel.label: 2.2,
+            ours.fk_jacobian_kernel.label: 6,
+            ours.rnea_kernel.label: 2.5,
+            memcpy.label: 1.7,
+        },
     ),
     Row(
         name="fk_backward",
@@ -95,7 +124,7 @@ ROWS = (
         dtype="float64",
         ours=ours.fk_layer,
         peers=(pk.fk, frax.fk, adam.fk),
-        limits=(empty_call,),
+        limits=(empty_layer,),
         goals={pk.fk.label: 10},
     ),
     Row(
@@ -106,7 +135,7 @@ ROWS = (
         dtype="float64",
         ours=ours.fk_backward_layer,
         peers=(pk.fk_backward, frax.fk_backward, adam.fk_backward),
-        limits=(empty_call,),
+        limits=(empty_layer_backward,),
         goals={pk.fk_backward.label: 12},
     ),
     # A kernel called for one sample. Goals: issue 4.

@@ -1,0 +1,61 @@
+"""One run of the command: choose rows, run each, print it, keep all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+
+import torch
+
+from benchmarks.counts import COUNTS
+from benchmarks.model import Count, Row
+from benchmarks.plot import plot
+from benchmarks.report import as_json, count_text, machine, outcome_text
+from benchmarks.robots import robot
+from benchmarks.run import DisagreementError, Outcome, run_quick, run_row
+from benchmarks.table import ROWS
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the parsed command line says; 0, or 1 if some row could not be run.
+
+    Raises ValueError for a name that is no row's.
+    """
+    rows = choose(arguments.names)
+    if arguments.list:
+        print("\n".join(f"{row.name:<24}{row.what}" for row in rows))
+        return 0
+    torch.set_num_threads(arguments.threads)
+    about = machine()
+    print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
+    outcomes: list[Outcome] = []
+    counts: list[tuple[Count, int]] = []
+    failed = 0
+    for row in rows:
+        try:
+            if isinstance(row, Count):
+                counts.append((row, row.ours(robot(row.robot))))
+                text = count_text(*counts[-1])
+            else:
+                outcomes.append(run_quick(row) if arguments.quick else run_row(row))
+                text = outcome_text(outcomes[-1])
+        except (DisagreementError, ImportError) as error:
+            text = f"{row.name}: not run: {error}"
+            failed += 1
+        print(f"\n{text}", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(as_json(about, outcomes, counts), indent=1) + "\n")
+    if arguments.plot and outcomes:
+        plot(outcomes, arguments.plot, f"{about['processor']}, {arguments.threads} thread(s)")
+    return 1 if failed else 0
+
+
+def choose(names: Sequence[str]) -> list[Row | Count]:
+    """The rows of these names in the order of the table; all of them for no names."""
+    rows: list[Row | Count] = [*COUNTS, *ROWS]
+    known = [row.name for row in rows]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no row '{name}'; rows: {', '.join(known)}")
+    return [row for row in rows if not names or row.name in names]
