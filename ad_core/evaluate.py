@@ -37,7 +37,7 @@ Built = tuple[Program, Any]
 _cache: OrderedDict[object, tuple[list[weakref.ref[Expression]], Built]] = OrderedDict()
 
 
-def _cached(
+def cached(
     roots: Sequence[Expression], key: tuple[object, ...], build: Callable[[], Built]
 ) -> Built:
     """The program for these very nodes and this key, forgotten with the first of them that dies."""
@@ -58,16 +58,18 @@ def _cached(
     return built
 
 
-def _bind(values: Mapping[str, ArrayLike]) -> tuple[dict[str, Array], Shapes]:
+def bind(values: Mapping[str, ArrayLike]) -> tuple[dict[str, Array], Shapes]:
+    """The values as float arrays, and their shapes, by which programs are told apart."""
     arrays = {name: as_value(value, name) for name, value in values.items()}
     return arrays, tuple((name, a.shape) for name, a in arrays.items())
 
 
-def _vectors(arrays: Mapping[str, Array]) -> dict[str, Array]:
+def vectors(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Scalars as vectors of one entry, which is what programs take."""
     return {name: a if a.ndim else a.reshape(1) for name, a in arrays.items()}
 
 
-def _check_names(roots: Sequence[Expression], given: Mapping[str, object]) -> dict[str, int | None]:
+def check_names(roots: Sequence[Expression], given: Mapping[str, object]) -> dict[str, int | None]:
     """The variables of the roots; raises unless exactly they are bound."""
     declared = terminals(roots)
     for name in given:
@@ -79,9 +81,10 @@ def _check_names(roots: Sequence[Expression], given: Mapping[str, object]) -> di
     return declared
 
 
-def _fixed(
+def fixed_at(
     roots: Sequence[Expression], arrays: Mapping[str, Array]
 ) -> tuple[list[Expression], list[tuple[str, int]]]:
+    """The roots with the sizes of these values, and the inputs' names and sizes."""
     sizes = {name: a.shape[-1] if a.ndim else 1 for name, a in arrays.items()}
     first = {n: a.reshape(-1, a.shape[-1])[0] if a.ndim > 1 else a for n, a in arrays.items()}
     return fix_sizes(roots, sizes, _size_probe(first)), list(sizes.items())
@@ -106,11 +109,11 @@ def evaluate_bound(roots: Sequence[Expression], arrays: Mapping[str, Array]) -> 
 
 def evaluate(roots: Sequence[Expression], values: Mapping[str, ArrayLike]) -> list[Any]:
     """The value of each root: a float or an array `(n,)`."""
-    arrays, shapes = _bind(values)
+    arrays, shapes = bind(values)
 
     def build() -> Built:
-        _check_names(roots, arrays)
-        fixed, inputs = _fixed(roots, arrays)
+        check_names(roots, arrays)
+        fixed, inputs = fixed_at(roots, arrays)
         scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
         program = Program(make_tape(fixed, inputs), scalar_inputs)
         bound = {name: a.ndim == 0 for name, a in arrays.items()}
@@ -118,8 +121,8 @@ def evaluate(roots: Sequence[Expression], values: Mapping[str, ArrayLike]) -> li
         flags = [f.size == 1 and by_node[r] for f, r in zip(fixed, roots, strict=True)]
         return program, flags
 
-    program, flags = _cached(roots, ("eval", shapes), build)
-    results = program.run(_vectors(arrays))
+    program, flags = cached(roots, ("eval", shapes), build)
+    results = program.run(vectors(arrays))
     return [
         float(v[0]) if scalar else np.array(v) for v, scalar in zip(results, flags, strict=True)
     ]
@@ -129,10 +132,10 @@ def evaluate_derivatives(
     roots: Sequence[Expression], args: tuple[str, ...], values: Mapping[str, ArrayLike]
 ) -> list[Array]:
     """Each root's derivative w.r.t. the names in turn: `(n_out, n_args[0], ..., n_args[-1])`."""
-    arrays, shapes = _bind(values)
+    arrays, shapes = bind(values)
     key = ("derivative", args, shapes)
-    program, plans = _cached(roots, key, lambda: _build_derivatives(roots, args, arrays, ()))
-    return _run_derivatives(program, plans, _vectors(arrays), ())
+    program, plans = cached(roots, key, lambda: _build_derivatives(roots, args, arrays, ()))
+    return _run_derivatives(program, plans, vectors(arrays), ())
 
 
 def _build_derivatives(
@@ -141,11 +144,11 @@ def _build_derivatives(
     arrays: Mapping[str, Array],
     batch: tuple[int, ...],
 ) -> Built:
-    declared = _check_names(roots, arrays)
+    declared = check_names(roots, arrays)
     for arg in args:
         if arg not in declared:
             raise unknown_name("variable", arg, declared)
-    fixed, inputs = _fixed(roots, arrays)
+    fixed, inputs = fixed_at(roots, arrays)
     sizes = dict(inputs)
     orders = len(args)
     seeds: list[tuple[str, int, int]] = []  # name, size, axis
@@ -218,12 +221,12 @@ def evaluate_batch(root: Expression, values: Mapping[str, ArrayLike]) -> Array:
     key = ("batch", tuple((name, a.shape[-1]) for name, a in arrays.items()))
 
     def build() -> Built:
-        _check_names([root], arrays)
-        fixed, inputs = _fixed([root], arrays)
+        check_names([root], arrays)
+        fixed, inputs = fixed_at([root], arrays)
         return Program(make_tape(fixed, inputs)), fixed[0].size
 
     batch = _batch_shape(arrays)
-    program, size = _cached([root], key, build)
+    program, size = cached([root], key, build)
     return np.array(np.broadcast_to(program.run(arrays)[0], (*batch, size)))
 
 
@@ -232,7 +235,7 @@ def evaluate_derivative_batch(root: Expression, arg: str, values: Mapping[str, A
     arrays = {name: as_batch(value, name) for name, value in values.items()}
     batch = _batch_shape(arrays)
     key = ("derivative_batch", arg, tuple((name, a.shape[-1]) for name, a in arrays.items()))
-    program, plans = _cached([root], key, lambda: _build_derivatives([root], (arg,), arrays, batch))
+    program, plans = cached([root], key, lambda: _build_derivatives([root], (arg,), arrays, batch))
     return _run_derivatives(program, plans, arrays, batch)[0]
 
 
@@ -248,25 +251,25 @@ def evaluate_jvp(
     root: Expression, tangents: Mapping[str, ArrayLike], values: Mapping[str, ArrayLike]
 ) -> Array:
     """`sum_x (d root / d x) t_x`, shape `(n_out,)`."""
-    arrays, shapes = _bind(values)
-    pushed, tangent_shapes = _bind(tangents)
+    arrays, shapes = bind(values)
+    pushed, tangent_shapes = bind(tangents)
 
     def build() -> Built:
-        declared = _check_names([root], arrays)
+        declared = check_names([root], arrays)
         for name, tangent in pushed.items():
             if name not in declared:
                 raise unknown_name("variable", name, declared)
             if tangent.size != arrays[name].size:
                 raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
-        fixed, inputs = _fixed([root], arrays)
+        fixed, inputs = fixed_at([root], arrays)
         seeds = [(f"@{name}", tangent.size) for name, tangent in pushed.items()]
         named = {n[1:]: ADTerminal(n, size) for n, size in seeds}
         graph = clean(jvp_graph(fixed, named)[0])
         scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
         return Program(make_tape([graph], [*inputs, *seeds]), scalar_inputs), fixed[0].size
 
-    program, size = _cached([root], ("jvp", shapes, tangent_shapes), build)
-    bound = _vectors({**arrays, **{f"@{name}": t for name, t in pushed.items()}})
+    program, size = cached([root], ("jvp", shapes, tangent_shapes), build)
+    bound = vectors({**arrays, **{f"@{name}": t for name, t in pushed.items()}})
     return np.array(np.broadcast_to(program.run(bound)[0], (size,)))
 
 
@@ -274,12 +277,12 @@ def evaluate_vjp(
     root: Expression, cotangent: ArrayLike, values: Mapping[str, ArrayLike]
 ) -> dict[str, Array]:
     """`cotangent^T (d root / d x)` for every variable by name, each `(n_x,)`."""
-    arrays, shapes = _bind(values)
+    arrays, shapes = bind(values)
     pulled = as_value(cotangent, "cotangent")
 
     def build() -> Built:
-        names = list(_check_names([root], arrays))
-        fixed, inputs = _fixed([root], arrays)
+        names = list(check_names([root], arrays))
+        fixed, inputs = fixed_at([root], arrays)
         size = fixed[0].size
         if pulled.size != size:
             raise wrong_size("vjp", "cotangent", pulled.size, size or 0)
@@ -289,8 +292,8 @@ def evaluate_vjp(
         tape = make_tape(roots, [*inputs, ("@", pulled.size)])
         return Program(tape, scalar_inputs), [(n, dict(inputs)[n]) for n in names]
 
-    program, names = _cached([root], ("vjp", shapes, pulled.size), build)
-    results = program.run(_vectors({**arrays, "@": pulled}))
+    program, names = cached([root], ("vjp", shapes, pulled.size), build)
+    results = program.run(vectors({**arrays, "@": pulled}))
     return {
         name: np.array(np.broadcast_to(value, (size,)))
         for (name, size), value in zip(names, results, strict=True)

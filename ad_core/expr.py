@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from ad_core.interface import ADFunctionInterface
+    from ad_core.sparse import csr_array
 
 Array: TypeAlias = NDArray[np.float64]
 Index: TypeAlias = "int | slice | Sequence[int] | NDArray[np.integer[Any]] | EllipsisType"
@@ -91,6 +92,24 @@ class Expression:
         from ad_core.evaluate import evaluate_derivative_batch
 
         return evaluate_derivative_batch(self, arg, values)
+
+    def derivative_sparse(self, /, arg: str, **values: ArrayLike) -> csr_array:
+        """The Jacobian `(n_out, n_arg)` as a scipy sparse array of its structural nonzeros.
+
+        Its cost grows with their number, not with the Jacobian's size. Needs scipy.
+        """
+        from ad_core.sparse import derivative_sparse
+
+        return derivative_sparse(self, arg, values)
+
+    def sparsity(self, /, arg: str, **sizes: int) -> NDArray[np.bool_]:
+        """Which entries of `d self / d arg` may be nonzero: a boolean array `(n_out, n_arg)`.
+
+        Sizes of variables that were declared without one are given by keyword.
+        """
+        from ad_core.sparse import sparsity
+
+        return sparsity(self, arg, sizes)
 
     # ----------------------------------------------------------------------------- the graph
 

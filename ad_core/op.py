@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
+import numpy as np
+
 from ad_core.errors import wrong_count, wrong_size
 from ad_core.expr import ADFunctionCall, Constant, Expression, ExpressionLike, as_expression
 from ad_core.interface import ADFunctionInterface
 from ad_core.namespace import Kernel, Namespace
+from ad_core.pattern import Dependence, Pattern, dense, unite
 
 Size: TypeAlias = "int | None"
 Partial: TypeAlias = "Callable[..., Expression | None]"
@@ -85,6 +88,10 @@ class Op(Graphed):
         """The cotangent of each argument that is `needed`; None stands for zero."""
         raise NotImplementedError(f"{self}: no vjp rule")
 
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        """Which inputs each of the `size` entries may depend on: all of them, unless overridden."""
+        return dense(args, size)
+
 
 class Elementwise(Op):
     """A primitive that acts entry by entry, scalars broadcasting against vectors.
@@ -93,10 +100,17 @@ class Elementwise(Op):
     value, both products and broadcasting follow from it.
     """
 
-    def __init__(self, name: str, partials: Sequence[Partial], symbol: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        partials: Sequence[Partial],
+        symbol: str | None = None,
+        vanishing: bool = False,
+    ) -> None:
         self.name = name
         self.symbol = symbol
         self._partials = tuple(partials)
+        self._vanishing = vanishing
 
     def __reduce__(self) -> tuple[Any, ...]:
         from ad_core.ops.elementwise import by_name
@@ -136,16 +150,39 @@ class Elementwise(Op):
             gradients.append(None if slope is None else gather(product(slope, cotangent), arg.size))
         return gradients
 
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        sloped = [a for a, p in zip(args, self._partials, strict=True) if p is not flat]
+        result = unite([a.pattern for a in sloped], size, args[0].pattern.columns)
+        if self._vanishing:
+            for factor in args:
+                result = result.kept(np.broadcast_to(factor.nonzero, (size,)))
+        return result
+
 
 @overload
 def elementwise(name: str, x: UnaryPartial, /) -> Elementwise: ...
 @overload
 def elementwise(
-    name: str, x: BinaryPartial, y: BinaryPartial, /, *, symbol: str | None = None
+    name: str,
+    x: BinaryPartial,
+    y: BinaryPartial,
+    /,
+    *,
+    symbol: str | None = None,
+    vanishing: bool = False,
 ) -> Elementwise: ...
-def elementwise(name: str, /, *partials: Partial, symbol: str | None = None) -> Elementwise:
-    """Declare an elementwise primitive; its kernel is the namespace function of the same name."""
-    return Elementwise(name, partials, symbol)
+def elementwise(
+    name: str, /, *partials: Partial, symbol: str | None = None, vanishing: bool = False
+) -> Elementwise:
+    """Declare an elementwise primitive; its kernel is the namespace function of the same name.
+
+    `symbol` is its infix operator, and `vanishing` tells that a zero factor makes the result zero.
+    """
+    return Elementwise(name, partials, symbol, vanishing)
+
+
+def flat(*_: Expression) -> None:
+    """The partial of a function that is constant between its steps."""
 
 
 class Composite(Graphed):

@@ -1,8 +1,9 @@
 """Choices: `cond`, `cond3`, and the smaller and larger of values.
 
-A derivative follows the chosen branch alone: tangents are selected, never multiplied by 0, so an
-infinite derivative in the branch not taken does no harm. At a tie, `minimum` and `maximum` follow
-their first argument, as CasADi's `fmin` and `fmax` do.
+A derivative follows the chosen branch alone. Forward, tangents are selected, so an infinite slope
+in the branch not taken does no harm; in reverse, that branch is given a zero cotangent, and 0 times
+an infinite slope is nan, as in torch and JAX: keep its argument finite by a `cond` inside. At a
+tie, `minimum` and `maximum` follow their first argument, as CasADi's `fmin` and `fmax` do.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ad_core.namespace import Kernel, Namespace
 from ad_core.op import Composite, Op, Size, broadcast_size, call, gather, spread
 from ad_core.ops.elementwise import less_equal
 from ad_core.ops.structure import stack
+from ad_core.pattern import Dependence, Pattern, unite
 
 
 class Select(Op):
@@ -61,6 +63,9 @@ class Select(Op):
             gradients.append(gather(call(self, args[0], *picked), arg.size) if wanted else None)
         return gradients
 
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        return unite([a.pattern for a in args[1:]], size, args[0].pattern.columns)
+
 
 class Extremum(Op):
     """The smaller or larger of two values, by entry; nan if either is."""
@@ -99,6 +104,9 @@ class Extremum(Op):
         needed: Sequence[bool],
     ) -> Sequence[Expression | None]:
         return cond.vjp_rule(self._as_choice(args), out, cotangent, (False, *needed))[1:]
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        return unite([a.pattern for a in args], size, args[0].pattern.columns)
 
 
 class Extremes(Composite):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ad_core.expr import Constant, Expression
-from ad_core.op import Elementwise, elementwise, is_scalar_constant
+from ad_core.op import Elementwise, elementwise, flat, is_scalar_constant
 
 
 def _one(*_: Expression) -> Expression:
@@ -18,10 +18,6 @@ def _one(*_: Expression) -> Expression:
 
 def _minus_one(*_: Expression) -> Expression:
     return Constant(-1.0)
-
-
-def _zero(*_: Expression) -> None:
-    return None
 
 
 def _pow_base(x: Expression, y: Expression, out: Expression) -> Expression | None:
@@ -48,15 +44,15 @@ def _squared_radius(y: Expression, x: Expression) -> Expression:
 
 add = elementwise("add", _one, _one, symbol="+")
 sub = elementwise("sub", _one, _minus_one, symbol="-")
-mul = elementwise("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*")
+mul = elementwise("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*", vanishing=True)
 div = elementwise("div", lambda x, y, out: 1.0 / y, lambda x, y, out: -(out / y), symbol="/")
 pow_ = elementwise("pow", _pow_base, _pow_exponent, symbol="**")
 mod = elementwise("mod", _one, lambda x, y, out: -floor(x / y), symbol="%")
 neg = elementwise("neg", _minus_one)
 abs_ = elementwise("abs", lambda x, out: sign(x))
-sign = elementwise("sign", _zero)
-floor = elementwise("floor", _zero)
-ceil = elementwise("ceil", _zero)
+sign = elementwise("sign", flat)
+floor = elementwise("floor", flat)
+ceil = elementwise("ceil", flat)
 
 sqrt = elementwise("sqrt", lambda x, out: 0.5 / out)
 exp = elementwise("exp", lambda x, out: out)
@@ -82,9 +78,9 @@ asinh = elementwise("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
 acosh = elementwise("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
 atanh = elementwise("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
 
-less = elementwise("less", _zero, _zero)
-less_equal = elementwise("less_equal", _zero, _zero)
-equal = elementwise("equal", _zero, _zero)
+less = elementwise("less", flat, flat)
+less_equal = elementwise("less_equal", flat, flat)
+equal = elementwise("equal", flat, flat)
 
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op

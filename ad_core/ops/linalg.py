@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ad_core.expr import ADFunctionCall, Expression
 from ad_core.namespace import Kernel, Namespace, Value
 from ad_core.op import Op
 from ad_core.ops.structure import Take
+from ad_core.pattern import Dependence, Pattern
 
 
 class MatMul(Op):
@@ -64,6 +67,20 @@ class MatMul(Op):
         grad_a = MatMul(m, n, k)(cotangent, transpose(b, k, n)) if needed[0] else None
         grad_b = MatMul(k, m, n)(transpose(a, m, k), cotangent) if needed[1] else None
         return [grad_a, grad_b]
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        """`C_ij` depends on `A_il` where `B_lj` may be nonzero, and on `B_lj` where `A_il` may."""
+        m, k, n = self.m, self.k, self.n
+        a, b = args
+        result = Pattern.none(size, a.pattern.columns)
+        of_a, of_b = np.arange(m * k).reshape(m, k), np.arange(k * n).reshape(k, n)
+        keep_a, keep_b = a.nonzero.reshape(m, k), b.nonzero.reshape(k, n)
+        for i in range(k):
+            both = (keep_a[:, i, None] & keep_b[i]).reshape(-1)
+            left = a.pattern.take(np.repeat(of_a[:, i], n)).kept(both)
+            right = b.pattern.take(np.tile(of_b[i], m)).kept(both)
+            result = result.union(left).union(right)
+        return result
 
 
 class Solve(Op):

@@ -16,6 +16,7 @@ from ad_core.errors import unknown_size, wrong_size
 from ad_core.expr import ADFunctionCall, Constant, Expression, ExpressionLike, Index, as_expression
 from ad_core.namespace import Indices, Kernel, Namespace
 from ad_core.op import Composite, Op, Size, spread
+from ad_core.pattern import Dependence, Pattern
 
 
 class Linear(Op):
@@ -88,6 +89,9 @@ class Broadcast(Linear):
     def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
         return total(cotangent)
 
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        return args[0].pattern.stretched(size)
+
 
 class Take(Linear):
     """The entries at constant indices; `scalar` when one plain integer was asked for."""
@@ -113,6 +117,9 @@ class Take(Linear):
             raise unknown_size("take", "x")
         return Scatter(self.indices, arg.size)(cotangent)
 
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        return args[0].pattern.take(self.indices)
+
 
 class Scatter(Linear):
     """A vector of zeros to which each entry of `x` is added at its constant index."""
@@ -135,6 +142,9 @@ class Scatter(Linear):
 
     def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
         return Take(self.indices)(cotangent)
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        return args[0].pattern.moved(self.indices, size)
 
 
 class Stack(Op):
@@ -190,6 +200,15 @@ class Stack(Op):
             gradients.append(Take(tuple(range(start, stop)))(cotangent) if wanted else None)
             start = stop
         return gradients
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        result = Pattern.none(size, args[0].pattern.columns)
+        start = 0
+        for arg in args:
+            rows = np.arange(start, start + arg.pattern.rows)
+            result = result.union(arg.pattern.moved(rows, size))
+            start += arg.pattern.rows
+        return result
 
 
 class GetItem(Composite):
