@@ -21,6 +21,7 @@ from bridges.pytorch.operator import register
 from bridges.pytorch.recorded import PLAIN, Tensors, apply_operator, broadcast
 from bridges.pytorch.stages import Stage
 from bridges.pytorch.straight_line import straight_line
+from bridges.pytorch.tracing import exporting, transforms
 
 Engine = Literal["auto", "kernel", "torch"]
 
@@ -50,11 +51,10 @@ class Block:
             return self.straight(inputs, constants)
         first = inputs[0]
         compiling = torch.compiler.is_compiling()
+        if compiling and (exporting() or transforms()):
+            return self.straight(inputs, constants)
         kernel = first.dtype in KERNEL_DTYPES and first.is_cpu
-        if compiling:
-            kernel = kernel and not _exporting()
-        else:
-            kernel = kernel and all(type(x) in PLAIN for x in inputs)
+        kernel = kernel and (compiling or all(type(x) in PLAIN for x in inputs))
         if engine == "kernel":
             if not kernel:
                 raise ValueError(
@@ -86,12 +86,6 @@ class Block:
             symbolic="SX",
         )
         return casadi_to_kernel(program, KERNEL_DTYPES[dtype])
-
-
-def _exporting() -> bool:
-    """Whether a portable program is wanted: it must run where this package is not."""
-    asked = getattr(torch.compiler, "is_exporting", None)
-    return asked is not None and asked()
 
 
 def _key(source: str, tape: Tape) -> str:

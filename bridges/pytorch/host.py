@@ -26,6 +26,7 @@ class HostCall:
     def __init__(self, stage: Stage) -> None:
         (call,) = stage.roots
         assert isinstance(call, ADFunctionCall)
+        self.title = str(call.func)
         self.key = f"host-{uuid4().hex}"
         self._stage, self._call = stage, call
         size = call.size or 0

@@ -16,7 +16,9 @@ from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
+from bridges.pytorch.legacy_vmap import call_mapped
 from bridges.pytorch.recorded import Program, mapped_first
 
 _programs: WeakValueDictionary[str, Program] = WeakValueDictionary()
@@ -43,13 +45,23 @@ def find(key: str) -> Program:
 @torch.library.custom_op("robograd::call_program", mutates_args=())
 def call_program(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
     """The outputs of the program `key` for tensors `(*batch, n_i)`."""
+    _refuse_forward_mode(key)
     return find(key).call_torch(inputs)
 
 
 @call_program.register_fake
 def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
+    _refuse_forward_mode(key)
     batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
     return [inputs[0].new_empty((*batch, size)) for size in find(key).sizes_out]
+
+
+def _refuse_forward_mode(key: str) -> None:
+    """Torch drops the tangents of an operator like this one without a word; here it is an error."""
+    if forward_ad._current_level >= 0:  # pyright: ignore[reportPrivateUsage]
+        raise NotImplementedError(
+            f"robograd::call_program({key}) has no forward mode; do not compile what is inside it"
+        )
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -73,3 +85,8 @@ def _(
 ) -> tuple[list[Tensor], list[int]]:
     outputs = call_program(list(mapped_first(inputs, in_dims[0])), key)
     return outputs, [0] * len(outputs)
+
+
+@torch.library.impl("robograd::call_program", "Batched")
+def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
+    return call_mapped(lambda plain: call_program(list(plain), key), inputs)
