@@ -1,0 +1,144 @@
+"""Every function of so3 and se3 on every engine: values, Jacobians and second derivatives."""
+
+import inspect
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from backends import ENGINES, compute
+
+import ad_core as ad
+from ad_core.derive import jvp_graph, vjp_graph
+from ad_core.lower import fix_sizes
+from bridges.casadi import ad_to_casadi
+from bridges.kernel import ad_to_kernel
+from bridges.pytorch import ad_to_torch
+from robotics_ad import se3, so3
+
+ANGLES = (0.0, 1e-9, 0.4, np.pi / 2.0 - 1e-7)
+LONG = ("so3.geodesic_mean", "so3.project")
+NAMED = {
+    str(f): f for module in (so3, se3) for f in vars(module).values() if isinstance(f, ad.Composite)
+}
+
+
+def rotation(angle: float) -> np.ndarray:
+    axis = np.array([2.0, -1.0, 2.0]) / 3.0
+    return so3.from_axis_angle(axis, angle).eval()
+
+
+def argument(function: ad.Composite, arg: int, angle: float) -> np.ndarray:
+    """A sensible value for an argument, by its size and name."""
+    name, size = function.argname(arg), function.n_in(arg)
+    if name in {"twist", "wrench"}:
+        return np.array([2.0, -1.0, 2.0, 0.3, 0.6, -0.9]) / 3.0 * max(angle, 0.1)
+    if name == "rows" and size == 16:
+        return se3.homogeneous([*rotation(angle), 1.0, 2.0, 3.0]).eval()
+    if size == 12:
+        return np.array([*rotation(angle * (1 + arg)), 0.3, -0.2, 0.7 + arg])
+    if size == 9:
+        return rotation(angle * (1 + arg))
+    if size == 4:
+        return so3.quaternion(rotation(angle * (1 + arg))).eval()
+    if size == 6:
+        return np.array([1.0, 0.2, -0.3, 0.1, 0.9, 0.4])
+    if size == 3 and name in ("a", "b", "v", "axis"):
+        v = np.array([0.6, 0.48 * (1 - arg), 0.64])
+        return v / np.linalg.norm(v)
+    if size == 3:
+        return angle * np.array([2.0, -1.0, 2.0]) / 3.0
+    return np.array([0.7])
+
+
+def products(
+    function: ad.Composite, title: str, angle: float, values: dict[str, np.ndarray], order: int
+) -> list[ad.Expression]:
+    """f, c^T J by argument, and the change of these along s, with variables named by `title`."""
+    count = 2 if function.n_args() < 0 else function.n_args()
+    tag = title.replace(".", "_")
+    names = [f"{tag}_x{i}" for i in range(count)]
+    for i, name in enumerate(names):
+        values[name] = argument(function, i, angle)
+        values[f"{name}_s"] = np.cos(np.arange(values[name].size) + i)
+    values[f"{tag}_c"] = np.sin(1.0 + np.arange(function.n_out()))
+    call = function(*(ad.var(name, values[name].size) for name in names))
+    (f,) = fix_sizes([call], {})
+    cotangent = ad.var(f"{tag}_c", function.n_out())
+    gradients = list(vjp_graph([f], [cotangent], names).values())
+    along = {name: ad.var(f"{name}_s", values[name].size) for name in names}
+    changes = jvp_graph(gradients, along) if order == 2 else []
+    return [f, *gradients, *changes]
+
+
+@cache
+def every_function(
+    angle: float, order: int
+) -> tuple[list[str], list[ad.Expression], dict[str, np.ndarray]]:
+    """Titles, expressions and values; Jacobians, being derivatives, to first order only."""
+    titles: list[str] = []
+    roots: list[ad.Expression] = []
+    values: dict[str, np.ndarray] = {}
+    for title, function in NAMED.items():
+        if function.n_args() != 0 and title not in LONG:
+            more = products(function, title, angle, values, 1 if "jacobian" in title else order)
+            roots += more
+            titles += [title] * len(more)
+    return titles, roots, values
+
+
+@cache
+def expected_values(angle: float, order: int) -> list[np.ndarray]:
+    """What numpy's interpreter, the reference, gives."""
+    _, roots, values = every_function(angle, order)
+    return compute("numpy", roots, values)
+
+
+def built(engine: str, roots: list[ad.Expression], sizes: dict[str, int]):
+    """One program for all the expressions, as a function of arrays in the order of `sizes`."""
+    names = list(sizes)
+    if engine in ("SX", "MX"):
+        function = ad_to_casadi(tuple(roots), names, sizes=sizes, symbolic=engine)
+        return lambda arrays: [np.array(r.full()).reshape(-1) for r in function.call(arrays)]
+    if engine == "torch":
+        module = ad_to_torch(tuple(roots), names, sizes=sizes, engine="torch")
+        return lambda arrays: [r.numpy() for r in module(*map(torch.from_numpy, arrays))]
+    kernel = ad_to_kernel(tuple(roots), names, sizes=sizes)
+    return lambda arrays: list(kernel(*arrays))
+
+
+def test_the_table_holds_every_function():
+    aliases = {"exp", "log", "moment"}
+    expected = {f"so3.{name}" for name in so3.__all__ if name not in {"SIZE", *aliases}}
+    expected |= {f"se3.{name}" for name in se3.__all__ if name != "SIZE"}
+    assert set(NAMED) == expected
+    assert all(inspect.getdoc(function) for function in NAMED.values())
+    assert so3.exp is so3.from_rotation_vector
+    assert so3.log is so3.moment is so3.rotation_vector
+
+
+@pytest.mark.parametrize("engine", ["SX", "MX", "torch", "kernel"])
+def test_engines_agree_at_every_angle(engine):
+    order = 1 if engine == "kernel" else 2  # a kernel's own derivatives come from CasADi's
+    _, roots, values = every_function(0.0, order)
+    run = built(engine, roots, {name: value.size for name, value in values.items()})
+    for angle in ANGLES:
+        titles, _, values = every_function(angle, order)
+        expected = expected_values(angle, order)
+        ours = run(list(values.values()))
+        for title, got, numpys in zip(titles, ours, expected, strict=True):
+            assert np.isfinite(numpys).all(), title
+            scale = max(1.0, float(np.abs(numpys).max(initial=0.0)))
+            np.testing.assert_allclose(got, numpys, atol=1e-9 * scale, err_msg=title)
+
+
+@pytest.mark.parametrize("title", LONG)
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_engines_agree_on_iterations(engine, title):
+    values: dict[str, np.ndarray] = {}
+    roots = products(NAMED[title], title, 0.4, values, 1)[:2]
+    present = {name for root in roots for name in root.terminals()}
+    inputs = {name: value for name, value in values.items() if name in present}
+    ours, numpys = (compute(kind, roots, inputs) for kind in (engine, "numpy"))
+    for got, expected in zip(ours, numpys, strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-11)
