@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +31,7 @@ from ad_core.lower import SizeProbe, fix_sizes, make_tape
 from ad_core.program import Program, scalar_flags
 
 CACHE_SIZE = 512
+ONE = cast("Array", np.float64(1.0))
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 Built = tuple[Program, Any]
 
@@ -65,8 +66,8 @@ def bind(values: Mapping[str, ArrayLike]) -> tuple[dict[str, Array], Shapes]:
 
 
 def vectors(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Scalars as vectors of one entry, which is what programs take."""
-    return {name: a if a.ndim else a.reshape(1) for name, a in arrays.items()}
+    """Values of one entry as numpy scalars, which programs are fastest on."""
+    return {n: a if a.size != 1 else a[()] if a.ndim == 0 else a[0] for n, a in arrays.items()}
 
 
 def check_names(roots: Sequence[Expression], given: Mapping[str, object]) -> dict[str, int | None]:
@@ -124,7 +125,8 @@ def evaluate(roots: Sequence[Expression], values: Mapping[str, ArrayLike]) -> li
     program, flags = cached(roots, ("eval", shapes), build)
     results = program.run(vectors(arrays))
     return [
-        float(v[0]) if scalar else np.array(v) for v, scalar in zip(results, flags, strict=True)
+        v.item() if scalar else np.array(v).reshape(-1)
+        for v, scalar in zip(results, flags, strict=True)
     ]
 
 
@@ -191,28 +193,36 @@ def _run_derivatives(
     plans, basis = built
     unit = (1,) * len(batch)
     bound = dict(vectors)
+    all_single = not batch and all(size == 1 for size, _, _ in basis.values())
     for name, (size, axis, orders) in basis.items():
         axes = [1] * orders
         axes[axis] = size
-        bound[name] = np.eye(size).reshape(*axes, *unit, size)
-    tensors: list[Array] = []
-    for value, (reverse, shape) in zip(program.run(bound), plans, strict=True):
-        n_out, *dims = shape
-        if reverse:  # axes: out, args[1:], batch, args[0]
-            whole = np.broadcast_to(value, (n_out, *dims[1:], *batch, dims[0]))
-            ordered = np.moveaxis(whole, -1, 1)
-        else:  # axes: args, batch, out
-            whole = np.broadcast_to(value, (*dims, *batch, n_out))
-            ordered = np.moveaxis(whole, -1, 0)
-        tensors.append(np.array(_batch_first(ordered, len(shape), len(batch))))
-    return tensors
+        # one direction of one entry needs no axis of its own
+        bound[name] = ONE if all_single else np.eye(size).reshape(*axes, *unit, size)
+    return [
+        _ordered(value, reverse, shape, batch)
+        for value, (reverse, shape) in zip(program.run(bound), plans, strict=True)
+    ]
 
 
-def _batch_first(tensor: Array, order: int, batch: int) -> Array:
-    """Move the batch axes before the tensor's own; they stand last, as the program leaves them."""
-    if not batch:
-        return tensor
-    return np.moveaxis(tensor, range(order, order + batch), range(batch))
+def _ordered(value: Array, reverse: bool, shape: tuple[int, ...], batch: tuple[int, ...]) -> Array:
+    """A derivative tensor `(*batch, *shape)` from what a program leaves, perhaps unstretched.
+
+    The program's axes are `(out, args[1:], batch, args[0])` in reverse and `(args, batch, out)`
+    forward.
+    """
+    if value.ndim == 0:
+        return np.full((*batch, *shape), value)
+    n_out, *dims = shape
+    if reverse:
+        whole = np.broadcast_to(value, (n_out, *dims[1:], *batch, dims[0]))
+        ordered = np.moveaxis(whole, -1, 1)
+    else:
+        whole = np.broadcast_to(value, (*dims, *batch, n_out))
+        ordered = np.moveaxis(whole, -1, 0)
+    if batch:
+        ordered = np.moveaxis(ordered, range(-len(batch), 0), range(len(batch)))
+    return np.array(ordered)
 
 
 def evaluate_batch(root: Expression, values: Mapping[str, ArrayLike]) -> Array:

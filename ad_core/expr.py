@@ -308,6 +308,8 @@ def as_expression(value: ExpressionLike) -> Expression:
 
 def as_value(value: object, name: str, size: int | None = None) -> Array:
     """A float64 array of at most one axis; ints are promoted, anything but numbers is refused."""
+    if type(value) is float and size is None:
+        return cast("Array", np.float64(value))
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         array = cast("Array", value)
     else:

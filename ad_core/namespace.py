@@ -8,6 +8,7 @@ that hold a matrix row by row.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -77,10 +78,14 @@ class Namespace(Protocol):
 
 
 class NumpyNamespace:
-    """The reference engine: float64 arrays."""
+    """The reference engine: float64 arrays.
 
-    neg = np.negative
-    abs = np.absolute
+    A value of one entry without batch axes may also be a numpy scalar, on which Python's operators
+    are more than ten times faster than on an array.
+    """
+
+    neg = staticmethod(operator.neg)
+    abs = staticmethod(operator.abs)
     sign = np.sign
     floor = np.floor
     ceil = np.ceil
@@ -101,18 +106,22 @@ class NumpyNamespace:
     asinh = np.arcsinh
     acosh = np.arccosh
     atanh = np.arctanh
-    add = np.add
-    sub = np.subtract
-    mul = np.multiply
-    div = np.divide
-    pow = np.power
-    mod = np.mod
+    add = staticmethod(operator.add)
+    sub = staticmethod(operator.sub)
+    mul = staticmethod(operator.mul)
+    mod = staticmethod(operator.mod)
     atan2 = np.arctan2
     minimum = np.minimum
     maximum = np.maximum
 
+    def div(self, x: Value, y: Value) -> Value:
+        return x / y
+
+    def pow(self, x: Value, y: Value) -> Value:
+        return x**y
+
     def constant(self, value: NDArray[np.float64]) -> Value:
-        return np.atleast_1d(value)
+        return value.reshape(-1)[0] if value.size == 1 else value
 
     def less(self, x: Value, y: Value) -> Value:
         return np.less(x, y).astype(np.float64)
@@ -124,26 +133,35 @@ class NumpyNamespace:
         return np.equal(x, y).astype(np.float64)
 
     def cond(self, pred: Value, pos: Value, neg: Value) -> Value:
+        if pred.ndim == pos.ndim == neg.ndim == 0:
+            return pos if pred > 0.0 else neg
         return cast("Value", np.where(np.greater(pred, 0.0), pos, neg))
 
     def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
-        not_positive = cast("Value", np.where(np.equal(pred, 0.0), zero, neg))
+        if pred.ndim == zero.ndim == neg.ndim == 0:
+            not_positive = zero if pred == 0.0 else neg
+        else:
+            not_positive = cast("Value", np.where(np.equal(pred, 0.0), zero, neg))
         return self.cond(pred, pos, not_positive)
 
     def sum(self, x: Value) -> Value:
-        return np.add.reduce(x, axis=-1, keepdims=True)
+        return x if x.ndim == 0 else np.add.reduce(x, axis=-1, keepdims=x.ndim > 1)
 
     def broadcast(self, x: Value, size: int) -> Value:
         return np.broadcast_to(x, (*x.shape[:-1], size))
 
     def concat(self, values: Sequence[Value]) -> Value:
-        if all(v.ndim == 1 for v in values):
-            return np.concatenate(values)
-        batch = np.broadcast_shapes(*(v.shape[:-1] for v in values))
-        return np.concatenate([np.broadcast_to(v, (*batch, v.shape[-1])) for v in values], axis=-1)
+        most = max(v.ndim for v in values)
+        if most == 0:
+            return np.array(values)
+        parts = [v if v.ndim else v.reshape(1) for v in values]
+        if most > 1:
+            batch = np.broadcast_shapes(*(v.shape[:-1] for v in parts))
+            parts = [np.broadcast_to(v, (*batch, v.shape[-1])) for v in parts]
+        return np.concatenate(parts, axis=-1)
 
     def take(self, x: Value, indices: Indices) -> Value:
-        return x.take(indices, axis=-1)
+        return x.reshape(1).take(indices) if x.ndim == 0 else x.take(indices, axis=-1)
 
     def scatter(self, x: Value, indices: Indices, size: int) -> Value:
         out = np.zeros((*x.shape[:-1], size))
@@ -155,9 +173,9 @@ class NumpyNamespace:
         return out
 
     def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
-        if a.ndim == 1 and n == 1:  # one matrix for the whole batch: a single product
-            return b @ a.reshape(m, k).T
-        if b.ndim == 1:
+        if a.ndim <= 1 and n == 1:  # one matrix for the whole batch: a single product
+            return b.reshape(*b.shape[:-1], k) @ a.reshape(m, k).T
+        if b.ndim <= 1:
             rows = a.reshape(*a.shape[:-1], m, k) @ b.reshape(k, n)
             return rows.reshape(*a.shape[:-1], m * n)
         out = a.reshape(*a.shape[:-1], m, k) @ b.reshape(*b.shape[:-1], k, n)

@@ -36,7 +36,7 @@ def simplify_call(node: ADFunctionCall, args: Args) -> Expression:
 def _fold(func: Op, args: Args) -> Expression:
     values = [a.value for a in args if isinstance(a, Constant)]
     with np.errstate(all="ignore"):
-        result = func.bind(NUMPY)(*(np.atleast_1d(v) for v in values))
+        result = np.atleast_1d(func.bind(NUMPY)(*(np.atleast_1d(v) for v in values)))
     scalar = func.gives_scalar([v.ndim == 0 for v in values])
     return Constant(result[0] if scalar else result)
 
