@@ -12,7 +12,7 @@ from bridges.kernel.driver import driver_text, types_text
 from bridges.kernel.parts import Layout, Part, Store, lay_out
 from bridges.kernel.program import Program
 from bridges.kernel.target import Target
-from bridges.kernel.transpose import split_columns, transpose_text
+from bridges.kernel.transpose import split_columns, suffix, transpose_text
 from bridges.kernel.vector_math import math_text
 
 # Operators, over operands of which at least one is a vector.
@@ -192,14 +192,14 @@ class _PartWriter:
         self._loaded.update((i, j) for j in range(first, first + width))
         pointers = ", ".join(f"&{name}" for name in names)
         self._lines.append(f"vec {', '.join(names)};")
-        self._lines.append(f"load_{width}(x{i} + {first}, {n}, {pointers});")
+        self._lines.append(f"load_{suffix(width, n)}(x{i} + {first}, {n}, {pointers});")
 
     def _store_ready(self, position: int) -> None:
         for store in self._part.stores.get(position, ()):
             values = ["splat(0)" if k is None else self._vector(k) for k in store.values]
             width, n = len(values), len(self._program.outputs[store.output])
             target = f"y{store.output} + {store.first}"
-            self._lines.append(f"store_{width}({target}, {n}, {', '.join(values)});")
+            self._lines.append(f"store_{suffix(width, n)}({target}, {n}, {', '.join(values)});")
 
     def _is_mask(self, k: int) -> bool:
         op = self._program.instructions[k].op

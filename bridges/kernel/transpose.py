@@ -34,6 +34,11 @@ def split_columns(n: int, target: Target) -> list[tuple[int, int]]:
     return chunks
 
 
+def suffix(width: int, n: int) -> str:
+    """Which `load_` and `store_` moves `width` columns of rows of `n` numbers."""
+    return "line" if n == 1 else str(width)
+
+
 def transpose_text(target: Target) -> str:
     """C text of every `load_w` and `store_w`."""
     text = [_SCALAR]
@@ -139,4 +144,8 @@ INLINE void load_1(const real *x, word n, vec *c0)
 INLINE void store_1(real *y, word n, vec c0)
 {
     for (int k = 0; k < LANES; k++) y[k * n] = c0[k];
-}"""
+}
+/* The same for rows of one number. */
+typedef real line __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+INLINE void load_line(const real *x, word n, vec *c0) { *c0 = *(const line *)x; }
+INLINE void store_line(real *y, word n, vec c0) { *(line *)y = c0; }"""

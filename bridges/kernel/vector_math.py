@@ -15,19 +15,26 @@ _FILES: dict[str, tuple[str, ...]] = {
     "sin": ("sincos",),
     "cos": ("sincos",),
     "sincos": ("sincos",),
+    "tan": ("wide", "tan"),
+    "asin": ("wide", "asin"),
+    "acos": ("wide", "asin"),
+    "atan": ("wide", "atan"),
+    "atan2": ("wide", "atan"),
+    "exp": ("wide", "exp"),
+    "expm1": ("wide", "exp"),
+    "log": ("wide", "log"),
+    "log1p": ("wide", "log"),
+    "sinh": ("wide", "exp", "sinh"),
+    "cosh": ("wide", "exp", "sinh"),
+    "tanh": ("wide", "exp", "sinh"),
+    "asinh": ("wide", "log", "asinh"),
+    "acosh": ("wide", "log", "asinh"),
+    "atanh": ("wide", "log", "asinh"),
     "erfinv": ("lanewise", "erfinv"),
 }
 
 # Operations that go lane by lane to the C library's function of their name, by arity.
-_LANEWISE = {
-    name: arity
-    for arity, names in (
-        (1, ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")),
-        (1, ("exp", "log", "expm1", "log1p", "erf")),
-        (2, ("pow", "atan2", "fmod", "remainder", "hypot")),
-    )
-    for name in names
-}
+_LANEWISE = {"erf": 1, "pow": 2, "fmod": 2, "remainder": 2, "hypot": 2}
 
 
 def math_text(operations: Iterable[str]) -> str:
