@@ -35,6 +35,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="what is measured; cpu for a machine that is not idle (default: %(default)s)",
+    )
     parser.add_argument("--quick", action="store_true", help="small batches, one round: a check")
     parser.add_argument("--list", action="store_true", help="list the rows")
     return parser

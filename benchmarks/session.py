@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -15,6 +16,7 @@ from benchmarks.report import as_json, count_text, machine, outcome_text
 from benchmarks.robots import robot
 from benchmarks.run import DisagreementError, Outcome, run_quick, run_row
 from benchmarks.table import ROWS
+from benchmarks.timing import CLOCKS, FULL
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(f"{row.name:<24}{row.what}" for row in rows))
         return 0
     torch.set_num_threads(arguments.threads)
+    effort = replace(FULL, clock=CLOCKS[arguments.clock])
     about = machine()
     print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     outcomes: list[Outcome] = []
@@ -38,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
                 counts.append((row, row.ours(robot(row.robot))))
                 text = count_text(*counts[-1])
             else:
-                outcomes.append(run_quick(row) if arguments.quick else run_row(row))
+                outcomes.append(run_quick(row) if arguments.quick else run_row(row, effort))
                 text = outcome_text(outcomes[-1])
         except (DisagreementError, ImportError) as error:
             text = f"{row.name}: not run: {error}"
@@ -47,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(as_json(about, outcomes, counts), indent=1) + "\n")
     if arguments.plot and outcomes:
-        plot(outcomes, arguments.plot, f"{about['processor']}, {arguments.threads} thread(s)")
+        settings = f"{arguments.threads} thread(s), {arguments.clock} time"
+        plot(outcomes, arguments.plot, f"{about['processor']}, {settings}")
     return 1 if failed else 0
 
 

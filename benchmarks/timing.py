@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -20,13 +21,19 @@ class Effort:
         turn: seconds that one contender's turn lasts at least; short calls are repeated.
         row: seconds that all turns of a row may take together, as far as `fewest` allows.
         fewest, most: bounds on the number of rounds.
+        clock: gives seconds; see `CLOCKS`.
     """
 
     turn: float
     row: float
     fewest: int
     most: int
+    clock: Callable[[], float] = time.perf_counter
 
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+"""Time as a user waits for it; time of this process's threads, which others on a busy machine do
+not lengthen as much."""
 
 FULL = Effort(turn=0.03, row=20.0, fewest=7, most=41)
 QUICK = Effort(turn=0.0, row=0.0, fewest=1, most=1)
@@ -37,7 +44,7 @@ def measure(calls: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str,
 
     The calls have been made at least once before, so that they are warm.
     """
-    timers = {name: Timer(call) for name, call in calls.items()}
+    timers = {name: Timer(call, timer=effort.clock) for name, call in calls.items()}
     repeats = {name: _repeats(timer, effort.turn) for name, timer in timers.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     gc.collect()
