@@ -27,7 +27,7 @@ OPERATORS = {
     "twice": "{0} + {0}",
 }
 # Operations whose result is a mask: all bits set where true.
-_COMPARISONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
+COMPARISONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 _LOGIC = {"not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}"}
 
 
@@ -130,9 +130,9 @@ class _PartWriter:
             return
         if k in self._layout.pairs:
             self._sincos(k)
-        elif op in _COMPARISONS:
+        elif op in COMPARISONS:
             a, b = self._operands(args)
-            self._define_mask(k, f"(ivec)({a} {_COMPARISONS[op]} {b})")
+            self._define_mask(k, f"(ivec)({a} {COMPARISONS[op]} {b})")
         elif op in _LOGIC:
             self._define_mask(k, _LOGIC[op].format(*map(self._mask, args)))
         elif op == "if_else_zero":
@@ -203,7 +203,7 @@ class _PartWriter:
 
     def _is_mask(self, k: int) -> bool:
         op = self._program.instructions[k].op
-        return op in _COMPARISONS or op in _LOGIC
+        return op in COMPARISONS or op in _LOGIC
 
     def _mask(self, k: int) -> str:
         """A value as a mask: comparisons are masks already."""

@@ -25,6 +25,7 @@ from bridges.kernel.arrays import (
 from bridges.kernel.build import find_compiler, probe
 from bridges.kernel.cache import open_cache
 from bridges.kernel.emit_c import emit_c
+from bridges.kernel.emit_cuda import emit_cuda
 from bridges.kernel.errors import BuildError
 from bridges.kernel.fallback import CasadiEvaluator
 from bridges.kernel.native import NativeEvaluator, load_native
@@ -105,6 +106,11 @@ class Kernel:
         except BuildError:
             width = 64
         return emit_c(self.program, Target(self.dtype, width))
+
+    @property
+    def cuda_source(self) -> str:
+        """CUDA text of the same function: one thread a sample, entry `robograd_kernel`."""
+        return emit_cuda(self.program, self.dtype)
 
     @property
     def is_native(self) -> bool:

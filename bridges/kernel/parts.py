@@ -57,7 +57,7 @@ class Layout:
 
 def lay_out(program: Program, stores: Sequence[Store], weight: int = PART_WEIGHT) -> Layout:
     """Parts of at most about `weight`, with every store in the part that completes it."""
-    layout = Layout(tuple(_cut(program, weight)), 0, _find_pairs(program))
+    layout = Layout(tuple(_cut(program, weight)), 0, find_pairs(program))
     part_of = _part_numbers(layout.parts)
     for store in stores:
         positions = [layout.made_at(k) for k in store.values if k is not None]
@@ -78,7 +78,8 @@ def _cut(program: Program, weight: int) -> Iterator[Part]:
         yield Part(begin, len(program.instructions))
 
 
-def _find_pairs(program: Program) -> dict[int, tuple[int, int]]:
+def find_pairs(program: Program) -> dict[int, tuple[int, int]]:
+    """Positions of each sine and cosine of one angle, under both positions."""
     sines: dict[int, int] = {}
     cosines: dict[int, int] = {}
     for k, instruction in enumerate(program.instructions):

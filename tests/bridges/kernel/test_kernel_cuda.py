@@ -1,0 +1,95 @@
+"""The CUDA text: compiled by nvcc where there is one, and run on the host as C++."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import casadi as ca
+import numpy as np
+import pytest
+
+from bridges.kernel import Kernel, casadi_to_kernel
+from bridges.kernel.program import OPERATIONS, read_program
+
+# What CUDA's language adds to C++, for one thread that walks over all the samples.
+HOST = """
+#include <cmath>
+using namespace std;
+#define __device__
+#define __global__
+#define __forceinline__ inline
+#define __restrict__
+struct { int x; } const gridDim = {1}, blockDim = {1}, blockIdx = {0}, threadIdx = {0};
+static double erfinv(double x)
+{
+    double y = 0;
+    for (int k = 0; k < 60; k++) y -= (erf(y) - x) * 0.886226925452758 * exp(y * y);
+    return y;
+}
+"""
+
+
+def all_operations() -> ca.Function:
+    x, y, s = ca.SX.sym("x"), ca.SX.sym("y"), ca.SX.sym("s")
+    outputs = [
+        *(x + y, x - y, x * y, x / y, -x, 1 / x, x**2, 2 * x, ca.fmin(x, y), ca.fmax(x, y)),
+        *(x < y, x <= y, ca.if_else(x == y, s, x), ca.if_else(x != y, s, y)),
+        *(ca.logic_not(x), ca.logic_and(x, y), ca.logic_or(x < 0, y), ca.copysign(x, y)),
+        *(ca.fmod(x, y), ca.remainder(x, y), ca.sin(x), ca.cos(x), ca.tan(x), ca.cos(y)),
+        *(ca.asin(s), ca.acos(s), ca.atan(x), ca.atan2(x, y), ca.sinh(x), ca.cosh(x), ca.tanh(x)),
+        *(ca.asinh(x), ca.acosh(1 + x * x), ca.atanh(s), ca.exp(x), ca.log(x * x), ca.expm1(x)),
+        *(ca.log1p(x * x), ca.fabs(x) ** y, ca.hypot(x, y), ca.erf(x), ca.erfinv(s)),
+        *(ca.sqrt(ca.fabs(y)), ca.fabs(x), ca.sign(x), ca.floor(x), ca.ceil(x)),
+    ]
+    return ca.Function("f", [x, y, s], [ca.vertcat(*outputs), ca.vertcat(0, x)])
+
+
+def test_every_operation_is_tried() -> None:
+    program = read_program(all_operations())
+    assert {i.op for i in program.instructions} >= set(OPERATIONS)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_same_values_on_the_host(dtype: str, tmp_path: Path) -> None:
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    kernel = casadi_to_kernel(all_operations(), dtype)
+    text = tmp_path / "host.cpp"
+    text.write_text(HOST + kernel.cuda_source.replace("sincosf", "::sincosf"))
+    library = tmp_path / "host.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, text], check=True)
+    entry: Any = ctypes.CDLL(str(library))["robograd_kernel"]
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(30, 1)).astype(dtype) for _ in range(2)]
+    inputs.append(rng.uniform(-0.9, 0.9, (30, 1)).astype(dtype))
+    outputs = [np.zeros((30, *shape), dtype) for shape in kernel.output_shapes]
+    pointers = [ctypes.c_void_p(a.ctypes.data) for a in [*inputs, *outputs]]
+    entry(ctypes.c_longlong(30), *pointers)
+    rtol = 1e-13 if dtype == "float64" else 1e-4
+    for have, want in zip(outputs, kernel(*inputs), strict=True):
+        np.testing.assert_allclose(have, want, rtol=rtol, atol=rtol / 10)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_nvcc_compiles_it(dtype: str, arm: ca.Function, tmp_path: Path) -> None:
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("no nvcc")
+    kernels: list[Kernel] = [casadi_to_kernel(all_operations(), dtype), Kernel(arm, dtype).vjp()]
+    for number, kernel in enumerate(kernels):
+        text = tmp_path / f"kernel{number}.cu"
+        text.write_text(kernel.cuda_source)
+        output = tmp_path / f"kernel{number}.ptx"
+        ran = subprocess.run(
+            [nvcc, "-ptx", "-Werror", "all-warnings", "-o", output, text],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ".entry robograd_kernel" in output.read_text()
