@@ -14,6 +14,7 @@ import casadi
 from ad_core.expr import ADTerminal
 from ad_core.lower import Tape
 from ad_core.signature import Func, signature
+from bridges.casadi.compiled import compiled_function
 from bridges.casadi.errors import raise_callback_errors
 from bridges.casadi.host import Hosts
 from bridges.casadi.lowering import distinct, identifier, lower_tape
@@ -28,6 +29,8 @@ def ad_to_casadi(
     sizes: Mapping[str, int] | None = None,
     name: str | None = None,
     symbolic: Symbolic = "auto",
+    compiled: bool = False,
+    mapped: int | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> casadi.Function:
     """`func` as a `casadi.Function` of columns `(n_i, 1)`, one output column for each expression.
@@ -45,27 +48,47 @@ def ad_to_casadi(
         name: The function's name; made from `func` by default.
         symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`);
             `"auto"` takes `SX` unless there are users' functions.
-        options: Passed to `casadi.Function`.
+        compiled: Evaluate by native code: the value, the Jacobian and the Hessian of a Lagrangian
+            (second derivatives by way of a gradient). Needs a C compiler; without one, CasADi's own
+            evaluation, with a warning.
+        mapped: Evaluate this many stages a call: inputs and outputs have a column for each, and
+            Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions.
+        options: Passed to the constructor of the function.
 
     Raises:
-        ValueError: for names or sizes that misfit, or an unknown `symbolic`.
-        NotImplementedError: for `symbolic="SX"` where the graph holds a user's function.
+        ValueError: for names or sizes that misfit, an unknown `symbolic`, `mapped` below 1.
+        NotImplementedError: for `symbolic="SX"` or `compiled` where the graph holds a user's
+            function.
     """
     if symbolic not in get_args(Symbolic):
         choices = ", ".join(get_args(Symbolic))
         raise ValueError(f"symbolic is {symbolic!r}, expected one of {choices}")
+    if mapped is not None and mapped < 1:
+        raise ValueError(f"mapped is {mapped}, expected 1 or more")
     chosen = signature(func, terminals)
     tape = chosen.tape(sizes)
     title = identifier(name or chosen.title)
     outputs = ["out"] if chosen.single else [f"out_{i}" for i in range(len(chosen.roots))]
+    given = dict(options or {})
+    if compiled:
+        return compiled_function(_symbolic(tape, title, outputs, casadi.SX, {}), mapped or 1, given)
     if tape.opaque and symbolic != "SX":
-        return _hosted(tape, title, outputs, dict(options or {}))
-    symbol = casadi.MX if symbolic == "MX" else casadi.SX
+        function = _hosted(tape, title, outputs, given)
+    else:
+        symbol = casadi.MX if symbolic == "MX" else casadi.SX
+        function = _symbolic(tape, title, outputs, symbol, given)
+    return function if mapped is None else function.map(mapped)
+
+
+def _symbolic(
+    tape: Tape, name: str, outputs: list[str], symbol: type[Any], options: dict[str, Any]
+) -> casadi.Function:
+    """A function of primitives alone."""
     inputs, names = _inputs(tape, symbol)
     values = lower_tape(tape, inputs, symbol)
     if symbol is casadi.SX:
         values = casadi.cse(values)
-    return casadi.Function(title, inputs, values, names, outputs, dict(options or {}))
+    return casadi.Function(name, inputs, values, names, outputs, options)
 
 
 class HostedFunction(casadi.Function):

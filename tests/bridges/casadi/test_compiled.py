@@ -1,0 +1,119 @@
+"""Compiled functions: stages, threads, solvers, files, and life without a compiler."""
+
+import casadi as ca
+import numpy as np
+import pytest
+
+import ad_core as ad
+from ad_core import math as adm
+from bridges.casadi import ad_to_casadi
+
+N_X, N_U = 3, 2
+
+
+def graph():
+    """Two outputs of two inputs, with structural zeros in values and derivatives."""
+    x, u = ad.var("x", N_X), ad.var("u", N_U)
+    first = ad.stack(x[0] * x[1] * u[0], adm.sin(x[2]) * u[1], 0.0, adm.exp(x[0]))
+    return first, u * adm.cos(x[1])
+
+
+def derivatives(function, stages):
+    """Values and derivatives to second order over all stages, of matrices with a column each."""
+    x, u = ca.MX.sym("x", N_X, stages), ca.MX.sym("u", N_U, stages)
+    y = ca.vertcat(*(ca.vec(ca.densify(r)) for r in function(x, u)))
+    weights = np.linspace(0.5, 1.5, y.numel())
+    cost = ca.dot(weights, ca.sin(y))
+    both = [x, u]
+    outputs = [y, *(ca.jacobian(y, z) for z in both), *(ca.gradient(cost, z) for z in both)]
+    outputs += [ca.jacobian(ca.gradient(cost, a), b) for a in both for b in both]
+    outputs += [ca.jtimes(y, x, ca.DM.ones(N_X, stages) * 0.3)]
+    return ca.Function("derivatives", both, outputs)
+
+
+@pytest.mark.parametrize("stages", [1, 2, 7, 8, 11, 16])
+def test_stages_agree_with_casadis_map(stages):
+    mine = ad_to_casadi(graph(), compiled=True, mapped=stages)
+    truth = ad_to_casadi(graph(), mapped=stages)
+    rng = np.random.default_rng(stages)
+    at = rng.normal(size=(N_X, stages)), rng.normal(size=(N_U, stages))
+    got, expected = derivatives(mine, stages)(*at), derivatives(truth, stages)(*at)
+    for a, b in zip(got, expected, strict=True):
+        assert a.nnz() <= b.nnz()
+        np.testing.assert_allclose(a.full(), b.full(), rtol=0, atol=1e-14)
+
+
+def test_jacobian_and_hessian_are_block_diagonal():
+    f = ad_to_casadi(graph(), compiled=True, mapped=4)
+    one = ad_to_casadi(graph(), compiled=True)
+    assert f.jacobian().nnz_out(0) == 4 * one.jacobian().nnz_out(0)
+    curvature = f.reverse(1).jacobian()
+    assert curvature.nnz_out("jac_adj_x_x") == 4 * one.reverse(1).jacobian().nnz_out("jac_adj_x_x")
+    assert curvature.sparsity_out("jac_adj_x_x").is_subset(
+        ca.diagcat(*[ca.Sparsity.dense(N_X, N_X)] * 4)
+    )
+
+
+def test_an_input_may_be_left_out():
+    f = ad_to_casadi(graph(), compiled=True)
+    value = f(u=[1.0, 2.0])["out_1"]  # CasADi passes no memory for x = 0
+    assert value.full().ravel().tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("stages", [None, 3])
+def test_a_map_over_threads_is_right(stages):
+    f = ad_to_casadi(graph(), compiled=True, mapped=stages)
+    width = 6 * (stages or 1)
+    rng = np.random.default_rng(0)
+    at = rng.normal(size=(N_X, width)), rng.normal(size=(N_U, width))
+    expected = ad_to_casadi(graph()).map(width)(*at)
+    for a, b in zip(f.map(6, "thread", 2)(*at), expected, strict=True):
+        np.testing.assert_allclose(a.full(), b.full(), rtol=0, atol=1e-14)
+
+
+def nlp(f, stages):
+    opti = ca.Opti()
+    x, u = opti.variable(N_X, stages), opti.variable(N_U, stages)
+    first, second = f(x, u)
+    opti.minimize(ca.sumsqr(first - 0.3) + 0.1 * ca.sumsqr(x - 1) + 0.1 * ca.sumsqr(u))
+    opti.subject_to(ca.vec(second[0, :]) == 0.4)
+    opti.solver("ipopt", {"print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes"})
+    solution = opti.solve()
+    return solution.value(opti.f), solution.value(x), solution.stats()["iter_count"]
+
+
+def test_ipopt_takes_the_same_way_with_exact_hessians():
+    cost, x, iterations = nlp(ad_to_casadi(graph(), compiled=True, mapped=5), 5)
+    expected = nlp(ad_to_casadi(graph()).map(5), 5)
+    assert cost == pytest.approx(expected[0], rel=1e-9)
+    np.testing.assert_allclose(x, expected[1], rtol=0, atol=1e-6)
+    assert iterations == expected[2]
+
+
+def test_a_function_is_saved_with_the_library_beside_it(tmp_path):
+    f = ad_to_casadi(graph(), compiled=True, mapped=2)
+    x, u = ca.MX.sym("x", N_X, 2), ca.MX.sym("u", N_U, 2)
+    outer = ca.Function("outer", [x, u], [ca.sumsqr(f(x, u)[0])])
+    outer.save(str(tmp_path / "outer.casadi"))
+    at = np.ones((N_X, 2)), np.full((N_U, 2), 0.5)
+    loaded = ca.Function.load(str(tmp_path / "outer.casadi"))
+    assert float(loaded(*at)) == float(outer(*at))
+    assert (
+        loaded.jacobian()(*at, 0)[0].full().tolist() == outer.jacobian()(*at, 0)[0].full().tolist()
+    )
+
+
+def test_without_a_compiler_casadi_evaluates_after_a_warning(monkeypatch):
+    monkeypatch.setenv("CC", "/nowhere/cc")
+    with pytest.warns(RuntimeWarning, match="CasADi's evaluator.*no such program"):
+        f = ad_to_casadi(graph(), compiled=True, mapped=2)
+    assert f.size_in(0) == (N_X, 2)
+    assert f(np.zeros((N_X, 2)), np.ones((N_U, 2)))[1].full().tolist() == [[1, 1], [1, 1]]
+
+
+def test_what_cannot_be_compiled_is_named():
+    host = ad.function(lambda x: x, "host", [2], 2)("x")
+    with pytest.raises(NotImplementedError, match="host"):
+        ad_to_casadi(host, sizes={"x": 2}, compiled=True)
+    with pytest.raises(ValueError, match="mapped is 0"):
+        ad_to_casadi(graph(), compiled=True, mapped=0)
