@@ -3,6 +3,9 @@
 torch composes the stages' derivatives, so nothing here knows a derivative rule.
 """
 
+# torch leaves the types of shapes partly unknown.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ad_core.expr import Expression
+from ad_core.expr import Array, Expression
 from ad_core.lower import Tape, make_tape
 from bridges.pytorch.block import Block, Engine
 from bridges.pytorch.host import HostCall
@@ -97,10 +100,9 @@ def _made(block: Block, inputs: Tensors) -> list[Tensor]:
     return [tensor(c).to(device) for c in block.constants]
 
 
-def tensor(value: object) -> Tensor:
+def tensor(value: Array) -> Tensor:
     """A float64 tensor made from numbers, so that it is fake where tensors are being faked."""
-    numbers: list[float] = value.tolist()  # pyright: ignore[reportAttributeAccessIssue]
-    return torch.tensor(numbers, dtype=torch.float64)
+    return torch.tensor(value.tolist(), dtype=torch.float64)
 
 
 def _known(value: Tensor | None) -> Tensor:

@@ -6,8 +6,9 @@ out gives plain tensors with more batch axes, which every program takes.
 """
 
 # These functions of torch are private; the tests tell when they change.
-# pyright: reportPrivateUsage=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false, reportAttributeAccessIssue=false
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def depth() -> int:
 
 
 def call_mapped(
-    call: Callable[[Sequence[Tensor]], list[Tensor]], inputs: Sequence[Tensor]
+    call: Callable[[Sequence[Tensor]], Sequence[Tensor]], inputs: Sequence[Tensor]
 ) -> list[Tensor]:
     """`call` on the tensors with their hidden axes in front; its results with them hidden again.
 
@@ -35,7 +36,7 @@ def call_mapped(
     plain = list(inputs)
     for level in reversed(levels):
         plain = [torch._remove_batch_dim(x, level, 1, 0) for x in plain]
-    outputs = call(plain)
+    outputs = list(call(plain))
     for level in levels:
         outputs = [torch._add_batch_dim(y, 0, level) for y in outputs]
     return outputs

@@ -20,10 +20,12 @@ from ad_core.errors import unknown_name, wrong_size
 from ad_core.expr import ADTerminal
 from ad_core.signature import Func, Signature, signature
 from bridges.kernel import Kernel
-from bridges.pytorch.block import KERNEL_DTYPES, Engine
+from bridges.pytorch.block import KERNEL_DTYPES, Block, Engine
 from bridges.pytorch.chain import Chain, tensor
+from bridges.pytorch.host import HostCall
 from bridges.pytorch.inputs import bind, is_bare, sized, uniform
 from bridges.pytorch.recorded import PLAIN, apply
+from bridges.pytorch.stages import Stage
 
 Result = Tensor | tuple[Tensor, ...]
 
@@ -72,7 +74,8 @@ class ADModule(nn.Module):
         self, chosen: Signature, sizes: dict[str, int], engine: Engine, held: tuple[str, ...]
     ) -> None:
         super().__init__()
-        self._signature, self._given_sizes, self._engine = chosen, sizes, engine
+        self._signature, self._given_sizes = chosen, sizes
+        self._engine: Engine = engine
         self._held = held
         self._prepare()
 
@@ -100,19 +103,33 @@ class ADModule(nn.Module):
         """Make `value`, of shape `(n,)`, the layer's own tensor for the variable `name`."""
         size = dict(self._declared)[name]
         if value.shape[-1:] != (size,):
-            raise wrong_size(self._signature.title, name, value.shape[-1] if value.ndim else 1, size)
+            raise wrong_size(
+                self._signature.title, name, value.shape[-1] if value.ndim else 1, size
+            )
         if "." in name or hasattr(self, name):
-            raise ValueError(f"variable '{name}' cannot be held: a module has no such tensor name")
+            raise ValueError(f"variable '{name}' cannot be held: a module cannot name it so")
         if isinstance(value, nn.Buffer) and not isinstance(value, nn.Parameter):
             self.register_buffer(name, value)
         else:
-            kept = value if isinstance(value, nn.Parameter) else nn.Parameter(value.detach().clone())
+            kept = (
+                value if isinstance(value, nn.Parameter) else nn.Parameter(value.detach().clone())
+            )
             self.register_parameter(name, kept)
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The inputs' names, in order."""
         return tuple(name for name, _ in self._inputs)
+
+    @property
+    def input_sizes(self) -> tuple[int, ...]:
+        """The inputs' lengths on their last axis, in order."""
+        return tuple(size for _, size in self._inputs)
+
+    @property
+    def stages(self) -> list[tuple[Stage, Block | HostCall]]:
+        """What a call runs, in order: blocks of primitives and calls of users' functions."""
+        return self._chain.stages
 
     @property
     def code(self) -> str:

@@ -79,6 +79,8 @@ def apply(program: Program, inputs: Tensors) -> Tensors:
     recorded = recorded and torch.is_grad_enabled()
     forward_mode = forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
     if recorded or forward_mode:
+        if depth() and not forward_mode:  # the axes come out first: autograd is to see them
+            return tuple(call_mapped(lambda plain: _record(program, plain), inputs))
         return Recorded.apply(program, *inputs)
     return tuple(_call(program, inputs))
 
@@ -88,6 +90,10 @@ def apply_operator(program: Program, inputs: Tensors) -> Tensors:
     from bridges.pytorch.operator import call_program
 
     return tuple(call_program(list(inputs), program.key))
+
+
+def _record(program: Program, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    return Recorded.apply(program, *broadcast(tuple(inputs)))
 
 
 def _call(program: Program, inputs: Tensors) -> list[Tensor]:
@@ -104,6 +110,7 @@ class _Rules(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The gradients of the inputs that want one."""
         needs = ctx.needs_input_grad[1:]
         wanted = tuple(i for i, needed in enumerate(needs) if needed)
         pulled = ctx.program.vjp(wanted).apply((*ctx.saved_tensors, *cotangents))
@@ -114,6 +121,7 @@ class _Rules(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The outputs' tangents."""
         moved = tuple(i for i, t in enumerate(tangents) if t is not None)
         pushed = [t for t in tangents if t is not None]
         return ctx.program.jvp(moved).apply((*ctx.saved_tensors, *pushed))
@@ -124,6 +132,7 @@ class Recorded(_Rules):
 
     @staticmethod
     def forward(ctx: Any, program: Program, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Run the program; torch differentiates the call by the rules above."""
         ctx.program = program
         ctx.save_for_backward(*inputs)
         ctx.save_for_forward(*inputs)
@@ -135,10 +144,12 @@ class Transformed(_Rules):
 
     @staticmethod
     def forward(program: Program, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Run the program."""
         return tuple(_call(program, inputs))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep what the rules need."""
         ctx.program = inputs[0]
         ctx.save_for_backward(*inputs[1:])
         ctx.save_for_forward(*inputs[1:])

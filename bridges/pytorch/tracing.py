@@ -7,7 +7,7 @@ refused.
 
 # These functions of torch are private; the tests tell when they change.
 # pyright: reportPrivateUsage=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -1,0 +1,230 @@
+"""Every transform on every engine, eager and compiled: each cell agrees, or raises what is said.
+
+The straight-line torch engine in eager mode is the reference; torch differentiates that one itself.
+"""
+
+import pytest
+import torch
+from torch.autograd import forward_ad
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
+
+TOGETHER = {"rtol": 1e-10, "atol": 1e-10}
+
+
+def squared(f):
+    return lambda *a: (f(*a) ** 2).sum()
+
+
+def one(inputs):
+    return tuple(x[0] for x in inputs)
+
+
+def batched_vmap(f, a):
+    return vmap(f, in_dims=(0, *(None,) * (len(a) - 1)))(a[0], *(x[0] for x in a[1:]))
+
+
+def grad_of_vmap(f, a):
+    return grad(lambda *b: (vmap(f)(*b) ** 2).sum())(*a)
+
+
+def dual(f, a):
+    with forward_ad.dual_level():
+        out = f(forward_ad.make_dual(a[0], a[0]), *a[1:])
+        return forward_ad.unpack_dual(out).tangent
+
+
+def leaves(a):
+    return tuple(x.clone().requires_grad_() for x in a)
+
+
+def backward(f, a):
+    a = leaves(a)
+    return torch.autograd.grad((f(*a) ** 2).sum(), a)[0]
+
+
+def double_backward(f, a):
+    a = leaves(a)
+    (first,) = torch.autograd.grad((f(*a) ** 2).sum(), a[0], create_graph=True)
+    return torch.autograd.grad((first**2).sum(), a[0])[0]
+
+
+def batched_grads(f, a):
+    a = leaves(a)
+    out = f(*a)
+    basis = torch.stack([torch.ones_like(out), out.detach()])
+    return torch.autograd.grad(out, a[0], basis, is_grads_batched=True)[0]
+
+
+INSIDE = {
+    "value": lambda f, a: f(*a),
+    "grad": lambda f, a: grad(squared(f))(*a),
+    "vjp": lambda f, a: vjp(f, *a)[1](f(*a))[0],
+    "jacrev": lambda f, a: jacrev(f)(*a),
+    "vmap": lambda f, a: vmap(f)(*a),
+    "vmap, some inputs held": batched_vmap,
+    "vmap(vmap)": lambda f, a: vmap(vmap(f))(*(x.expand(2, *x.shape) for x in a)),
+    "vmap(grad)": lambda f, a: vmap(grad(squared(f)))(*a),
+    "grad(vmap)": grad_of_vmap,
+    "vmap(jacrev)": lambda f, a: vmap(jacrev(f))(*a),
+    "jvp": lambda f, a: jvp(f, a, a)[1],
+    "jacfwd": lambda f, a: jacfwd(f)(*one(a)),
+    "hessian": lambda f, a: hessian(squared(f))(*one(a)),
+    "jacfwd(jacrev)": lambda f, a: jacfwd(jacrev(f))(*one(a)),
+    "jacrev(jacrev)": lambda f, a: jacrev(jacrev(f))(*one(a)),
+    "jvp(grad)": lambda f, a: jvp(grad(squared(f)), a, a)[1],
+    "dual numbers": dual,
+}
+AROUND = {
+    "backward": backward,
+    "double backward": double_backward,
+    "batched gradients": batched_grads,
+    "vmap around": lambda f, a: vmap(f)(*a),
+    "jvp around": lambda f, a: jvp(f, a, a)[1],
+    "dual numbers around": dual,
+}
+"""Transforms of torch.func and forward mode go inside the compiled function (`INSIDE`) or around
+it; autograd's own go around it."""
+
+EAGER = INSIDE | AROUND
+
+NO_TRANSFORM_AROUND = (torch._dynamo.exc.Unsupported, "[Uu]nsupported functorch tracing")
+NO_DOUBLE = (RuntimeError, "does not currently support double backward")
+NO_RULE = (Exception, "inside torch.compile a user's function has reverse mode and vmap only")
+NO_FORWARD = (Exception, "has no forward mode|has reverse mode and vmap only")
+
+REFUSED_BY_TORCH = {
+    "double backward": NO_DOUBLE,
+    "vmap around": NO_TRANSFORM_AROUND,
+    "jvp around": NO_TRANSFORM_AROUND,
+}
+NEEDS_A_RULE = set(INSIDE) - {"value", "vmap", "vmap, some inputs held", "vmap(vmap)"}
+REFUSED_FOR_USERS_FUNCTIONS = (
+    dict.fromkeys(NEEDS_A_RULE, NO_RULE) | {"dual numbers around": NO_FORWARD} | REFUSED_BY_TORCH
+)
+
+
+@pytest.mark.parametrize("transform", EAGER)
+@pytest.mark.parametrize("name", ["small", "kinematics", "dynamics"])
+def test_eager(layer_of, draw, name, transform):
+    inputs = draw(layer_of(name), 3)
+    reference = EAGER[transform](layer_of(name, "torch"), inputs)
+    torch.testing.assert_close(EAGER[transform](layer_of(name), inputs), reference, **TOGETHER)
+
+
+def mixed_in_torch(x, y):
+    """The graph `mixed` written with torch's own functions."""
+    scale = torch.tensor([1.0, 2.0, 3.0], dtype=x.dtype)
+    return torch.sin((torch.sin(x) * y) ** 3) * (x * scale) ** 3 + y
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+@pytest.mark.parametrize("transform", EAGER)
+def test_eager_mixed_with_users_functions(layer_of, draw, transform, engine):
+    layer = layer_of("mixed", engine)
+    inputs = draw(layer, 3)
+    reference = EAGER[transform](mixed_in_torch, inputs)
+    torch.testing.assert_close(EAGER[transform](layer, inputs), reference, **TOGETHER)
+
+
+@pytest.mark.parametrize("transform", EAGER)
+@pytest.mark.parametrize(
+    ("name", "engine"), [("tiny", "auto"), ("tiny", "torch"), ("mixed", "auto")]
+)
+def test_compiled_without_graph_breaks(layer_of, draw, name, engine, transform):
+    torch._dynamo.reset()
+    layer = layer_of(name, engine)
+    inputs = draw(layer, 3)
+    rule = EAGER[transform]
+
+    def call():
+        options = {"fullgraph": True, "backend": "aot_eager"}
+        if transform in AROUND:
+            return rule(torch.compile(layer, **options), inputs)
+        return torch.compile(lambda *a: rule(layer, a), **options)(*inputs)
+
+    refused = REFUSED_FOR_USERS_FUNCTIONS if name == "mixed" else REFUSED_BY_TORCH
+    if transform in refused:
+        error, text = refused[transform]
+        with pytest.raises(error, match=text):
+            call()
+    else:
+        reference = mixed_in_torch if name == "mixed" else layer_of(name, "torch")
+        torch.testing.assert_close(call(), rule(reference, inputs), **TOGETHER)
+
+
+@pytest.mark.slow
+def test_inductor_calls_the_kernel(layer_of, draw):
+    torch._dynamo.reset()
+    layer = layer_of("kinematics")
+    inputs = draw(layer, 3, requires_grad=True)
+    from torch._inductor.utils import run_and_get_code
+
+    def step():
+        out = torch.compile(layer, fullgraph=True)(*inputs)
+        return out, *torch.autograd.grad(out.sum(), inputs)
+
+    got, texts = run_and_get_code(step)
+    assert "robograd.call_program" in "".join(texts)
+    out = layer(*inputs)
+    expected = out, *torch.autograd.grad(out.sum(), inputs)
+    torch.testing.assert_close(got, expected, rtol=0, atol=0)
+
+
+def test_gradients_of_batched_gradients(layer_of, draw):
+    """A graph is recorded under the older vmap, too."""
+
+    def twice(f, a):
+        a = leaves(a)
+        out = f(*a)
+        basis = torch.stack([torch.ones_like(out), 2 * torch.ones_like(out)])
+        (first,) = torch.autograd.grad(out, a[0], basis, is_grads_batched=True, create_graph=True)
+        return torch.autograd.grad((first**2).sum(), a[0])[0]
+
+    inputs = draw(layer_of("small"), 3)
+    reference = twice(layer_of("small", "torch"), inputs)
+    torch.testing.assert_close(twice(layer_of("small"), inputs), reference, **TOGETHER)
+
+
+@pytest.mark.parametrize("strategy", ["reverse-mode", "forward-mode"])
+def test_vectorized_jacobians_of_autograd(layer_of, draw, strategy):
+    def jacobian(f):
+        return torch.autograd.functional.jacobian(f, inputs, vectorize=True, strategy=strategy)
+
+    inputs = draw(layer_of("mixed"), 2)
+    torch.testing.assert_close(jacobian(layer_of("mixed")), jacobian(mixed_in_torch), **TOGETHER)
+
+
+@pytest.mark.parametrize("name", ["kinematics", "dynamics"])
+def test_a_fake_gpu_traces_forward_and_backward(layer_of, draw, name):
+    """Torch aborts where it makes autograd nodes for a device that it is not built for. So the
+    gradient is traced to plain operators first, and those run on the fake device."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    layer = layer_of(name, "torch")
+    inputs = [*draw(layer, 4)]
+    constants = dict(layer.named_buffers())
+
+    def both(inputs, constants):
+        inputs = leaves(inputs)
+        out = functional_call(layer, constants, tuple(inputs))
+        return out, *torch.autograd.grad(out.sum(), inputs)
+
+    traced = make_fx(both, tracing_mode="fake")(inputs, constants)
+    assert all(node.op != "get_attr" for node in traced.graph.nodes)  # no tensor is baked in
+    with FakeTensorMode(), torch.device("cuda"):
+        fake = [torch.empty(x.shape, dtype=x.dtype) for x in inputs]
+        moved = {k: torch.empty(v.shape, dtype=v.dtype) for k, v in constants.items()}
+        results = traced(fake, moved)
+    assert {r.device.type for r in results} == {"cuda"}
+    assert [r.shape for r in results[1:]] == [x.shape for x in inputs]
+
+
+def test_export_makes_a_program_of_torch_alone(layer_of, draw):
+    layer = layer_of("kinematics")
+    inputs = draw(layer, 3)
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(layer, inputs, dynamic_shapes=(({0: batch},),))
+    assert not any("robograd" in str(node.target) for node in program.graph.nodes)
+    more = draw(layer, 5)
+    torch.testing.assert_close(program.module()(*more), layer(*more), **TOGETHER)
