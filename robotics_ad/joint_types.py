@@ -1,4 +1,4 @@
-"""Joint types as rows of one table: sizes, motion, and arithmetic on configurations.
+"""Joint types as rows of one table: coordinates and motion.
 
 A row is all that the rest of the package knows of a joint type. Its motion is an affine map of a
 few basis functions of the joint's configuration,
@@ -20,6 +20,16 @@ from typing import Any
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector, column_major, skew
+from robotics_ad.coordinates import (
+    ANGLE,
+    CIRCLE,
+    LENGTH,
+    NOTHING,
+    PLANE,
+    POSE,
+    ROTATION,
+    Coordinates,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,39 +38,41 @@ class JointType:
 
     Attributes:
         name: the name that files use.
-        nq: numbers in a configuration of the joint.
-        nv: numbers in its velocity.
-        has_axis: whether the type moves along or about an axis.
+        has_axis: whether the type moves along, about or across an axis.
         limited: whether a model must state position limits.
+        coordinates: sizes of and arithmetic on configurations.
         basis: `basis(ops, q)` gives the m basis functions as a tuple; `ops` has `cos` and `sin`
             (numpy, or `ad_core.math`), `q` is indexable with nq entries.
         coefficients: `coefficients(axis)` gives C of shape (12, 1 + m), see the module's equation.
         subspace: `subspace(axis)` gives S of shape (6, nv), [angular; linear], in child axes:
             the child's velocity relative to the joint frame is S v.
-        neutral: the configuration at rest, nq numbers.
-        span: the interval that `RobotModel.random` draws from where a limit is infinite.
-        difference: `difference(q0, q1)` on (..., nq) arrays gives v of shape (..., nv) with
-            `integrate(q0, v) = q1`.
-        integrate: `integrate(q, v)` on (..., nq) and (..., nv) arrays.
     """
 
     name: str
-    nq: int
-    nv: int
     has_axis: bool
     limited: bool
+    coordinates: Coordinates
     basis: Callable[[Any, Any], tuple[Any, ...]]
     coefficients: Callable[[Vector], Matrix]
     subspace: Callable[[Vector], Matrix]
-    neutral: tuple[float, ...]
-    span: tuple[float, float]
-    difference: Callable[[Vector, Vector], Vector]
-    integrate: Callable[[Vector, Vector], Vector]
+
+    @property
+    def nq(self) -> int:
+        """Numbers in a configuration of the joint."""
+        return self.coordinates.nq
+
+    @property
+    def nv(self) -> int:
+        """Numbers in its velocity."""
+        return self.coordinates.nv
 
     def transform(self, axis: Vector, q: Vector) -> tuple[Matrix, Vector]:
         """(R, p) of the child in the joint frame at the configuration q of nq numbers."""
         affine = self.coefficients(axis) @ np.array([1.0, *self.basis(np, q)])
         return affine[:9].reshape(3, 3).T, affine[9:]
+
+
+# ---- basis functions
 
 
 def _no_basis(ops: Any, q: Any) -> tuple[Any, ...]:
@@ -75,19 +87,83 @@ def _length_basis(ops: Any, q: Any) -> tuple[Any, ...]:
     return (q[0],)
 
 
+def _plane_basis(ops: Any, q: Any) -> tuple[Any, ...]:
+    return (ops.cos(q[2]), ops.sin(q[2]), q[0], q[1])
+
+
+def _rotation_basis(ops: Any, q: Any) -> tuple[Any, ...]:
+    """2xx, 2yy, 2zz, 2xy, 2xz, 2yz, 2wx, 2wy, 2wz of the quaternion [w, x, y, z]."""
+    w, x, y, z = q[0], q[1], q[2], q[3]
+    x2, y2, z2 = x + x, y + y, z + z
+    return (x * x2, y * y2, z * z2, x * y2, x * z2, y * z2, w * x2, w * y2, w * z2)
+
+
+def _pose_basis(ops: Any, q: Any) -> tuple[Any, ...]:
+    return (*_rotation_basis(ops, q[3:7]), q[0], q[1], q[2])
+
+
+# ---- coefficients
+
+
+def _column(rotation: Matrix, translation: Vector | None = None) -> Matrix:
+    """One column of C: a 3x3 matrix and a 3-vector."""
+    p = np.zeros(3) if translation is None else translation
+    return np.concatenate([column_major(rotation), p])[:, None]
+
+
+def _along(directions: Matrix) -> Matrix:
+    """Columns of C that move the child along the columns of `directions` (3, n)."""
+    return np.concatenate([np.zeros((9, directions.shape[1])), directions], axis=0)
+
+
 def _rest(axis: Vector) -> Matrix:
-    return np.concatenate([column_major(np.eye(3)), np.zeros(3)])[:, None]
+    return _column(np.eye(3))
 
 
 def _turn(axis: Vector) -> Matrix:
     """R = a a^T + (1 - a a^T) cos q + [a]x sin q (Rodrigues)."""
     along = np.outer(axis, axis)
     parts = (along, np.eye(3) - along, skew(axis))
-    return np.stack([np.concatenate([column_major(part), np.zeros(3)]) for part in parts], axis=1)
+    return np.concatenate([_column(part) for part in parts], axis=1)
 
 
 def _slide(axis: Vector) -> Matrix:
-    return np.concatenate([_rest(axis), np.concatenate([np.zeros(9), axis])[:, None]], axis=1)
+    return np.concatenate([_rest(axis), _along(axis[:, None])], axis=1)
+
+
+def _in_plane(axis: Vector) -> Matrix:
+    return np.concatenate([_turn(axis), _along(plane_axes(axis))], axis=1)
+
+
+def _rotate(axis: Vector) -> Matrix:
+    """R = 1 - 2 (q.q - ...): the entries of a rotation in products of its quaternion."""
+    products = np.zeros((3, 3, 9))
+    for n in range(3):  # 2xx, 2yy, 2zz leave the other two diagonal entries
+        products[[(n + 1) % 3, (n + 2) % 3], [(n + 1) % 3, (n + 2) % 3], n] = -1.0
+    for n, (i, j) in enumerate(((0, 1), (0, 2), (1, 2))):  # 2xy, 2xz, 2yz
+        products[[i, j], [j, i], 3 + n] = 1.0
+    for n in range(3):  # 2wx, 2wy, 2wz
+        products[:, :, 6 + n] = skew(np.eye(3)[n])
+    columns = [_column(products[:, :, n]) for n in range(9)]
+    return np.concatenate([_rest(axis), *columns], axis=1)
+
+
+def _move(axis: Vector) -> Matrix:
+    return np.concatenate([_rotate(axis), _along(np.eye(3))], axis=1)
+
+
+def plane_axes(normal: Vector) -> Matrix:
+    """Two unit vectors (as columns) that with `normal` make a right-handed basis.
+
+    They are x and y for z, and cyclic for the other axes.
+    """
+    largest = int(np.argmax(np.abs(normal)))
+    x = np.cross(np.eye(3)[(largest + 2) % 3] * np.sign(normal[largest]), normal)
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(normal, x)], axis=1)
+
+
+# ---- subspaces
 
 
 def _no_motion(axis: Vector) -> Matrix:
@@ -102,43 +178,30 @@ def _linear(axis: Vector) -> Matrix:
     return np.concatenate([np.zeros(3), axis])[:, None]
 
 
-def _add(q: Vector, v: Vector) -> Vector:
-    return q + v
+def _planar(axis: Vector) -> Matrix:
+    """Velocities [vx, vy, w]: along the plane's axes, which turn with the child."""
+    sliding = np.concatenate([np.zeros((3, 2)), plane_axes(axis)], axis=0)
+    return np.concatenate([sliding, _angular(axis)], axis=1)
 
 
-def _subtract(q0: Vector, q1: Vector) -> Vector:
-    return q1 - q0
+def _any_angular(axis: Vector) -> Matrix:
+    return np.eye(6)[:, :3]
 
 
-def _shortest_turn(q0: Vector, q1: Vector) -> Vector:
-    """q1 - q0 modulo 2 pi, in [-pi, pi)."""
-    return np.mod(q1 - q0 + np.pi, 2.0 * np.pi) - np.pi
+def _anything(axis: Vector) -> Matrix:
+    return np.eye(6)
 
 
-_PI = float(np.pi)
+_ROWS = (
+    # name, axis?, limits?, coordinates, basis, coefficients, subspace
+    JointType("fixed", False, False, NOTHING, _no_basis, _rest, _no_motion),
+    JointType("revolute", True, True, ANGLE, _angle_basis, _turn, _angular),
+    JointType("continuous", True, False, CIRCLE, _angle_basis, _turn, _angular),
+    JointType("prismatic", True, True, LENGTH, _length_basis, _slide, _linear),
+    JointType("planar", True, False, PLANE, _plane_basis, _in_plane, _planar),
+    JointType("spherical", False, False, ROTATION, _rotation_basis, _rotate, _any_angular),
+    JointType("floating", False, False, POSE, _pose_basis, _move, _anything),
+)
 
-JOINT_TYPES: Mapping[str, JointType] = MappingProxyType(
-    {
-        row.name: row
-        for row in (
-            # name, nq, nv, axis?, limits?, motion, subspace, neutral, span, difference, integrate
-            JointType(
-                "fixed", 0, 0, False, False,
-                _no_basis, _rest, _no_motion, (), (0.0, 0.0), _subtract, _add,
-            ),
-            JointType(
-                "revolute", 1, 1, True, True,
-                _angle_basis, _turn, _angular, (0.0,), (-_PI, _PI), _subtract, _add,
-            ),
-            JointType(
-                "continuous", 1, 1, True, False,
-                _angle_basis, _turn, _angular, (0.0,), (-_PI, _PI), _shortest_turn, _add,
-            ),
-            JointType(
-                "prismatic", 1, 1, True, True,
-                _length_basis, _slide, _linear, (0.0,), (-1.0, 1.0), _subtract, _add,
-            ),
-        )
-    }
-)  # fmt: skip
+JOINT_TYPES: Mapping[str, JointType] = MappingProxyType({row.name: row for row in _ROWS})
 """The joint types, by name."""

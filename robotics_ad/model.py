@@ -240,26 +240,28 @@ class RobotModel:
 
     def neutral(self) -> Vector:
         """The configuration at rest, (nq,): zero, or the identity of the joint's group."""
-        return np.array([x for joint in self.independent_joints for x in joint.type.neutral])
+        return np.array(
+            [x for joint in self.independent_joints for x in joint.type.coordinates.neutral]
+        )
 
     def random(self, rng: np.random.Generator, shape: int | tuple[int, ...] = ()) -> Vector:
         """Configurations uniform within the limits, (*shape, nq).
 
-        Where a limit is infinite the joint type's `span` stands in for it: one turn, or +-1 m.
+        Where there is no limit, one turn or +-1 m stands in for it; quaternions are uniform.
         """
         batch = (shape,) if isinstance(shape, int) else tuple(shape)
-        lower, upper = self.q_lower.copy(), self.q_upper.copy()
-        for joint in self.independent_joints:
-            where, (low, high) = self.q_slices[joint.name], joint.type.span
-            lower[where] = np.where(np.isinf(lower[where]), low, lower[where])
-            upper[where] = np.where(np.isinf(upper[where]), high, upper[where])
-        return lower + (upper - lower) * rng.random((*batch, self.nq))
+        parts = [
+            joint.type.coordinates.draw(rng, self.q_lower[where], self.q_upper[where], batch)
+            for joint in self.independent_joints
+            for where in (self.q_slices[joint.name],)
+        ]
+        return np.concatenate(parts, axis=-1) if parts else np.zeros((*batch, 0))
 
     def integrate(self, q: ArrayLike, v: ArrayLike) -> Vector:
         """Move q along v for unit time: (..., nq), (..., nv) -> (..., nq)."""
         q, v = self._sized(q, self.nq, "q"), self._sized(v, self.nv, "v")
         parts = [
-            joint.type.integrate(
+            joint.type.coordinates.integrate(
                 q[..., self.q_slices[joint.name]], v[..., self.v_slices[joint.name]]
             )
             for joint in self.independent_joints
@@ -273,7 +275,7 @@ class RobotModel:
         """
         q0, q1 = self._sized(q0, self.nq, "q0"), self._sized(q1, self.nq, "q1")
         parts = [
-            joint.type.difference(q0[..., where], q1[..., where])
+            joint.type.coordinates.difference(q0[..., where], q1[..., where])
             for joint in self.independent_joints
             for where in (self.q_slices[joint.name],)
         ]
@@ -292,6 +294,20 @@ class RobotModel:
         return RobotModel(
             self.name, self.links, [_locked(joint, positions) for joint in self.joints]
         )
+
+    def floating(self) -> RobotModel:
+        """The model with its root link set free: a floating joint from a new link to the root.
+
+        The joint is named `root_joint` and the link `world`, or `universe` where that is taken.
+
+        The joint comes first: q = [x y z, w x y z, ...] with a unit quaternion, and v = [angular,
+        linear, ...] in the axes of the root link.
+        """
+        world = next(
+            name for name in ("world", "universe", "_world") if name not in self.link_names
+        )
+        base = Joint("root_joint", "floating", world, self.links[0].name)
+        return RobotModel(self.name, [Link(world), *self.links], [base, *self.joints])
 
     def release_mimics(self) -> RobotModel:
         """The model in which every joint that mimics another moves on its own."""

@@ -14,8 +14,7 @@ from robotics_ad.joint_types import JOINT_TYPES
 from robotics_ad.model import Joint, Link, Mimic, RobotModel
 from robotics_ad.urdf_xml import clean_urdf, read_source
 
-_BASES = ("fixed",)
-_PLANNED_TYPES = ("planar", "floating")
+_BASES = ("fixed", "floating")
 
 
 def load_urdf(
@@ -23,14 +22,15 @@ def load_urdf(
 ) -> RobotModel:
     """The robot that a URDF describes; meshes and other files that it names are not read.
 
-    Joints of type fixed, revolute, continuous and prismatic, and mimics of the last three, are
-    understood. A continuous joint is one angle. Entries of rotations within 2 ulp(1) of 0 and +-1,
-    which stem from multiples of pi/2, are set to these numbers. Lower and upper limits left
-    out are 0, as the format has it; a mimic on a fixed joint means nothing and is not kept.
+    All joint types of the format are understood, and mimics of those with one number. A continuous
+    joint is one angle, a floating one a position and a unit quaternion [w, x, y, z]. Entries of
+    rotations within 2 ulp(1) of 0 and +-1, which stem from multiples of pi/2, are set to these
+    numbers. Lower and upper limits left out are 0, as the format has it; a mimic on a fixed joint
+    means nothing and is not kept.
 
     Args:
         source: A path, XML text (its first character is `<`), or an open file.
-        base: "fixed": the root link does not move.
+        base: "fixed": the root link does not move; "floating": see `RobotModel.floating`.
 
     Raises:
         FileNotFoundError: If a path names no file.
@@ -49,11 +49,12 @@ def load_urdf(
         io.BytesIO(document), build_scene_graph=False, load_meshes=False
     ).robot
     try:
-        return RobotModel(
+        robot = RobotModel(
             str(parsed.name),
             [_link(link) for link in parsed.links],
             [_joint(joint) for joint in parsed.joints],
         )
+        return robot.floating() if base == "floating" else robot
     except ValueError as error:
         raise ValueError(f"{label}: {error}") from None
 
@@ -72,10 +73,6 @@ def _link(parsed: Any) -> Link:
 
 def _joint(parsed: Any) -> Joint:
     where = f"joint '{parsed.name}'"
-    if parsed.type in _PLANNED_TYPES:
-        raise ValueError(
-            f"{where}: type '{parsed.type}' is not supported yet; types: {', '.join(JOINT_TYPES)}"
-        )
     R, p = _pose(parsed.origin)
     if parsed.type not in JOINT_TYPES:
         raise ValueError(f"{where}: unknown type '{parsed.type}'; types: {', '.join(JOINT_TYPES)}")

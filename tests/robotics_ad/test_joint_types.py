@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from robotics_ad.arrays import skew
 from robotics_ad.joint_types import JOINT_TYPES
@@ -10,12 +11,26 @@ AXES = [np.array([0.0, 0.0, 1.0]), np.array([0.6, 0.0, -0.8]), np.ones(3) / np.s
 MOVING = [name for name, row in JOINT_TYPES.items() if row.nv > 0]
 
 
+def draw(row, rng, batch):
+    unlimited = np.full(row.nq, np.inf)
+    return row.coordinates.draw(rng, -unlimited, unlimited, batch)
+
+
+def pose(row, axis, q):
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = row.transform(axis, q)
+    return T
+
+
 def test_rows_are_what_is_documented():
     assert {name: (row.nq, row.nv) for name, row in JOINT_TYPES.items()} == {
         "fixed": (0, 0),
         "revolute": (1, 1),
         "continuous": (1, 1),
         "prismatic": (1, 1),
+        "planar": (3, 3),
+        "spherical": (4, 3),
+        "floating": (7, 6),
     }
 
 
@@ -23,7 +38,7 @@ def test_rows_are_what_is_documented():
 @pytest.mark.parametrize("name", JOINT_TYPES)
 def test_neutral_is_the_identity(name, axis):
     row = JOINT_TYPES[name]
-    R, p = row.transform(axis, np.array(row.neutral))
+    R, p = row.transform(axis, np.array(row.coordinates.neutral))
     np.testing.assert_allclose(R, np.eye(3), atol=1e-15)
     np.testing.assert_array_equal(p, np.zeros(3))
 
@@ -32,11 +47,10 @@ def test_neutral_is_the_identity(name, axis):
 @pytest.mark.parametrize("name", MOVING)
 def test_subspace_is_the_derivative_of_the_motion(name, axis):
     row, rng, h = JOINT_TYPES[name], np.random.default_rng(0), 1e-6
-    q, v = rng.normal(size=row.nq), rng.normal(size=row.nv)
+    q, v = draw(row, rng, ()), rng.normal(size=row.nv)
     R, _ = row.transform(axis, q)
-    (Rp, pp), (Rm, pm) = (
-        row.transform(axis, row.integrate(q, sign * h * v)) for sign in (1.0, -1.0)
-    )
+    integrate = row.coordinates.integrate
+    (Rp, pp), (Rm, pm) = (row.transform(axis, integrate(q, sign * h * v)) for sign in (1.0, -1.0))
     twist = row.subspace(axis) @ v
     np.testing.assert_allclose(R.T @ (Rp - Rm) / (2 * h), skew(twist[:3]), atol=1e-9)
     np.testing.assert_allclose(R.T @ (pp - pm) / (2 * h), twist[3:], atol=1e-9)
@@ -46,12 +60,28 @@ def test_subspace_is_the_derivative_of_the_motion(name, axis):
 @pytest.mark.parametrize("name", MOVING)
 def test_difference_inverts_integrate(name):
     row, rng = JOINT_TYPES[name], np.random.default_rng(1)
-    q, v = rng.normal(size=(5, row.nq)), rng.uniform(-3.0, 3.0, size=(5, row.nv))
-    np.testing.assert_allclose(row.difference(q, row.integrate(q, v)), v, atol=1e-14)
+    q, v = draw(row, rng, (5,)), rng.uniform(-1.7, 1.7, size=(5, row.nv))
+    for step in (v, 1e-9 * v, 1e-3 * v, 0.0 * v):
+        moved = row.coordinates.integrate(q, step)
+        np.testing.assert_allclose(row.coordinates.difference(q, moved), step, atol=1e-14)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("name", MOVING)
+def test_integrate_is_motion_at_a_constant_body_velocity(name, axis):
+    """exp([S v]^) from the matrix exponential."""
+    row, rng = JOINT_TYPES[name], np.random.default_rng(2)
+    q, v = draw(row, rng, ()), rng.normal(size=row.nv)
+    twist = row.subspace(axis) @ v
+    generator = np.zeros((4, 4))
+    generator[:3, :3], generator[:3, 3] = skew(twist[:3]), twist[3:]
+    expected = pose(row, axis, q) @ scipy.linalg.expm(generator)
+    moved = pose(row, axis, row.coordinates.integrate(q, v))
+    np.testing.assert_allclose(moved, expected, atol=1e-14)
 
 
 def test_a_continuous_joint_goes_the_shorter_way():
-    row = JOINT_TYPES["continuous"]
+    row = JOINT_TYPES["continuous"].coordinates
     turned = row.difference(np.array([3.0]), np.array([-3.0]))
     np.testing.assert_allclose(turned, [2 * np.pi - 6.0])
     assert row.difference(np.array([0.0]), np.array([np.pi]))[0] == -np.pi

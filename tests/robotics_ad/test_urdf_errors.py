@@ -53,8 +53,6 @@ FAULTS = {
     ),
     "joint 'j': the axis is zero": urdf(LINKS + joint(ENDS + LIMIT + '<axis xyz="0 0 0"/>')),
     "joint 'j': unknown type 'ball'; types: fixed, rev": urdf(LINKS + joint(ENDS, "ball")),
-    "joint 'j': type 'planar' is not supported yet": urdf(LINKS + joint(ENDS, "planar")),
-    "joint 'j': type 'floating' is not supported yet": urdf(LINKS + joint(ENDS, "floating")),
     "joint 'j': a revolute joint needs a <limit>": urdf(LINKS + joint(ENDS)),
     "<limit> has no attribute 'effort'": urdf(LINKS + joint(ENDS + '<limit velocity="1"/>')),
     "lower limit .* is above": urdf(LINKS + joint(ENDS + LIMIT.replace('lower="-1"', 'lower="2"'))),
@@ -105,8 +103,8 @@ def test_missing_files_and_other_things():
         load_urdf(os.curdir)
     with pytest.raises(TypeError, match="source is a int, expected a path, XML text"):
         load_urdf(3)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="base 'floating' is not supported; bases: fixed"):
-        load_urdf(urdf('<link name="a"/>'), base="floating")
+    with pytest.raises(ValueError, match="base 'loose' is not supported; bases: fixed, floating"):
+        load_urdf(urdf('<link name="a"/>'), base="loose")
 
 
 BOMB = "".join(
