@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from bridges.kernel.driver import driver_text, types_text
-from bridges.kernel.parts import Layout, Part, Store, lay_out
+from bridges.kernel.parts import PART_WEIGHT, Layout, Part, Store, lay_out
 from bridges.kernel.program import Program
 from bridges.kernel.target import Target
 from bridges.kernel.transpose import split_columns, suffix, transpose_text
@@ -31,9 +31,12 @@ COMPARISONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 _LOGIC = {"not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}"}
 
 
-def emit_c(program: Program, target: Target) -> str:
-    """C text of the program: types, the functions it needs, the block function, the driver."""
-    block = emit_block(program, target)
+def emit_c(program: Program, target: Target, weight: int = PART_WEIGHT) -> str:
+    """C text of the program: types, the functions it needs, the block function, the driver.
+
+    weight: of the parts of the block function (see `parts`).
+    """
+    block = emit_block(program, target, weight=weight)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     return "\n".join(
         [
@@ -58,9 +61,14 @@ def emit_preamble(called: Iterable[str], target: Target) -> str:
     return "\n".join([types_text(target), math_text(sorted(called)), transpose_text(target)])
 
 
-def emit_block(program: Program, target: Target, name: str = "block") -> Block:
-    """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples."""
-    layout = lay_out(program, list(_stores(program, target)))
+def emit_block(
+    program: Program, target: Target, name: str = "block", *, weight: int = PART_WEIGHT
+) -> Block:
+    """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples.
+
+    weight: of the parts that it is cut into (see `parts`).
+    """
+    layout = lay_out(program, list(_stores(program, target)), weight)
     called: set[str] = set()
     single = len(layout.parts) == 1
     functions: list[str] = []

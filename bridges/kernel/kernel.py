@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
@@ -22,19 +23,21 @@ from bridges.kernel.arrays import (
     batch_shape,
     is_writable_in_place,
 )
-from bridges.kernel.build import find_compiler, probe
-from bridges.kernel.cache import open_cache
 from bridges.kernel.emit_c import emit_c
 from bridges.kernel.emit_cuda import emit_cuda
 from bridges.kernel.errors import BuildError
 from bridges.kernel.fallback import CasadiEvaluator
-from bridges.kernel.native import NativeEvaluator, load_native
+from bridges.kernel.native import NativeEvaluator, compiler_here, load_native
 from bridges.kernel.program import Program, expand, read_program
 from bridges.kernel.target import DType, Target, check_dtype
 from bridges.kernel.tensors import TensorCaller
 
 # Operations times samples up to which a call keeps the GIL: about a tenth of a millisecond.
 _BRIEF = 1_000_000
+
+
+# CasADi's expressions are not safe to build in several threads at once; and one build is enough.
+_building = threading.RLock()
 
 
 class Kernel:
@@ -102,7 +105,7 @@ class Kernel:
     def c_source(self) -> str:
         """The C text, for this machine's vector width (64 bytes where there is no compiler)."""
         try:
-            width = probe(find_compiler(), open_cache()).vector_bytes
+            width = compiler_here().vector_bytes
         except BuildError:
             width = 64
         return emit_c(self.program, Target(self.dtype, width))
@@ -119,8 +122,13 @@ class Kernel:
 
     def build(self) -> Kernel:
         """Builds the library, or finds it in the cache, now instead of at the first call."""
-        if self._evaluator is not None:
-            return self
+        if self._evaluator is None:
+            with _building:
+                if self._evaluator is None:
+                    self._build()
+        return self
+
+    def _build(self) -> None:
         try:
             fingerprint = self.function.serialize().encode()
             library = load_native(fingerprint, self.dtype, lambda: self.program)
@@ -128,13 +136,12 @@ class Kernel:
             _warn_slow(self.function.name(), error)
             self._tensors = TensorCaller(self, None, 0)
             self._evaluator = CasadiEvaluator(self.function, self._numpy_dtype)
-            return self
+            return
         self._most = max(_BRIEF // max(library.n_ops, 1), 1)
         self._tensors = TensorCaller(self, library, self._most)
         if self.arguments:
             self._run_buffers = library.buffers
         self._evaluator = NativeEvaluator(library)
-        return self
 
     def __call__(self, *inputs: Any, out: Any = None) -> Any:
         """`f(*inputs)` for every sample.
@@ -308,8 +315,11 @@ class Kernel:
     ) -> Kernel:
         kernel = self._derivatives.get((kind, wrt))
         if kernel is None:
-            kernel = Kernel(function(), self.dtype, output_shapes=output_shapes)
-            self._derivatives[kind, wrt] = kernel
+            with _building:
+                kernel = self._derivatives.get((kind, wrt))
+                if kernel is None:
+                    kernel = Kernel(function(), self.dtype, output_shapes=output_shapes)
+                    self._derivatives[kind, wrt] = kernel
         return kernel
 
 

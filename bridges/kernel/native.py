@@ -10,7 +10,14 @@ from pathlib import Path
 
 from bridges.kernel import cache
 from bridges.kernel.arrays import Array, Shape, merged_strides
-from bridges.kernel.build import BASE_FLAGS, compile_library, find_compiler, optimisation, probe
+from bridges.kernel.build import (
+    BASE_FLAGS,
+    Compiler,
+    compile_library,
+    find_compiler,
+    optimisation,
+    probe,
+)
 from bridges.kernel.emit_c import emit_c
 from bridges.kernel.library import Library
 from bridges.kernel.program import Program
@@ -61,8 +68,7 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
 
     Raises BuildError, and NotImplementedError for an operation that no kernel has.
     """
-    folder = cache.open_cache()
-    compiler = probe(find_compiler(), folder)
+    compiler = compiler_here()
     target = Target(dtype, compiler.vector_bytes)
     parts = [fingerprint, repr(target), compiler.identity, repr(BASE_FLAGS), emitter_digest()]
     digest = hashlib.sha256()
@@ -74,7 +80,12 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
         scalar = program()
         compile_library(emit_c(scalar, target), compiler, optimisation(scalar.n_ops), path)
 
-    return Library(cache.fetch(folder, digest.hexdigest()[:40], build))
+    return Library(cache.fetch(cache.open_cache(), digest.hexdigest()[:40], build))
+
+
+def compiler_here() -> Compiler:
+    """The compiler of this machine. Raises BuildError."""
+    return probe(find_compiler(), cache.open_cache())
 
 
 @functools.cache

@@ -55,7 +55,7 @@ class Layout:
         return min(self.pairs.get(k, (k,)))
 
 
-def lay_out(program: Program, stores: Sequence[Store], weight: int = PART_WEIGHT) -> Layout:
+def lay_out(program: Program, stores: Sequence[Store], weight: int) -> Layout:
     """Parts of at most about `weight`, with every store in the part that completes it."""
     layout = Layout(tuple(_cut(program, weight)), 0, find_pairs(program))
     part_of = _part_numbers(layout.parts)

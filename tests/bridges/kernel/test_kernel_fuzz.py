@@ -1,0 +1,245 @@
+"""Random programs over every operation: the kernel equals numpy, nan and inf included."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import casadi as ca
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridges.kernel import Kernel
+from bridges.kernel.emit_c import emit_c
+from bridges.kernel.parts import lay_out
+from bridges.kernel.program import OPERATIONS, Instruction, Program, schedule_program
+from bridges.kernel.schedule import schedule
+from bridges.kernel.target import Target
+
+N = 3
+UNARY = [name for name, (arity, _) in OPERATIONS.items() if arity == 1 and name != "erfinv"]
+BINARY = [name for name, (arity, _) in OPERATIONS.items() if arity == 2]
+
+# CasADi's names where they differ from ours.
+CASADI: dict[str, Any] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "inv": lambda a: 1 / a,
+    "sq": lambda a: a * a,
+    "twice": lambda a: 2 * a,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a != b,
+    "not": ca.logic_not,
+    "and": ca.logic_and,
+    "or": ca.logic_or,
+    "if_else_zero": lambda a, b: ca.if_else(a, b, 0),
+    "pow": lambda a, b: a**b,
+}
+
+
+def operation(name: str) -> Any:
+    return CASADI[name] if name in CASADI else getattr(ca, name)
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(UNARY + BINARY * 2), st.integers(0, 999), st.integers(0, 999)),
+    min_size=1,
+    max_size=40,
+)
+SPECIAL = np.array(
+    [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e-320, 1e200, -1e200, 1e9, np.inf, -np.inf, np.nan]
+)
+
+
+def program_of(recipe: list[tuple[str, int, int]], constant: float) -> ca.Function:
+    """Applies each step to values made before; the last few values are the outputs."""
+    x = ca.SX.sym("x", N)
+    values: list[Any] = [*ca.vertsplit(x), ca.SX(constant)]
+    for name, a, b in recipe:
+        arguments = [values[a % len(values)], values[b % len(values)]]
+        values.append(operation(name)(*arguments[: OPERATIONS[name][0]]))
+    return ca.Function("f", [x], [ca.densify(ca.vertcat(*values[-3:]))])
+
+
+def agree(have: np.ndarray, want: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        near = np.abs(have - want) <= scale
+    return near | (have == want) | (np.isnan(have) & np.isnan(want))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps, st.sampled_from([0.0, 1.0, -0.75, 3.0, 1e8]), st.integers(0, 2**32 - 1))
+def test_kernel_equals_numpy(
+    recipe: list[tuple[str, int, int]], constant: float, seed: int
+) -> None:
+    """Within the bounds that rounding sets, which are carried along with the values."""
+    function = program_of(recipe, constant)
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([rng.normal(size=(20, N)) * 3, rng.choice(SPECIAL, (20, N))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel = Kernel(function)
+        have = kernel(x)
+    trace = trace_of(kernel.program, x)
+    for j, k in enumerate(kernel.program.outputs[0]):
+        want, uncertainty = trace[k] if k is not None else (np.zeros(len(x)), np.zeros(len(x)))
+        fine = agree(have[:, j], want, uncertainty) | ~np.isfinite(uncertainty)
+        assert fine.all(), (x[~fine][:3], have[~fine, j][:3], want[~fine][:3])
+
+
+NUMPY: dict[str, Any] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "inv": np.reciprocal,
+    "sq": np.square,
+    "twice": lambda a: a + a,
+    "fabs": np.fabs,
+    "sqrt": np.sqrt,
+    "sign": lambda a: np.where(a < 0, -1.0, np.where(a > 0, 1.0, a)),
+    "fmin": lambda a, b: np.where((b < a) | np.isnan(a), b, a),
+    "fmax": lambda a, b: np.where((b > a) | np.isnan(a), b, a),
+    "lt": lambda a, b: (a < b) * 1.0,
+    "le": lambda a, b: (a <= b) * 1.0,
+    "eq": lambda a, b: (a == b) * 1.0,
+    "ne": lambda a, b: (a != b) * 1.0,
+    "not": lambda a: (a == 0) * 1.0,
+    "and": lambda a, b: ((a != 0) & (b != 0)) * 1.0,
+    "or": lambda a, b: ((a != 0) | (b != 0)) * 1.0,
+    "if_else_zero": lambda a, b: np.where(a != 0, b, 0.0),
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "pow": np.power,
+}
+
+
+def evaluate(name: str, arguments: list[np.ndarray]) -> np.ndarray:
+    if name in ("erf", "remainder"):  # not in numpy
+        import math
+
+        def scalar(*v: float) -> float:
+            try:
+                return math.erf(*v) if name == "erf" else math.remainder(*v)
+            except ValueError:
+                return float("nan")
+
+        return np.array([scalar(*v) for v in zip(*arguments, strict=True)])
+    return NUMPY.get(name, getattr(np, name, None))(*arguments)
+
+
+def trace_of(program: Program, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Value of every instruction in numpy, and how far rounding may have moved it.
+
+    The uncertainty is that of moving every argument by its own: the largest change over the
+    corners, infinite where the function jumps or where one side overflows.
+    """
+    trace: list[tuple[np.ndarray, np.ndarray]] = []
+    with np.errstate(all="ignore"):
+        for op, args, value in program.instructions:
+            if op == "constant":
+                trace.append((np.full(len(x), value), np.zeros(len(x))))
+            elif op == "input":
+                trace.append((x[:, args[1]].copy(), np.zeros(len(x))))
+            else:
+                trace.append(step(op, [trace[a] for a in args]))
+    return trace
+
+
+def step(op: str, operands: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    centre = evaluate(op, [v for v, _ in operands])
+    spread = np.zeros(len(centre))
+    for corner in range(3 ** len(operands)):
+        moved = [v + (corner // 3**i % 3 - 1) * u for i, (v, u) in enumerate(operands)]
+        value = evaluate(op, moved)
+        change = np.abs(value - centre)
+        same = (value == centre) | (np.isnan(value) & np.isnan(centre))
+        spread = np.maximum(spread, np.where(same, 0, np.where(np.isnan(change), np.inf, change)))
+    # Discontinuities between the corners, and multiply-adds that round once or do not overflow.
+    if op in ("fmod", "remainder", "floor", "ceil", "sign", "copysign", "lt", "le", "eq", "ne"):
+        unsure = np.max([u for _, u in operands], axis=0) > 0
+        spread = np.where(unsure & (op in ("fmod", "remainder")), np.inf, spread)
+    rounding = 4 * np.finfo(float).eps * np.abs(centre) + 1e-322
+    if op in ("add", "sub"):
+        largest = np.max([np.abs(v) for v, _ in operands], axis=0)
+        rounding = 2 * np.finfo(float).eps * largest + 1e-322
+        rounding = np.where(np.isfinite(largest) & (largest < 1e150), rounding, np.inf)
+    return centre, 2 * spread + rounding
+
+
+@pytest.mark.parametrize("weight", [1, 7, 40, 10**9])
+def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
+    """Programs cut into many parts, through the workspace, equal the uncut one bit by bit."""
+    from bridges.kernel.build import compile_library
+    from bridges.kernel.library import Library
+    from bridges.kernel.native import compiler_here
+
+    x = ca.SX.sym("x", N)
+    a = ca.sin(x[0]) * ca.cos(x[0]) + ca.cos(x[1])
+    b = ca.if_else(x[1] < x[2], a * x[0], ca.exp(x[2]))
+    c = ca.logic_and(x[1] < x[2], a > 0) * b + ca.sin(x[1]) + (x[1] < x[2])
+    for _ in range(6):
+        a, b, c = a * b - c, ca.sin(b) + a, ca.if_else(a > b, c, -a)
+    kernel = Kernel(ca.Function("f", [x], [ca.vertcat(a, b, c, x[1], 0, ca.sin(x[0])), x]))
+    q = np.random.default_rng(0).normal(size=(21, N))
+    compiler = compiler_here()
+    text = emit_c(kernel.program, Target("float64", compiler.vector_bytes), weight)
+    library = tmp_path / "library.so"
+    compile_library(text, compiler, "-O1", library)
+    outputs = [np.empty((21, 6)), np.empty((21, 3))]
+    assert Library(library).buffers(1000, q, *outputs) == 0
+    np.testing.assert_allclose(outputs[0], kernel(q)[0], rtol=1e-13)
+    np.testing.assert_array_equal(outputs[1], q)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: Any) -> None:
+    from bridges.kernel.build import compile_library
+    from bridges.kernel.library import Library
+    from bridges.kernel.native import compiler_here
+
+    kernel = Kernel(arm, dtype)
+    library = tmp_path / "library.so"
+    compile_library(emit_c(kernel.program, Target(dtype, width)), compiler_here(), "-O1", library)
+    q = np.random.default_rng(0).normal(size=(37, 7)).astype(dtype)
+    pose = np.empty((37, 12), dtype)
+    assert Library(library).buffers(1000, q, pose) == 0
+    np.testing.assert_allclose(pose, kernel(q), atol=8 * np.finfo(dtype).eps)
+
+
+def test_schedule_keeps_operands_first() -> None:
+    rng = np.random.default_rng(0)
+    operands = [
+        sorted(set(rng.integers(0, k, min(k, 2)).tolist())) if k else [] for k in range(300)
+    ]
+    roots = [299, 150, 299, 7]
+    order = schedule(operands, roots)
+    place = {k: i for i, k in enumerate(order)}
+    assert len(place) == len(order)
+    assert set(roots) <= set(place)
+    for k in order:
+        assert all(place[a] < place[k] for a in operands[k])
+
+
+def test_a_chain_of_100000_instructions_is_laid_out() -> None:
+    chain = [Instruction("input", (0, 0))]
+    chain += [Instruction("sin", (k,)) for k in range(100_000)]
+    program = schedule_program((1,), chain, ((100_000,),))
+    assert program.n_ops == 100_000
+    layout = lay_out(program, [], weight=1000)
+    assert [part.end for part in layout.parts[:-1]] == [part.begin for part in layout.parts[1:]]
+    assert layout.n_slots == 2  # one is read while the other is written

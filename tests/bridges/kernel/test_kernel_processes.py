@@ -1,0 +1,89 @@
+"""Kernels in threads, forked and spawned processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import casadi as ca
+import numpy as np
+import pytest
+
+from bridges.kernel import Kernel, casadi_to_kernel
+
+
+def evaluate(kernel: Kernel, q: np.ndarray) -> np.ndarray:
+    return kernel(q)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_other_processes(method: str, arm: ca.Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    kernel = casadi_to_kernel(arm)
+    q = np.random.default_rng(0).normal(size=(30_000, 7))
+    monkeypatch.setenv("ROBOGRAD_NUM_THREADS", "2")
+    want = kernel(q)  # on threads, so that a forked child has a pool whose threads are gone
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        for have in pool.starmap(evaluate, [(kernel, q)] * 2):
+            np.testing.assert_array_equal(have, want)
+
+
+def test_many_python_threads(arm: ca.Function) -> None:
+    kernel = casadi_to_kernel(arm)
+    batches = [np.random.default_rng(i).normal(size=(1 + 97 * i, 7)) for i in range(24)]
+    want = [kernel(q) for q in batches]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            for have, wanted in zip(pool.map(kernel, batches), want, strict=True):
+                np.testing.assert_array_equal(have, wanted)
+
+
+def test_threads_build_one_derivative(arm: ca.Function) -> None:
+    kernel = casadi_to_kernel(arm)
+    q = np.ones((5, 7))
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: kernel.jvp()(q, q), range(8)))
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_long_calls_release_the_interpreter(
+    arm: ca.Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one thread is in a kernel, another one keeps running Python."""
+    monkeypatch.setenv("ROBOGRAD_NUM_THREADS", "1")
+    kernel: Any = casadi_to_kernel(arm)
+    q = np.zeros((1_000_000, 7))
+    out = np.zeros((1_000_000, 12))
+    begun, ended = [], []
+
+    def work() -> None:
+        begun.append(time.perf_counter())
+        for _ in range(5):
+            kernel(q, out=out)
+        ended.append(time.perf_counter())
+
+    thread = threading.Thread(target=work)
+    ticks = []
+    thread.start()
+    while thread.is_alive():
+        ticks.append(time.perf_counter())
+        time.sleep(0.0005)
+    inside = [t for t in ticks if begun[0] < t < ended[0]]
+    assert len(inside) >= 10, "the other thread stood still"
+
+
+def test_cache_name_holds_nothing_of_the_function(kernel_cache: Any) -> None:
+    x = ca.SX.sym("x")
+    before = set(os.listdir(kernel_cache))
+    casadi_to_kernel(ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"]))
+    (new,) = set(os.listdir(kernel_cache)) - before
+    assert new.removesuffix(".so").isalnum()
+    text = Kernel(ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"])).c_source
+    assert "evil" not in text and "i_am" not in text and "me_too" not in text  # noqa: PT018
