@@ -1,0 +1,192 @@
+"""Torch modules as nodes, and as primitives: values, derivatives, dtype, modes, errors."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.func import hessian, jacrev, vmap
+
+import ad_core as ad
+from ad_core import math as adm
+from bridges.casadi import ad_to_casadi
+from bridges.pytorch import ad_to_torch, torch_to_ad, torch_to_primitives
+
+POINT = np.array([0.3, -0.7, 1.1])
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(5)
+
+
+def network(dtype=torch.float64):
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).to(dtype)
+
+
+def close(got, expected, tolerance=1e-12):
+    np.testing.assert_allclose(got, expected.detach().numpy(), rtol=tolerance, atol=tolerance)
+
+
+def test_a_module_is_a_node_with_derivatives_of_every_order():
+    net, x = network(), torch.from_numpy(POINT)
+    node = torch_to_ad(net, [ad.var("x", 3)])
+    assert node.size == 2
+    close(node.eval(x=POINT), net(x))
+    close(node.derivative("x", x=POINT), jacrev(net)(x))
+    close(node.gen_derivative(["x", "x"], x=POINT), hessian(net)(x))
+    close(node.gen_derivative(["x"] * 3, x=POINT), jacrev(hessian(net))(x))
+    close(node.jvp({"x": [1.0, 2.0, 3.0]}, x=POINT), jacrev(net)(x) @ torch.arange(1.0, 4).double())
+
+
+def test_a_function_of_several_tensors_mixes_with_primitives():
+    def f(x, y):
+        return torch.cat([x * y, (x * x).sum(0, keepdim=True)])
+
+    x, y = ad.var("x", 3), ad.var("y", 1)
+    e = adm.sin(torch_to_ad(f, [x * 2.0, y]))
+    layer = ad_to_torch(e)
+    inputs = tuple(torch.rand(2, n, dtype=torch.float64, requires_grad=True) for n in (3, 1))
+
+    def reference(x, y):
+        return torch.sin(f(2 * x, y))
+
+    close(layer(*inputs).detach(), vmap(reference)(*inputs))
+    assert torch.autograd.gradcheck(layer, inputs, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(layer, inputs)
+    one = tuple(z[0].detach() for z in inputs)
+    for got, expected in zip(hessian(layer)(*one), hessian(reference)(*one), strict=True):
+        close(got, expected)
+
+
+def test_parameters_are_read_when_called_and_dtype_is_the_modules():
+    net = network(torch.float32)
+    node = torch_to_ad(net, [ad.var("x", 3)])
+    x32 = torch.from_numpy(POINT).float()
+    assert np.array_equal(node.eval(x=POINT), net(x32).detach().double().numpy())
+    with torch.no_grad():
+        net[0].weight.mul_(2.0)
+    assert np.array_equal(node.eval(x=POINT), net(x32).detach().double().numpy())
+    assert net[0].weight.dtype == torch.float32
+
+
+def test_the_mode_is_kept_and_finding_the_size_leaves_no_trace():
+    net = nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2), nn.Unflatten(0, (1, 2)))
+    net = nn.Sequential(net, nn.BatchNorm1d(2, momentum=0.5), nn.Flatten(0)).double()
+    net.eval()
+    state = {k: v.clone() for k, v in net.state_dict().items()}
+    before = torch.get_rng_state()
+    node = torch_to_ad(net, [ad.var("x", 3)])
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in state.items())
+    assert not net.training
+    close(node.eval(x=POINT), net(torch.from_numpy(POINT)))
+    drop = nn.Dropout(0.5)
+    torch_to_ad(drop, [ad.var("x", 50)]).eval(x=np.ones(50))
+    assert drop.training
+
+
+def test_what_is_no_vector_is_refused():
+    x = ad.var("x", 4)
+    with pytest.raises(ValueError, match=r"Unflatten: gave shape \(2, 2\), expected a vector"):
+        torch_to_ad(nn.Unflatten(0, (2, 2)), [x])
+    with pytest.raises(TypeError, match="gave tuple, expected a tensor"):
+        torch_to_ad(lambda x: (x, x), [x])
+    with pytest.raises(TypeError, match="expected a module or function, got int"):
+        torch_to_ad(3, [x])
+    open_size = torch_to_ad(network(), ["q"])
+    assert open_size.size is None
+    assert open_size.eval(q=POINT).shape == (2,)
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.second = nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        h = torch.relu(self.first(x))
+        h = h + nn.functional.gelu(self.second(self.norm(h)), approximate="tanh")
+        return torch.cat([h, h[:2] * x[-1] - 1.0]).softmax(-1)
+
+
+class Products(nn.Module):
+    def forward(self, x):
+        m = x.reshape(1, 3) * x.reshape(3, 1)
+        n = torch.stack([m.sum(0), x / (1 + x**2), x.clamp(-0.5, 0.5)], 1)
+        return (m @ n).transpose(0, 1).flatten() @ torch.eye(9, dtype=x.dtype) + 2 * n.flatten()
+
+
+MODULES = {
+    "linear": lambda: nn.Linear(3, 2),
+    "residual": Residual,
+    "products": Products,
+    "convolution": lambda: nn.Sequential(
+        nn.Linear(3, 16),
+        nn.Unflatten(0, (1, 1, 4, 4)),
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.BatchNorm2d(2),
+        nn.SiLU(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(2, 3, 2),
+        nn.Flatten(0),
+    ).eval(),
+    "conv1d": lambda: nn.Sequential(
+        nn.Unflatten(0, (1, 3)), nn.Conv1d(1, 2, 2), nn.Flatten(0), nn.Dropout()
+    ).eval(),
+    **{
+        type(f).__name__: lambda f=f: nn.Sequential(nn.Linear(3, 4), f, nn.Linear(4, 2))
+        for f in (
+            nn.ReLU(),
+            nn.Tanh(),
+            nn.Sigmoid(),
+            nn.SiLU(),
+            nn.ELU(),
+            nn.LeakyReLU(),
+            nn.Softplus(),
+            nn.Hardtanh(),
+            nn.LogSoftmax(-1),
+            nn.Softmax(0),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_primitives_of_a_module_equal_it_to_second_order(name):
+    net = MODULES[name]().double()
+    x = ad.var("x", 3)
+    e = torch_to_primitives(net, [x])
+    at = torch.from_numpy(POINT)
+    close(e.eval(x=POINT), net(at))
+    close(e.derivative("x", x=POINT), jacrev(net)(at), 1e-11)
+    close(e.gen_derivative(["x", "x"], x=POINT), hessian(net)(at), 1e-10)
+    close(ad_to_casadi(e, symbolic="SX")(POINT).full()[:, 0], net(at))
+
+
+def test_primitives_of_a_network_run_on_the_kernel():
+    net = network()
+    layer = ad_to_torch(torch_to_primitives(net, [ad.var("x", 3)]), engine="kernel")
+    x = torch.rand(10, 3, dtype=torch.float64)
+    close(layer(x), net(x))
+
+
+def test_activations_far_out_are_finite():
+    x = ad.var("x", 2)
+    for f in (nn.Sigmoid(), nn.SiLU(), nn.Softplus(), nn.ELU(), nn.Softmax(0)):
+        e = torch_to_primitives(f, [x])
+        far = np.array([-1e3, 1e3])
+        close(e.eval(x=far), f(torch.from_numpy(far)))
+        close(e.derivative("x", x=far), jacrev(f)(torch.from_numpy(far)))
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        (nn.GELU(), "gelu needs the error function"),
+        (nn.Dropout(0.5), "dropout depends on chance"),
+        (nn.Mish(), "no rule for aten.mish.default; torch_to_ad takes any module"),
+    ],
+)
+def test_what_has_no_rule_is_named(module, text):
+    with pytest.raises(NotImplementedError, match=text):
+        torch_to_primitives(module.double(), [ad.var("x", 3)])
