@@ -33,7 +33,9 @@ def driver_text(program: Program, n_slots: int) -> str:
         "WORKSPACE": n_slots,
         "BLOCK(x, y, w)": f"block({', '.join([*blocks, 'w'])})",
     }
-    return _definitions(**definitions) + c_text("driver.c") + c_text("python.c")
+    return (
+        _definitions(**definitions) + c_text("stream.h") + c_text("driver.c") + c_text("python.c")
+    )
 
 
 def _definitions(**values: object) -> str:

@@ -11,6 +11,8 @@
 /* Bytes of an output row beyond which a block is computed in the scratch and copied out as one stream:
    the short pieces of `store` in many rows at once would each wait for memory. */
 #define LONG_ROW 128
+/* Bytes of an output beyond which its long rows are written past the caches. */
+#define LARGE_OUTPUT (1 << 22)
 
 EXPORT const integer operations = OPERATIONS, lanes = LANES;
 static const integer input_size[] = {INPUT_SIZES};
@@ -58,8 +60,13 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
     real stack[ROOM <= ON_STACK ? ROOM : 1] __attribute__((aligned(64)));
     real *room = stack, *copy[N_IN + N_OUT + 1], *y[N_OUT + 1];
     const real *x[N_IN + 1];
-    int plain[N_IN + 1], filled[N_IN + 1];
-    if (ROOM > ON_STACK && !(room = aligned_alloc(64, (ROOM * sizeof(real) + 63) / 64 * 64))) return 1;
+    int plain[N_IN + 1], filled[N_IN + 1], large[N_OUT + 1];
+    integer samples = 1;
+    for (integer a = 0; a < axes; a++) samples *= shape[a];
+    for (integer o = 0; o < N_OUT; o++)
+        large[o] = samples * output_size[o] * (integer)sizeof(real) > LARGE_OUTPUT;
+    if (ROOM > ON_STACK) room = aligned_alloc(64, (ROOM * sizeof(real) + 63) / 64 * 64);
+    if (!room) return 1;
     for (integer i = 0, used = 0; i < N_IN + N_OUT; i++) {
         copy[i] = room + LANES * WORKSPACE + used;
         used += LANES * (i < N_IN ? input_size[i] : output_size[i - N_IN]);
@@ -84,9 +91,13 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
         BLOCK(x, y, (vec *)room);
         for (integer o = 0; o < N_OUT; o++) {
             const integer n = output_size[o];
-            if (y[o] == copy[N_IN + o]) memcpy(y0[o] + at * n, y[o], count * n * sizeof(real));
+            if (y[o] != copy[N_IN + o]) continue;
+            if (large[o]) copy_past(y0[o] + at * n, y[o], count * n);
+            else memcpy(y0[o] + at * n, y[o], count * n * sizeof(real));
         }
     }
+    for (integer o = 0; o < N_OUT; o++)
+        if (large[o]) __sync_synchronize();
     if (ROOM > ON_STACK) free(room);
     return 0;
 }

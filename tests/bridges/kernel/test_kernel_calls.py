@@ -112,6 +112,17 @@ def test_same_bits_for_every_thread_count(
         kernel(q)
 
 
+def test_same_bits_past_the_caches(arm: ca.Function) -> None:
+    """Large results are written another way, to any address."""
+    kernel = casadi_to_kernel(arm).jacobian()
+    q = np.random.default_rng(0).normal(size=(7003, 7))
+    small = np.concatenate([kernel(part) for part in np.array_split(q, 20)])
+    assert small.nbytes > 2**22
+    for offset in range(3):
+        out = np.empty(small.size + 8)[offset : offset + small.size].reshape(small.shape)
+        np.testing.assert_array_equal(kernel(q, out=out), small)
+
+
 def test_arm_equals_casadi(arm: ca.Function) -> None:
     q = np.random.default_rng(0).normal(size=(20, 7)) * 2
     np.testing.assert_allclose(casadi_to_kernel(arm)(q), np.array(arm(q.T)).T, atol=2e-15)
