@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.confine import confine
+from benchmarks.confine import UsageError, confine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from benchmarks.session import run  # it imports numpy, torch and more, so not earlier
 
         return run(arguments)
-    except ValueError as error:
+    except UsageError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
 

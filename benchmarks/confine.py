@@ -19,17 +19,21 @@ _XLA_FLAGS = (
 )
 
 
+class UsageError(ValueError):
+    """A command line that cannot be run."""
+
+
 def confine(threads: int) -> None:
     """Limit this process, and every library that it imports from now on, to `threads` threads.
 
     Where the system allows it the process is bound to as many processors, so that a library with
     a thread pool of its own gains nothing by it.
 
-    Raises ValueError if there are fewer processors than that.
+    Raises UsageError if there are fewer processors than that.
     """
     available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if threads < 1 or (available and threads > len(available)):
-        raise ValueError(f"--threads {threads}: this process may use {len(available)} processors")
+        raise UsageError(f"--threads {threads}: this process may use {len(available)} processors")
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
     os.environ["XLA_FLAGS"] = " ".join(_XLA_FLAGS if threads == 1 else _XLA_FLAGS[1:])
     os.environ["JAX_PLATFORMS"] = "cpu"

@@ -1,11 +1,17 @@
-"""Scalar expressions that any library of graphs can build with Python's operators."""
+"""Scalar expressions that any library of graphs can build with operators and one function."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 POINT = 0.7
-"""Where they are evaluated."""
+"""Where the polynomial is evaluated: Klampt has no derivative of it at an array."""
+
+VECTOR = np.array([0.7])
+"""Where the chain is evaluated: Klampt has no derivative of its sine at a float."""
 
 
 def horner(x: Any) -> Any:
@@ -16,9 +22,12 @@ def horner(x: Any) -> Any:
     return y
 
 
-def chain(x: Any) -> Any:
-    """`y <- 0.99 y + 0.01`, 500 times: 1,000 nodes, each the argument of the next."""
-    y = x
-    for _ in range(500):
-        y = y * 0.99 + 0.01
-    return y
+def chain(x: Any, sine: Callable[[Any], Any]) -> Any:
+    """sin(sin(... x)), 1,000 nodes, each the argument of the next.
+
+    No library can shorten it, and neither value nor derivative vanishes: they fall as n^-1/2 and
+    n^-3/2.
+    """
+    for _ in range(1_000):
+        x = sine(x)
+    return x

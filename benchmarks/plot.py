@@ -15,6 +15,12 @@ _NAMES = {
     "peer": "peer",
     "limit": "physical limit",
 }
+_REMARKS = {
+    "ours": "",
+    "sibling": "   {:.3g}× as long as ours",
+    "peer": "   ours {:.3g}× faster",
+    "limit": "   ours {:.3g}× the limit",
+}
 _GAP = 1.6  # between groups, in bars
 
 
@@ -69,8 +75,6 @@ def _median(figure: Figure) -> float:
 
 
 def _remark(figure: Figure) -> str:
-    time = f"{_median(figure):,.3g}" if _median(figure) < 100 else f"{_median(figure):,.0f}"
-    if figure.role == "ours":
-        return f"{time} ns"
-    unit = "× the limit" if figure.role == "limit" else "× faster"
-    return f"{time} ns   ours {figure.ratio:.3g}{unit}"
+    nanoseconds = _median(figure)
+    time = f"{nanoseconds:,.3g} ns" if nanoseconds < 100 else f"{nanoseconds:,.0f} ns"
+    return time + _REMARKS[figure.role].format(figure.ratio)

@@ -15,7 +15,9 @@ from benchmarks.run import Figure, Outcome
 from benchmarks.timing import quartiles
 from robograd.info import environment
 
-_KINDS = {"peer": "faster", "limit": "its time", "sibling": "faster"}
+# How the ratio reads: ours is so many times faster; ours takes so many times the limit's time; the
+# sibling takes so many times as long as ours.
+_KINDS = {"peer": "faster", "limit": "its time", "sibling": "as long"}
 _PEERS = (
     "adam-robotics",
     "example-robot-data",
@@ -32,7 +34,7 @@ def outcome_text(outcome: Outcome) -> str:
     row = outcome.row
     where = "" if row.robot is None else f", {row.robot}"
     title = f"{row.name}: {row.what}{where}, batch {row.batch:,}, {row.dtype}"
-    lines = [title, f"  {'ns a sample':>48}{'quartiles':>18}{'ours is':>18}"]
+    lines = [title, f"  {'ns a sample':>48}{'quartiles':>18}{'beside ours':>22}"]
     lines += [_figure_text(figure) for figure in outcome.figures]
     lines += [f"  {label:<40}{reason}" for label, reason in outcome.absent]
     return "\n".join(lines)

@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import torch
 
+from benchmarks.confine import UsageError
 from benchmarks.counts import COUNTS
 from benchmarks.model import Count, Row
 from benchmarks.plot import plot
 from benchmarks.report import as_json, count_text, machine, outcome_text
 from benchmarks.robots import robot
-from benchmarks.run import DisagreementError, Outcome, run_quick, run_row
+from benchmarks.run import Outcome, run_quick, run_row
 from benchmarks.table import ROWS
 from benchmarks.timing import CLOCKS, FULL
 
@@ -22,7 +23,7 @@ from benchmarks.timing import CLOCKS, FULL
 def run(arguments: argparse.Namespace) -> int:
     """Do what the parsed command line says; 0, or 1 if some row could not be run.
 
-    Raises ValueError for a name that is no row's.
+    Raises UsageError for a name that is no row's.
     """
     rows = choose(arguments.names)
     if arguments.list:
@@ -43,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
             else:
                 outcomes.append(run_quick(row) if arguments.quick else run_row(row, effort))
                 text = outcome_text(outcomes[-1])
-        except (DisagreementError, ImportError) as error:
-            text = f"{row.name}: not run: {error}"
+        except Exception as error:  # one row that fails shall not cost the others
+            text = f"{row.name}: not run: {type(error).__name__}: {error}"
             failed += 1
         print(f"\n{text}", flush=True)
     if arguments.json:
@@ -61,5 +62,5 @@ def choose(names: Sequence[str]) -> list[Row | Count]:
     known = [row.name for row in rows]
     for name in names:
         if name not in known:
-            raise ValueError(f"no row '{name}'; rows: {', '.join(known)}")
+            raise UsageError(f"no row '{name}'; rows: {', '.join(known)}")
     return [row for row in rows if not names or row.name in names]

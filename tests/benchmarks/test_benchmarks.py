@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import _parser
+from benchmarks.confine import UsageError
 from benchmarks.counts import COUNTS
 from benchmarks.model import Case, Contender, Count, Row, Timed
 from benchmarks.peers.poses import cotangent_matrix, pose_vector
@@ -14,7 +16,7 @@ from benchmarks.plot import plot
 from benchmarks.report import as_json, count_text, machine, outcome_text
 from benchmarks.robots import robot
 from benchmarks.run import DisagreementError, run_quick
-from benchmarks.session import choose
+from benchmarks.session import choose, run
 from benchmarks.table import ROWS
 from benchmarks.timing import Effort, measure, quartiles
 
@@ -106,7 +108,18 @@ def test_json_and_picture_hold_every_figure(tmp_path: Path) -> None:
     assert kept["counts"][0]["ours"] == 3
 
 
+def test_a_row_that_fails_does_not_stop_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = replace(ROW, name="bad", peers=(_contender("wrong", 2.0),))
+    monkeypatch.setattr("benchmarks.session.ROWS", (bad, ROW))
+    assert run(_parser().parse_args(["--quick", "bad", "toy"])) == 1
+    printed = capsys.readouterr().out
+    assert "bad: not run: DisagreementError: bad: wrong differs" in printed
+    assert "toy: a toy, batch 2" in printed
+
+
 def test_an_unknown_name_lists_the_rows() -> None:
-    with pytest.raises(ValueError, match=r"no row 'fkk'; rows: .*fk_backward"):
+    with pytest.raises(UsageError, match=r"no row 'fkk'; rows: .*fk_backward"):
         choose(["fkk"])
     assert [row.name for row in choose(["rnea", "fk"])] == ["fk", "rnea"]
