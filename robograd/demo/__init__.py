@@ -1,6 +1,6 @@
 """The demonstration behind ``robograd demo``: one robot graph, put to work by three engines.
 
-    URDF -> `subject` -> `throughput` (kernel), `training` (torch), `swing` (CasADi) -> `picture`
+URDF -> `subject` -> `throughput` (kernel), `training` (torch), `swing` (CasADi) -> `picture`
 """
 
 from robograd.demo.run import Settings, run_demo

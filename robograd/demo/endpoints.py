@@ -1,8 +1,8 @@
 """Where a swing starts and ends, and how long it may take, so that a feasible motion is known.
 
 Along the straight line from start to goal the arm can be held against gravity with room to spare;
-slowed down enough, the minimum-jerk motion along it keeps every limit. That motion is the optimiser's
-first guess, and what the optimum is compared with.
+slowed down enough, the minimum-jerk motion along it keeps every limit. That motion is the first
+guess of the optimiser, and what the optimum is compared with.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SwingTask:
 
 
 def choose_swing(subject: Subject, rng: np.random.Generator) -> SwingTask:
-    """Of random pairs of configurations that the robot can hold, the one that moves the tool most."""
+    """Of random pairs of configurations that can be held, the one that moves the tool most."""
     limits = read_limits(subject.robot)
     starts, goals = _random_pairs(subject, rng)
     holdable = _holding_share(subject, limits, starts, goals) <= _HOLDING_SHARE
@@ -44,19 +44,30 @@ def choose_swing(subject: Subject, rng: np.random.Generator) -> SwingTask:
             "the effort limits cannot hold the robot against gravity: left out"
         )
         holdable[:] = True
-    position = kinematics.WorldPosition(subject.link)("q")
-    moved = position.eval_batch(q=goals) - position.eval_batch(q=starts)
-    # Where the tool's origin stays put whatever the joints do, the joints' own travel decides.
-    travel = np.linalg.norm(moved, axis=1) + 1e-3 * np.linalg.norm(goals - starts, axis=1)
-    best = int(np.argmax(np.where(holdable, travel, -1.0)))
+    best = int(np.argmax(np.where(holdable, _worth(subject, starts, goals), -np.inf)))
     start, goal = starts[best], goals[best]
     return SwingTask(start, goal, _duration(subject, limits, start, goal), limits)
+
+
+def _worth(subject: Subject, starts: Vector, goals: Vector) -> Vector:
+    """How far the tool moves; motions that dip below the root, where a floor may be, count less."""
+    position = kinematics.WorldPosition(subject.link)("q")
+    tool = position.eval_batch(q=_line(starts, goals))
+    moved = np.linalg.norm(tool[-1] - tool[0], axis=-1)
+    # Where the tool's origin stays put whatever the joints do, the joints' own travel decides.
+    travel = moved + 1e-3 * np.linalg.norm(goals - starts, axis=1)
+    return travel - np.max(travel) * (tool[..., 2].min(axis=0) < 0.0)
+
+
+def _line(starts: Vector, goals: Vector) -> Vector:
+    """Points on the straight lines from starts to goals, (points, pairs, n)."""
+    return starts + np.linspace(0, 1, 9)[:, None, None] * (goals - starts)
 
 
 def minimum_jerk(
     start: Vector, goal: Vector, duration: float, times: Vector
 ) -> tuple[Vector, Vector, Vector]:
-    """q = q0 + (q1 - q0) (10 s^3 - 15 s^4 + 6 s^5), s = t / T, and its two derivatives, (n, times)."""
+    """(q, q', q'') of q = q0 + (q1 - q0) (10 s^3 - 15 s^4 + 6 s^5), s = t / T; (n, times) each."""
     s = times / duration
     way = (goal - start)[:, None]
     q = start[:, None] + way * (10 * s**3 - 15 * s**4 + 6 * s**5)
@@ -69,7 +80,9 @@ def _random_pairs(subject: Subject, rng: np.random.Generator) -> tuple[Vector, V
     """Starts and goals, (_PAIRS, n) each, apart from the limits and at most one step apart."""
     lower, upper = position_range(subject.robot)
     middle, half = (lower + upper) / 2, (1 - _MARGIN) * (upper - lower) / 2
-    turns = np.array([subject.robot.joint(n).kind != "prismatic" for n in subject.robot.joint_names])
+    turns = np.array(
+        [subject.robot.joint(n).kind != "prismatic" for n in subject.robot.joint_names]
+    )
     half = np.where(turns, np.minimum(half, np.pi), half)
     step = np.where(turns, _LONGEST_STEP, 2 * half)
     shape = (_PAIRS, len(middle))
@@ -80,14 +93,13 @@ def _random_pairs(subject: Subject, rng: np.random.Generator) -> tuple[Vector, V
 
 def _holding_share(subject: Subject, limits: Limits, starts: Vector, goals: Vector) -> Vector:
     """The largest share of its effort limit that gravity takes of any joint along each line."""
-    s = np.linspace(0, 1, 9)[:, None, None]
-    q = starts + s * (goals - starts)
+    q = _line(starts, goals)
     still = np.zeros_like(q)
     return _effort_share(subject, limits, q, still, still).max(axis=0)
 
 
 def _effort_share(subject: Subject, limits: Limits, q: Vector, v: Vector, a: Vector) -> Vector:
-    """max |tau_i| / limit_i over the joints, for (*batch, n) states: (*batch,)."""
+    """The largest |tau_i| / limit_i over the joints, for (*batch, n) states: (*batch,)."""
     torque = dynamics.InverseDynamics(subject.robot)("q", "v", "a")
     return np.max(np.abs(torque.eval_batch(q=q, v=v, a=a)) / limits.effort, axis=-1)
 

@@ -33,7 +33,7 @@ class Limits:
 
 
 def read_limits(robot: RobotModel) -> Limits:
-    """The robot's limits; a velocity or effort limit of zero stands for one that nobody filled in."""
+    """The robot's limits; a velocity or effort limit of zero counts as one not filled in."""
     notes: list[str] = []
     bounds: list[Vector] = []
     for what, values in (("velocity", robot.v_limit), ("effort", robot.effort_limit)):

@@ -16,7 +16,7 @@ class PoseError(NamedTuple):
 
 
 class Proposals(nn.Module):
-    """q_k(T) = middle + half_range tanh(f_k(T)): several configurations for one pose, all within limits.
+    """q_k(T) = middle + half_range tanh(f_k(T)): configurations for a pose, all within limits.
 
     A pose has many configurations, and no single continuous choice among them covers the workspace.
     So the network makes `heads` proposals, and whoever asks takes the one whose pose fits best.
@@ -61,13 +61,14 @@ def pose_error(poses: Tensor, targets: Tensor) -> PoseError:
 
     |R - R*|_F = 2 sqrt(2) sin(angle / 2) gives the angle.
     """
-    position = (poses[..., 9:] - targets[..., 9:]).norm(dim=-1)
-    chord = (poses[..., :9] - targets[..., :9]).norm(dim=-1) / 8**0.5
+    squares = (poses - targets).square()
+    position = squares[..., 9:].sum(-1).sqrt()
+    chord = (squares[..., :9].sum(-1) / 8).sqrt()
     return PoseError(position, 2 * torch.asin(chord.clamp(max=1.0)))
 
 
 def squared_misfit(poses: Tensor, targets: Tensor, length: float) -> Tensor:
-    """|p - p*|^2 + (length |R - R*|_F)^2 / 2, which is |p - p*|^2 + (length angle)^2 for small angles.
+    """|p - p*|^2 + (length |R - R*|_F)^2 / 2; |R - R*|_F / sqrt(2) is the angle if it is small.
 
     `length`, in m, says how many metres one radian counts.
     """

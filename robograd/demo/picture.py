@@ -19,7 +19,7 @@ from robotics_ad import kinematics
 # Okabe and Ito's colours, which people with colour-blindness tell apart; one a joint.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _GREY, _LIMIT = "#8c8c8c", "#b2182b"
-_STYLE = {
+_STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -44,15 +44,19 @@ def draw(subject: Subject, training: Training, swing: Swing, path: Path) -> None
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(12.5, max(6.8, 1.6 + 1.05 * n)), layout="constrained")
         FigureCanvasAgg(figure)
-        left, right = figure.subfigures(1, 2, width_ratios=(0.42, 0.58), wspace=0.02)
-        grid = left.add_gridspec(2, 1, height_ratios=(0.4, 0.6))
-        _draw_training(left.add_subplot(grid[0]), training)
-        _draw_path(left.add_subplot(grid[1], projection="3d"), subject, swing)
-        _draw_joints(right, subject, swing)
+        halves: Any = figure.subfigures(1, 2, width_ratios=(0.42, 0.58), wspace=0.02)
+        left = halves[0].subfigures(2, 1, height_ratios=(0.38, 0.62))
+        _draw_training(left[0], training)
+        _draw_path(left[1], subject, swing)
+        _draw_joints(halves[1], subject, swing)
         figure.savefig(path, dpi=200)
 
 
-def _draw_training(axes: Any, training: Training) -> None:
+def _draw_training(figure: Any, training: Training) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    _set_heading(figure, "a  Inverse kinematics trained through the FK layer")
+    axes = figure.subplots()
     errors = 1e3 * np.array(training.errors)
     axes.semilogy(training.steps, errors, color=_COLOURS[0], lw=1.8)
     for step, error, align in (
@@ -63,14 +67,18 @@ def _draw_training(axes: Any, training: Training) -> None:
         axes.annotate(
             f"{error:.3g} mm", (step, error), (0, 6), textcoords="offset points", ha=align
         )
-    axes.set_title("a  Inverse kinematics trained through the FK layer")
     axes.set_xlabel("training step")
     axes.set_ylabel("mean position error\non held-out poses [mm]")
-    axes.grid(which="both")
+    axes.grid(which="major")
     axes.margins(x=0.03, y=0.12)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_path(axes: Any, subject: Subject, swing: Swing) -> None:
+def _draw_path(figure: Any, subject: Subject, swing: Swing) -> None:
+    _set_heading(figure, f"b  Path of '{subject.link.name}' in the swing")
+    axes = figure.add_subplot(projection="3d")
     _, q = swing.motion.sampled(8)
     _, q_guess = swing.guess.sampled(8)
     position = kinematics.WorldPosition(subject.link)("q")
@@ -90,11 +98,14 @@ def _draw_path(axes: Any, subject: Subject, swing: Swing) -> None:
         (path[-1], "s", _COLOURS[1], "goal"),
     ):
         axes.plot(*point[:, None], marker, color=colour, ms=6, label=label, ls="none")
-    axes.set_title(f"b  Path of '{subject.link.name}' in the swing")
     for axis in "xyz":
         getattr(axes, f"set_{axis}label")(f"{axis} [m]")
     _equal_scales(axes, np.concatenate([arms.reshape(-1, 3), path, path_guess]))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.04), ncols=4, columnspacing=1.2)
+    figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
+
+
+def _set_heading(figure: Any, text: str) -> None:
+    figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
 def _skeletons(subject: Subject, q: Vector) -> Vector:
@@ -123,10 +134,9 @@ def _equal_scales(axes: Any, points: Vector) -> None:
 
 
 def _draw_joints(figure: Any, subject: Subject, swing: Swing) -> None:
+    _set_heading(figure, "c  Joint positions (left) and torques (right) in the swing")
     robot, limits = subject.robot, swing.task.limits
     grid = figure.subplots(robot.nq, 2, sharex=True, squeeze=False)
-    grid[0, 0].set_title("c  Joint positions")
-    grid[0, 1].set_title("d  Joint torques")
     motion, guess = swing.motion, swing.guess
     times, q = motion.sampled(8)
     times_guess, q_guess = guess.sampled(8)
@@ -138,13 +148,14 @@ def _draw_joints(figure: Any, subject: Subject, swing: Swing) -> None:
         _draw_strip(right, (motion.times, motion.tau[i]), (guess.times, guess.tau[i]), colour)
         _draw_limits(left, limits.lower[i], limits.upper[i])
         _draw_limits(right, -limits.effort[i], limits.effort[i])
-        left.set_ylabel(f"{_shortened(name)}\n[{'m' if slides else 'rad'}]")
-        right.set_ylabel(f"[{'N' if slides else 'N m'}]")
+        left.set_ylabel("m" if slides else "rad")
+        right.set_ylabel("N" if slides else "N m")
+        for axes in (left, right):
+            axes.set_title(name, color=colour, fontsize=8, fontweight="normal", pad=2)
     for axes in grid[-1]:
         axes.set_xlabel("time [s]")
         axes.set_xlim(0, motion.times[-1])
-    figure.align_ylabels(grid[:, 0])
-    figure.align_ylabels(grid[:, 1])
+    figure.align_ylabels()
     _add_legend(figure)
 
 
@@ -177,7 +188,3 @@ def _add_legend(figure: Any) -> None:
         loc="outside lower center",
         ncols=3,
     )
-
-
-def _shortened(name: str, longest: int = 16) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"

@@ -128,7 +128,9 @@ def _swing(subject: Subject, settings: Settings, rng: np.random.Generator) -> Sw
     swing = solve_swing(subject.robot, task, nodes=settings.nodes)
     row("program", f"{swing.variables:,} variables, {swing.constraints:,} equations, exact Hessian")
     row("set up in", f"{swing.build_seconds:.2f} s")
-    row("status", f"{swing.status} after {swing.iterations} iterations, {swing.solve_seconds:.2f} s")
+    row(
+        "status", f"{swing.status} after {swing.iterations} iterations, {swing.solve_seconds:.2f} s"
+    )
     row("objective", f"{swing.objective:.4g} s (squared share of the torque limits, integrated)")
     row("minimum-jerk motion", f"{swing.guess_objective:.4g} s")
     return swing

@@ -17,6 +17,9 @@ from robotics_ad import Joint, LinkFrame, RobotModel, load_urdf, packaged_arm
 
 Vector = NDArray[np.float64]
 
+# Joints that are one number; a floating base or a ball joint in the file is locked.
+_SINGLE = ("revolute", "continuous", "prismatic")
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -33,9 +36,7 @@ class Subject:
     locked: tuple[str, ...]
 
 
-def choose_subject(
-    urdf: str | os.PathLike[str] | None = None, link: str | None = None
-) -> Subject:
+def choose_subject(urdf: str | os.PathLike[str] | None = None, link: str | None = None) -> Subject:
     """The robot of a URDF file (None: the packaged arm) and one of its links (None: its tool).
 
     Raises:
@@ -48,7 +49,7 @@ def choose_subject(
     if not moving:
         raise ValueError(f"no joint of '{robot.name}' moves link '{name}'")
     locked = tuple(joint for joint in robot.joint_names if joint not in moving)
-    kept = robot.lock_joints({joint: _resting(robot.joint(joint)) for joint in locked})
+    kept = robot.lock_joints({joint: _resting(robot, joint) for joint in locked})
     return Subject(kept, kept.link(name), locked)
 
 
@@ -56,7 +57,8 @@ def tool_name(robot: RobotModel) -> str:
     """The last link of the longest chain, counted in moving joints; the palm where fingers part.
 
     Where the way forks into branches with at most half as many joints ahead as lie behind, they
-    are fingers, and the chain ends before them. Links fixed to the last body are followed to their end.
+    are fingers, and the chain ends before them. Links fixed to the last body are followed to the
+    end.
     """
     ahead = _joints_ahead(robot)
     behind, name = 0, robot.links[0].name
@@ -84,7 +86,7 @@ def _joints_ahead(robot: RobotModel) -> Mapping[str, int]:
 
 
 def _moves(joint: Joint) -> int:
-    return int(joint.type.nq > 0)
+    return int(joint.kind in _SINGLE)
 
 
 def _moving_joints(robot: RobotModel, link: str) -> set[str]:
@@ -94,22 +96,21 @@ def _moving_joints(robot: RobotModel, link: str) -> set[str]:
     while link in parent_joint:
         joint = parent_joint[link]
         leader = joint if joint.mimic is None else robot.joint(joint.mimic.joint)
-        if np.all(np.asarray(leader.lower) < np.asarray(leader.upper)) and _moves(leader):
+        if _moves(leader) and np.all(np.asarray(leader.lower) < np.asarray(leader.upper)):
             names.add(leader.name)
         link = joint.parent
     return names
 
 
-def _resting(joint: Joint) -> Vector:
+def _resting(robot: RobotModel, joint: str) -> Vector:
     """The joint's neutral position, or the limit nearest to it."""
-    return np.clip(np.array(joint.type.neutral), np.asarray(joint.lower), np.asarray(joint.upper))
+    where = robot.q_slices[joint]
+    return np.clip(robot.neutral()[where], robot.q_lower[where], robot.q_upper[where])
 
 
 def position_range(robot: RobotModel) -> tuple[Vector, Vector]:
-    """Position limits, (nq,) each; where there is none, the interval that random numbers cover."""
-    lower, upper = robot.q_lower.copy(), robot.q_upper.copy()
-    for name in robot.joint_names:
-        where, (low, high) = robot.q_slices[name], robot.joint(name).type.span
-        lower[where] = np.where(np.isinf(lower[where]), low, lower[where])
-        upper[where] = np.where(np.isinf(upper[where]), high, upper[where])
-    return lower, upper
+    """Position limits, (nq,) each; +-pi rad or +-1 m where there is none."""
+    slides = np.array([robot.joint(name).kind == "prismatic" for name in robot.joint_names])
+    usual = np.where(slides, 1.0, np.pi)
+    lower = np.where(np.isinf(robot.q_lower), -usual, robot.q_lower)
+    return lower, np.where(np.isinf(robot.q_upper), usual, robot.q_upper)

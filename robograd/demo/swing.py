@@ -108,8 +108,8 @@ def solve_swing(
         robot: the model, of n joints.
         task: ends, duration and limits.
         nodes: how many points in time, at least 3.
-        torque: tau(q, v, a) as a CasADi function; by default the robot's own graph, lowered, with exact
-            derivatives of both orders.
+        torque: tau(q, v, a) as a CasADi function; by default the robot's own graph, which has
+            exact derivatives of both orders.
         options: more options for Opti's IPOPT interface.
 
     The result has IPOPT's status, whatever it is.
@@ -218,7 +218,9 @@ def _reference(task: SwingTask, guess: Motion) -> Vector:
     """What a joint's torque is measured by: its limit, or else the largest torque of the guess."""
     peak = np.max(np.abs(guess.tau), axis=1)
     usual = float(np.max(peak)) or 1.0
-    return np.where(np.isinf(task.limits.effort), np.maximum(peak, 1e-2 * usual), task.limits.effort)
+    return np.where(
+        np.isinf(task.limits.effort), np.maximum(peak, 1e-2 * usual), task.limits.effort
+    )
 
 
 def _trapezoid(times: Vector) -> Vector:

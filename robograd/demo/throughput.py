@@ -44,9 +44,7 @@ class Throughput:
         return 1e9 * self.seconds / self.samples
 
 
-def measure_throughput(
-    subject: Subject, samples: int, rng: np.random.Generator
-) -> Throughput:
+def measure_throughput(subject: Subject, samples: int, rng: np.random.Generator) -> Throughput:
     """T_world_link(q) of `samples` configurations, uniform within the limits, in float64."""
     transform = kinematics.WorldTransform(subject.link)
     began = time.perf_counter()
@@ -62,6 +60,4 @@ def measure_throughput(
     few = slice(None, None, max(samples // _COMPARED, 1))
     reference = transform("q").eval_batch(q=q[few])
     deviation = float(np.max(np.abs(poses[few] - reference)))
-    return Throughput(
-        samples, build_seconds, float(np.median(times)), deviation, kernel.is_native
-    )
+    return Throughput(samples, build_seconds, float(np.median(times)), deviation, kernel.is_native)

@@ -8,7 +8,7 @@ The gradient reaches the network through the FK layer, whose backward pass is a 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -140,7 +140,7 @@ def _trained(task: _Task, steps: int, batch: int, progress: bool) -> Training:
 
 
 @contextmanager
-def _private_randomness(seed: int) -> Iterator[None]:
+def _private_randomness(seed: int) -> Generator[None]:
     """Seed torch's generator inside, and leave it outside as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -148,8 +148,8 @@ def _private_randomness(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Matrices this small gain next to nothing from a second thread, and wait for it if it is late."""
+def _one_thread() -> Generator[None]:
+    """One torch thread: matrices this small gain little from more, and wait for late ones."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
