@@ -113,6 +113,34 @@ def test_a_fault_of_the_user_is_one_line_and_status_1(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--urdf", "missing.urdf"], "missing.urdf"),
+        (["--urdf", "page.html"], "page.html"),
+        (["--link", "elbow"], "no link 'elbow'; links: base, link1, "),
+        (["--output", "no/such/folder/demo.png"], "no folder 'no/such/folder'"),
+        (["--output", "demo.txt"], "demo.txt"),
+        (["--seed", "-1"], "the seed is -1"),
+    ],
+)
+def test_the_demo_says_what_is_wrong_with_its_arguments(
+    argv: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page.html").write_text("<html><body>not a robot</body></html>")
+    assert main(["demo", *argv]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("robograd demo: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not captured.out, "nothing is computed before the arguments are known to be good"
+
+
 def test_traceback_shows_where_the_fault_arose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROBOGRAD_CACHE_SIZE", "plenty")
     with pytest.raises(ValueError, match="plenty"):
