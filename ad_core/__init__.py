@@ -1,7 +1,8 @@
 """An expression graph of scalars and vectors with exact derivatives.
 
 Write a function once; evaluate and differentiate it here, or hand it to an engine of `bridges`.
-Everything public is re-exported below; `ad_core.math` has the mathematical functions.
+Everything public is re-exported below; `ad_core.math` has the mathematical functions. `_size` and
+`_scalar` are the helpers that Klampt has under these names for writers of functions.
 """
 
 from ad_core.checks import check_derivatives
@@ -21,6 +22,8 @@ from ad_core.expr import (
     constant,
     var,
 )
+from ad_core.expr import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ad_core.expr import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.function import function
 from ad_core.interface import ADFunctionInterface
 from ad_core.op import Composite, composite

@@ -6,6 +6,7 @@ ones only run the program. Programs live in a bounded cache beside the graph, ne
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -87,19 +88,27 @@ def fixed_at(
 ) -> tuple[list[Expression], list[tuple[str, int]]]:
     """The roots with the sizes of these values, and the inputs' names and sizes."""
     sizes = {name: a.shape[-1] if a.ndim else 1 for name, a in arrays.items()}
-    first = {n: a.reshape(-1, a.shape[-1])[0] if a.ndim > 1 else a for n, a in arrays.items()}
-    return fix_sizes(roots, sizes, _size_probe(first)), list(sizes.items())
+    return fix_sizes(roots, sizes, _size_probe(arrays)), list(sizes.items())
 
 
 def _size_probe(arrays: Mapping[str, Array]) -> SizeProbe:
-    """Find the size of an opaque result by evaluating the call at the values at hand."""
+    """Find the size of an opaque result by evaluating the call at the first of the values."""
 
     def probe(call: ADFunctionCall) -> tuple[int, bool]:
-        args = evaluate_bound(call.args, arrays)
+        args = evaluate_bound(call.args, {n: _first_sample(a) for n, a in arrays.items()})
         result = as_value(call.func.eval(*args), str(call.func))
         return result.size, result.ndim == 0
 
     return probe
+
+
+def _first_sample(values: Array) -> Array:
+    """The first vector of a batch, or zeros where the batch is empty."""
+    batch = values.shape[:-1]
+    if not batch:
+        return values
+    rows = values.reshape(math.prod(batch), values.shape[-1])
+    return rows[0] if len(rows) else np.zeros(values.shape[-1])
 
 
 def evaluate_bound(roots: Sequence[Expression], arrays: Mapping[str, Array]) -> list[Any]:

@@ -114,7 +114,10 @@ class Expression:
     # ----------------------------------------------------------------------------- the graph
 
     def replace(self, /, **replacements: ExpressionLike) -> Expression:
-        """The expression with the named variables replaced by other expressions or values."""
+        """The expression with the named variables replaced by other expressions or values.
+
+        Raises ValueError for a name that the expression does not have.
+        """
         from ad_core.graph import substitute
 
         return substitute(self, {k: as_expression(v) for k, v in replacements.items()})
@@ -281,14 +284,20 @@ class ADFunctionCall(Expression):
     args: tuple[Expression, ...]
 
     def __init__(self, func: ADFunctionInterface, args: Sequence[ExpressionLike]) -> None:
-        nodes = tuple(as_expression(a) for a in args)
+        # lists, not generators: graphs of 100,000 nodes are built here
+        nodes = tuple([a if isinstance(a, Expression) else as_expression(a) for a in args])
         object.__setattr__(self, "func", func)
         object.__setattr__(self, "args", nodes)
-        object.__setattr__(self, "size", func.call_size(tuple(a.size for a in nodes)))
+        object.__setattr__(self, "size", func.call_size(tuple([a.size for a in nodes])))
 
 
 def var(name: str, size: int | None = None) -> ADTerminal:
-    """A variable of the given name; its size may be left open until it is bound."""
+    """A variable of the given name; its size may be left open until it is bound.
+
+    Raises ValueError for an empty name or one that begins with `@`, as the library's own do.
+    """
+    if isinstance(name, str) and name.startswith("@"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"var: '{name}' begins with '@', which is kept for the library's own")
     return ADTerminal(name, size)
 
 
@@ -301,9 +310,17 @@ def as_expression(value: ExpressionLike) -> Expression:
     """An expression as it is; a string as a variable; a number or 1-D array as a constant."""
     if isinstance(value, Expression):
         return value
-    if isinstance(value, str):
-        return ADTerminal(value)
-    return Constant(value)
+    return var(value) if isinstance(value, str) else Constant(value)
+
+
+def size_of(value: ExpressionLike) -> int | None:
+    """The number of entries: 1 for a scalar; None for an expression of unknown size."""
+    return value.size if isinstance(value, Expression) else as_value(value, "value").size
+
+
+def is_scalar(value: ArrayLike) -> bool:
+    """Whether a value is a plain number rather than a vector."""
+    return as_value(value, "value").ndim == 0
 
 
 def as_value(value: object, name: str, size: int | None = None) -> Array:

@@ -5,31 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from ad_core.errors import wrong_size
+from ad_core.errors import unknown_name, wrong_size
 from ad_core.expr import ADFunctionCall, ADTerminal, Expression
 
 
 def topological(roots: Sequence[Expression]) -> list[Expression]:
     """Every node below the roots once, arguments before the calls that use them."""
     order: list[Expression] = []
+    opened: set[Expression] = set()
     done: set[Expression] = set()
     stack: list[Expression] = list(reversed(roots))
     while stack:
         node = stack[-1]
-        if node in done:
-            stack.pop()
-            continue
-        open_args = (
-            [a for a in reversed(node.args) if a not in done]
-            if isinstance(node, ADFunctionCall)
-            else []
-        )
-        if open_args:
-            stack.extend(open_args)
+        if node not in opened:
+            opened.add(node)
+            if isinstance(node, ADFunctionCall):
+                stack.extend(node.args[::-1])
         else:
             stack.pop()
-            done.add(node)
-            order.append(node)
+            if node not in done:
+                done.add(node)
+                order.append(node)
     return order
 
 
@@ -64,7 +60,14 @@ def rebuild(
 
 
 def substitute(root: Expression, replacements: Mapping[str, Expression]) -> Expression:
-    """The graph with variables replaced by name, all at once."""
+    """The graph with variables replaced by name, all at once.
+
+    Raises ValueError for a name that the graph does not have.
+    """
+    present = terminals([root])
+    for name in replacements:
+        if name not in present:
+            raise unknown_name("variable", name, present)
 
     def leaf(node: Expression) -> Expression:
         return replacements.get(node.name, node) if isinstance(node, ADTerminal) else node

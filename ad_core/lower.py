@@ -60,6 +60,8 @@ def fix_sizes(
     declared = terminals(roots)
     fixed = _fixed_terminals(declared, sizes)
     new: dict[Expression, Expression] = {}
+    keys: dict[Expression, object] = {}
+    expanding: set[object] = set()
     stack: list[tuple[Expression, Expression | None]] = [(r, None) for r in reversed(roots)]
     while stack:
         node, expansion = stack[-1]
@@ -68,17 +70,23 @@ def fix_sizes(
         elif expansion is not None:
             stack.pop()
             new[node] = new[expansion]
+            expanding.discard(keys.pop(node))
         elif isinstance(node, ADTerminal):
             stack.pop()
             new[node] = fixed[node.name]
         elif isinstance(node, ADFunctionCall):
-            pending = [a for a in reversed(node.args) if a not in new]
+            pending = [(a, None) for a in node.args[::-1] if a not in new]
             if pending:
-                stack.extend((a, None) for a in pending)
+                stack.extend(pending)
                 continue
             stack.pop()
             args = [new[a] for a in node.args]
             if isinstance(node.func, Composite):
+                key = (id(node.func), tuple(a.size for a in args))
+                if key in expanding:
+                    raise ValueError(f"{node.func}: its expansion calls it again, without end")
+                expanding.add(key)
+                keys[node] = key
                 expansion = _expand(node.func, args)
                 for arg in args:
                     new[arg] = arg

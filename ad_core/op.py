@@ -104,10 +104,13 @@ class Elementwise(Op):
         self,
         name: str,
         partials: Sequence[Partial],
-        symbol: str | None = None,
-        vanishing: bool = False,
+        *,
+        symbol: str | None,
+        vanishing: bool,
+        argnames: str,
     ) -> None:
         self.name = name
+        self._argnames = argnames
         self.symbol = symbol
         self._partials = tuple(partials)
         self._vanishing = vanishing
@@ -119,6 +122,9 @@ class Elementwise(Op):
 
     def n_args(self) -> int:
         return len(self._partials)
+
+    def argname(self, arg: int) -> str:
+        return self._argnames[arg]
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         return broadcast_size(self, sizes)
@@ -170,15 +176,22 @@ def elementwise(
     *,
     symbol: str | None = None,
     vanishing: bool = False,
+    argnames: str = "xy",
 ) -> Elementwise: ...
 def elementwise(
-    name: str, /, *partials: Partial, symbol: str | None = None, vanishing: bool = False
+    name: str,
+    /,
+    *partials: Partial,
+    symbol: str | None = None,
+    vanishing: bool = False,
+    argnames: str = "xy",
 ) -> Elementwise:
     """Declare an elementwise primitive; its kernel is the namespace function of the same name.
 
-    `symbol` is its infix operator, and `vanishing` tells that a zero factor makes the result zero.
+    `symbol` is its infix operator, `vanishing` tells that a zero factor makes the result zero, and
+    `argnames` has a letter for each argument.
     """
-    return Elementwise(name, partials, symbol, vanishing)
+    return Elementwise(name, partials, symbol=symbol, vanishing=vanishing, argnames=argnames)
 
 
 def flat(*_: Expression) -> None:
@@ -266,14 +279,16 @@ def broadcast_size(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
     expected = func.n_args()
     if expected not in (-1, len(sizes)):
         raise wrong_count(str(func), len(sizes), expected)
-    known = {s for s in sizes if s is not None and s != 1}
-    if len(known) > 1:
-        first = next(s for s in sizes if s in known)
-        i, size = next((i, s) for i, s in enumerate(sizes) if s in known and s != first)
-        raise wrong_size(str(func), func.argname(i), size or 0, f"{first} or 1")
-    if known:
-        return known.pop()
-    return 1 if all(s == 1 for s in sizes) else None
+    common: Size = 1
+    unknown = False
+    for i, size in enumerate(sizes):
+        if size is None:
+            unknown = True
+        elif size != 1:
+            if common not in (1, size):
+                raise wrong_size(str(func), func.argname(i), size, f"{common} or 1")
+            common = size
+    return None if unknown and common == 1 else common
 
 
 def product(a: Expression, b: Expression) -> Expression:

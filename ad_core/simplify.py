@@ -23,10 +23,10 @@ def simplify_call(node: ADFunctionCall, args: Args) -> Expression:
     """`node`'s function applied to `args`, in its simplest form that the table knows."""
     func = node.func
     if isinstance(func, Op):
-        if all(isinstance(a, Constant) for a in args):
-            return _fold(func, args)
-        same = all(a is b for a, b in zip(args, node.args, strict=True))
-        call = node if same else ADFunctionCall(func, args)
+        given = tuple(args)
+        if sum(map(_is_constant, given)) == len(given):
+            return _fold(func, given)
+        call = node if given == node.args else ADFunctionCall(func, given)
         rewrite = REWRITES.get(func.name)
         simpler = rewrite(call, call.args) if rewrite else None
         return call if simpler is None else simpler
@@ -39,6 +39,10 @@ def _fold(func: Op, args: Args) -> Expression:
         result = np.atleast_1d(func.bind(NUMPY)(*(np.atleast_1d(v) for v in values)))
     scalar = func.gives_scalar([v.ndim == 0 for v in values])
     return Constant(result[0] if scalar else result)
+
+
+def _is_constant(e: Expression) -> bool:
+    return type(e) is Constant
 
 
 def _is_zero(e: Expression) -> bool:

@@ -82,6 +82,9 @@ class Extremum(Op):
     def n_args(self) -> int:
         return 2
 
+    def argname(self, arg: int) -> str:
+        return "xy"[arg]
+
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         return broadcast_size(self, sizes)
 

@@ -70,6 +70,7 @@ atan2 = elementwise(
     "atan2",
     lambda y, x, out: x / _squared_radius(y, x),
     lambda y, x, out: -(y / _squared_radius(y, x)),
+    argnames="yx",
 )
 sinh = elementwise("sinh", lambda x, out: cosh(x))
 cosh = elementwise("cosh", lambda x, out: sinh(x))

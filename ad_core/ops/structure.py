@@ -7,8 +7,9 @@ cotangent through its adjoint.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -240,6 +241,8 @@ class GetItem(Composite):
             return len(resolve_index(self._index, sizes[0]))
         if isinstance(self._index, int):
             return 1
+        if isinstance(self._index, Mask):
+            return len(self._index.positions)
         return len(self._index) if isinstance(self._index, tuple) else None
 
     def expand(self, *args: Expression) -> Expression:
@@ -296,10 +299,25 @@ def setitem(x: ExpressionLike, index: Index, v: ExpressionLike) -> ADFunctionCal
     return SetItem(index)(x, v)
 
 
-def resolve_index(index: int | slice | tuple[int, ...], size: int) -> Indices:
+@dataclass(frozen=True)
+class Mask:
+    """A list of booleans as an index: the true positions, and how many there are in all."""
+
+    positions: Indices
+    size: int
+
+
+NormalIndex: TypeAlias = "int | slice | Indices | Mask"
+
+
+def resolve_index(index: NormalIndex, size: int) -> Indices:
     """The non-negative positions that an index means in a vector of `size` entries."""
     if isinstance(index, slice):
         return tuple(range(*index.indices(size)))
+    if isinstance(index, Mask):
+        if index.size != size:
+            raise IndexError(f"getitem: {index.size} booleans for a vector of size {size}")
+        return index.positions
     positions = (index,) if isinstance(index, int) else index
     for i in positions:
         if not -size <= i < size:
@@ -307,25 +325,28 @@ def resolve_index(index: int | slice | tuple[int, ...], size: int) -> Indices:
     return tuple(i % size for i in positions)
 
 
-def _normal_index(index: object) -> int | slice | tuple[int, ...]:
-    """An index as an int, a slice, or a tuple of ints; anything else is refused."""
+def _normal_index(index: object) -> NormalIndex:
+    """An index as an int, a slice, a tuple of ints or a mask; anything else is refused."""
     if index is Ellipsis:
         return slice(None)
     if isinstance(index, slice):
         return cast("slice[Any, Any, Any]", index)
     array = np.asarray(index)
     if array.dtype == np.bool_ and array.ndim == 1:
-        return tuple(int(i) for i in np.flatnonzero(array))
-    if array.ndim > 1 or (array.size and array.dtype.kind not in "iu"):
+        return Mask(tuple(int(i) for i in np.flatnonzero(array)), array.size)
+    numbers = array.dtype.kind in "iu" or not array.size
+    if isinstance(index, tuple) or array.ndim > 1 or not numbers:
         raise TypeError(f"getitem: an index is an integer, a slice or a list, not {index!r}")
     return int(array) if array.ndim == 0 else tuple(int(i) for i in array)
 
 
-def _index_text(index: int | slice | tuple[int, ...]) -> str:
+def _index_text(index: NormalIndex) -> str:
     if isinstance(index, slice):
         parts = (index.start, index.stop, index.step)
         shown = ["" if p is None else str(p) for p in parts]
         return ":".join(shown if index.step is not None else shown[:2])
+    if isinstance(index, Mask):
+        return str(list(index.positions))
     return str(index) if isinstance(index, int) else str(list(index))
 
 

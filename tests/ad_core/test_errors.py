@@ -1,0 +1,187 @@
+"""Refusals: each names the place, the argument, what was expected, what came, and the choices."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.signature import signature
+
+
+class Loop(ad.Composite):
+    """A function whose expansion calls itself."""
+
+    def n_args(self) -> int:
+        return 1
+
+    def expand(self, *args: ad.Expression) -> ad.Expression:
+        return self(args[0]) + 1.0
+
+
+X3 = ad.var("x", 3)
+
+REFUSED = {
+    "unbound": (
+        lambda: (ad.var("x") + ad.var("y")).eval(x=1),
+        ValueError,
+        "variable 'y' has no value; bound: x",
+    ),
+    "unknown": (lambda: ad.var("x").eval(x=1, z=2), ValueError, "no variable 'z'; variables: x"),
+    "unknown derivative": (
+        lambda: X3.derivative("q", x=[1, 2, 3]),
+        ValueError,
+        "no variable 'q'; variables: x",
+    ),
+    "unknown tangent": (lambda: X3.jvp({"q": 1.0}, x=[1, 2, 3]), ValueError, "no variable 'q'"),
+    "tangent size": (
+        lambda: X3.jvp({"x": [1.0]}, x=[1, 2, 3]),
+        ValueError,
+        "tangent of x' has size 1, expected 3",
+    ),
+    "cotangent size": (
+        lambda: X3.vjp([1.0], x=[1, 2, 3]),
+        ValueError,
+        "'cotangent' has size 1, expected 3",
+    ),
+    "value size": (lambda: X3.eval(x=[1, 2]), ValueError, "'x' has size 2, expected 3"),
+    "batch size": (
+        lambda: X3.eval_batch(x=np.ones((5, 2))),
+        ValueError,
+        "'x' has size 2, expected 3",
+    ),
+    "batch axes": (
+        lambda: (X3 + ad.var("y", 3)).eval_batch(x=np.ones((5, 3)), y=np.ones((4, 3))),
+        ValueError,
+        r"batch axes do not broadcast against each other \(x: \(5, 3\), y: \(4, 3\)\)",
+    ),
+    "matrix value": (lambda: X3.eval(x=np.eye(3)), ValueError, r"'x' has shape \(3, 3\)"),
+    "string value": (lambda: X3.eval(x="abc"), TypeError, "'x' is not made of real numbers"),
+    "object value": (lambda: X3.eval(x=[None] * 3), TypeError, "'x' is not made of real numbers"),
+    "complex value": (lambda: X3.eval(x=[1j] * 3), TypeError, "'x' is not made of real numbers"),
+    "ragged value": (lambda: X3.eval(x=[1, [2, 3]]), ValueError, "not a rectangular array"),
+    "expression value": (lambda: X3.eval(x=X3), TypeError, "'x' holds expressions where numbers"),
+    "list of expressions": (lambda: adm.sin([X3[0], X3[1]]), TypeError, "see ad.stack"),
+    "sizes": (
+        lambda: X3 + ad.var("y", 2),
+        ValueError,
+        "add: argument 'y' has size 2, expected 3 or 1",
+    ),
+    "late sizes": (
+        lambda: (X3 + ad.var("y")).eval(x=[1, 2, 3], y=[1, 2]),
+        ValueError,
+        "add: argument .* has size 2, expected 3 or 1",
+    ),
+    "count": (lambda: ad.add(X3), ValueError, "add: got 1 arguments, expected 2"),
+    "no arguments": (ad.stack, ValueError, "stack: got 0 arguments, expected 1 or more"),
+    "no arguments to sum": (ad.sum_, ValueError, "sum: got 0 arguments"),
+    "no arguments to minimum": (ad.minimum, ValueError, "minimum: got 0 arguments"),
+    "minimum of nothing": (
+        lambda: ad.minimum(ad.var("x", 0)),
+        ValueError,
+        "minimum: the vector has no entries",
+    ),
+    "two sizes of one name": (
+        (X3 + ad.var("x", 1)).terminals,
+        ValueError,
+        "'x' has size 1, expected 3 as declared",
+    ),
+    "index": (lambda: X3[3], IndexError, "index 3 is out of range for a vector of size 3"),
+    "late index": (lambda: ad.var("y")[-3].eval(y=[1, 2]), IndexError, "index -3 is out of range"),
+    "float index": (
+        lambda: X3[1.0],
+        TypeError,
+        "an index is an integer, a slice or a list, not 1.0",
+    ),
+    "variable index": (lambda: X3[ad.var("i")], TypeError, "an index is an integer"),
+    "tuple index": (lambda: X3[0, 1], TypeError, "an index is an integer"),
+    "mask length": (lambda: X3[[True, False]], IndexError, "2 booleans for a vector of size 3"),
+    "setitem size": (
+        lambda: ad.setitem(X3, [0, 1], np.ones(3)),
+        ValueError,
+        r"setitem\[\[0, 1\]\]: argument 'v' has size 3, expected 2 or 1",
+    ),
+    "truth": (lambda: bool(X3), TypeError, r"no truth value; use ad\.cond"),
+    "float": (lambda: float(X3), TypeError, "not a number; use .eval"),
+    "length": (lambda: len(ad.var("y")), TypeError, "size is not known"),
+    "mutation": (
+        lambda: setattr(X3, "size", 2),
+        AttributeError,
+        "expressions are immutable: cannot set 'size'",
+    ),
+    "deletion": (
+        lambda: delattr(X3, "size"),
+        AttributeError,
+        "expressions are immutable: cannot delete",
+    ),
+    "name type": (lambda: ad.var(3), TypeError, "a variable's name is a string, not int"),
+    "empty name": (lambda: ad.var(""), ValueError, "a variable's name is not empty"),
+    "kept name": (lambda: ad.var("@x"), ValueError, "begins with '@'"),
+    "infinite size": (
+        lambda: ad.var("x", math.inf),
+        ValueError,
+        "the size of 'x' is a whole number, not inf",
+    ),
+    "nan size": (
+        lambda: ad.var("x", math.nan),
+        ValueError,
+        "the size of 'x' is a whole number, not nan",
+    ),
+    "bool size": (
+        lambda: ad.var("x", True),
+        ValueError,
+        "the size of 'x' is a whole number, not True",
+    ),
+    "negative size": (
+        lambda: ad.var("x", -1),
+        ValueError,
+        "the size of 'x' is -1, expected 0 or more",
+    ),
+    "constant matrix": (
+        lambda: ad.constant(np.eye(2)),
+        ValueError,
+        r"'constant' has shape \(2, 2\)",
+    ),
+    "endless expansion": (
+        lambda: Loop()("x").eval(x=1.0),
+        ValueError,
+        "Loop: its expansion calls it again",
+    ),
+    "unknown replacement": (lambda: X3.replace(q=1.0), ValueError, "no variable 'q'; variables: x"),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+class TestSignature:
+    def test_orders_and_names(self):
+        x, y = ad.var("x", 2), ad.var("y", 2)
+        assert signature(y * x).names == ("y", "x")
+        assert signature((x, y), ["y", x]).names == ("y", "x")
+        assert signature(adm.dot).names == ("x", "y")
+        tape = signature(x * 2.0, ["z", "x"]).tape({"z": 3})
+        assert tape.inputs == (("z", 3), ("x", 2))
+
+    @pytest.mark.parametrize(
+        ("call", "error", "message"),
+        [
+            (lambda: signature(X3, ["x", "x"]), ValueError, "a terminal is listed twice: x, x"),
+            (lambda: signature(X3, ["y"]), ValueError, "no listed terminal 'x'"),
+            (lambda: signature(()), ValueError, "no expressions were given"),
+            (lambda: signature((X3, 2.0)), TypeError, "expected expressions, got float"),
+            (lambda: signature(ad.stack), ValueError, "stack takes any number of arguments"),
+            (lambda: signature(ad.var("y")).tape({}), ValueError, "the size of 'y' is not known"),
+            (lambda: signature(X3).tape({"q": 2}), ValueError, "no terminal 'q'; terminals: x"),
+            (lambda: signature(X3).tape({"x": 2}), ValueError, "'x' has size 2, expected 3"),
+        ],
+    )
+    def test_refused(self, call, error, message):
+        with pytest.raises(error, match=message):
+            call()
