@@ -18,8 +18,6 @@ Masses are first moved towards the base where no joint can feel it (`frames.regr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -30,13 +28,14 @@ from robotics_ad.arrays import Matrix, Vector, frozen, skew
 from robotics_ad.frames import aligned, regrouped
 from robotics_ad.model import RobotModel
 from robotics_ad.motion import JointMotion, joint_motion, joint_rate
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import WORLD, Body, Moments, merged
 
 GRAVITY = (0.0, 0.0, -9.81)
 """Acceleration of free fall in the world, m/s^2."""
 
 
-class InverseDynamics(ad.Composite):
+class InverseDynamics(RobotFunction):
     """tau = M(q) a + C(q, v) v + g(q), a function of q (nq), v (nv) and a (nv) with nv entries.
 
     Torques in N m and forces in N. Joint damping, friction and external forces are not included.
@@ -46,39 +45,11 @@ class InverseDynamics(ad.Composite):
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
     """
 
+    ARGUMENTS = ("q", "v", "a")
+
     def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
-        if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"InverseDynamics: argument 'robot' is a {type(robot).__name__}, "
-                "expected a RobotModel"
-            )
-        if robot.nv == 0:
-            raise ValueError(f"InverseDynamics: robot '{robot.name}' has no moving joint")
-        self.robot = robot
+        super().__init__(robot)
         self.gravity = frozen(gravity, (3,), "InverseDynamics: argument 'gravity'")
-
-    def __str__(self) -> str:
-        return f"InverseDynamics({self.robot.name})"
-
-    def n_args(self) -> int:
-        """3: configuration, velocity, acceleration."""
-        return 3
-
-    def n_in(self, arg: int) -> int:
-        """Sizes nq, nv, nv."""
-        return self.robot.nq if arg == 0 else self.robot.nv
-
-    def n_out(self) -> int:
-        """Size nv."""
-        return self.robot.nv
-
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        """Never: torques are a vector, also of a robot with one joint."""
-        return False
-
-    def argname(self, arg: int) -> str:
-        """Names `q`, `v`, `a`."""
-        return ("q", "v", "a")[arg]
 
     def expand(self, *args: Expression) -> Expression:
         """The recursion: motions outwards from the base, then forces back."""

@@ -75,15 +75,17 @@ def regrouped(tree: Tree) -> Tree:
     parent as it does with the body, so a body keeps (hx, hy) and a second moment with Szz = 0; the
     second moment about a sliding body's origin is felt by its parent alone.
     """
-    moments = [body.moments for body in tree.bodies]
+    moments, base = [body.moments for body in tree.bodies], tree.base
     for i in range(len(tree.bodies) - 1, -1, -1):
         body, own = tree.bodies[i], moments[i]
         part = _unfelt(body, own)
         moments[i] = own - part
-        if body.parent != WORLD:
+        if body.parent == WORLD:
+            base += part.seen_from(body.place)
+        else:
             moments[body.parent] += part.seen_from(body.place)
     bodies = (replace(b, moments=m) for b, m in zip(tree.bodies, moments, strict=True))
-    return Tree(tree.nq, tree.nv, tuple(bodies), tree.links)
+    return replace(tree, bodies=tuple(bodies), base=base)
 
 
 def turns(body: Body) -> bool:

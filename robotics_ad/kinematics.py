@@ -9,17 +9,19 @@ the graph has few operations; results are in the model's own frames.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.expr import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, column_major, frozen
 from robotics_ad.frames import aligned
 from robotics_ad.model import LinkFrame
 from robotics_ad.motion import joint_motion
-from robotics_ad.tree import Body, Pose, merged
+from robotics_ad.tree import WORLD, Body, Pose, merged
 
 
 class LinkFunction(ad.Composite):
@@ -65,7 +67,7 @@ class WorldTransform(LinkFunction):
     def expand(self, *args: Expression) -> Expression:
         """The product along the chain, from the world outwards."""
         bodies, end = self._chain()
-        R, p = _outwards(bodies, args[0])
+        R, p = _outwards(bodies, args[0])[-1] if bodies else (None, None)
         p = _shifted(p, R, end.p)
         return ad.stack(_turned(R, end.R), np.zeros(3) if p is None else p)
 
@@ -137,18 +139,26 @@ class WorldDirection(LinkFunction):
         return direction
 
 
+def placements(bodies: Sequence[Body], q: Expression) -> list[tuple[Expression, Expression]]:
+    """R_world_body (so3 element) and p_world_body of every body of a tree, parents first."""
+    one, zero = ad.constant(np.eye(3).reshape(9)), ad.constant(np.zeros(3))
+    return [
+        (one if R is None else R, zero if p is None else as_expression(p))
+        for R, p in _outwards(bodies, q)
+    ]
+
+
 Placement = tuple["Expression | None", "Expression | Vector | None"]
 
 
-def _outwards(bodies: tuple[Body, ...], q: Expression) -> Placement:
-    """R_world_body (so3 element, None: 1) and p_world_body (None: 0) of the last body."""
-    rotation: Expression | None = None
-    p: Expression | Vector | None = None
+def _outwards(bodies: Sequence[Body], q: Expression) -> list[Placement]:
+    """R_world_body (None: 1) and p_world_body (None: 0) of every body."""
+    placed: list[Placement] = []
     for body in bodies:
+        rotation, p = (None, None) if body.parent == WORLD else placed[body.parent]
         motion = joint_motion(body, q)
-        p = _shifted(p, rotation, motion.shift)
-        rotation = motion.rotated_after(rotation)
-    return rotation, p
+        placed.append((motion.rotated_after(rotation), _shifted(p, rotation, motion.shift)))
+    return placed
 
 
 def _shifted(

@@ -9,7 +9,7 @@ keeps its address: the body that carries it and its constant pose there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -99,12 +99,16 @@ class Body:
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """Bodies, parents first, and where each link sits: (body index or `WORLD`, pose there)."""
+    """Bodies, parents first, and where each link sits: (body index or `WORLD`, pose there).
+
+    `base` holds mass moments that were moved into the world by `frames.regrouped`.
+    """
 
     nq: int
     nv: int
     bodies: tuple[Body, ...]
     links: Mapping[str, tuple[int, Pose]]
+    base: Moments = field(default_factory=no_moments)
 
     def children(self, index: int) -> list[int]:
         """Indices of the bodies that hang on body `index`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,10 @@ class Twin:
         out = np.zeros(self.model.nq)
         for joint in self.robot.independent_joints:
             value, theirs = q[self.robot.q_slices[joint.name]], self._joint(joint.name)
-            if joint.kind == "continuous":
+            if joint.kind == "continuous" and theirs.nq == 2:
                 value = np.array([np.cos(value[0]), np.sin(value[0])])
+            elif joint.kind == "floating":
+                value = value[[0, 1, 2, 4, 5, 6, 3]]
             out[theirs.idx_q : theirs.idx_q + theirs.nq] = value
         return out
 
@@ -57,7 +60,12 @@ class Twin:
 
     @property
     def _order(self) -> list[int]:
-        return [self._joint(name).idx_v for name in self.robot.joint_names]
+        order: list[int] = []
+        for joint in self.robot.independent_joints:
+            first = self._joint(joint.name).idx_v
+            linear_last = [3, 4, 5, 0, 1, 2] if joint.kind == "floating" else range(joint.type.nv)
+            order += [first + i for i in linear_last]
+        return order
 
     def _joint(self, name: str) -> Any:
         return self.model.joints[self.model.getJointId(name)]
@@ -85,6 +93,14 @@ def make_twin(name: str) -> Twin:
         path = urdf_path(URDF_FILES[name])
         robot = load_urdf(path)
         model = pinocchio.buildModelFromUrdf(str(path), mimic=True)
+    return Twin(robot, model, model.createData())
+
+
+def free_twin(path: Path, base: str) -> Twin:
+    """A robot without mimics, on a fixed or floating base: the whole of Pinocchio serves then."""
+    robot = load_urdf(path, base=base).release_mimics()
+    root = [pinocchio.JointModelFreeFlyer()] if base == "floating" else []
+    model = pinocchio.buildModelFromUrdf(str(path), *root)
     return Twin(robot, model, model.createData())
 
 
@@ -123,6 +139,12 @@ def numeric_pose() -> Callable[[RobotModel, np.ndarray, str], np.ndarray]:
 def twin(request: pytest.FixtureRequest) -> Twin:
     """Each test robot in turn."""
     return twin_of(request.param)
+
+
+@pytest.fixture
+def free_twin_of() -> Callable[[Path, str], Twin]:
+    """The function `free_twin`."""
+    return free_twin
 
 
 @pytest.fixture

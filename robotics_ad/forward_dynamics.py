@@ -1,0 +1,80 @@
+"""Forward dynamics: the motion that joint torques cause.
+
+    a = M(q)^-1 (tau - C(q, v) v - g(q))
+
+with M factored as L^T D L from the leaves inwards, so that L has M's sparsity: entries of joints on
+different branches stay zero (Featherstone, "Rigid Body Dynamics Algorithms", 2008, section 6.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import ad_core as ad
+from ad_core.expr import Expression
+from robotics_ad.arrays import frozen
+from robotics_ad.dynamics import GRAVITY, InverseDynamics
+from robotics_ad.mass_matrix import mass_entries
+from robotics_ad.model import RobotModel
+from robotics_ad.robot_function import RobotFunction
+
+Entries = Mapping[tuple[int, int], Expression]
+
+
+class ForwardDynamics(RobotFunction):
+    """a = M(q)^-1 (tau - C(q, v) v - g(q)), a function of q (nq), v (nv), tau (nv).
+
+    Accelerations in rad/s^2 and m/s^2. The inverse of `InverseDynamics` in its last argument.
+
+    Args:
+        robot: the model.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+    """
+
+    ARGUMENTS = ("q", "v", "tau")
+
+    def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
+        super().__init__(robot)
+        self.gravity = frozen(gravity, (3,), "ForwardDynamics: argument 'gravity'")
+
+    def expand(self, *args: Expression) -> Expression:
+        """Bias torques by inverse dynamics, then one sparse factorisation and two sweeps."""
+        q, v, tau = args
+        nv = self.robot.nv
+        bias = InverseDynamics(self.robot, self.gravity)(q, v, np.zeros(nv))
+        free = tau - bias
+        solution = solve(mass_entries(self, q), [free[i] for i in range(nv)])
+        return ad.stack(*solution)
+
+
+def solve(entries: Entries, b: list[Expression]) -> list[Expression]:
+    """Solve M x = b for a symmetric positive definite M given by its non-zero entries.
+
+    Rows are eliminated from the last to the first; where M is the mass matrix of a tree numbered
+    from the root, this creates no new entries.
+    """
+    n = len(b)
+    H: list[dict[int, Expression]] = [
+        {j: entries[i, j] for j in range(i + 1) if (i, j) in entries} for i in range(n)
+    ]
+    below = [[j for j in H[i] if j < i] for i in range(n)]
+    for k in range(n - 1, -1, -1):
+        below[k] = sorted(j for j in H[k] if j < k)
+        for i in reversed(below[k]):
+            factor = H[k][i] / H[k][k]
+            for j in (j for j in below[k] if j <= i):
+                product = factor * H[k][j]
+                H[i][j] = H[i][j] - product if j in H[i] else -product
+            H[k][i] = factor
+    x = list(b)
+    for i in range(n - 1, -1, -1):
+        for j in below[i]:
+            x[j] = x[j] - H[i][j] * x[i]
+    x = [x[i] / H[i][i] for i in range(n)]
+    for i in range(n):
+        for j in below[i]:
+            x[i] = x[i] - H[i][j] * x[j]
+    return x

@@ -1,0 +1,145 @@
+"""Every algorithm against Pinocchio: serial arms, hands, humanoids; fixed and floating bases."""
+
+import importlib.metadata
+
+import numpy as np
+import pinocchio
+import pytest
+from robot_files import urdf_path
+
+import ad_core as ad
+from robotics_ad import load_urdf, packaged_arm
+from robotics_ad.dynamics import InverseDynamics
+from robotics_ad.energy import CenterOfMass, KineticEnergy, PotentialEnergy
+from robotics_ad.forward_dynamics import ForwardDynamics
+from robotics_ad.jacobian import Jacobian
+from robotics_ad.kinematics import WorldTransform
+from robotics_ad.mass_matrix import MassMatrix
+
+CASES = [
+    ("panda_description/urdf/panda.urdf", "fixed"),
+    ("ur_description/urdf/ur5_robot.urdf", "fixed"),
+    ("kinova_description/robots/kinova.urdf", "floating"),
+    ("allegro_hand_description/urdf/allegro_right_hand.urdf", "fixed"),
+    ("anymal_c_simple_description/urdf/anymal.urdf", "floating"),
+    ("g1_description/urdf/g1_29dof_rev_1_0.urdf", "floating"),
+    ("talos_data/robots/talos_reduced.urdf", "floating"),
+]
+FRAMES = {
+    "world": pinocchio.WORLD,
+    "local": pinocchio.LOCAL,
+    "local_world_aligned": pinocchio.LOCAL_WORLD_ALIGNED,
+}
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0].split('/')[-1]}-{case[1]}")
+def free(request, free_twin_of):
+    """The robots of `CASES` beside Pinocchio's."""
+    path, base = request.param
+    return free_twin_of(urdf_path(path), base)
+
+
+def close(ours, theirs) -> None:
+    """Equal to 1e-9 of the largest entry."""
+    scale = max(1.0, float(np.abs(theirs).max(initial=0.0)))
+    np.testing.assert_allclose(ours, theirs, atol=1e-9 * scale)
+
+
+def test_dynamics(free):
+    robot, model, data = free.robot, free.model, free.data
+    nv, order = robot.nv, free.to_pin_v(np.arange(robot.nv)).astype(int)
+    rnea, aba = InverseDynamics(robot)("q", "v", "a"), ForwardDynamics(robot)("q", "v", "tau")
+    mass = MassMatrix(robot)("q")
+    for q, v, a in free.states(3):
+        at = free.to_pin_q(q), free.to_pin_v(v)
+        tau = rnea.eval(q=q, v=v, a=a)
+        close(free.to_pin_v(tau), pinocchio.rnea(model, data, *at, free.to_pin_v(a)))
+        drive = np.cos(np.arange(nv)) * np.abs(tau).max()
+        theirs = pinocchio.aba(model, data, *at, free.to_pin_v(drive))
+        close(free.to_pin_v(aba.eval(q=q, v=v, tau=drive)), theirs)
+        close(aba.eval(q=q, v=v, tau=tau), a)
+        M = mass.eval(q=q).reshape(nv, nv)
+        full = np.triu(pinocchio.crba(model, data, at[0]))
+        full = full + np.triu(full, 1).T
+        close(M[np.ix_(order, order)], full)
+
+
+def test_energies_and_centre_of_mass(free):
+    robot, model, data = free.robot, free.model, free.data
+    kinetic, potential = KineticEnergy(robot)("q", "v"), PotentialEnergy(robot)("q")
+    for q, v, _ in free.states(3):
+        at = free.to_pin_q(q), free.to_pin_v(v)
+        close(CenterOfMass(robot)("q").eval(q=q), pinocchio.centerOfMass(model, data, at[0]))
+        close(kinetic.eval(q=q, v=v), pinocchio.computeKineticEnergy(model, data, *at))
+        close(potential.eval(q=q), pinocchio.computePotentialEnergy(model, data, at[0]))
+
+
+def test_jacobians_in_three_frames(free):
+    robot, model, data = free.robot, free.model, free.data
+    links = robot.link_names[1 :: max(1, len(robot.link_names) // 4)]
+    for q, _, _ in free.states(2):
+        for link in links:
+            frame = model.getFrameId(link, pinocchio.FrameType.BODY)
+            for name, reference in FRAMES.items():
+                J = Jacobian(robot.link(link), name)("q").eval(q=q).reshape(6, robot.nv)
+                theirs = pinocchio.computeFrameJacobian(
+                    model, data, free.to_pin_q(q), frame, reference
+                )
+                close(J, free.from_pin_v(theirs[[3, 4, 5, 0, 1, 2]].T).T)
+
+
+def test_frames_of_a_floating_base(free):
+    for q, _, _ in free.states(2):
+        for link in free.robot.link_names[1::5]:
+            R, p = free.frame_pose(q, link)
+            T = WorldTransform(free.robot.link(link))("q").eval(q=q)
+            close(T, [*R.T.reshape(9), *p])
+
+
+def every_urdf() -> list[str]:
+    files = importlib.metadata.files("example-robot-data") or []
+    names = [str(file).split("example-robot-data/robots/")[-1] for file in files]
+    return sorted({name for name in names if name.endswith(".urdf")})
+
+
+REFUSED = {
+    "alex_description/urdf/alex_psyonic_hands.urdf": "mimics 'index_q1': no such joint",
+    "ur_description/urdf/ur3.urdf": "<robot> has no attribute 'name'",
+}
+
+
+@pytest.mark.parametrize("name", every_urdf())
+def test_every_robot_of_the_collection(name, free_twin_of):
+    """Poses and inverse dynamics of every file that can be read; the others say why not."""
+    path = urdf_path(name)
+    if name in REFUSED:
+        with pytest.raises(ValueError, match=REFUSED[name]):
+            load_urdf(path)
+        return
+    twin = free_twin_of(path, "fixed")
+    if twin.robot.nv == 0:
+        pytest.skip("nothing moves")
+    tau = InverseDynamics(twin.robot)("q", "v", "a")
+    for q, v, a in twin.states(2):
+        theirs = pinocchio.rnea(
+            twin.model, twin.data, twin.to_pin_q(q), twin.to_pin_v(v), twin.to_pin_v(a)
+        )
+        close(twin.to_pin_v(tau.eval(q=q, v=v, a=a)), theirs)
+        link = twin.robot.link_names[-1]
+        R, p = twin.frame_pose(q, link)
+        close(WorldTransform(twin.robot.link(link))("q").eval(q=q), [*R.T.reshape(9), *p])
+
+
+def test_functions_print_and_check():
+    robot = packaged_arm()
+    jacobian = Jacobian(robot.link("tool"), "local")
+    assert str(jacobian("q")) == "Jacobian(tool, local)(q)"
+    with pytest.raises(ValueError, match="no frame 'body'; frames: world, local, local_world"):
+        Jacobian(robot.link("tool"), "body")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="argument 'q' has size 6, expected 7"):
+        MassMatrix(robot)(ad.var("q", 6))
+    with pytest.raises(ValueError, match="argument 'tau' has size 6, expected 7"):
+        ForwardDynamics(robot)("q", "v", np.zeros(6))
+    assert KineticEnergy(robot)("q", "v").eval(q=np.zeros(7), v=np.zeros(7)) == 0.0
+    base = Jacobian(robot.link("base"))("q").eval(q=np.zeros(7))
+    np.testing.assert_array_equal(base, np.zeros(42))
