@@ -122,14 +122,14 @@ def _skeletons(subject: Subject, q: Vector) -> Vector:
 def _equal_scales(axes: Any, points: Vector) -> None:
     """The same scale along x, y and z, with a little room around the points."""
     low, high = points.min(axis=0), points.max(axis=0)
-    middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.25 * np.max(high - low)) * 1.05
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.3 * np.max(high - low)) * 1.05
     half = np.maximum(half, 1e-3)
     axes.set(
         xlim=(middle[0] - half[0], middle[0] + half[0]),
         ylim=(middle[1] - half[1], middle[1] + half[1]),
         zlim=(middle[2] - half[2], middle[2] + half[2]),
     )
-    axes.set_box_aspect(half)
+    axes.set_box_aspect(half, zoom=0.92)
     axes.locator_params(nbins=5)
 
 
@@ -145,7 +145,7 @@ def _draw_joints(figure: Any, subject: Subject, swing: Swing) -> None:
         slides = robot.joint(name).kind == "prismatic"
         left, right = grid[i]
         _draw_strip(left, (times, q[i]), (times_guess, q_guess[i]), colour)
-        _draw_strip(right, (motion.times, motion.tau[i]), (guess.times, guess.tau[i]), colour)
+        _draw_strip(right, (motion.middles, motion.tau[i]), (guess.middles, guess.tau[i]), colour)
         _draw_limits(left, limits.lower[i], limits.upper[i])
         _draw_limits(right, -limits.effort[i], limits.effort[i])
         left.set_ylabel("m" if slides else "rad")

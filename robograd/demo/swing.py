@@ -1,14 +1,12 @@
 """The minimum-torque swing as a nonlinear program for IPOPT.
 
     minimise    integral of sum_i (tau_i / r_i)^2 dt
-    subject to  tau = InverseDynamics(q, v, a)                    at every node
-                q, v follow from accelerations that are linear in time between nodes
+    subject to  tau = InverseDynamics(q, v, a)       in the middle of every interval between nodes
+                q+ = q + h v + h^2 a / 2,  v+ = v + h a       from node to node
                 position, velocity and effort limits, rest at both ends
 
-The reference r_i is the effort limit, so the objective (in s) counts torques as shares of what the
-joint can give. The accelerations being linear, positions and velocities are exact:
-
-    v+ = v + h (a + a+) / 2,      q+ = q + h v + h^2 (2 a + a+) / 6.
+The acceleration is constant over an interval of length h. The reference r_i is the effort limit, so
+the objective (in s) counts torques as shares of what the joint can give.
 """
 
 # casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
@@ -41,7 +39,13 @@ _OPTIONS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Motion:
-    """Values at the nodes: `times` (nodes,), the others (n, nodes); SI units."""
+    """A motion on equidistant nodes, SI units.
+
+    Attributes:
+        times, q, v: at the nodes; (nodes,), (n, nodes), (n, nodes).
+        a: constant over each interval, (n, nodes - 1).
+        tau: in the middle of each interval, (n, nodes - 1).
+    """
 
     times: Vector
     q: Vector
@@ -49,18 +53,19 @@ class Motion:
     a: Vector
     tau: Vector
 
+    @property
+    def middles(self) -> Vector:
+        """Times in the middle of the intervals, (nodes - 1,)."""
+        return (self.times[:-1] + self.times[1:]) / 2
+
     def sampled(self, per_interval: int) -> tuple[Vector, Vector]:
-        """Times and positions (n, samples) on a finer grid, by the cubics between the nodes."""
+        """Times and positions (n, samples) on a finer grid, by the parabolas between the nodes."""
         h = self.times[1] - self.times[0]
         s = h * np.arange(per_interval) / per_interval
-        q, v, a, b = (x[:, :, None] for x in (self.q, self.v, self.a, self.a[:, 1:]))
-        q, v, a = q[:, :-1], v[:, :-1], a[:, :-1]
-        fine = q + v * s + a * s**2 / 2 + (b - a) * s**3 / (6 * h)
+        q, v, a = self.q[:, :-1, None], self.v[:, :-1, None], self.a[:, :, None]
+        fine = (q + v * s + a * s**2 / 2).reshape(len(q), -1)
         times = (self.times[:-1, None] + s).ravel()
-        return (
-            np.append(times, self.times[-1]),
-            np.column_stack([fine.reshape(len(fine), -1), self.q[:, -1]]),
-        )
+        return np.append(times, self.times[-1]), np.column_stack([fine, self.q[:, -1]])
 
 
 @dataclass(frozen=True)
@@ -117,8 +122,9 @@ def solve_swing(
     began = time.perf_counter()
     if torque is None:
         torque = ad_to_casadi(dynamics.InverseDynamics(robot), name="torque")
-    guess = _first_guess(task, torque.map(nodes), nodes)
-    program = _Program(task, torque.map(nodes), guess)
+    torques = torque.map(nodes - 1)
+    guess = _first_guess(task, torques, nodes)
+    program = _Program(task, torques, guess)
     program.opti.solver("ipopt", {**_OPTIONS, **(options or {})})
     build_seconds = time.perf_counter() - began
     began = time.perf_counter()
@@ -142,23 +148,22 @@ def solve_swing(
 
 
 class _Program:
-    """The program over matrices of one column per node."""
+    """The program over matrices of one column per node or interval."""
 
-    def __init__(self, task: SwingTask, torque: casadi.Function, guess: Motion) -> None:
+    def __init__(self, task: SwingTask, torques: casadi.Function, guess: Motion) -> None:
         n, nodes = guess.q.shape
         self.times = guess.times
         self.reference = _reference(task, guess)
-        self.weights = _trapezoid(guess.times)
         self.opti = casadi.Opti()
-        self.q, self.v, self.a, self.share = (self.opti.variable(n, nodes) for _ in range(4))
-        self._dynamics(torque)
-        self._continuity()
+        self.q, self.v = self.opti.variable(n, nodes), self.opti.variable(n, nodes)
+        self.a, self.share = self.opti.variable(n, nodes - 1), self.opti.variable(n, nodes - 1)
+        self._dynamics(torques)
         self.constraints = self.opti.ng
         self._limits(task)
         self._ends(task)
         # In units of the guess's objective, IPOPT's tolerances fit any robot.
         self.unit = self.effort_of(guess) or 1.0
-        self.opti.minimize(casadi.sum1(self.share**2 @ casadi.DM(self.weights)) / self.unit)
+        self.opti.minimize(casadi.sumsqr(self.share) * (self.step / self.unit))
         for variable, value in (
             (self.q, guess.q),
             (self.v, guess.v),
@@ -167,16 +172,19 @@ class _Program:
         ):
             self.opti.set_initial(variable, value)
 
-    def _dynamics(self, torque: casadi.Function) -> None:
-        # The torques are variables of their own: the objective is then a plain sum of squares.
-        shares = torque(self.q, self.v, self.a) / casadi.DM(self.reference)
-        self.opti.subject_to(shares == self.share)
+    @property
+    def step(self) -> float:
+        """The time h between nodes."""
+        return float(self.times[1] - self.times[0])
 
-    def _continuity(self) -> None:
-        h = float(self.times[1] - self.times[0])
-        q, v, a, b = self.q, self.v, self.a[:, :-1], self.a[:, 1:]
-        self.opti.subject_to(v[:, 1:] == v[:, :-1] + h * (a + b) / 2)
-        self.opti.subject_to(q[:, 1:] == q[:, :-1] + h * v[:, :-1] + h**2 * (2 * a + b) / 6)
+    def _dynamics(self, torques: casadi.Function) -> None:
+        h, a = self.step, self.a
+        q, v = self.q[:, :-1], self.v[:, :-1]
+        # The torques are variables of their own: the objective is then a plain sum of squares.
+        tau = torques(q + h / 2 * v + h**2 / 8 * a, v + h / 2 * a, a)
+        self.opti.subject_to(tau / casadi.DM(self.reference) == self.share)
+        self.opti.subject_to(self.q[:, 1:] == q + h * v + h**2 / 2 * a)
+        self.opti.subject_to(self.v[:, 1:] == v + h * a)
 
     def _limits(self, task: SwingTask) -> None:
         limits = task.limits
@@ -197,7 +205,7 @@ class _Program:
 
     def effort_of(self, motion: Motion) -> float:
         """The objective of a motion on the same nodes."""
-        return float(np.sum((motion.tau / self.reference[:, None]) ** 2 * self.weights))
+        return float(np.sum((motion.tau / self.reference[:, None]) ** 2) * self.step)
 
     def motion(self) -> Motion:
         """The values that the solver stopped at."""
@@ -208,10 +216,13 @@ class _Program:
         return Motion(self.times, q, v, a, share * self.reference[:, None])
 
 
-def _first_guess(task: SwingTask, torque: casadi.Function, nodes: int) -> Motion:
+def _first_guess(task: SwingTask, torques: casadi.Function, nodes: int) -> Motion:
+    """The minimum-jerk motion, sampled."""
     times = np.linspace(0, task.duration, nodes)
-    q, v, a = minimum_jerk(task.start, task.goal, task.duration, times)
-    return Motion(times, q, v, a, torque(q, v, a).full())
+    middles = (times[:-1] + times[1:]) / 2
+    q, v, _ = minimum_jerk(task.start, task.goal, task.duration, times)
+    middle = minimum_jerk(task.start, task.goal, task.duration, middles)
+    return Motion(times, q, v, middle[2], torques(*middle).full())
 
 
 def _reference(task: SwingTask, guess: Motion) -> Vector:
@@ -221,10 +232,3 @@ def _reference(task: SwingTask, guess: Motion) -> Vector:
     return np.where(
         np.isinf(task.limits.effort), np.maximum(peak, 1e-2 * usual), task.limits.effort
     )
-
-
-def _trapezoid(times: Vector) -> Vector:
-    """Weights of the trapezoidal rule on an equidistant grid."""
-    weights = np.full(len(times), times[1] - times[0])
-    weights[[0, -1]] /= 2
-    return weights
