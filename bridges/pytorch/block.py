@@ -68,9 +68,14 @@ class Block:
         return self.compiled.apply(broadcast(inputs))
 
     def straight(self, inputs: Tensors, constants: Sequence[Tensor]) -> Tensors:
-        """The outputs by torch code alone, on any device."""
-        if inputs:
-            constants = [c.to(inputs[0].dtype) for c in constants]
+        """The outputs by torch code alone, on any device, in the inputs' dtype."""
+        if not inputs:
+            return self._run(*constants)
+        constants = [c.to(inputs[0].dtype) for c in constants]
+        device = inputs[0].device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                return self._run(*inputs, *constants)
         return self._run(*inputs, *constants)
 
     @torch.compiler.assume_constant_result
