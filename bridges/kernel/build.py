@@ -6,6 +6,7 @@ processor they are built on, so its identity is part of their cache key.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -82,7 +83,8 @@ def probe(command: tuple[str, ...], notes: Path) -> Compiler:
     if remembered is not None and remembered.identity == identity:
         return remembered
     compiler = _probe(command, identity)
-    _write_note(note, compiler)
+    with contextlib.suppress(OSError):  # a full disk: it is probed again the next time
+        _write_note(note, compiler)
     return compiler
 
 

@@ -42,7 +42,7 @@ def cache_path() -> Path:
     if chosen:
         return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME", "").strip()
-    return (Path(base) if base else Path.home() / ".cache") / "robograd"
+    return Path(base or os.path.expanduser("~/.cache")) / "robograd"
 
 
 def open_cache() -> Path:

@@ -36,6 +36,8 @@ from bridges.kernel.tensors import TensorCaller
 _BRIEF = 1_000_000
 
 
+_empty = np.empty  # looked up at every call of a kernel
+
 # CasADi's expressions are not safe to build in several threads at once; and one build is enough.
 _building = threading.RLock()
 
@@ -70,6 +72,7 @@ class Kernel:
         self._numpy_dtype = np.dtype(self.dtype)
         self._derivatives: dict[tuple[str, tuple[int, ...]], Kernel] = {}
         self._evaluator: NativeEvaluator | CasadiEvaluator | None = None
+        self._only_shape = self.output_shapes[0] if len(self.output_shapes) == 1 else None
         self._run_buffers: Any = None
         self._most = 0
         self._tensors: TensorCaller | None = None
@@ -158,9 +161,14 @@ class Kernel:
             if kind is np.ndarray and first.ndim:
                 batch: Shape = first.shape[:-1]
                 dtype = self._numpy_dtype
-                results = [np.empty(batch + shape, dtype) for shape in self.output_shapes]
-                if run(self._most, *inputs, *results) == 0:
-                    return results[0] if len(results) == 1 else tuple(results)
+                if self._only_shape is not None:
+                    result = _empty(batch + self._only_shape, dtype)
+                    if run(self._most, *inputs, result) == 0:
+                        return result
+                else:
+                    results = [_empty(batch + shape, dtype) for shape in self.output_shapes]
+                    if run(self._most, *inputs, *results) == 0:
+                        return tuple(results)
             elif kind is self._tensor_type:
                 assert self._tensors is not None
                 results = self._tensors(inputs, recorded=True)

@@ -19,6 +19,7 @@ from bridges.kernel.build import (
     probe,
 )
 from bridges.kernel.emit_c import emit_c
+from bridges.kernel.errors import BuildError
 from bridges.kernel.library import Library
 from bridges.kernel.program import Program
 from bridges.kernel.target import DType, Target
@@ -80,7 +81,11 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
         scalar = program()
         compile_library(emit_c(scalar, target), compiler, optimisation(scalar.n_ops), path)
 
-    return Library(cache.fetch(cache.open_cache(), digest.hexdigest()[:40], build))
+    folder = cache.open_cache()
+    try:
+        return Library(cache.fetch(folder, digest.hexdigest()[:40], build))
+    except OSError as error:
+        raise BuildError(f"the kernel cache {folder} cannot be used: {error}") from error
 
 
 def compiler_here() -> Compiler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import warnings
@@ -190,8 +191,24 @@ def test_failing_compiler_still_works_with_one_warning(tmp_path: Path) -> None:
     ran = run_python(FALLBACK, CC="false", ROBOGRAD_CACHE=str(tmp_path / "c"))
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("False 1 RuntimeWarning"), ran.stdout
-    ran = run_python(FALLBACK, CC="no-such-cc -O1", ROBOGRAD_CACHE=str(tmp_path / "c"))
-    assert "CC is 'no-such-cc -O1', but there is no such program" in ran.stdout, ran.stderr
+
+
+def test_missing_compiler_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-cc -O1")
+    with pytest.warns(RuntimeWarning, match="CC is 'no-such-cc -O1', but there is no such program"):
+        kernel = casadi_to_kernel(small(14.5))
+    np.testing.assert_allclose(kernel(np.ones(2)), want(14.5))
+
+
+def test_full_disk_still_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.warns(RuntimeWarning, match="No space left on device"):
+        kernel = casadi_to_kernel(small(15.5))
+    np.testing.assert_allclose(kernel(np.ones(2)), want(15.5))
 
 
 def test_warm_load_runs_no_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
