@@ -3,6 +3,7 @@
 file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of `ad_core`
 """
 
+from robotics_ad import dynamics, kinematics, se3, so3
 from robotics_ad.inertia import Inertia
 from robotics_ad.joint_types import JOINT_TYPES, JointType
 from robotics_ad.model import Joint, Link, LinkFrame, Mimic, RobotModel
@@ -18,6 +19,10 @@ __all__ = [
     "LinkFrame",
     "Mimic",
     "RobotModel",
+    "dynamics",
+    "kinematics",
     "load_urdf",
     "packaged_arm",
+    "se3",
+    "so3",
 ]

@@ -9,12 +9,15 @@ from robot_files import urdf_path
 
 import ad_core as ad
 from robotics_ad import load_urdf, packaged_arm
-from robotics_ad.dynamics import InverseDynamics
-from robotics_ad.energy import CenterOfMass, KineticEnergy, PotentialEnergy
-from robotics_ad.forward_dynamics import ForwardDynamics
-from robotics_ad.jacobian import Jacobian
-from robotics_ad.kinematics import WorldTransform
-from robotics_ad.mass_matrix import MassMatrix
+from robotics_ad.dynamics import (
+    CenterOfMass,
+    ForwardDynamics,
+    InverseDynamics,
+    KineticEnergy,
+    MassMatrix,
+    PotentialEnergy,
+)
+from robotics_ad.kinematics import Jacobian, WorldTransform
 
 CASES = [
     ("panda_description/urdf/panda.urdf", "fixed"),

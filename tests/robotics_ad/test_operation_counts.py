@@ -1,8 +1,8 @@
 """Scalar operations of the SX programs: no more than they have been brought down to.
 
-An operation is an instruction that is neither input nor output. Pinocchio 4.1 over casadi::SX takes,
-on Panda, 270 for FK, 1,319 for inverse dynamics and 3,101 for its vjp, 1,188 for the mass matrix,
-2,843 for forward dynamics and 7,407 for its vjp.
+An operation is an instruction that is neither input nor output. Pinocchio 4.1 over casadi::SX
+takes, on Panda, 270 for FK, 1,319 for inverse dynamics and 3,101 for its vjp, 1,188 for the mass
+matrix, 2,843 for forward dynamics and 7,407 for its vjp.
 """
 
 import casadi
@@ -11,10 +11,8 @@ from robot_files import urdf_path
 
 from bridges.casadi import ad_to_casadi
 from robotics_ad import RobotModel, load_urdf
-from robotics_ad.dynamics import InverseDynamics
-from robotics_ad.forward_dynamics import ForwardDynamics
+from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, MassMatrix
 from robotics_ad.kinematics import WorldPosition, WorldTransform
-from robotics_ad.mass_matrix import MassMatrix
 
 
 def operations(program: casadi.Function) -> int:

@@ -25,10 +25,10 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.arrays import Matrix, Vector, frozen, skew
+from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.frames import aligned, regrouped
 from robotics_ad.model import RobotModel
 from robotics_ad.motion import JointMotion, joint_motion, joint_rate
-from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import WORLD, Body, Moments, merged
 
 GRAVITY = (0.0, 0.0, -9.81)

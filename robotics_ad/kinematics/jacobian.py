@@ -18,7 +18,7 @@ from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector
 from robotics_ad.frames import aligned
-from robotics_ad.kinematics import LinkFunction, placements
+from robotics_ad.kinematics.positions import LinkFunction, placements
 from robotics_ad.model import LinkFrame
 from robotics_ad.tree import merged
 

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 import ad_core as ad
 from ad_core.expr import Expression
 from robotics_ad.arrays import frozen
-from robotics_ad.dynamics import GRAVITY, InverseDynamics
-from robotics_ad.mass_matrix import mass_entries
+from robotics_ad.dynamics.inverse import GRAVITY, InverseDynamics
+from robotics_ad.dynamics.mass_matrix import mass_entries
+from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.model import RobotModel
-from robotics_ad.robot_function import RobotFunction
 
 Entries = Mapping[tuple[int, int], Expression]
 

@@ -18,9 +18,9 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.arrays import Matrix, Vector, skew
+from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.frames import aligned, regrouped, turns
 from robotics_ad.motion import JointMotion, joint_configuration, joint_motion
-from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import WORLD, Body, Moments, merged
 
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # S as [xx, yy, zz, xy, xz, yz]
