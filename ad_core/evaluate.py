@@ -6,7 +6,6 @@ ones only run the program. Programs live in a bounded cache beside the graph, ne
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -107,8 +106,9 @@ def _first_sample(values: Array) -> Array:
     batch = values.shape[:-1]
     if not batch:
         return values
-    rows = values.reshape(math.prod(batch), values.shape[-1])
-    return rows[0] if len(rows) else np.zeros(values.shape[-1])
+    if 0 in batch:
+        return np.zeros(values.shape[-1])
+    return cast("Array", values[(0,) * len(batch)])
 
 
 def evaluate_bound(roots: Sequence[Expression], arrays: Mapping[str, Array]) -> list[Any]:
