@@ -13,8 +13,8 @@ from bridges.kernel.target import Target
 
 def chunk_widths(target: Target) -> tuple[int, ...]:
     """Column counts that have a `load_w` and `store_w`, widest first; the last is 1."""
-    widest = min(target.lanes, 2 if target.dtype == "float64" else 4)
-    return tuple(w for w in (4, 2, 1) if w <= widest)
+    # Four are the fastest of 1, 2, 4 and 8 for float64 and float32 alike.
+    return tuple(w for w in (4, 2, 1) if w <= target.lanes)
 
 
 def split_columns(n: int, target: Target) -> list[tuple[int, int]]:
