@@ -145,7 +145,7 @@ def draw(path: Path, rows: dict[str, tuple[Array, Array]]) -> None:
 
     first = next(iter(rows.values()))
     joints = np.argsort(-np.abs(first[0] - first[1]).max(axis=0))[:3]
-    figure, axes = plt.subplots(1, len(rows), figsize=(10, 4), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(rows), figsize=(11, 4), sharey=True, squeeze=False)
     for axis, (title, (planned, needed)) in zip(axes[0], rows.items(), strict=True):
         t = np.linspace(0.0, DURATION, len(planned), endpoint=False)
         for color, j in enumerate(joints):
@@ -155,7 +155,7 @@ def draw(path: Path, rows: dict[str, tuple[Array, Array]]) -> None:
         axis.set(title=f"{title}: error {error:.2f} N m", xlabel="time / s")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("torque / N m")
-    axes[0][-1].legend(fontsize=8)
+    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1.0))
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)

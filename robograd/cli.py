@@ -66,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
     demo.set_defaults(run=_demo)
 
+    codegen = commands.add_parser("codegen", help="a robot's function and derivatives as a C file")
+    codegen.add_argument("function", choices=("kinematics", "dynamics"))
+    codegen.add_argument("output", type=Path, metavar="FILE.c", help="named as the function in it")
+    codegen.add_argument(
+        "--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm"
+    )
+    codegen.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
+    codegen.add_argument("--stages", type=int, default=1, help="computed in one call (default: 1)")
+    codegen.set_defaults(run=_codegen)
+
     info = commands.add_parser("info", help="versions, compiler, cache: what a bug report needs")
     info.set_defaults(run=_info)
 
@@ -82,6 +92,16 @@ def _demo(arguments: argparse.Namespace) -> None:
     from robograd.demo import run_demo
 
     run_demo(urdf=arguments.urdf, link=arguments.link, output=arguments.output, seed=arguments.seed)
+
+
+def _codegen(arguments: argparse.Namespace) -> None:
+    from robograd.codegen import generate
+
+    print(
+        generate(
+            arguments.function, arguments.urdf, arguments.link, arguments.stages, arguments.output
+        )
+    )
 
 
 def _info(_: argparse.Namespace) -> None:

@@ -1,0 +1,51 @@
+"""`ad_to_c`: a graph as C text to take elsewhere, with its derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ad_core.expr import ADTerminal
+from ad_core.signature import Func
+from bridges.casadi.compiled import c_source
+from bridges.casadi.function import ad_to_casadi
+
+VECTOR_BYTES = (16, 32, 64)
+
+
+def ad_to_c(
+    func: Func,
+    terminals: Sequence[str | ADTerminal] | None = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    name: str | None = None,
+    mapped: int = 1,
+    vector_bytes: int | None = None,
+) -> str:
+    """`func`, its Jacobian, gradient product and Hessian as the C text of `compiled=True`.
+
+    The text needs a C compiler with GCC's vector types and the C library, nothing else. Its
+    functions have CasADi's C interface: `casadi.external(name, library)` loads what is built by
+
+        cc -O2 -march=native -fPIC -shared -fno-math-errno -fno-trapping-math -o f.so f.c -lm
+
+    Args:
+        func: An expression, a tuple of expressions, or a function, of primitives alone.
+        terminals: The order of the inputs; by default that of first appearance, or of arguments.
+        sizes: Sizes of variables that were declared without one.
+        name: The C function's name; made from `func` by default.
+        mapped: How many stages a call computes.
+        vector_bytes: Size of a SIMD vector: 16, 32 or 64 bytes; any runs on any processor. By
+            default 32, and 16 for a single stage.
+
+    Raises:
+        ValueError: for names or sizes that misfit, `mapped` below 1, other `vector_bytes`.
+        NotImplementedError: where the graph holds a user's function.
+    """
+    if mapped < 1:
+        raise ValueError(f"mapped is {mapped}, expected 1 or more")
+    width = vector_bytes if vector_bytes is not None else (16 if mapped == 1 else 32)
+    if width not in VECTOR_BYTES:
+        raise ValueError(f"vector_bytes is {width}, expected one of {VECTOR_BYTES}")
+    return c_source(
+        ad_to_casadi(func, terminals, sizes=sizes, name=name, symbolic="SX"), mapped, width
+    )
