@@ -103,12 +103,10 @@ def _size_probe(arrays: Mapping[str, Array]) -> SizeProbe:
 
 def _first_sample(values: Array) -> Array:
     """The first vector of a batch, or zeros where the batch is empty."""
-    batch = values.shape[:-1]
-    if not batch:
-        return values
+    batch: tuple[int, ...] = values.shape[:-1]
     if 0 in batch:
-        return np.zeros(values.shape[-1])
-    return cast("Array", values[(0,) * len(batch)])
+        return np.zeros(int(values.shape[-1]))
+    return cast("Array", values[(0,) * len(batch)]) if batch else values
 
 
 def evaluate_bound(roots: Sequence[Expression], arrays: Mapping[str, Array]) -> list[Any]:
