@@ -8,7 +8,7 @@ import ad_core as ad
 from ad_core import math as adm
 from bridges.casadi import ad_to_casadi
 from robotics_ad import packaged_arm
-from robotics_ad.dynamics import InverseDynamics
+from robotics_ad.dynamics import ForwardDynamics, InverseDynamics
 from robotics_ad.kinematics import WorldTransform
 
 ARM = packaged_arm()
@@ -23,12 +23,18 @@ def inverse_dynamics():
     return InverseDynamics(SMALL)(ad.var("q", 3), ad.var("v", 3), ad.var("a", 3))
 
 
+def forward_dynamics():
+    return ForwardDynamics(SMALL)(ad.var("q", 3), ad.var("v", 3), ad.var("tau", 3))
+
+
 def elementwise():
     x, y = ad.var("x", 4), ad.var("y", 1)
     return ad.stack(adm.sin(x) * y, ad.cond(x, x**2, adm.exp(x)), 2.0 * x[1:], adm.dot(x, x[::-1]))
 
 
-GRAPHS = {g.__name__: g for g in (forward_kinematics, inverse_dynamics, elementwise)}
+GRAPHS = {
+    g.__name__: g for g in (forward_kinematics, inverse_dynamics, forward_dynamics, elementwise)
+}
 # Where terms cancel: a joint's own rate does not act on its torque at the end of the chain.
 CANCELLED = {("inverse_dynamics", 1): {(2, 5)}}
 WAYS = {
