@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from robot_files import urdf_path
 
 from robotics_ad import Mimic, RobotModel, load_urdf, packaged_arm
+from robotics_ad.interop import Order, pinocchio_order
 from robotics_ad.packaged import packaged_arm_text
 
 ROBOTS = ("arm7", "panda", "ur5", "kinova", "z1", "pr2", "g1")
@@ -36,39 +38,22 @@ class Twin:
     model: Any
     data: Any
 
+    @cached_property
+    def order(self) -> Order:
+        """The map between both orders of coordinates."""
+        return pinocchio_order(self.robot, self.model)
+
     def to_pin_q(self, q: np.ndarray) -> np.ndarray:
-        """Pinocchio's q: its joint order, (cos, sin) for a continuous joint."""
-        out = np.zeros(self.model.nq)
-        for joint in self.robot.independent_joints:
-            value, theirs = q[self.robot.q_slices[joint.name]], self._joint(joint.name)
-            if joint.kind == "continuous" and theirs.nq == 2:
-                value = np.array([np.cos(value[0]), np.sin(value[0])])
-            elif joint.kind == "floating":
-                value = value[[0, 1, 2, 4, 5, 6, 3]]
-            out[theirs.idx_q : theirs.idx_q + theirs.nq] = value
-        return out
+        """Pinocchio's q."""
+        return self.order.to_q(q)
 
     def to_pin_v(self, v: np.ndarray) -> np.ndarray:
-        """Pinocchio's v: its joint order."""
-        out = np.zeros(self.model.nv)
-        out[self._order] = v
-        return out
+        """Pinocchio's v, without what belongs to joints that mimic."""
+        return self.order.to_v(v)
 
     def from_pin_v(self, v: np.ndarray) -> np.ndarray:
-        """Rows in our joint order, from rows in Pinocchio's."""
-        return v[self._order]
-
-    @property
-    def _order(self) -> list[int]:
-        order: list[int] = []
-        for joint in self.robot.independent_joints:
-            first = self._joint(joint.name).idx_v
-            linear_last = [3, 4, 5, 0, 1, 2] if joint.kind == "floating" else range(joint.type.nv)
-            order += [first + i for i in linear_last]
-        return order
-
-    def _joint(self, name: str) -> Any:
-        return self.model.joints[self.model.getJointId(name)]
+        """Our v, from Pinocchio's; over leading axes."""
+        return self.order.from_v(v)
 
     def frame_pose(self, q: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:
         """(R, p) of a link in the world."""
