@@ -1,0 +1,154 @@
+"""Identities of mechanics on random trees of random joints, axes, placements and bodies."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+import ad_core as ad
+from robotics_ad import JOINT_TYPES, Inertia, Joint, Link, Mimic, RobotModel
+from robotics_ad.arrays import skew
+from robotics_ad.dynamics import (
+    CenterOfMass,
+    ForwardDynamics,
+    InverseDynamics,
+    KineticEnergy,
+    MassMatrix,
+    PotentialEnergy,
+)
+from robotics_ad.kinematics import Jacobian, WorldTransform
+
+KINDS = [name for name, row in JOINT_TYPES.items() if row.nv > 0]
+
+
+def body(rng: np.random.Generator) -> Inertia:
+    """A body that can exist: a few point masses."""
+    masses, points = rng.uniform(0.2, 1.0, 5), 0.3 * rng.normal(size=(5, 3))
+    com = masses @ points / masses.sum()
+    d = points - com
+    spread = np.einsum("i,ij,ik->jk", masses, d, d)
+    return Inertia(masses.sum(), com, np.trace(spread) * np.eye(3) - 0.5 * (spread + spread.T))
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> RobotModel:
+    """A tree of one to five moving links, some with a fixed link on them, some mimics."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=5))
+    links, joints = [Link("base", body(rng))], []
+    for i, kind in enumerate(kinds):
+        parent = links[draw(st.integers(0, len(links) - 1))].name
+        leaders = [j.name for j in joints if j.type.nq == 1 and j.mimic is None]
+        follows = JOINT_TYPES[kind].nq == 1 and leaders and draw(st.booleans())
+        aligned = draw(st.booleans())
+        joints.append(
+            Joint(
+                f"j{i}",
+                kind,
+                parent,
+                f"l{i}",
+                rotation=np.eye(3) if aligned else Rotation.random(rng=rng).as_matrix(),
+                translation=0.5 * rng.normal(size=3),
+                axis=np.eye(3)[rng.integers(3)] if aligned else rng.normal(size=3),
+                mimic=Mimic(draw(st.sampled_from(leaders)), -1.5, 0.3) if follows else None,
+            )
+        )
+        links.append(Link(f"l{i}", body(rng)))
+        if draw(st.booleans()):
+            R = Rotation.random(rng=rng).as_matrix()
+            joints.append(
+                Joint(f"f{i}", "fixed", f"l{i}", f"t{i}", rotation=R, translation=[0, 0, 1])
+            )
+            links.append(Link(f"t{i}", body(rng)))
+    return RobotModel("tree", links, joints)
+
+
+def state(robot: RobotModel) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(robot.nv)
+    return (robot.random(rng), *rng.normal(size=(2, robot.nv)))
+
+
+@settings(max_examples=25)
+@given(trees())
+def test_forward_dynamics_inverts_inverse_dynamics(robot):
+    q, v, a = state(robot)
+    tau = InverseDynamics(robot)("q", "v", "a").eval(q=q, v=v, a=a)
+    back = ForwardDynamics(robot)("q", "v", "tau").eval(q=q, v=v, tau=tau)
+    np.testing.assert_allclose(back, a, atol=1e-8)
+
+
+@settings(max_examples=25)
+@given(trees())
+def test_the_mass_matrix_is_the_derivative_of_torque_and_the_form_of_energy(robot):
+    q, v, a = state(robot)
+    M = MassMatrix(robot)("q").eval(q=q).reshape(robot.nv, robot.nv)
+    slope = InverseDynamics(robot)("q", "v", "a").derivative("a", q=q, v=v, a=a)
+    np.testing.assert_allclose(M, slope, atol=1e-11 * max(1.0, np.abs(M).max()))
+    np.testing.assert_array_equal(M, M.T)
+    assert np.linalg.eigvalsh(M)[0] > 0.0
+    energy = KineticEnergy(robot)("q", "v").eval(q=q, v=v)
+    np.testing.assert_allclose(energy, 0.5 * v @ M @ v, rtol=1e-12)
+
+
+@settings(max_examples=25)
+@given(trees())
+def test_power_is_the_rate_of_energy(robot):
+    """tau . v = d/dt (T + V) along q(t) = integrate(q, t v + t^2 a / 2), v(t) = v + t a."""
+    q, v, a = state(robot)
+    h = 1e-5
+    kinetic, potential = KineticEnergy(robot)("q", "v"), PotentialEnergy(robot)("q")
+
+    def energy(t: float) -> float:
+        # the body velocity of exp(t v + t^2 a / 2) is v + t a up to terms of second order in t
+        at = robot.integrate(q, t * v + 0.5 * t * t * a)
+        return kinetic.eval(q=at, v=v + t * a) + potential.eval(q=at)
+
+    power = InverseDynamics(robot)("q", "v", "a").eval(q=q, v=v, a=a) @ v
+    rate = (energy(h) - energy(-h)) / (2.0 * h)
+    np.testing.assert_allclose(rate, power, rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=25)
+@given(trees())
+def test_jacobians_are_the_motion_of_links(robot):
+    q, v, _ = state(robot)
+    h = 1e-6
+    link = robot.link(robot.link_names[-1])
+    T = WorldTransform(link)("q")
+    before, now, after = (T.eval(q=robot.integrate(q, s * h * v)) for s in (-1.0, 0.0, 1.0))
+    rate = (after - before) / (2.0 * h)
+    twist = Jacobian(link)("q").eval(q=q).reshape(6, robot.nv) @ v
+    R, dR = now[:9].reshape(3, 3).T, rate[:9].reshape(3, 3).T
+    np.testing.assert_allclose(dR @ R.T, skew(twist[:3]), atol=1e-7)
+    np.testing.assert_allclose(rate[9:], twist[3:], atol=1e-7)
+
+
+@settings(max_examples=25)
+@given(trees())
+def test_gravity_torques_are_the_slope_of_potential_energy(robot):
+    q, v, _ = state(robot)
+    h, zero = 1e-6, np.zeros(robot.nv)
+    gravity = InverseDynamics(robot)("q", "v", "a").eval(q=q, v=zero, a=zero)
+    potential = PotentialEnergy(robot)("q")
+    up, down = (potential.eval(q=robot.integrate(q, s * h * v)) for s in (1.0, -1.0))
+    np.testing.assert_allclose(gravity @ v, (up - down) / (2.0 * h), rtol=1e-7, atol=1e-6)
+    mass = CenterOfMass(robot).mass
+    moving = 9.81 * mass * CenterOfMass(robot)("q").eval(q=q)[2]
+    np.testing.assert_allclose(potential.eval(q=q), moving, rtol=1e-12)
+
+
+@settings(max_examples=10)
+@given(trees())
+def test_locking_joints_removes_rows_and_columns(robot):
+    q, v, a = state(robot)
+    names = [n for n in robot.joint_names if robot.joint(n).type.nq == 1]
+    if len(names) < 1 or len(robot.joint_names) == 1:
+        return
+    name = names[0]
+    i_q, i_v = robot.q_slices[name].start, robot.v_slices[name].start
+    v[i_v] = a[i_v] = 0.0
+    tau = InverseDynamics(robot)("q", "v", "a").eval(q=q, v=v, a=a)
+    locked = robot.lock_joints({name: q[i_q]})
+    rest = {"q": np.delete(q, i_q), "v": np.delete(v, i_v), "a": np.delete(a, i_v)}
+    got = InverseDynamics(locked)(*(ad.var(n, x.size) for n, x in rest.items())).eval(**rest)
+    np.testing.assert_allclose(got, np.delete(tau, i_v), atol=1e-9 * max(1.0, np.abs(tau).max()))
