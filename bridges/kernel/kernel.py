@@ -385,8 +385,7 @@ def _warn_slow(name: str, error: Exception) -> None:
         else "Express the function without that operation to get the speed."
     )
     warnings.warn(
-        f"kernel {name!r} runs on CasADi's evaluator, some hundred times slower: "
-        f"{reason}. {advice}",
+        f"kernel {name!r} is not compiled and runs some hundred times slower: {reason}. {advice}",
         RuntimeWarning,
         stacklevel=4,
     )
