@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ad_core.errors import wrong_size
-
 if TYPE_CHECKING:
     from types import EllipsisType
 
@@ -323,9 +321,9 @@ def is_scalar(value: ArrayLike) -> bool:
     return as_value(value, "value").ndim == 0
 
 
-def as_value(value: object, name: str, size: int | None = None) -> Array:
+def as_value(value: object, name: str) -> Array:
     """A float64 array of at most one axis; ints are promoted, anything but numbers is refused."""
-    if type(value) is float and size is None:
+    if type(value) is float:
         return cast("Array", np.float64(value))
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         array = cast("Array", value)
@@ -333,19 +331,13 @@ def as_value(value: object, name: str, size: int | None = None) -> Array:
         array = _numbers(cast("object", value), name)
     if array.ndim > 1:
         raise ValueError(f"'{name}' has shape {array.shape}; values are scalars or 1-D arrays")
-    if size is not None and array.size != size:
-        raise wrong_size("value", name, array.size, size)
     return array
 
 
-def as_batch(value: object, name: str, size: int | None = None) -> Array:
+def as_batch(value: object, name: str) -> Array:
     """A float64 array `(*batch, n)`: as `as_value`, with any number of leading axes."""
     array = _numbers(value, name)
-    if array.ndim == 0:
-        array = array.reshape(1)
-    if size is not None and array.shape[-1] != size:
-        raise wrong_size("batched value", name, array.shape[-1], size)
-    return array
+    return array.reshape(1) if array.ndim == 0 else array
 
 
 def _numbers(value: object, name: str) -> Array:

@@ -109,7 +109,7 @@ class PythonFunction(ADFunctionInterface):
         self._jvp = _rules(self._name, "jvp", jvp, count)
         self._higher = _higher_rules(self._name, gen_derivative, count)
         self._order = order
-        if order is not None and (isinstance(order, bool) or order < 0):
+        if order is not None and (whole_number(order) < 0):
             raise ValueError(f"{self._name}: order is {order}, expected 0 or more")
         known = {
             "derivative": derivative is not None,
@@ -122,12 +122,23 @@ class PythonFunction(ADFunctionInterface):
         return self._name
 
     def __repr__(self) -> str:
-        missing = [self._argnames[i] for i in range(self.n_args()) if not self._gives_first(i)]
-        if "gen_derivative" in self.given_methods or len(missing) in (0, self.n_args()):
-            return super().__repr__()
-        names = ", ".join(self._argnames)
-        by = f"derivatives w.r.t. {', '.join(missing)} by finite differences"
-        return f"<{self}({names}): {by}>"
+        return f"<{self}({', '.join(self._argnames)}): {self._means()}>"
+
+    def _means(self) -> str:
+        """How derivatives are had, in words."""
+        missing = [name for i, name in enumerate(self._argnames) if not self._gives_first(i)]
+        if self._order == 0 or (self._order == 1 and not missing):
+            return "derivatives are exact"
+        if callable(self._higher):
+            return "derivatives by gen_derivative"
+        if len(missing) == len(self._argnames):
+            return "derivatives by finite differences"
+        if missing:
+            return f"derivatives w.r.t. {', '.join(missing)} by finite differences"
+        orders = max((len(path) for path in self._higher), default=1)
+        if self._order is not None and orders >= self._order:
+            return "derivatives as given"
+        return f"derivatives above order {orders} by finite differences"
 
     def _gives_first(self, arg: int) -> bool:
         """Whether the first derivative w.r.t. this argument is given."""

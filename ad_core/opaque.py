@@ -126,7 +126,7 @@ def derivative_tensor(
     other arguments' steps are central differences of it.
     """
     m, sizes = shape[0], shape[1:]
-    for places in _parts(len(path)):
+    for places in _parts(len(path)):  # the last one, the empty part, always returns
         part = tuple(path[p] for p in places)
         part_shape = (m, *(sizes[p] for p in places))
         given = _given_tensor(func, part, part_shape, args) if part else None

@@ -258,7 +258,21 @@ def test_missing_eval_says_so():
             FORMS["gen_derivative callable"],
             "<bend(x, y): derivatives by gen_derivative>",
         ),
+        (
+            FORMS["gen_derivative dict"],
+            "<bend(x, y): derivatives above order 2 by finite differences>",
+        ),
+        (
+            ad.function(bend, derivative=[bend_dx, bend_dy], order=1),
+            "<bend(x, y): derivatives are exact>",
+        ),
+        (
+            ad.function(bend, derivative=[bend_dx, bend_dy], gen_derivative={(0, 0): 0}, order=2),
+            "<bend(x, y): derivatives as given>",
+        ),
+        (ad.function(bend, order=3), "<bend(x, y): derivatives by finite differences>"),
         (Bare(), "<Bare(x): derivatives by finite differences>"),
+        (Product(2.0), "<product(x, y): derivatives above order 1 by finite differences>"),
     ],
     ids=str,
 )
@@ -275,6 +289,7 @@ def test_repr_tells_finite_differences(f: ad.ADFunctionInterface, shown: str):
         ({"argspec": [2, True]}, ValueError, "a size is a whole number or -1, not True"),
         ({"argspec": [2, -3]}, ValueError, "a size is a whole number or -1, not -3"),
         ({"outspec": "2"}, ValueError, "a size is a whole number or -1, not '2'"),
+        ({"order": 1.5}, TypeError, "float"),
         ({"order": -1}, ValueError, "order is -1, expected 0 or more"),
         ({"derivative": [bend_dx, 3]}, TypeError, "derivative holds 3, expected a callable"),
         ({"gen_derivative": [bend_dx]}, ValueError, "for functions of one argument, not 2"),

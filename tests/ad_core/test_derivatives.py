@@ -1,0 +1,144 @@
+"""Derivative tensors: their shapes, both directions, every mix of arguments, and what vanishes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.derive import derivative_graph, vjp_graph
+from ad_core.lower import fix_sizes, make_tape
+
+X, Y = np.array([0.4, -0.7, 1.1]), np.array([0.5, 2.0])
+
+
+def tall(x, y, m=adm, stack=ad.stack):
+    """Seven entries of five inputs: Jacobians go forward."""
+    return stack(m.sin(x) * y[0], x * x[0] * y[1], m.exp(y[0] * x[1:2]))
+
+
+def flat(x, y, m=adm):
+    """One entry: Jacobians go in reverse."""
+    return m.sin(x[0] * y[0]) * x[1] + m.exp(x[2]) * y[1] ** 3
+
+
+def torch_tensor(f, path: str) -> np.ndarray:
+    """`d f / d path` by nesting torch's Jacobian."""
+    point = {"x": torch.from_numpy(X), "y": torch.from_numpy(Y)}
+
+    def differentiated(names: str):
+        if not names:
+            return f
+        inner = differentiated(names[:-1])
+
+        def outer(x, y):
+            place = "xy".index(names[-1])
+            got = torch.autograd.functional.jacobian(inner, (x, y), create_graph=True)
+            return got[place]
+
+        return outer
+
+    return differentiated(path)(*point.values()).detach().numpy()
+
+
+PATHS = ["x", "y", "xx", "xy", "yx", "yy", "xyx", "yxx", "xxy"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_tensors_of_a_vector_function(path: str):
+    e = tall(ad.var("x"), ad.var("y"))
+    true = torch_tensor(lambda x, y: tall(x, y, torch, lambda *a: torch.cat(a)), path)
+    got = e.gen_derivative(list(path), x=X, y=Y)
+    assert got.shape == (7, *({"x": 3, "y": 2}[n] for n in path))
+    np.testing.assert_allclose(got, true, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_tensors_of_a_scalar_function(path: str):
+    e = flat(ad.var("x"), ad.var("y"))
+    true = torch_tensor(lambda x, y: flat(x, y, torch).reshape(1), path)
+    got = e.gen_derivative(list(path), x=X, y=Y)
+    assert got.shape == (1, *({"x": 3, "y": 2}[n] for n in path))
+    np.testing.assert_allclose(got, true, rtol=1e-12, atol=1e-14)
+
+
+def test_batched_jacobians_both_ways():
+    rng = np.random.default_rng(3)
+    xs, ys = rng.standard_normal((4, 1, 3)), rng.standard_normal((5, 2))
+    for build in (tall, flat):
+        e = build(ad.var("x"), ad.var("y"))
+        for name in ("x", "y"):
+            got = e.derivative_batch(name, x=xs, y=ys)
+            for i, j in np.ndindex(4, 5):
+                one = e.derivative(name, x=xs[i, 0], y=ys[j])
+                np.testing.assert_allclose(got[i, j], one, rtol=1e-13, atol=1e-15)
+
+
+def test_what_vanishes_has_its_full_shape():
+    x = ad.var("x")
+    assert adm.floor(x).derivative("x", x=X).shape == (3, 3)
+    assert ad.sum_(adm.floor(x)).derivative("x", x=X).tolist() == [[0.0] * 3]
+    assert ad.sum_(x).gen_derivative(["x", "x"], x=X).shape == (1, 3, 3)
+    assert (x**0).derivative("x", x=X).tolist() == np.zeros((3, 3)).tolist()
+    assert adm.floor(x).derivative_batch("x", x=np.ones((2, 3))).shape == (2, 3, 3)
+    assert adm.floor(x).derivative_sparse("x", x=X).nnz == 0
+    assert ad.sum_(adm.floor(x)).derivative_sparse("x", x=X).shape == (1, 3)
+
+
+def test_two_nodes_of_one_name_are_one_variable():
+    e = ad.var("x") * ad.var("x", 3) + ad.var("x")
+    np.testing.assert_allclose(e.derivative("x", x=X), np.diag(2 * X + 1))
+    np.testing.assert_allclose(e.vjp(np.ones(3), x=X)["x"], 2 * X + 1)
+
+
+def test_several_roots_share_their_cotangents():
+    x = ad.var("x", 3)
+    s = adm.sin(x)
+    (a, b) = fix_sizes([s, ad.sum_(s) * s], {})
+    found = vjp_graph([a, b, a], [ad.constant(np.ones(3))] * 3, ["x"])
+    alone = vjp_graph([2.0 * a + b], [ad.constant(np.ones(3))], ["x"])
+    np.testing.assert_allclose(found["x"].eval(x=X), alone["x"].eval(x=X), rtol=1e-14)
+
+
+def test_jacobian_of_several_expressions_at_once():
+    x, y = ad.var("x"), ad.var("y")
+    exprs = [tall(x, y), flat(x, y), y * 2.0]
+    ours = ad.derivative_multiple(exprs, "x", x=X, y=Y)
+    assert [j.shape for j in ours] == [(7, 3), (1, 3), (2, 3)]
+    for e, j in zip(exprs[:2], ours, strict=False):
+        np.testing.assert_allclose(j, e.derivative("x", x=X, y=Y))
+    assert not ours[2].any()
+    values = ad.eval_multiple(["x", 2.0, exprs[1]], x=X, y=Y)
+    assert (values[0].tolist(), values[1]) == (X.tolist(), 2.0)
+
+
+def test_reverse_mode_of_a_choice_with_an_infinite_slope_needs_a_finite_argument():
+    """As `cond` says: the branch not taken gets a zero cotangent, and 0 * inf is nan."""
+    x = ad.var("x", 2)
+    bare = ad.sum_(ad.cond(x, adm.sqrt(x), 0.0))
+    safe = ad.sum_(ad.cond(x, adm.sqrt(ad.cond(x, x, 1.0)), 0.0))
+    at = np.array([0.0, 4.0])
+    assert np.isnan(bare.derivative("x", x=at)[0, 0])
+    assert safe.derivative("x", x=at).tolist() == [[0.0, 0.25]]
+
+
+def test_a_graph_without_known_sizes_is_refused_by_what_needs_them():
+    f = ad.function(lambda x: x, "f")
+    with pytest.raises(ValueError, match="f: the size of its result is not known"):
+        ad.gradient(f(ad.var("x", 2))[0] + ad.var("x", 2)[0], "x")
+    with pytest.raises(ValueError, match="the size of 'x' is not known"):
+        vjp_graph([f(ad.var("x"))], [ad.constant(1.0)], ["x"])
+    with pytest.raises(ValueError, match="size is not known; fix_sizes comes before"):
+        make_tape([f(ad.var("x"))], [("x", 2)])
+    with pytest.raises(ValueError, match="no terminal 'y'; terminals: x"):
+        make_tape([ad.var("y", 2)], [("x", 2)])
+
+
+def test_derivative_graphs_are_expressions():
+    (e,) = fix_sizes([flat(ad.var("x", 3), ad.var("y", 2))], {})
+    (second,) = derivative_graph([e], [("x", "t"), ("y", "s")])
+    t, s = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.7])
+    tensor = e.gen_derivative(["x", "y"], x=X, y=Y)[0]
+    np.testing.assert_allclose(second.eval(x=X, y=Y, t=t, s=s), t @ tensor @ s, rtol=1e-13)
