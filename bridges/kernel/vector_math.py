@@ -30,11 +30,13 @@ _FILES: dict[str, tuple[str, ...]] = {
     "asinh": ("wide", "log", "asinh"),
     "acosh": ("wide", "log", "asinh"),
     "atanh": ("wide", "log", "asinh"),
+    "pow": ("lanewise", "wide", "exp", "log", "pow"),
+    "hypot": ("wide", "hypot"),
     "erfinv": ("lanewise", "erfinv"),
 }
 
 # Operations that go lane by lane to the C library's function of their name, by arity.
-_LANEWISE = {"erf": 1, "pow": 2, "fmod": 2, "remainder": 2, "hypot": 2}
+_LANEWISE = {"erf": 1, "fmod": 2, "remainder": 2}
 
 
 def math_text(operations: Iterable[str]) -> str:
