@@ -80,7 +80,8 @@ class Block:
 
     @torch.compiler.assume_constant_result
     def _is_native(self, dtype: torch.dtype) -> bool:
-        return self.compiled.kernel(dtype).is_native
+        self.compiled.kernel(dtype)
+        return dtype in self.compiled.native
 
     def _kernel(self, dtype: torch.dtype) -> Kernel:
         stage = self._stage

@@ -23,6 +23,7 @@ class Compiled:
     ) -> None:
         self.key, self.sizes_in, self.sizes_out, self._make = key, sizes_in, sizes_out, make
         self.kernels: dict[torch.dtype, Kernel] = {}
+        self.native: set[torch.dtype] = set()
         self._derived: dict[tuple[str, Wrt], Compiled] = {}
 
     def kernel(self, dtype: torch.dtype) -> Kernel:
@@ -30,6 +31,8 @@ class Compiled:
         found = self.kernels.get(dtype)
         if found is None:
             found = self.kernels[dtype] = self._make(dtype)
+            if found.is_native:
+                self.native.add(dtype)
         return found
 
     def call_torch(self, inputs: Sequence[Tensor]) -> list[Tensor]:

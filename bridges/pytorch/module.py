@@ -22,6 +22,7 @@ from ad_core.signature import Func, Signature, signature
 from bridges.kernel import Kernel
 from bridges.pytorch.block import KERNEL_DTYPES, Block, Engine
 from bridges.pytorch.chain import Chain, tensor
+from bridges.pytorch.compiled import Compiled
 from bridges.pytorch.host import HostCall
 from bridges.pytorch.inputs import bind, is_bare, sized, uniform
 from bridges.pytorch.recorded import PLAIN, apply
@@ -163,21 +164,27 @@ class ADModule(nn.Module):
         Raises ValueError for wrong counts, names and sizes, TypeError for what is no real tensor.
         """
         direct = self._direct
-        if direct is not None and not named and self._takes(args):
+        if direct is not None and not named and self._takes(direct, args):
             outputs = apply(direct, args)
         else:
             outputs = self._general(args, named)
         return outputs[0] if self._signature.single else outputs
 
-    def _takes(self, args: tuple[Tensor, ...]) -> bool:
+    def _takes(self, direct: Compiled, args: tuple[Tensor, ...]) -> bool:
         """Whether the kernel is built and the arguments are just what it takes."""
-        if torch.compiler.is_compiling() or len(args) != len(self._sizes_in) or not args:
+        sizes = self._sizes_in
+        if len(args) != len(sizes) or not args or torch.compiler.is_compiling():
             return False
         first = args[0]
-        if type(first) not in PLAIN:
+        if type(first) not in PLAIN or not first.is_cpu:
             return False
-        dtype, batch = first.dtype, first.shape[:-1]
-        for value, size in zip(args, self._sizes_in, strict=True):
+        dtype, shape = first.dtype, first.shape
+        if dtype not in direct.native or not shape or shape[-1] != sizes[0]:
+            return False
+        if len(args) == 1:
+            return True
+        batch = shape[:-1]
+        for value, size in zip(args, sizes, strict=True):
             if (
                 type(value) not in PLAIN
                 or value.dtype is not dtype
@@ -185,9 +192,7 @@ class ADModule(nn.Module):
                 or value.shape != (*batch, size)
             ):
                 return False
-        assert self._direct is not None
-        kernel = self._direct.kernels.get(dtype)
-        return kernel is not None and kernel.is_native
+        return True
 
     def _general(self, args: tuple[Tensor, ...], named: dict[str, Tensor]) -> tuple[Tensor, ...]:
         names = self.input_names

@@ -112,6 +112,8 @@ class _Rules(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The gradients of the inputs that want one."""
         needs = ctx.needs_input_grad[1:]
+        if len(needs) == 1:  # the common case, without the bookkeeping
+            return None, *ctx.program.vjp((0,)).apply((*ctx.saved_tensors, *cotangents))
         wanted = tuple(i for i, needed in enumerate(needs) if needed)
         pulled = ctx.program.vjp(wanted).apply((*ctx.saved_tensors, *cotangents))
         if len(pulled) == len(needs):
@@ -135,7 +137,8 @@ class Recorded(_Rules):
         """Run the program; torch differentiates the call by the rules above."""
         ctx.program = program
         ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
+        if forward_ad._current_level >= 0:  # pyright: ignore[reportPrivateUsage]
+            ctx.save_for_forward(*inputs)
         return tuple(_call(program, inputs))
 
 
