@@ -7,12 +7,17 @@ from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEn
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.inverse import GRAVITY, InverseDynamics
 from robotics_ad.dynamics.mass_matrix import MassMatrix
+from robotics_ad.dynamics.terms import BiasForces, CoriolisForces, GravityForces, JointFriction
 
 __all__ = [
     "GRAVITY",
+    "BiasForces",
     "CenterOfMass",
+    "CoriolisForces",
     "ForwardDynamics",
+    "GravityForces",
     "InverseDynamics",
+    "JointFriction",
     "KineticEnergy",
     "MassMatrix",
     "PotentialEnergy",

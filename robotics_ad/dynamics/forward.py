@@ -8,18 +8,17 @@ different branches stay zero (Featherstone, "Rigid Body Dynamics Algorithms", 20
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core.expr import Expression
 from robotics_ad.arrays import frozen
-from robotics_ad.dynamics.inverse import GRAVITY, InverseDynamics
+from robotics_ad.dynamics.inverse import GRAVITY, newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.dynamics.robot_function import RobotFunction
-from robotics_ad.model import RobotModel
+from robotics_ad.model import LinkFrame, RobotModel
 
 Entries = Mapping[tuple[int, int], Expression]
 
@@ -27,24 +26,32 @@ Entries = Mapping[tuple[int, int], Expression]
 class ForwardDynamics(RobotFunction):
     """a = M(q)^-1 (tau - C(q, v) v - g(q)), a function of q (nq), v (nv), tau (nv).
 
-    Accelerations in rad/s^2 and m/s^2. The inverse of `InverseDynamics` in its last argument.
+    Accelerations in rad/s^2 and m/s^2. The inverse of `InverseDynamics` in its third argument; a
+    fourth, `wrenches`, is the same there and here.
 
     Args:
         robot: the model.
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        wrenches_on: links that external wrenches act on, from `robot.link(name)`.
     """
 
     ARGUMENTS = ("q", "v", "tau")
 
-    def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
-        super().__init__(robot)
+    def __init__(
+        self,
+        robot: RobotModel,
+        gravity: ArrayLike = GRAVITY,
+        wrenches_on: Sequence[LinkFrame] = (),
+    ) -> None:
+        super().__init__(robot, wrenches_on)
         self.gravity = frozen(gravity, (3,), "ForwardDynamics: argument 'gravity'")
 
     def expand(self, *args: Expression) -> Expression:
         """Bias torques by inverse dynamics, then one sparse factorisation and two sweeps."""
-        q, v, tau = args
+        q, v, tau = args[:3]
         nv = self.robot.nv
-        bias = InverseDynamics(self.robot, self.gravity)(q, v, np.zeros(nv))
+        wrenches = self.wrenches(args[3]) if self.links else {}
+        bias = newton_euler(self.robot, self.gravity, q, v=v, wrenches=wrenches)
         free = tau - bias
         solution = solve(mass_entries(self, q), [free[i] for i in range(nv)])
         return ad.stack(*solution)

@@ -18,6 +18,8 @@ Masses are first moved towards the base where no joint can feel it (`frames.regr
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -27,9 +29,9 @@ from ad_core.expr import Expression
 from robotics_ad.arrays import Matrix, Vector, frozen, skew
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.frames import aligned, regrouped
-from robotics_ad.model import RobotModel
+from robotics_ad.model import LinkFrame, RobotModel
 from robotics_ad.motion import JointMotion, joint_motion, joint_rate
-from robotics_ad.tree import WORLD, Body, Moments, merged
+from robotics_ad.tree import WORLD, Body, Moments, Pose, merged
 
 GRAVITY = (0.0, 0.0, -9.81)
 """Acceleration of free fall in the world, m/s^2."""
@@ -38,29 +40,76 @@ GRAVITY = (0.0, 0.0, -9.81)
 class InverseDynamics(RobotFunction):
     """tau = M(q) a + C(q, v) v + g(q), a function of q (nq), v (nv) and a (nv) with nv entries.
 
-    Torques in N m and forces in N. Joint damping, friction and external forces are not included.
+    Torques in N m and forces in N. Joint damping and friction are not included; see
+    `JointFriction`. With external wrenches there is a fourth argument,
+
+        tau = M(q) a + C(q, v) v + g(q) - sum_i J_i(q)^T w_i,
+
+    `wrenches`: six numbers [moment; force] for each link named, about the link's origin and along
+    the link's axes, N m and N.
 
     Args:
-        robot: the model; its root link is held fixed in the world.
+        robot: the model.
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        wrenches_on: links that external wrenches act on, from `robot.link(name)`.
     """
 
     ARGUMENTS = ("q", "v", "a")
 
-    def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
-        super().__init__(robot)
+    def __init__(
+        self,
+        robot: RobotModel,
+        gravity: ArrayLike = GRAVITY,
+        wrenches_on: Sequence[LinkFrame] = (),
+    ) -> None:
+        super().__init__(robot, wrenches_on)
         self.gravity = frozen(gravity, (3,), "InverseDynamics: argument 'gravity'")
 
     def expand(self, *args: Expression) -> Expression:
         """The recursion: motions outwards from the base, then forces back."""
-        q, v, a = args
-        bodies = regrouped(aligned(merged(self.robot))).bodies
-        motions = [joint_motion(body, q) for body in bodies]
-        states: list[_State] = []
-        for body, motion in zip(bodies, motions, strict=True):
-            parent = _base(self.gravity) if body.parent == WORLD else states[body.parent]
-            states.append(_moved(parent, body, motion, joint_rate(body, v), joint_rate(body, a)))
-        return _joint_forces(bodies, motions, states, self.robot.nv)
+        q, v, a = args[:3]
+        wrenches = self.wrenches(args[3]) if self.links else {}
+        return newton_euler(self.robot, self.gravity, q, v=v, a=a, wrenches=wrenches)
+
+
+def newton_euler(
+    robot: RobotModel,
+    gravity: Vector,
+    q: Expression,
+    *,
+    v: Expression | None = None,
+    a: Expression | None = None,
+    wrenches: Mapping[str, Expression] | None = None,
+) -> Expression:
+    """The recursion with what is left out being zero; wrenches by link."""
+    tree = regrouped(aligned(merged(robot)))
+    motions = [joint_motion(body, q) for body in tree.bodies]
+    states: list[_State] = []
+    for body, motion in zip(tree.bodies, motions, strict=True):
+        parent = _base(gravity) if body.parent == WORLD else states[body.parent]
+        rate = None if v is None else joint_rate(body, v)
+        rate_dot = None if a is None else joint_rate(body, a)
+        states.append(_moved(parent, body, motion, (rate, rate_dot)))
+    external: dict[int, Wrench] = {}
+    for name, wrench in (wrenches or {}).items():
+        index, pose = tree.links[name]
+        external[index] = _added(external.get(index), _at_body(pose, wrench))
+    return _joint_forces(tree.bodies, motions, states, external, robot.nv)
+
+
+Wrench = tuple["Expression | None", "Expression | None"]
+"""(moment, force) in a body's axes about its origin; None stands for zero."""
+
+
+def _at_body(pose: Pose, wrench: Expression) -> Wrench:
+    """A link's wrench about its body's origin, in the body's axes."""
+    force = adm.linear(pose.R, wrench[3:6])
+    moment = adm.linear(pose.R, wrench[0:3])
+    return (moment + adm.linear(skew(pose.p), force) if pose.p.any() else moment), force
+
+
+def _added(a: Wrench | None, b: Wrench) -> Wrench:
+    return b if a is None else (_sum(a[0], b[0]), _sum(a[1], b[1]))
 
 
 class _State:
@@ -72,7 +121,7 @@ class _State:
 
     def __init__(self, w: Expression | None, alpha: Expression | None, lift: Expression) -> None:
         self.w, self.alpha, self.lift = w, alpha, lift
-        self.u = None if w is None or alpha is None else _unfolded(w, alpha)
+        self.u = _unfolded(w, alpha)
 
 
 def _base(gravity: Vector) -> _State:
@@ -81,7 +130,10 @@ def _base(gravity: Vector) -> _State:
 
 
 def _moved(
-    parent: _State, body: Body, motion: JointMotion, rate: Expression, rate_dot: Expression
+    parent: _State,
+    body: Body,
+    motion: JointMotion,
+    rates: tuple[Expression | None, Expression | None],
 ) -> _State:
     """The body's motion from its parent's, with s = S v, S the joint's subspace, and e = R^T(.).
 
@@ -90,29 +142,40 @@ def _moved(
     """
     subspace = body.type.subspace(body.axis)
     angular, linear = subspace[:3], subspace[3:]
-    spin = adm.linear(angular, rate) if angular.any() else None
-    w = carried = None if parent.w is None else motion.to_body(parent.w)
+    rate, rate_dot = rates
+    spin = _along(angular, rate)
+    carried = None if parent.w is None else motion.to_body(parent.w)
     alpha = None if parent.alpha is None else motion.to_body(parent.alpha)
-    if spin is not None:
-        if carried is not None:
-            alpha = _sum(alpha, _cross_axis(carried, angular, rate))
-        w = _sum(carried, spin)
-        alpha = _sum(alpha, adm.linear(angular, rate_dot))
+    if spin is not None and rate is not None and carried is not None:
+        alpha = _sum(alpha, _cross_axis(carried, angular, rate))
+    w = _sum(carried, spin)
+    alpha = _sum(alpha, _along(angular, rate_dot))
     lift = parent.lift
     if parent.u is not None and _is_somewhere(motion.shift):
         lift = lift + _acceleration_at(parent.u, motion.shift)
     lift = motion.to_body(lift)
-    if linear.any():
-        lift = lift + adm.linear(linear, rate_dot)
+    slide, slide_dot = _along(linear, rate), _along(linear, rate_dot)
+    if slide_dot is not None:
+        lift = lift + slide_dot
+    if slide is not None and rate is not None:
         if carried is not None:
             lift = lift + 2.0 * _cross_axis(carried, linear, rate)
         if spin is not None and _products(subspace).any():
-            lift = lift + adm.cross(spin, adm.linear(linear, rate))
+            lift = lift + adm.cross(spin, slide)
     return _State(w, alpha, lift)
 
 
+def _along(axes: Matrix, rate: Expression | None) -> Expression | None:
+    """The product axes * rate; None where it is zero."""
+    return adm.linear(axes, rate) if rate is not None and axes.any() else None
+
+
 def _joint_forces(
-    bodies: tuple[Body, ...], motions: list[JointMotion], states: list[_State], nv: int
+    bodies: tuple[Body, ...],
+    motions: list[JointMotion],
+    states: list[_State],
+    external: Mapping[int, Wrench],
+    nv: int,
 ) -> Expression:
     """Torques from the bodies' motions, leaves first: f_p += R f and n_p += R n + r x R f."""
     force: list[Expression | None] = [None] * len(bodies)
@@ -122,6 +185,8 @@ def _joint_forces(
         body, motion = bodies[i], motions[i]
         own_f, own_n = _inertial(body.moments, states[i])
         f, n = _sum(force[i], own_f), _sum(moment[i], own_n)
+        n_out, f_out = external.get(i, (None, None))
+        f, n = _less(f, f_out), _less(n, n_out)
         _add_torque(tau, body, n, f)
         if body.parent == WORLD:
             continue
@@ -176,8 +241,13 @@ _U_SIGN = [[-1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, -1.0]]
 _DIFFERENCE_AT = [9, 10, 11]
 
 
-def _unfolded(w: Expression, alpha: Expression) -> Expression:
+def _unfolded(w: Expression | None, alpha: Expression | None) -> Expression | None:
+    """The twelve numbers of w and its rate; None where both are zero."""
+    if w is None:
+        return None if alpha is None else adm.linear(_UNFOLD[:, 6:], alpha)
     products = w[_PAIRS[0]] * w[_PAIRS[1]]
+    if alpha is None:
+        return adm.linear(_UNFOLD[:, :6], products)
     return adm.linear(_UNFOLD, ad.stack(products, alpha))
 
 
@@ -233,6 +303,13 @@ def _sum(a: Expression | None, b: Expression | None) -> Expression | None:
     if a is None or b is None:
         return b if a is None else a
     return a + b
+
+
+def _less(a: Expression | None, b: Expression | None) -> Expression | None:
+    """The difference a - b."""
+    if b is None:
+        return a
+    return -b if a is None else a - b
 
 
 def _cross_axis(w: Expression, axes: Matrix, rate: Expression) -> Expression:

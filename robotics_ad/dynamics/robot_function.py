@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import ad_core as ad
-from robotics_ad.model import RobotModel
+from ad_core.expr import Expression
+from robotics_ad.model import LinkFrame, RobotModel
 
 
 class RobotFunction(ad.Composite):
     """A function of a robot's state; `ARGUMENTS` names its arguments, each of size nq or nv.
 
-    A result of one entry is still a vector, so that robots with one joint are no special case.
+    With links that external wrenches act on, there is one more: `wrenches`, six numbers a link. A
+    result of one entry is still a vector, so that robots with one joint are no special case.
     """
 
     ARGUMENTS: tuple[str, ...] = ("q",)
 
-    def __init__(self, robot: RobotModel) -> None:
+    def __init__(self, robot: RobotModel, wrenches_on: Sequence[LinkFrame] = ()) -> None:
         kind = type(self).__name__
         if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
@@ -25,16 +27,28 @@ class RobotFunction(ad.Composite):
         if robot.nv == 0:
             raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
         self.robot = robot
+        self.links = tuple(wrenches_on)
+        for link in self.links:
+            if link.robot is not robot:
+                raise ValueError(f"{kind}: link '{link.name}' is of another robot")
+        if len({link.index for link in self.links}) < len(self.links):
+            raise ValueError(f"{kind}: a link is listed twice in 'wrenches_on'")
+
+    def wrenches(self, stacked: Expression) -> dict[str, Expression]:
+        """The argument `wrenches` by link."""
+        return {link.name: stacked[6 * i : 6 * i + 6] for i, link in enumerate(self.links)}
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.robot.name})"
 
     def n_args(self) -> int:
-        """As many as `ARGUMENTS`."""
-        return len(self.ARGUMENTS)
+        """As many as `ARGUMENTS`, and one for wrenches if any."""
+        return len(self.ARGUMENTS) + bool(self.links)
 
     def n_in(self, arg: int) -> int:
-        """Size nq for `q`, nv for the others."""
+        """Size nq for `q`, 6 a link for `wrenches`, nv for the others."""
+        if arg == len(self.ARGUMENTS):
+            return 6 * len(self.links)
         return self.robot.nq if self.ARGUMENTS[arg] == "q" else self.robot.nv
 
     def n_out(self) -> int:
@@ -42,8 +56,8 @@ class RobotFunction(ad.Composite):
         return self.robot.nv
 
     def argname(self, arg: int) -> str:
-        """The names of `ARGUMENTS`."""
-        return self.ARGUMENTS[arg]
+        """The names of `ARGUMENTS`, and `wrenches`."""
+        return (*self.ARGUMENTS, "wrenches")[arg]
 
     def gives_scalar(self, scalars: Sequence[bool]) -> bool:
         """Never."""

@@ -10,9 +10,13 @@ from robot_files import urdf_path
 import ad_core as ad
 from robotics_ad import load_urdf, packaged_arm
 from robotics_ad.dynamics import (
+    BiasForces,
     CenterOfMass,
+    CoriolisForces,
     ForwardDynamics,
+    GravityForces,
     InverseDynamics,
+    JointFriction,
     KineticEnergy,
     MassMatrix,
     PotentialEnergy,
@@ -65,6 +69,39 @@ def test_dynamics(free):
         full = np.triu(pinocchio.crba(model, data, at[0]))
         full = full + np.triu(full, 1).T
         close(M[np.ix_(order, order)], full)
+
+
+def test_terms_of_the_equation_of_motion(free):
+    robot, model, data = free.robot, free.model, free.data
+    for q, v, _ in free.states(2):
+        at = free.to_pin_q(q), free.to_pin_v(v)
+        gravity = GravityForces(robot)("q").eval(q=q)
+        bias = BiasForces(robot)("q", "v").eval(q=q, v=v)
+        close(free.to_pin_v(gravity), pinocchio.computeGeneralizedGravity(model, data, at[0]))
+        close(free.to_pin_v(bias), pinocchio.nonLinearEffects(model, data, *at))
+        close(CoriolisForces(robot)("q", "v").eval(q=q, v=v), bias - gravity)
+    damped = JointFriction(robot)("v").eval(v=v)
+    np.testing.assert_allclose(damped, robot.damping * v + robot.friction * np.sign(v))
+
+
+def test_external_wrenches(free):
+    robot, model, data = free.robot, free.model, free.data
+    names = [robot.link_names[-1], robot.link_names[1], robot.link_names[len(robot.links) // 2]]
+    links, rng = [robot.link(name) for name in names], np.random.default_rng(3)
+    inverse = InverseDynamics(robot, wrenches_on=links)("q", "v", "a", "wrenches")
+    forward = ForwardDynamics(robot, wrenches_on=links)("q", "v", "tau", "wrenches")
+    for q, v, a in free.states(2):
+        wrenches = rng.normal(size=(3, 6))
+        on_joints = [pinocchio.Force.Zero() for _ in range(model.njoints)]
+        for name, wrench in zip(names, wrenches, strict=True):
+            frame = model.frames[model.getFrameId(name, pinocchio.FrameType.BODY)]
+            force = pinocchio.Force(wrench[3:], wrench[:3])
+            on_joints[frame.parentJoint] += frame.placement.act(force)
+        at = free.to_pin_q(q), free.to_pin_v(v)
+        theirs = pinocchio.rnea(model, data, *at, free.to_pin_v(a), on_joints)
+        tau = inverse.eval(q=q, v=v, a=a, wrenches=wrenches.reshape(-1))
+        close(free.to_pin_v(tau), theirs)
+        close(forward.eval(q=q, v=v, tau=tau, wrenches=wrenches.reshape(-1)), a)
 
 
 def test_energies_and_centre_of_mass(free):
@@ -143,6 +180,12 @@ def test_functions_print_and_check():
         MassMatrix(robot)(ad.var("q", 6))
     with pytest.raises(ValueError, match="argument 'tau' has size 6, expected 7"):
         ForwardDynamics(robot)("q", "v", np.zeros(6))
+    wrenched = InverseDynamics(robot, wrenches_on=[robot.link("tool")])
+    assert (wrenched.n_args(), wrenched.n_in(3), wrenched.argname(3)) == (4, 6, "wrenches")
+    with pytest.raises(ValueError, match="a link is listed twice"):
+        InverseDynamics(robot, wrenches_on=[robot.link("tool")] * 2)
+    with pytest.raises(ValueError, match="link 'tool' is of another robot"):
+        ForwardDynamics(robot, wrenches_on=[packaged_arm().link("tool")])
     assert KineticEnergy(robot)("q", "v").eval(q=np.zeros(7), v=np.zeros(7)) == 0.0
     base = Jacobian(robot.link("base"))("q").eval(q=np.zeros(7))
     np.testing.assert_array_equal(base, np.zeros(42))
