@@ -11,16 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ad_core.expr import Array, Expression
+from ad_core.expr import ADFunctionCall, Array, Expression
 from ad_core.lower import Tape, make_tape
 from bridges.pytorch.block import Block, Engine
 from bridges.pytorch.host import HostCall
+from bridges.pytorch.native import NativeCall
 from bridges.pytorch.operator import register
 from bridges.pytorch.recorded import Tensors, apply_operator, broadcast
 from bridges.pytorch.stages import Stage, cut
+from bridges.pytorch.torch_function import TorchFunction
 from bridges.pytorch.tracing import refuse_derivatives
+
+Part = Block | HostCall | NativeCall
 
 
 class Chain:
@@ -29,9 +33,9 @@ class Chain:
     def __init__(self, tape: Tape, scalar_inputs: Sequence[bool] = ()) -> None:
         self._n_in, self._n_slots, self._outputs = len(tape.inputs), len(tape.sizes), tape.outputs
         self.sizes_out = tuple(tape.sizes[o] for o in tape.outputs)
-        self.stages: list[tuple[Stage, Block | HostCall]] = []
+        self.stages: list[tuple[Stage, Part]] = []
         for stage in cut(tape, scalar_inputs):
-            part = HostCall(stage) if stage.opaque else Block(stage)
+            part = _part(stage)
             if isinstance(part, HostCall):
                 register(part)
             self.stages.append((stage, part))
@@ -50,6 +54,16 @@ class Chain:
     def blocks(self) -> list[Block]:
         """The graphs of primitives, in order."""
         return [part for _, part in self.stages if isinstance(part, Block)]
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        """The torch modules that the graph calls, each once, in order."""
+        found: dict[int, nn.Module] = {}
+        for _, part in self.stages:
+            module = part.module if isinstance(part, NativeCall) else None
+            if module is not None:
+                found[id(module)] = module
+        return list(found.values())
 
     @property
     def single(self) -> Block | None:
@@ -74,6 +88,8 @@ class Chain:
                 given = _made(part, inputs) if constants is None else constants[number]
                 results = part.apply(values, given, engine)
                 number += 1
+            elif isinstance(part, NativeCall):
+                results = part.apply(values or inputs)
             else:
                 results = _call(part, values, inputs)
             for slot, result in zip(stage.outputs, results, strict=True):
@@ -84,6 +100,14 @@ class Chain:
             y = _known(slots[slot])
             outputs.append(y if y.shape == (*batch, size) else y.expand(*batch, size))
         return tuple(outputs)
+
+
+def _part(stage: Stage) -> Part:
+    if not stage.opaque:
+        return Block(stage)
+    root = stage.roots[0]
+    native = isinstance(root, ADFunctionCall) and isinstance(root.func, TorchFunction)
+    return NativeCall(stage) if native else HostCall(stage)
 
 
 def _call(call: HostCall, values: Tensors, inputs: Tensors) -> Tensors:

@@ -31,11 +31,7 @@ class HostCall:
         self._stage, self._call = stage, call
         size = call.size or 0
         self.sizes_out = (size,)
-        numbers = {name: i for i, name in enumerate(stage.names)}
-        self._arguments = [
-            numbers[a.name] if isinstance(a, ADTerminal) else np.atleast_1d(_value(a))
-            for a in call.args
-        ]
+        self._arguments = arguments(stage, call)
         scalars = tuple(
             stage.scalars[a] if isinstance(a, int) else a.size == 1 for a in self._arguments
         )
@@ -84,6 +80,15 @@ class HostCall:
         if found is None:
             found = self._derived[kind, wrt] = make()
         return found
+
+
+def arguments(stage: Stage, call: ADFunctionCall) -> list[int | Array]:
+    """What a stage's call gets for each argument: the number of an input, or a constant `(n,)`."""
+    numbers = {name: i for i, name in enumerate(stage.names)}
+    return [
+        numbers[a.name] if isinstance(a, ADTerminal) else np.atleast_1d(_value(a))
+        for a in call.args
+    ]
 
 
 def _chain(roots: tuple[Expression, ...], stage: Stage, seeds: dict[str, int]) -> Differentiable:

@@ -20,10 +20,9 @@ from ad_core.errors import unknown_name, wrong_size
 from ad_core.expr import ADTerminal
 from ad_core.signature import Func, Signature, signature
 from bridges.kernel import Kernel
-from bridges.pytorch.block import KERNEL_DTYPES, Block, Engine
-from bridges.pytorch.chain import Chain, tensor
+from bridges.pytorch.block import KERNEL_DTYPES, Engine
+from bridges.pytorch.chain import Chain, Part, tensor
 from bridges.pytorch.compiled import Compiled
-from bridges.pytorch.host import HostCall
 from bridges.pytorch.inputs import bind, is_bare, sized, uniform
 from bridges.pytorch.recorded import PLAIN, apply
 from bridges.pytorch.stages import Stage
@@ -69,7 +68,11 @@ def ad_to_torch(
 
 
 class ADModule(nn.Module):
-    """The layer that `ad_to_torch` makes; its parameters are the variables that it holds."""
+    """The layer that `ad_to_torch` makes.
+
+    Its parameters are the variables that it holds, and those of torch modules that the graph calls
+    (`module0`, ...); copies share such modules, as they share the graph.
+    """
 
     def __init__(
         self, chosen: Signature, sizes: dict[str, int], engine: Engine, held: tuple[str, ...]
@@ -95,6 +98,8 @@ class ADModule(nn.Module):
             for name, value in zip(names, block.constants, strict=True):
                 self.register_buffer(name, tensor(value), persistent=False)
             self._buffer_names.append(names)
+        for i, module in enumerate(self._chain.modules):
+            self.add_module(f"module{i}", module)
         single = self._chain.single
         direct = single is not None and not self._held and self._engine != "torch"
         self._direct = single.compiled if single is not None and direct else None
@@ -128,7 +133,7 @@ class ADModule(nn.Module):
         return tuple(size for _, size in self._inputs)
 
     @property
-    def stages(self) -> list[tuple[Stage, Block | HostCall]]:
+    def stages(self) -> list[tuple[Stage, Part]]:
         """What a call runs, in order: blocks of primitives and calls of users' functions."""
         return self._chain.stages
 

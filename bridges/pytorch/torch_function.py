@@ -29,7 +29,8 @@ def torch_to_ad(
     The module gets each argument as a tensor `(n_i,)` in the dtype and on the device of its first
     floating point parameter (float64 on the CPU where it has none), and gives a tensor `(n_out,)`,
     or one number. Its parameters are read when the expression is evaluated, and it stays in the
-    mode, train or eval, that it is in. Derivatives of every order come from `torch.func`.
+    mode, train or eval, that it is in. Derivatives of every order come from `torch.func`. In a
+    layer of `ad_to_torch` torch runs it over the batch, and its parameters are the layer's, too.
 
     Args:
         module: An `nn.Module`, or a function of tensors.
@@ -80,14 +81,14 @@ class TorchFunction(ADFunctionInterface):
         if isinstance(self.module, nn.Module):
             buffers = [(b, b.detach().clone()) for b in self.module.buffers()]
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            self._n_out = self._vector(self._tensors([np.zeros(n) for n in sizes])).shape[0]
+            self._n_out = self.vector(self._tensors([np.zeros(n) for n in sizes])).shape[0]
             for buffer, before in buffers:
                 buffer.copy_(before)
 
     def eval(self, *args: Any) -> Array:
         """The module's result as an array `(n_out,)`."""
         with torch.no_grad():
-            return _array(self._vector(self._tensors(args)))
+            return _array(self.vector(self._tensors(args)))
 
     def jvp(self, arg: int, darg: Any, *args: Any) -> Array:
         """`(d module / d x_arg) darg`, the pullback's own pullback."""
@@ -104,24 +105,28 @@ class TorchFunction(ADFunctionInterface):
     def gen_derivative(self, arg: Sequence[int], *args: Any) -> Array:
         """The derivative w.r.t. the arguments in turn, by as many `jacrev`."""
         inputs = self._tensors(args)
-        function: Callable[..., Tensor] = lambda *x: self._vector(x)  # noqa: E731
+        function: Callable[..., Tensor] = lambda *x: self.vector(x)  # noqa: E731
         for number in arg:
             function = jacrev(function, argnums=number)
         return _array(function(*inputs))
 
     def _of_one(self, arg: int, inputs: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
-        return lambda x: self._vector([*inputs[:arg], x, *inputs[arg + 1 :]])
+        return lambda x: self.vector([*inputs[:arg], x, *inputs[arg + 1 :]])
 
     def _tensors(self, values: Sequence[Any]) -> list[Tensor]:
         """Values as tensors `(n_i,)` of the module's dtype, with memory of their own."""
-        parameters = self.module.parameters() if isinstance(self.module, nn.Module) else ()
-        like = next((p for p in parameters if p.is_floating_point()), None)
-        dtype = torch.float64 if like is None else like.dtype
-        device = None if like is None else like.device
+        like = self.like()
         arrays = [np.array(v, dtype=np.float64).reshape(-1) for v in values]
-        return [torch.from_numpy(a).to(device, dtype) for a in arrays]
+        return [torch.from_numpy(a).to(like) for a in arrays]
 
-    def _vector(self, inputs: Sequence[Tensor]) -> Tensor:
+    def like(self) -> Tensor:
+        """A tensor of the dtype and on the device that the module works with."""
+        parameters = self.module.parameters() if isinstance(self.module, nn.Module) else ()
+        found = next((p for p in parameters if p.is_floating_point()), None)
+        return torch.empty(0, dtype=torch.float64) if found is None else found.detach()
+
+    def vector(self, inputs: Sequence[Tensor]) -> Tensor:
+        """The module's result for tensors `(n_i,)`, checked, as a tensor `(n_out,)`."""
         result: Any = self.module(*inputs)
         if not isinstance(result, Tensor) or result.is_complex():
             raise TypeError(f"{self}: gave {type(result).__name__}, expected a tensor of reals")

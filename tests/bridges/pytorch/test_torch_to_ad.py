@@ -23,6 +23,16 @@ def network(dtype=torch.float64):
     return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).to(dtype)
 
 
+class Joined(nn.Linear):
+    """A linear layer of two vectors."""
+
+    def __init__(self):
+        super().__init__(5, 2)
+
+    def forward(self, x, y):
+        return super().forward(torch.cat([x, y]))
+
+
 def close(got, expected, tolerance=1e-12):
     np.testing.assert_allclose(got, expected.detach().numpy(), rtol=tolerance, atol=tolerance)
 
@@ -56,6 +66,40 @@ def test_a_function_of_several_tensors_mixes_with_primitives():
     one = tuple(z[0].detach() for z in inputs)
     for got, expected in zip(hessian(layer)(*one), hessian(reference)(*one), strict=True):
         close(got, expected)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3), (0,)])
+def test_in_a_layer_the_modules_parameters_train(shape):
+    net = network()
+    x = ad.var("x", 3)
+    layer = ad_to_torch(2.0 * torch_to_ad(net, [adm.sin(x)]))
+    assert dict(layer.named_parameters()).keys() >= {"module0.0.weight", "module0.2.bias"}
+    q = torch.rand(*shape, 3, dtype=torch.float64, requires_grad=True)
+    out = layer(q)
+    torch.testing.assert_close(out, 2 * net(q.sin()))
+    wrt = [q, *net.parameters()]
+    got = torch.autograd.grad(out.square().sum(), wrt)
+    expected = torch.autograd.grad((2 * net(q.sin())).square().sum(), wrt)
+    torch.testing.assert_close(got, expected)
+
+
+def test_a_module_in_a_layer_keeps_its_dtype_and_takes_constants():
+    net = Joined()
+    layer = ad_to_torch(torch_to_ad(net, [ad.var("x", 3), [1.0, 2.0]]))
+    x = torch.rand(5, 3, dtype=torch.float64)
+    out = layer(x)
+    assert out.dtype == torch.float64
+    expected = vmap(lambda x: net(x, torch.tensor([1.0, 2.0])))(x.float())
+    torch.testing.assert_close(out.float(), expected)
+
+
+def test_a_layer_with_a_module_compiles_without_graph_breaks():
+    net = network()
+    layer = ad_to_torch(torch_to_ad(net, [ad.var("x", 3) * 2.0]))
+    x = torch.rand(5, 3, dtype=torch.float64, requires_grad=True)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    got = torch.autograd.grad(compiled(x).sum(), [x, *net.parameters()])
+    torch.testing.assert_close(got, torch.autograd.grad(net(2 * x).sum(), [x, *net.parameters()]))
 
 
 def test_parameters_are_read_when_called_and_dtype_is_the_modules():
