@@ -6,6 +6,7 @@ ones only run the program. Programs live in a bounded cache beside the graph, ne
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +23,11 @@ from ad_core.expr import (
     Array,
     Expression,
     ExpressionLike,
+    Variable,
     as_batch,
     as_expression,
     as_value,
+    name_of,
 )
 from ad_core.graph import terminals
 from ad_core.lower import SizeProbe, fix_sizes, make_tape
@@ -35,6 +38,7 @@ ONE = cast("Array", np.float64(1.0))
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 Built = tuple[Program, Any]
 
+_cache_lock = threading.RLock()
 _cache: OrderedDict[object, tuple[list[weakref.ref[Expression]], Built]] = OrderedDict()
 
 
@@ -43,19 +47,20 @@ def cached(
 ) -> Built:
     """The program for these very nodes and this key, forgotten with the first of them that dies."""
     full = (tuple(id(r) for r in roots), *key)
-    entry = _cache.get(full)
-    if entry is not None and all(ref() is r for ref, r in zip(entry[0], roots, strict=True)):
-        _cache.move_to_end(full)
-        return entry[1]
+    with _cache_lock:
+        entry = _cache.get(full)
+        if entry is not None and all(ref() is r for ref, r in zip(entry[0], roots, strict=True)):
+            _cache.move_to_end(full)
+            return entry[1]
     built = build()
 
     def forget(_: object) -> None:
         _cache.pop(full, None)
 
-    _cache[full] = ([weakref.ref(r, forget) for r in roots], built)
-    _cache.move_to_end(full)
-    while len(_cache) > CACHE_SIZE:
-        _cache.popitem(last=False)
+    with _cache_lock:
+        _cache[full] = ([weakref.ref(r, forget) for r in roots], built)
+        while len(_cache) > CACHE_SIZE:
+            _cache.popitem(last=False)
     return built
 
 
@@ -326,7 +331,8 @@ def eval_multiple(exprs: Sequence[ExpressionLike], /, **values: ArrayLike) -> li
 
 
 def derivative_multiple(
-    exprs: Sequence[ExpressionLike], /, arg: str, **values: ArrayLike
+    exprs: Sequence[ExpressionLike], /, arg: Variable, **values: ArrayLike
 ) -> list[Array]:
     """The Jacobian of each expression w.r.t. the variable `arg`, each of shape `(n_out, n_arg)`."""
-    return evaluate_derivatives(tuple(as_expression(e) for e in exprs), (arg,), values)
+    roots = tuple(as_expression(e) for e in exprs)
+    return evaluate_derivatives(roots, (name_of(arg),), values)

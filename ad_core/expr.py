@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Array: TypeAlias = NDArray[np.float64]
 Index: TypeAlias = "int | slice | Sequence[int] | NDArray[np.integer[Any]] | EllipsisType"
 ExpressionLike: TypeAlias = "Expression | str | ArrayLike"
+Variable: TypeAlias = "str | ADTerminal"
 
 
 class Expression:
@@ -50,22 +51,24 @@ class Expression:
 
         return evaluate((self,), values)[0]
 
-    def derivative(self, /, arg: str, **values: ArrayLike) -> Array:
-        """The Jacobian `d self / d arg`, shape `(n_out, n_arg)`: always 2-D, also for scalars."""
+    def derivative(self, /, arg: Variable, **values: ArrayLike) -> Array:
+        """The Jacobian `d self / d arg`, shape `(n_out, n_arg)`: always 2-D, also for scalars.
+
+        `arg` is a variable of the expression, by name or as a node.
+        """
         from ad_core.evaluate import evaluate_derivatives
 
-        return evaluate_derivatives((self,), (arg,), values)[0]
+        return evaluate_derivatives((self,), (name_of(arg),), values)[0]
 
-    def gen_derivative(self, /, args: Sequence[str], **values: ArrayLike) -> Any:
+    def gen_derivative(self, /, args: Sequence[Variable], **values: ArrayLike) -> Any:
         """The derivative w.r.t. each name in `args` in turn.
 
         The result has shape `(n_out, n_args[0], ..., n_args[-1])`; for no names it is `eval`'s.
         """
         from ad_core.evaluate import evaluate_derivatives
 
-        return (
-            evaluate_derivatives((self,), tuple(args), values)[0] if args else self.eval(**values)
-        )
+        names = tuple(name_of(a) for a in args)
+        return evaluate_derivatives((self,), names, values)[0] if names else self.eval(**values)
 
     def jvp(self, /, tangents: Mapping[str, ArrayLike], **values: ArrayLike) -> Array:
         """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`."""
@@ -85,29 +88,29 @@ class Expression:
 
         return evaluate_batch(self, values)
 
-    def derivative_batch(self, /, arg: str, **values: ArrayLike) -> Array:
+    def derivative_batch(self, /, arg: Variable, **values: ArrayLike) -> Array:
         """Jacobians for a batch: inputs `(*batch, n)`, result `(*batch, n_out, n_arg)`."""
         from ad_core.evaluate import evaluate_derivative_batch
 
-        return evaluate_derivative_batch(self, arg, values)
+        return evaluate_derivative_batch(self, name_of(arg), values)
 
-    def derivative_sparse(self, /, arg: str, **values: ArrayLike) -> csr_array:
+    def derivative_sparse(self, /, arg: Variable, **values: ArrayLike) -> csr_array:
         """The Jacobian `(n_out, n_arg)` as a scipy sparse array of its structural nonzeros.
 
         Its cost grows with their number, not with the Jacobian's size. Needs scipy.
         """
         from ad_core.sparse import derivative_sparse
 
-        return derivative_sparse(self, arg, values)
+        return derivative_sparse(self, name_of(arg), values)
 
-    def sparsity(self, /, arg: str, **sizes: int) -> NDArray[np.bool_]:
+    def sparsity(self, /, arg: Variable, **sizes: int) -> NDArray[np.bool_]:
         """Which entries of `d self / d arg` may be nonzero: a boolean array `(n_out, n_arg)`.
 
         Sizes of variables that were declared without one are given by keyword.
         """
         from ad_core.sparse import sparsity
 
-        return sparsity(self, arg, sizes)
+        return sparsity(self, name_of(arg), sizes)
 
     # ----------------------------------------------------------------------------- the graph
 
@@ -302,6 +305,11 @@ def var(name: str, size: int | None = None) -> ADTerminal:
 def constant(value: ArrayLike) -> Constant:
     """A constant node; numbers and arrays in calls become constants by themselves."""
     return Constant(value)
+
+
+def name_of(variable: Variable) -> str:
+    """The name of a variable that is given by name or as a node."""
+    return variable.name if isinstance(variable, ADTerminal) else variable
 
 
 def as_expression(value: ExpressionLike) -> Expression:

@@ -215,7 +215,7 @@ def _parameter_names(func: Rule) -> list[str] | None:
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             return None
-        if p.kind is not p.KEYWORD_ONLY:
+        if p.kind is not p.KEYWORD_ONLY and p.default is p.empty:
             names.append(p.name)
     return names
 

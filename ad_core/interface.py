@@ -90,11 +90,11 @@ class ADFunctionInterface:
 
 
 def _parameters(func: ADFunctionInterface) -> list[str] | None:
-    """The names of `eval`'s parameters, or None where it takes any number."""
+    """The names of `eval`'s parameters without default, or None where it takes any number."""
     parameters = inspect.signature(func.eval).parameters.values()
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return None
-    return [p.name for p in parameters]
+    return [p.name for p in parameters if p.default is p.empty]
 
 
 def gives(func: ADFunctionInterface, method: str) -> bool:

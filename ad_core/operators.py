@@ -11,11 +11,12 @@ import numpy as np
 from ad_core.derive import clean, jvp_graph, vjp_graph
 from ad_core.errors import unknown_name, unknown_size, wrong_size
 from ad_core.expr import (
-    ADTerminal,
     Constant,
     Expression,
     ExpressionLike,
+    Variable,
     as_expression,
+    name_of,
 )
 from ad_core.graph import terminals
 from ad_core.lower import fix_sizes
@@ -23,7 +24,7 @@ from ad_core.ops.reduction import sum_
 from ad_core.ops.structure import Take, stack
 
 
-def jacobian(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
+def jacobian(e: ExpressionLike, arg: Variable) -> Expression:
     """`J_ij = d e_i / d x_j`, row by row: an expression of `n_out n_arg` entries.
 
     Raises ValueError where `arg` is not a variable of `e`, or a size is not known.
@@ -36,7 +37,7 @@ def jacobian(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
     return clean(Take(tuple(j * m + i for i in range(m) for j in range(n)))(columns))
 
 
-def gradient(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
+def gradient(e: ExpressionLike, arg: Variable) -> Expression:
     """`(grad e)_j = d e / d x_j` of an expression of one entry: `n_arg` entries."""
     fixed, name, n = _prepared(e, arg, "gradient")
     if fixed.size != 1:
@@ -44,7 +45,7 @@ def gradient(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
     return _pulled(fixed, name, 0, 1, n)
 
 
-def divergence(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
+def divergence(e: ExpressionLike, arg: Variable) -> Expression:
     """`div e = sum_i d e_i / d x_i`, a scalar, of an expression as large as the variable."""
     fixed, name, n = _prepared(e, arg, "divergence")
     if fixed.size != n:
@@ -52,7 +53,7 @@ def divergence(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
     return clean(sum_(*(_pushed(fixed, name, i, n)[i] for i in range(n)), 0.0))
 
 
-def curl(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
+def curl(e: ExpressionLike, arg: Variable) -> Expression:
     """`(curl e)_i = eps_ijk d e_k / d x_j`, 3 entries, of 3 entries in a variable of 3."""
     fixed, name, n = _prepared(e, arg, "curl")
     for argument, size in (("arg", n), ("e", fixed.size)):
@@ -62,14 +63,14 @@ def curl(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
     return clean(stack(d[1][2] - d[2][1], d[2][0] - d[0][2], d[0][1] - d[1][0]))
 
 
-def laplacian(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
+def laplacian(e: ExpressionLike, arg: Variable) -> Expression:
     """`sum_i d^2 e / d x_i^2`, entry by entry of e: as many entries as e has."""
     fixed, name, n = _prepared(e, arg, "laplacian")
     terms = [_pushed(_pushed(fixed, name, i, n), name, i, n) for i in range(n)]
     return clean(sum_(*terms, Constant(np.zeros(fixed.size or 0))))
 
 
-def hessian(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
+def hessian(e: ExpressionLike, arg: Variable) -> Expression:
     """`H_ij = d^2 e / d x_i d x_j` of an expression of one entry, row by row: `n_arg^2` entries."""
     fixed, name, n = _prepared(e, arg, "hessian")
     if fixed.size != 1:
@@ -78,11 +79,9 @@ def hessian(e: ExpressionLike, arg: str | ADTerminal) -> Expression:
     return _stacked([_pushed(slope, name, j, n) for j in range(n)])
 
 
-def _prepared(
-    e: ExpressionLike, arg: str | ADTerminal, operator: str
-) -> tuple[Expression, str, int]:
+def _prepared(e: ExpressionLike, arg: Variable, operator: str) -> tuple[Expression, str, int]:
     """The expression with all sizes fixed, and the variable's name and size."""
-    name = arg.name if isinstance(arg, ADTerminal) else arg
+    name = name_of(arg)
     node = as_expression(e)
     declared = terminals([node])
     if name not in declared:

@@ -142,3 +142,29 @@ def test_derivative_graphs_are_expressions():
     t, s = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.7])
     tensor = e.gen_derivative(["x", "y"], x=X, y=Y)[0]
     np.testing.assert_allclose(second.eval(x=X, y=Y, t=t, s=s), t @ tensor @ s, rtol=1e-13)
+
+
+def test_variables_may_be_given_as_nodes():
+    x, y = ad.var("x", 3), ad.var("y", 2)
+    e = flat(x, y)
+    np.testing.assert_array_equal(e.derivative(x, x=X, y=Y), e.derivative("x", x=X, y=Y))
+    np.testing.assert_array_equal(
+        e.gen_derivative([x, "y"], x=X, y=Y), e.gen_derivative(["x", y], x=X, y=Y)
+    )
+    assert ad.derivative_multiple([e], y, x=X, y=Y)[0].shape == (1, 2)
+    assert e.derivative_batch(x, x=X, y=Y).shape == (1, 3)
+    assert e.derivative_sparse(y, x=X, y=Y).shape == (1, 2)
+    assert e.sparsity(x).all()
+    assert ad.hessian(e, x).size == 9
+
+
+def test_threads_may_evaluate_at_once():
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(seed: int) -> bool:
+        x = np.random.default_rng(seed).random(3)
+        e = adm.sin(ad.var("x")) * float(seed)
+        return all(np.array_equal(e.eval(x=x), np.sin(x) * seed) for _ in range(20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(200)))

@@ -9,6 +9,7 @@ import pytest
 
 import ad_core as ad
 from ad_core import math as adm
+from ad_core.ops.structure import Broadcast, Scatter, Take
 from ad_core.signature import signature
 
 
@@ -150,6 +151,34 @@ REFUSED = {
         ValueError,
         "Loop: its expansion calls it again",
     ),
+    "no expansion": (
+        lambda: ad.Composite.expand(Loop(), X3),
+        NotImplementedError,
+        "Loop: expand is not defined",
+    ),
+    "no count": (lambda: ad.Composite()("x"), NotImplementedError, "Composite: n_args is not"),
+    "stacked size": (
+        lambda: adm.matmul(ad.stack(X3, 1.0), X3, (2, 3), (3, 1)),
+        ValueError,
+        "matmul: argument 'a' has size 4, expected 6",
+    ),
+    "solve size": (lambda: adm.solve(X3, X3, (2, 2)), ValueError, "solve: argument 'a' has size 3"),
+    "condition size": (
+        lambda: ad.cond(X3, ad.var("y", 2), 0.0),
+        ValueError,
+        "cond: argument 'pos' has size 2, expected 3 or 1",
+    ),
+    "repeated size": (
+        lambda: Broadcast(4)(X3),
+        ValueError,
+        "broadcast: argument 'x' has size 3, expected 1",
+    ),
+    "scattered size": (
+        lambda: Scatter((0, 1), 4)(X3),
+        ValueError,
+        "scatter: argument 'x' has size 3, expected 2",
+    ),
+    "taken size": (lambda: Take((7,))(X3), ValueError, "take: argument 'x' has size 3"),
     "unknown replacement": (lambda: X3.replace(q=1.0), ValueError, "no variable 'q'; variables: x"),
 }
 

@@ -7,6 +7,8 @@ import pytest
 
 import ad_core as ad
 from ad_core import math as adm
+from ad_core.derive import jvp_graph
+from ad_core.lower import fix_sizes
 
 
 def bend(x, y):
@@ -388,3 +390,51 @@ def test_sizes_are_checked_when_the_call_is_built():
         f("x")
     with pytest.raises(ValueError, match="bend: argument 'x' has size 3, expected 2"):
         f("x", "y").eval(x=np.ones(3), y=1.0)
+
+
+def test_parameters_with_defaults_are_no_arguments():
+    f = ad.function(lambda x, power=3: x**power, "cube")
+    assert f.n_args() == 1
+    assert f("x").eval(x=2.0) == 8.0
+
+    class Cube(ad.ADFunctionInterface):
+        def eval(self, x, power=3):
+            return x**power
+
+    assert Cube().n_args() == 1
+    assert Cube()("x").eval(x=2.0) == 8.0
+
+
+def test_jvp_alone_through_second_derivatives_both_ways():
+    """A graph of Jacobian-vector products can itself be pushed and pulled."""
+    f = ad.function(
+        lambda x: np.array([x[0] * x[1], x[1] ** 3]),
+        "f",
+        [2],
+        2,
+        jvp=[lambda d, x: np.array([d[0] * x[1] + x[0] * d[1], 3 * x[1] ** 2 * d[1]])],
+    )
+    t = ad.var("t", 1)
+    x = ad.stack(adm.sin(t), adm.exp(t))
+    true = ad.stack(x[0] * x[1], x[1] ** 3)
+    for order in (1, 2):
+        names = ["t"] * order
+        got = f(x).gen_derivative(names, t=[0.4])
+        np.testing.assert_allclose(got, true.gen_derivative(names, t=[0.4]), rtol=1e-7)
+    (fixed,) = fix_sizes([f(x)], {})
+    (slope,) = jvp_graph([fixed], {"t": ad.constant([1.0])})
+    pulled = slope.vjp([1.0, 2.0], t=[0.4])["t"]
+    second = true.gen_derivative(["t", "t"], t=[0.4])[:, 0, 0]
+    np.testing.assert_allclose(pulled, [second @ [1.0, 2.0]], rtol=1e-7)
+    assert str(slope).startswith("jvp[0] f(stack(cos(t)")
+
+
+def test_a_derivative_that_fails_away_from_its_point_says_so():
+    def slope(x):
+        if x != 1.0:
+            raise NotImplementedError
+        return [[2.0]]
+
+    f = ad.function(lambda x: x**2, "f", [1], 1, derivative=[slope])
+    with pytest.raises(NotImplementedError, match="given before is not now"):
+        f("x").gen_derivative(["x", "x"], x=1.0)

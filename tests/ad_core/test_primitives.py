@@ -202,3 +202,42 @@ def test_batches_equal_samples(spec: OpSpec, sizes: tuple[int, ...]):
             np.testing.assert_allclose(
                 jacobians[x][place], f.derivative(x, **one), rtol=1e-12, atol=1e-13
             )
+
+
+@pytest.mark.parametrize("symbolic", ["SX", "MX"])
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_casadi_s_own_jacobian_equals_ours(spec: OpSpec, symbolic: str):
+    """An engine differentiates its program by its own rules: they agree with those of the graph."""
+    from bridges.casadi import ad_to_casadi
+
+    rng = np.random.default_rng(5)
+    for sizes in spec.sizes:
+        xs = names(len(sizes), "x")
+        drawn = draw(spec, sizes, rng)
+        f = spec.call(*(ad.var(x, n) for x, n in zip(xs, sizes, strict=True)))
+        jacobians = ad_to_casadi(f, xs, symbolic=symbolic).jacobian()(*drawn, 0)
+        for x, theirs in zip(xs, jacobians if len(xs) > 1 else [jacobians], strict=True):
+            ours = f.derivative(x, **dict(zip(xs, drawn, strict=True)))
+            np.testing.assert_allclose(ours, theirs.full(), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_torch_s_own_gradients_of_our_layer_are_right(spec: OpSpec):
+    from bridges.pytorch import ad_to_torch
+
+    rng = np.random.default_rng(6)
+    for sizes in spec.sizes:
+        xs = names(len(sizes), "x")
+        f = spec.call(*(ad.var(x, n) for x, n in zip(xs, sizes, strict=True)))
+        layer = ad_to_torch(f, xs, engine="torch")
+        drawn = draw(spec, sizes, rng)
+        given = [torch.from_numpy(v).requires_grad_() for v in drawn]
+        value = layer(*given)
+        if not value.requires_grad:
+            continue
+        c = rng.standard_normal(value.shape)
+        value.backward(torch.from_numpy(c))
+        ours = f.vjp(c, **dict(zip(xs, drawn, strict=True)))
+        for x, tensor in zip(xs, given, strict=True):
+            theirs = np.zeros(tensor.shape) if tensor.grad is None else tensor.grad.numpy()
+            np.testing.assert_allclose(ours[x], theirs, rtol=1e-10, atol=1e-10)
