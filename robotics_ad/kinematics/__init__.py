@@ -11,5 +11,14 @@ from robotics_ad.kinematics.positions import (
     WorldPosition,
     WorldTransform,
 )
+from robotics_ad.kinematics.velocities import WorldAngularVelocity, WorldVelocity
 
-__all__ = ["Jacobian", "WorldDirection", "WorldOrientation", "WorldPosition", "WorldTransform"]
+__all__ = [
+    "Jacobian",
+    "WorldAngularVelocity",
+    "WorldDirection",
+    "WorldOrientation",
+    "WorldPosition",
+    "WorldTransform",
+    "WorldVelocity",
+]

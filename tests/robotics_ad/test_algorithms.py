@@ -21,7 +21,12 @@ from robotics_ad.dynamics import (
     MassMatrix,
     PotentialEnergy,
 )
-from robotics_ad.kinematics import Jacobian, WorldTransform
+from robotics_ad.kinematics import (
+    Jacobian,
+    WorldAngularVelocity,
+    WorldTransform,
+    WorldVelocity,
+)
 
 CASES = [
     ("panda_description/urdf/panda.urdf", "fixed"),
@@ -126,6 +131,19 @@ def test_jacobians_in_three_frames(free):
                     model, data, free.to_pin_q(q), frame, reference
                 )
                 close(J, free.from_pin_v(theirs[[3, 4, 5, 0, 1, 2]]))
+
+
+def test_velocities_are_the_jacobian_times_the_rates(free):
+    robot, local = free.robot, np.array([0.1, -0.2, 0.3])
+    for q, v, _ in free.states(2):
+        for name in robot.link_names[1::9]:
+            link = robot.link(name)
+            w = WorldAngularVelocity(link)("q", "v").eval(q=q, v=v)
+            at_point = WorldVelocity(link, local)("q", "v").eval(q=q, v=v)
+            twist = Jacobian(link)("q").eval(q=q).reshape(6, robot.nv) @ v
+            R, _ = free.frame_pose(q, name)
+            close(w, twist[:3])
+            close(at_point, twist[3:] + np.cross(twist[:3], R @ local))
 
 
 def test_frames_of_a_floating_base(free):
