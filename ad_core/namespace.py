@@ -151,7 +151,7 @@ class NumpyNamespace:
         return np.broadcast_to(x, (*x.shape[:-1], size))
 
     def concat(self, values: Sequence[Value]) -> Value:
-        most = max(v.ndim for v in values)
+        most = max([v.ndim for v in values])
         if most == 0:
             return np.array(values)
         parts = [v if v.ndim else v.reshape(1) for v in values]

@@ -137,7 +137,22 @@ def _selector(indices: Places) -> slice | NDArray[np.intp]:
     return np.array(indices, dtype=np.intp)
 
 
-OVERRIDES: dict[str, Callable[..., Kernel]] = {"take": _take, "scatter": _scatter}
+def _matmul(m: int, k: int, n: int) -> Kernel:
+    """`A B`; for one sample by `dot`, which has the least overhead on small matrices."""
+
+    def product(a: Any, b: Any) -> Any:
+        if a.ndim > 1 or b.ndim > 1:
+            return NUMPY.matmul(a, b, m, k, n)
+        return a.reshape(m, k).dot(b.reshape(k, n)).reshape(-1)
+
+    return product
+
+
+OVERRIDES: dict[str, Callable[..., Kernel]] = {
+    "take": _take,
+    "scatter": _scatter,
+    "matmul": _matmul,
+}
 """Primitives whose static parameters are worth preparing for numpy, by name."""
 
 
