@@ -22,7 +22,7 @@ from bridges.pytorch.operator import register
 from bridges.pytorch.recorded import Tensors, apply_operator, broadcast
 from bridges.pytorch.stages import Stage, cut
 from bridges.pytorch.torch_function import TorchFunction
-from bridges.pytorch.tracing import refuse_derivatives
+from bridges.pytorch.tracing import refuse_untraceable
 
 Part = Block | HostCall | NativeCall
 
@@ -114,7 +114,7 @@ def _call(call: HostCall, values: Tensors, inputs: Tensors) -> Tensors:
     if not values:  # a function of constants takes dtype and device from the chain's inputs
         return tuple(y.to(inputs[0]) if inputs else y for y in call.call_torch(values))
     if torch.compiler.is_compiling():
-        refuse_derivatives(call.title)
+        refuse_untraceable(call.title)
         return apply_operator(call, broadcast(values))
     return call.apply(broadcast(values))
 

@@ -51,20 +51,18 @@ def ad_to_torch(
         sizes: Sizes of variables that were declared without one.
         engine: For the primitives: `"kernel"` (compiled; CPU, float32 and float64), `"torch"`
             (generated torch code), or `"auto"`: the kernel where it can run, else torch. Users'
-            functions always run on the host.
-        trainable: Variables that the layer holds itself, with tensors `(n_i,)` to start from. An
+            functions always run on the host. Under a transform inside `torch.compile`, and in
+            `torch.export`, primitives are torch code whatever the engine.
+        trainable: Variables that the layer holds itself, with values `(n_i,)` to start from. An
             `nn.Parameter` is held as it is (layers may share it), so is an `nn.Buffer`; any other
-            tensor becomes a parameter. They are named as the variables are in `state_dict`.
+            value becomes a parameter. They are named as the variables are in `state_dict`.
 
     Raises:
         ValueError: for names or sizes that misfit.
     """
     if engine not in get_args(Engine):
         raise unknown_name("engine", engine, get_args(Engine))
-    layer = ADModule(signature(func, terminals), dict(sizes or {}), engine, tuple(trainable or ()))
-    for name, value in (trainable or {}).items():
-        layer.hold(name, value)
-    return layer
+    return ADModule(signature(func, terminals), sizes or {}, engine, trainable or {})
 
 
 class ADModule(nn.Module):
@@ -75,13 +73,19 @@ class ADModule(nn.Module):
     """
 
     def __init__(
-        self, chosen: Signature, sizes: dict[str, int], engine: Engine, held: tuple[str, ...]
+        self,
+        chosen: Signature,
+        sizes: Mapping[str, int],
+        engine: Engine,
+        trainable: Mapping[str, Tensor],
     ) -> None:
         super().__init__()
-        self._signature, self._given_sizes = chosen, sizes
+        self._signature, self._given_sizes = chosen, dict(sizes)
         self._engine: Engine = engine
-        self._held = held
+        self._held = tuple(trainable)
         self._prepare()
+        for name, value in trainable.items():
+            self._hold(name, value)
 
     def _prepare(self) -> None:
         """Make everything that follows from the signature: also after unpickling."""
@@ -105,22 +109,23 @@ class ADModule(nn.Module):
         self._direct = single.compiled if single is not None and direct else None
         self._sizes_in = tuple(size for _, size in self._inputs)
 
-    def hold(self, name: str, value: Tensor) -> None:
+    def _hold(self, name: str, value: Tensor) -> None:
         """Make `value`, of shape `(n,)`, the layer's own tensor for the variable `name`."""
         size = dict(self._declared)[name]
-        if value.shape[-1:] != (size,):
-            raise wrong_size(
-                self._signature.title, name, value.shape[-1] if value.ndim else 1, size
-            )
+        if not isinstance(value, (nn.Parameter, nn.Buffer)):
+            start = torch.as_tensor(value).detach().clone()
+            if not start.is_floating_point():
+                start = start.to(torch.get_default_dtype())
+            value = nn.Parameter(start.reshape(1) if start.ndim == 0 and size == 1 else start)
+        if value.ndim == 0 or value.shape[-1] != size:
+            got = value.shape[-1] if value.ndim else 1
+            raise wrong_size(self._signature.title, name, got, size)
         if "." in name or hasattr(self, name):
             raise ValueError(f"variable '{name}' cannot be held: a module cannot name it so")
-        if isinstance(value, nn.Buffer) and not isinstance(value, nn.Parameter):
-            self.register_buffer(name, value)
+        if isinstance(value, nn.Parameter):
+            self.register_parameter(name, value)
         else:
-            kept = (
-                value if isinstance(value, nn.Parameter) else nn.Parameter(value.detach().clone())
-            )
-            self.register_parameter(name, kept)
+            self.register_buffer(name, value)
 
     @property
     def input_names(self) -> tuple[str, ...]:

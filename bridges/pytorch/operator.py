@@ -3,6 +3,11 @@
 Compilers cannot trace a kernel or a user's function; they record this operator with the program's
 key. It has a shape rule, an autograd rule and a rule for vmap. Keys say what a program computes, so
 that torch's caches on disk stay true; derivatives are found by their path, `key|vjp:0|jvp:0,1`.
+
+Why an operator and not torch code: inductor's C++ of the torch code of a seven-joint arm's forward
+kinematics took 1.3, 6.5 and 27 times as long, forward and backward, at batches of 1, 1,024 and
+65,536 (float64, one core, torch 2.13). Torch code is what is traced for other devices and dtypes,
+for export, and under transforms of `torch.func` inside the compiled function.
 """
 
 # torch.library leaves the types of contexts and rules unknown.

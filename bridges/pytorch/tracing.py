@@ -32,8 +32,10 @@ def transforms() -> frozenset[str]:
 
 
 @torch.compiler.assume_constant_result
-def refuse_derivatives(what: str) -> None:
-    """Raise NotImplementedError where a traced transform would need a derivative rule."""
+def refuse_untraceable(what: str) -> None:
+    """Raise NotImplementedError where a user's function cannot be part of what is traced."""
+    if exporting():
+        raise NotImplementedError(f"{what}: a user's function cannot be exported")
     if transforms() - {"vmap"}:
         raise NotImplementedError(
             f"{what}: inside torch.compile a user's function has reverse mode and vmap only; "

@@ -74,6 +74,21 @@ def test_held_variables_are_checked():
         ad_to_torch(x * k, trainable={"k": torch.ones(1)})(torch.ones(2), k=torch.ones(1))
 
 
+def test_numbers_become_parameters_of_the_default_dtype():
+    layer = ad_to_torch(ad.var("k", 1) * ad.var("x", 2), trainable={"k": torch.tensor(3)})
+    assert layer.k.dtype == torch.get_default_dtype()
+    assert layer.k.tolist() == [3.0]
+
+
+def test_held_variables_train_in_a_compiled_layer():
+    torch._dynamo.reset()
+    layer, x = spring(), torch.rand(4, 3)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    own = list(layer.parameters())
+    got = torch.autograd.grad(compiled(x).square().sum(), own)
+    torch.testing.assert_close(got, torch.autograd.grad(layer(x).square().sum(), own))
+
+
 def test_a_layer_that_holds_everything_needs_no_input():
     layer = ad_to_torch(ad.var("a", 2) * 3.0, trainable={"a": torch.ones(2)})
     layer().sum().backward()

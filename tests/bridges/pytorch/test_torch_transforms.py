@@ -220,6 +220,23 @@ def test_a_fake_gpu_traces_forward_and_backward(layer_of, draw, name):
     assert [r.shape for r in results[1:]] == [x.shape for x in inputs]
 
 
+def test_compiled_with_dynamic_shapes(layer_of, draw):
+    torch._dynamo.reset()
+    layer = layer_of("mixed")
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend="aot_eager")
+    for batch in (3, 5, 7):
+        inputs = draw(layer, batch, requires_grad=True)
+        got = torch.autograd.grad((compiled(*inputs) ** 2).sum(), inputs)
+        expected = torch.autograd.grad((mixed_in_torch(*inputs) ** 2).sum(), inputs)
+        torch.testing.assert_close(got, expected, **TOGETHER)
+
+
+def test_export_refuses_users_functions(layer_of, draw):
+    layer = layer_of("mixed")
+    with pytest.raises(NotImplementedError, match="a user's function cannot be exported"):
+        torch.export.export(layer, draw(layer, 3))
+
+
 def test_export_makes_a_program_of_torch_alone(layer_of, draw):
     layer = layer_of("kinematics")
     inputs = draw(layer, 3)
