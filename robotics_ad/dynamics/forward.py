@@ -67,11 +67,13 @@ def solve(entries: Entries, b: list[Expression]) -> list[Expression]:
     H: list[dict[int, Expression]] = [
         {j: entries[i, j] for j in range(i + 1) if (i, j) in entries} for i in range(n)
     ]
-    below = [[j for j in H[i] if j < i] for i in range(n)]
+    below: list[list[int]] = [[] for _ in range(n)]
+    inverse: list[Expression] = [ad.constant(0.0)] * n  # of D: products are faster than quotients
     for k in range(n - 1, -1, -1):
         below[k] = sorted(j for j in H[k] if j < k)
+        inverse[k] = 1.0 / H[k][k]
         for i in reversed(below[k]):
-            factor = H[k][i] / H[k][k]
+            factor = H[k][i] * inverse[k]
             for j in (j for j in below[k] if j <= i):
                 product = factor * H[k][j]
                 H[i][j] = H[i][j] - product if j in H[i] else -product
@@ -80,7 +82,7 @@ def solve(entries: Entries, b: list[Expression]) -> list[Expression]:
     for i in range(n - 1, -1, -1):
         for j in below[i]:
             x[j] = x[j] - H[i][j] * x[i]
-    x = [x[i] / H[i][i] for i in range(n)]
+    x = [x[i] * inverse[i] for i in range(n)]
     for i in range(n):
         for j in below[i]:
             x[i] = x[i] - H[i][j] * x[j]
