@@ -7,6 +7,7 @@ The gradient reaches the network through the FK layer, whose backward pass is a 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -113,9 +114,7 @@ def _trained(task: _Task, steps: int, batch: int, progress: bool) -> Training:
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, _LEARNING_RATE, total_steps=steps, pct_start=0.05, cycle_momentum=False
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / steps))
     before = task.errors(network)
     result = Training(
         steps * batch, _HEADS, sum(p.numel() for p in network.parameters()), 0.0, before, before
@@ -137,6 +136,13 @@ def _trained(task: _Task, steps: int, batch: int, progress: bool) -> Training:
                 bar.update()
     result.seconds = time.perf_counter() - began
     return result
+
+
+def _rate(progress: float, rise: float = 0.05) -> float:
+    """The share of the full learning rate: a short linear rise, then half a cosine down to zero."""
+    if progress < rise:
+        return (0.1 * rise + 0.9 * progress) / rise
+    return 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
 
 
 @contextmanager

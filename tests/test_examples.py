@@ -1,0 +1,75 @@
+"""The short examples run and show what they promise; each `main` returns the figures it prints."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    """The example as a module; its name begins with a digit, so `import` cannot say it."""
+    path = EXAMPLES / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"example_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_one_graph_is_the_same_on_all_engines() -> None:
+    assert load("01_one_graph_on_all_engines").main() < 1e-12
+
+
+def test_descent_through_the_layer_reaches_most_poses() -> None:
+    assert load("02_fk_layer_in_torch").main(poses=256) > 0.8
+
+
+def test_ipopt_throws_the_tool_at_the_speed_asked_for() -> None:
+    example = load("03_trajectory_with_ipopt")
+    status, velocity = example.main()
+    assert status == "Solve_Succeeded"
+    assert velocity == pytest.approx([example.SPEED, 0, 0], abs=1e-6)
+
+
+def test_kernels_print_a_time_for_every_function(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = load("04_batched_kernels").main(samples=1000)
+    assert len(figures) == 4
+    assert all(0 < time < np.inf for time in figures.values())
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in figures)
+
+
+def test_a_function_of_ones_own_is_the_same_on_all_engines() -> None:
+    assert load("05_your_own_function").main() < 1e-12
+
+
+@pytest.mark.slow
+def test_a_callback_reaches_the_optimum_of_the_graph() -> None:
+    graph, callback = load("06_graph_or_callback").main(nodes=50)
+    assert callback == pytest.approx(graph, rel=1e-4)
+
+
+def test_an_example_runs_as_a_script() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / "05_your_own_function.py")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "friction(v)" in result.stdout
+
+
+def test_every_short_example_is_run_here() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert [p.stem for p in sorted(EXAMPLES.glob("0*.py")) if p.stem not in here] == []
