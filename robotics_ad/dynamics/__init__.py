@@ -7,12 +7,15 @@ from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEn
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.inverse import GRAVITY, InverseDynamics
 from robotics_ad.dynamics.mass_matrix import MassMatrix
+from robotics_ad.dynamics.momentum import CentroidalMatrix, CentroidalMomentum
 from robotics_ad.dynamics.terms import BiasForces, CoriolisForces, GravityForces, JointFriction
 
 __all__ = [
     "GRAVITY",
     "BiasForces",
     "CenterOfMass",
+    "CentroidalMatrix",
+    "CentroidalMomentum",
     "CoriolisForces",
     "ForwardDynamics",
     "GravityForces",

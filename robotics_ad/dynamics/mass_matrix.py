@@ -51,11 +51,11 @@ def mass_entries(function: RobotFunction, q: Expression) -> dict[tuple[int, int]
     """The entries of M that are not zero for every q; (i, j) and (j, i) hold the same node."""
     bodies = regrouped(aligned(merged(function.robot))).bodies
     motions = [joint_motion(body, q) for body in bodies]
-    composites = _composites(bodies, motions, q)
+    carrying = composites(bodies, motions, q)
     entries: dict[tuple[int, int], Expression] = {}
     for i, body in enumerate(bodies):
         for column, v_index in enumerate(range(*body.v_slice.indices(function.robot.nv))):
-            n, f = composites[i].momentum(body.type.subspace(body.axis)[:, column])
+            n, f = carrying[i].momentum(body.type.subspace(body.axis)[:, column])
             for other, work in _works(bodies, motions, (i, v_index), (n, f)):
                 old = entries.get((v_index, other))
                 total = work if old is None else old + work
@@ -85,7 +85,7 @@ def _works(
             # joints that follow one leader share an index: M_ij and M_ji fall on the same entry
             yield other, work + work if i != first and other == v_index else work
         if body.parent != WORLD:
-            n, f = _carried(motions[i], n, f)
+            n, f = carried(motions[i], n, f)
         i = body.parent
 
 
@@ -99,7 +99,7 @@ def _work(axis: Vector, n: Expression, f: Expression) -> Expression:
     return terms[0] if len(terms) == 1 else terms[0] + terms[1]
 
 
-def _carried(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
+def carried(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
     """(n, f) about the parent's origin in its axes: f' = R f, n' = R n + r x f'."""
     f, n = motion.to_parent(f), motion.to_parent(n)
     if isinstance(motion.shift, np.ndarray):
@@ -140,9 +140,10 @@ def _inertia_times(w: Vector) -> Matrix:
     return B
 
 
-def _composites(
+def composites(
     bodies: tuple[Body, ...], motions: list[JointMotion], q: Expression
 ) -> list[_Composite]:
+    """Each body with all that it carries."""
     totals = [_own(body.moments) for body in bodies]
     for i in range(len(bodies) - 1, -1, -1):
         parent = bodies[i].parent

@@ -12,6 +12,8 @@ from robotics_ad import load_urdf, packaged_arm
 from robotics_ad.dynamics import (
     BiasForces,
     CenterOfMass,
+    CentroidalMatrix,
+    CentroidalMomentum,
     CoriolisForces,
     ForwardDynamics,
     GravityForces,
@@ -117,6 +119,17 @@ def test_energies_and_centre_of_mass(free):
         close(CenterOfMass(robot)("q").eval(q=q), pinocchio.centerOfMass(model, data, at[0]))
         close(kinetic.eval(q=q, v=v), pinocchio.computeKineticEnergy(model, data, *at))
         close(potential.eval(q=q), pinocchio.computePotentialEnergy(model, data, at[0]))
+
+
+def test_centroidal_momentum(free):
+    robot, model, data = free.robot, free.model, free.data
+    for q, v, _ in free.states(2):
+        at = free.to_pin_q(q), free.to_pin_v(v)
+        pinocchio.ccrba(model, data, *at)
+        A = CentroidalMatrix(robot)("q").eval(q=q).reshape(6, robot.nv)
+        close(A, free.from_pin_v(data.Ag[[3, 4, 5, 0, 1, 2]]))
+        momentum = CentroidalMomentum(robot)("q", "v").eval(q=q, v=v)
+        close(momentum, [*data.hg.angular, *data.hg.linear])
 
 
 def test_jacobians_in_three_frames(free):

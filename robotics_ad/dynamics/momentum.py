@@ -1,0 +1,77 @@
+"""Momentum of the whole robot, about its centre of mass.
+
+    [k; p] = A(q) v,      p = m dc/dt,  k = sum_i (c_i - c) x m_i v_i + I_i w_i
+
+Each velocity's momentum is that of the body it moves with all that the body carries (as in
+`mass_matrix`), taken to the world and from the world's origin to the centre of mass c:
+k = n - c x p. (Orin, Goswami, Lee, "Centroidal dynamics of a humanoid robot", 2013.)
+"""
+
+from __future__ import annotations
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.expr import Expression
+from robotics_ad.dynamics.energy import CenterOfMass
+from robotics_ad.dynamics.mass_matrix import carried, composites
+from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.frames import aligned, regrouped
+from robotics_ad.model import RobotModel
+from robotics_ad.motion import joint_motion
+from robotics_ad.tree import WORLD, merged
+
+
+class CentroidalMatrix(RobotFunction):
+    """A(q), 6 * nv entries row by row, rows [k; p]: kg m^2 and kg m (per rad), or kg m and kg."""
+
+    def __init__(self, robot: RobotModel) -> None:
+        super().__init__(robot)
+        self._center = CenterOfMass(robot)
+
+    def n_out(self) -> int:
+        """Size 6 nv."""
+        return 6 * self.robot.nv
+
+    def expand(self, *args: Expression) -> Expression:
+        """The columns side by side."""
+        columns = _columns(self.robot, self._center, args[0])
+        nv = self.robot.nv
+        return ad.stack(*columns)[[6 * j + i for i in range(6) for j in range(nv)]]
+
+
+class CentroidalMomentum(RobotFunction):
+    """[k; p] = A(q) v, 6 numbers: angular momentum about the centre of mass, and linear."""
+
+    ARGUMENTS = ("q", "v")
+
+    def __init__(self, robot: RobotModel) -> None:
+        super().__init__(robot)
+        self._center = CenterOfMass(robot)
+
+    def n_out(self) -> int:
+        """6."""
+        return 6
+
+    def expand(self, *args: Expression) -> Expression:
+        """The sum of the columns times the rates."""
+        q, v = args
+        columns = _columns(self.robot, self._center, q)
+        return ad.sum_(*(column * v[i] for i, column in enumerate(columns)))
+
+
+def _columns(robot: RobotModel, center: CenterOfMass, q: Expression) -> list[Expression]:
+    bodies = regrouped(aligned(merged(robot))).bodies
+    motions = [joint_motion(body, q) for body in bodies]
+    carrying, c = composites(bodies, motions, q), center(q)
+    columns: list[Expression | None] = [None] * robot.nv
+    for i, body in enumerate(bodies):
+        subspace = body.multiplier * body.type.subspace(body.axis)
+        for column, entry in enumerate(range(*body.v_slice.indices(robot.nv))):
+            (n, f), at = carrying[i].momentum(subspace[:, column]), i
+            while at != WORLD:
+                n, f = carried(motions[at], n, f)
+                at = bodies[at].parent
+            momentum = ad.stack(n - adm.cross(c, f), f)
+            old = columns[entry]
+            columns[entry] = momentum if old is None else old + momentum
+    return [column for column in columns if column is not None]
