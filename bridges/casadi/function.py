@@ -77,7 +77,7 @@ def ad_to_casadi(
     else:
         symbol = casadi.MX if symbolic == "MX" else casadi.SX
         function = _symbolic(tape, title, outputs, symbol, given)
-    return function if mapped is None else function.map(mapped)
+    return function if mapped is None else type(function)(function.map(mapped))
 
 
 def _symbolic(

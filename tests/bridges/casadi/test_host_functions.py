@@ -241,6 +241,8 @@ def test_an_exception_arrives_with_its_type_and_message():
         f([1.0, 2.0])
     with pytest.raises(BadArmError, match=r"^the arm fell off$"):
         f.call([[1.0, 2.0]])
+    with pytest.raises(BadArmError, match=r"^the arm fell off$"):
+        ad_to_casadi(failing(), mapped=2)(np.ones((2, 2)))
 
 
 def test_an_exception_under_other_functions_says_its_type_and_message():
