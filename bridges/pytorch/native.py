@@ -50,7 +50,8 @@ class NativeCall:
             else:
                 given.append(torch.tensor(argument.tolist(), dtype=like.dtype, device=like.device))
                 mapped.append(None)
-        if not batch or samples == 0:  # one sample; of none, the sum, so that gradients are zeros
+        constant = all(axis is None for axis in mapped)
+        if not batch or samples == 0 or constant:  # of no samples the sum: gradients are zeros
             single = [
                 x if axis is None else x.sum(0) for x, axis in zip(given, mapped, strict=True)
             ]

@@ -61,7 +61,7 @@ def test_a_function_of_several_tensors_mixes_with_primitives():
         return torch.sin(f(2 * x, y))
 
     close(layer(*inputs).detach(), vmap(reference)(*inputs))
-    assert torch.autograd.gradcheck(layer, inputs, check_forward_ad=True)
+    assert torch.autograd.gradcheck(layer, inputs, check_forward_ad=True, check_batched_grad=True)
     assert torch.autograd.gradgradcheck(layer, inputs)
     one = tuple(z[0].detach() for z in inputs)
     for got, expected in zip(hessian(layer)(*one), hessian(reference)(*one), strict=True):
@@ -91,6 +91,14 @@ def test_a_module_in_a_layer_keeps_its_dtype_and_takes_constants():
     assert out.dtype == torch.float64
     expected = vmap(lambda x: net(x, torch.tensor([1.0, 2.0])))(x.float())
     torch.testing.assert_close(out.float(), expected)
+
+
+def test_a_module_of_constants_alone():
+    net = nn.Linear(2, 3).double()
+    layer = ad_to_torch(torch_to_ad(net, [[1.0, 2.0]]) + ad.var("x", 3))
+    out = layer(torch.zeros(4, 3, dtype=torch.float64))
+    expected = net(torch.tensor([1.0, 2.0], dtype=torch.float64)).expand(4, 3)
+    torch.testing.assert_close(out, expected)
 
 
 def test_a_layer_with_a_module_compiles_without_graph_breaks():
