@@ -99,20 +99,27 @@ def _take(call: ADFunctionCall, args: Args) -> Expression | None:
     if not isinstance(take, Take):
         return None
     scalar = take.scalarity == "always"
-    if take.indices == tuple(range(x.size or 0)) and not scalar:
-        return x
-    if not isinstance(x, ADFunctionCall):
-        return None
-    if isinstance(x.func, Take):
-        return Take(tuple(x.func.indices[i] for i in take.indices), scalar)(x.args[0])
-    if _named(x, "stack") and take.indices:
+    if isinstance(x, ADFunctionCall) and isinstance(x.func, Take):
+        return _taken(tuple(x.func.indices[i] for i in take.indices), scalar, x.args[0])
+    if isinstance(x, ADFunctionCall) and _named(x, "stack") and take.indices:
         return _take_of_stack(take.indices, scalar, x.args)
-    return None
+    simplest = _taken(take.indices, scalar, x)
+    same = isinstance(simplest, ADFunctionCall) and isinstance(simplest.func, Take)
+    return None if same else simplest
+
+
+def _taken(indices: tuple[int, ...], scalar: bool, x: Expression) -> Expression:
+    """`x[indices]`: x itself if they are all of it in order, or its one entry repeated."""
+    from ad_core.ops.structure import Broadcast, Take
+
+    if indices == tuple(range(x.size or 0)) and not scalar:
+        return x
+    if x.size == 1 and len(indices) > 1:
+        return Broadcast(len(indices))(x)
+    return Take(indices, scalar)(x)
 
 
 def _take_of_stack(indices: tuple[int, ...], scalar: bool, parts: Args) -> Expression | None:
-    from ad_core.ops.structure import Take
-
     start = 0
     for part in parts:
         stop = start + (part.size or 0)
@@ -121,7 +128,7 @@ def _take_of_stack(indices: tuple[int, ...], scalar: bool, parts: Args) -> Expre
             if isinstance(part, Constant):
                 value = np.atleast_1d(part.value)[list(local)]
                 return Constant(value[0] if scalar else value)
-            return part if part.size == 1 and scalar else Take(local, scalar)(part)
+            return part if part.size == 1 and scalar else _taken(local, scalar, part)
         start = stop
     return None
 

@@ -50,7 +50,8 @@ def _kernel(roots: Sequence[ad.Expression], values: Values) -> list[Array]:
     from bridges.kernel import ad_to_kernel
 
     names, sizes = list(values), {n: v.size for n, v in values.items()}
-    return list(ad_to_kernel(tuple(roots), names, sizes=sizes)(*(values[n] for n in names)))
+    results = ad_to_kernel(tuple(roots), names, sizes=sizes)(*(values[n] for n in names))
+    return list(results) if isinstance(results, tuple) else [results]
 
 
 _RUN: dict[str, Callable[[Sequence[ad.Expression], Values], list[Array]]] = {

@@ -10,6 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
+from backends import ENGINES, compute
 
 import ad_core as ad
 from ad_core import evaluate
@@ -150,6 +151,14 @@ class TestSharing:
         (e,) = fix_sizes([ad.stack(x, y, 1.0)[2:5][::-1]], {})
         assert str(e.args[0]) == "y"
         assert ad.stack(x, y, 7.0)[5].eval(x=[0, 0], y=[0, 0, 0]) == 7.0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_one_entry_taken_again_and_again(engine: str):
+    """CasADi would give a row for a column of one entry under a list of indices."""
+    e = adm.sin(ad.stack(ad.var("y", 1), ad.var("x", 3))[[0, 0]]) * np.array([0.5, 1.5])
+    at = {"x": np.zeros(3), "y": np.array([0.7])}
+    np.testing.assert_allclose(compute(engine, [e], at)[0], np.sin(0.7) * np.array([0.5, 1.5]))
 
 
 class TestCache:
