@@ -31,18 +31,23 @@ class Case:
 
     @property
     def arm(self) -> Robot:
-        """The robot, for rows that have one."""
+        """The robot, for rows that have one (an arm in most)."""
         if self.robot is None:
             raise ValueError("this row has no robot")
         return self.robot
 
     def configurations(self) -> NDArray[Any]:
-        """Joint positions uniform within the limits, (batch, nq), rad."""
+        """Configurations uniform within the limits, (batch, nq), rad and m."""
         return self.arm.model.random(np.random.default_rng(1), self.batch).astype(self.dtype)
 
     def normal(self, size: int, seed: int) -> NDArray[Any]:
         """Standard normal numbers, (batch, size)."""
         return np.random.default_rng(seed).normal(size=(self.batch, size)).astype(self.dtype)
+
+    def states(self) -> Arrays:
+        """Configurations (batch, nq), velocities and accelerations or torques (batch, nv)."""
+        nv = self.arm.model.nv
+        return self.configurations(), self.normal(nv, seed=3), self.normal(nv, seed=4)
 
     def cotangents(self) -> NDArray[Any]:
         """Weights of the pose's 12 entries (se3 order), the same for every backward pass."""

@@ -16,7 +16,7 @@ from benchmarks.model import Arrays, Case, Timed, Work, contender
 from benchmarks.robots import Robot
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch import ad_to_torch
-from robotics_ad.dynamics import InverseDynamics
+from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, MassMatrix
 from robotics_ad.kinematics import WorldTransform
 
 # ------------------------------------------------------------------------------- expressions
@@ -24,7 +24,7 @@ from robotics_ad.kinematics import WorldTransform
 
 def pose(robot: Robot) -> ad.Expression:
     """T_world_tip(q), 12 numbers."""
-    return WorldTransform(robot.model.link(robot.tip))(ad.var("q", robot.model.nq))
+    return WorldTransform(robot.model.link(robot.end))(ad.var("q", robot.model.nq))
 
 
 def torques(robot: Robot) -> ad.Expression:
@@ -33,6 +33,19 @@ def torques(robot: Robot) -> ad.Expression:
     return InverseDynamics(robot.model)(
         ad.var("q", robot.model.nq), ad.var("v", nv), ad.var("a", nv)
     )
+
+
+def accelerations(robot: Robot) -> ad.Expression:
+    """a(q, v, tau), nv numbers."""
+    nv = robot.model.nv
+    return ForwardDynamics(robot.model)(
+        ad.var("q", robot.model.nq), ad.var("v", nv), ad.var("tau", nv)
+    )
+
+
+def mass_matrix(robot: Robot) -> ad.Expression:
+    """M(q), nv * nv numbers."""
+    return MassMatrix(robot.model)(ad.var("q", robot.model.nq))
 
 
 # ----------------------------------------------------------------------------- kinematics
@@ -104,10 +117,18 @@ def fk_backward_layer(case: Case) -> Timed:
 @contender("inverse dynamics kernel")
 def rnea_kernel(case: Case) -> Timed:
     """Joint torques, numpy in and out."""
-    kernel = ad_to_kernel(torques(case.arm), dtype=case.dtype)
-    q, nv = case.configurations(), case.arm.model.nv
-    inputs = (q, case.normal(nv, seed=3), case.normal(nv, seed=4))
-    return Timed(partial(kernel, *inputs), single, work=work(kernel))
+    return _dynamics(case, torques(case.arm))
+
+
+@contender("forward dynamics kernel")
+def aba_kernel(case: Case) -> Timed:
+    """Joint accelerations, numpy in and out."""
+    return _dynamics(case, accelerations(case.arm))
+
+
+def _dynamics(case: Case, expression: ad.Expression) -> Timed:
+    kernel = ad_to_kernel(expression, dtype=case.dtype)
+    return Timed(partial(kernel, *case.states()), single, work=work(kernel))
 
 
 # ------------------------------------------------------------------------------- numpy engine

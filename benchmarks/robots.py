@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -14,15 +15,25 @@ from robotics_ad import RobotModel, load_urdf
 
 @dataclass(frozen=True)
 class Robot:
-    """A serial arm up to `tip`: our model, and its URDF with nothing beside that chain."""
+    """Our model of a robot, and its URDF without meshes and without what no row is about.
+
+    Attributes:
+        tip: the last link of an arm, which the URDF is cut down to; None: the whole robot.
+        base: "fixed" or "floating".
+    """
 
     name: str
-    tip: str
+    tip: str | None
+    base: str
     model: RobotModel
     urdf: str
 
-    def __str__(self) -> str:
-        return f"{self.name} to {self.tip}"
+    @property
+    def end(self) -> str:
+        """The tip, for rows about arms."""
+        if self.tip is None:
+            raise ValueError(f"{self.name} has no tip")
+        return self.tip
 
     def path(self) -> Path:
         """A file that holds `urdf`, for libraries that read files only."""
@@ -31,14 +42,17 @@ class Robot:
 
 @cache
 def robot(name: str) -> Robot:
-    """The robot of that name in `ARMS`; raises ImportError where its files are not installed."""
-    source, tip = ARMS[name]
-    text = serial_chain(example_robot_data() / source, tip)
-    return Robot(name, tip, load_urdf(text), text)
+    """The robot of that name in `ROBOTS`; raises ImportError where its files are not installed."""
+    source, tip, base = ROBOTS[name]
+    text = bare_urdf(example_robot_data() / source, tip)
+    return Robot(name, tip, base, load_urdf(text, base=base), text)
 
 
-ARMS = {"panda": ("panda_description/urdf/panda.urdf", "panda_link8")}
-"""Name: file below the robots of the package example-robot-data, last link."""
+ROBOTS: dict[str, tuple[str, str | None, str]] = {
+    "panda": ("panda_description/urdf/panda.urdf", "panda_link8", "fixed"),
+    "g1": ("g1_description/urdf/g1_29dof_rev_1_0.urdf", None, "floating"),
+}
+"""Name: file below the robots of the package example-robot-data, last link, base."""
 
 
 def example_robot_data() -> Path:
@@ -51,30 +65,40 @@ def example_robot_data() -> Path:
     return Path(str(marker.locate())).resolve().parents[2]
 
 
-def serial_chain(path: Path, tip: str) -> str:
-    """The URDF cut down to the links and joints from the root to `tip`, without meshes.
+def bare_urdf(path: Path, tip: str | None) -> str:
+    """The URDF's links and joints, without meshes; for a tip, only those from the root to it.
 
-    Fingers and hands are gone, so that all contenders work on the same chain.
+    Fingers and hands are gone then, so that all contenders work on the same chain.
     """
     root = ET.parse(path).getroot()
-    joint_above = {joint.find("child").get("link"): joint for joint in root.iterfind("joint")}  # pyright: ignore[reportOptionalMemberAccess]
-    chain = ET.Element("robot", {"name": root.get("name", "robot")})
-    kept = {tip}
-    joints: list[ET.Element] = []
-    while (joint := joint_above.get(tip)) is not None:
-        tip = joint.find("parent").get("link", "")  # pyright: ignore[reportOptionalMemberAccess]
-        kept.add(tip)
-        joints.insert(0, joint)
+    joints = root.findall("joint")
+    if tip is not None:
+        joints = _joints_above(tip, {_name(joint, "child"): joint for joint in joints})
+    named = {_name(joint, end) for joint in joints for end in ("parent", "child")}
+    bare = ET.Element("robot", {"name": root.get("name", "robot")})
     for link in root.iterfind("link"):
-        if link.get("name") in kept:
-            bare = ET.SubElement(chain, "link", link.attrib)
-            bare.extend(link.findall("inertial"))
+        if link.get("name") in named:
+            ET.SubElement(bare, "link", link.attrib).extend(link.findall("inertial"))
     for joint in joints:
-        dynamics = joint.find("dynamics")
-        if dynamics is not None:
+        for dynamics in joint.findall("dynamics"):
             joint.remove(dynamics)  # some parsers print a line for each attribute that is theirs
-        chain.append(joint)
-    return ET.tostring(chain, encoding="unicode")
+        bare.append(joint)
+    return ET.tostring(bare, encoding="unicode")
+
+
+def _joints_above(link: str, joint_above: Mapping[str, ET.Element]) -> list[ET.Element]:
+    """The joints from the root to a link, in that order."""
+    joints: list[ET.Element] = []
+    while (joint := joint_above.get(link)) is not None:
+        joints.insert(0, joint)
+        link = _name(joint, "parent")
+    return joints
+
+
+def _name(joint: ET.Element, end: str) -> str:
+    """The name of the joint's parent or child link."""
+    found = joint.find(end)
+    return "" if found is None else found.get("link", "")
 
 
 @cache

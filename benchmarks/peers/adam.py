@@ -45,4 +45,4 @@ def _forward(case: Case) -> Any:
         str(arm.path()), list(arm.model.joint_names), torch.device("cpu"), dtype
     )
     base = torch.eye(4, dtype=dtype).expand(case.batch, 4, 4)
-    return lambda q: computations.forward_kinematics(arm.tip, base, q)
+    return lambda q: computations.forward_kinematics(arm.end, base, q)

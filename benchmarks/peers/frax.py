@@ -55,15 +55,25 @@ def rnea(case: Case) -> Timed:
     """Joint torques: `jit(vmap(rnea))`."""
     import jax.numpy as jnp
 
-    arm, nv = manipulator(case.arm), case.arm.model.nv
+    arm = manipulator(case.arm)
     # Gravity as the upward acceleration of the base; spatial vectors are [linear; angular].
     upwards = np.array([0.0, 0.0, 9.81, 0.0, 0.0, 0.0])
 
     def inverse_dynamics(q: Any, v: Any, a: Any) -> Any:
         return arm.rnea(q, v, a, jnp.asarray(upwards), None)
 
-    inputs = (case.configurations(), case.normal(nv, seed=3), case.normal(nv, seed=4))
-    return _compiled(case, inverse_dynamics, inputs, lambda tau: (np.asarray(tau),))
+    return _compiled(case, inverse_dynamics, case.states(), lambda tau: (np.asarray(tau),))
+
+
+@_named
+def aba(case: Case) -> Timed:
+    """Joint accelerations: `jit(vmap(forward_dynamics))`, by its mass matrix."""
+    arm = manipulator(case.arm)
+
+    def forward_dynamics(q: Any, v: Any, tau: Any) -> Any:
+        return arm.forward_dynamics(q, v, tau, None)
+
+    return _compiled(case, forward_dynamics, case.states(), lambda a: (np.asarray(a),))
 
 
 def manipulator(robot: Robot) -> Any:

@@ -107,7 +107,7 @@ def _fk_node(case: Case) -> tuple[Any, Any]:
     moving = [arm.link(children[name]).getIndex() for name in case.arm.model.joint_names]
     q = np.zeros(arm.numLinks())
     q[moving] = case.configurations()[0]
-    function = WorldTransform(arm.link(case.arm.tip))
+    function = WorldTransform(arm.link(case.arm.end))
     function.world = world  # the robot lives as long as its world
     return function(_var("q")), q
 

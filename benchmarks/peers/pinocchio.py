@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from benchmarks.model import Case, Timed, contender
 from benchmarks.peers.poses import pose_vector
 from benchmarks.robots import Robot
+from robotics_ad.interop import pinocchio_order
 
 _named = contender("Pinocchio, a call a sample", "pinocchio", "pin")
 
@@ -20,7 +22,7 @@ def fk(case: Case) -> Timed:
 
     model = load(case.arm)
     data, q = model.createData(), list(case.configurations().astype(np.float64))
-    tip = model.getFrameId(case.arm.tip)
+    tip = model.getFrameId(case.arm.end)
 
     def call() -> list[Any]:
         poses: list[Any] = []
@@ -37,23 +39,36 @@ def rnea(case: Case) -> Timed:
     """Joint torques: `rnea`."""
     import pinocchio
 
-    model, nv = load(case.arm), case.arm.model.nv
-    data = model.createData()
-    states = list(
-        zip(case.configurations(), case.normal(nv, seed=3), case.normal(nv, seed=4), strict=True)
-    )
+    return _dynamics(case, pinocchio.rnea)
+
+
+@_named
+def aba(case: Case) -> Timed:
+    """Joint accelerations: `aba`."""
+    import pinocchio
+
+    return _dynamics(case, pinocchio.aba)
+
+
+def _dynamics(case: Case, algorithm: Callable[..., Any]) -> Timed:
+    """`algorithm(model, data, q, v, x)` for every sample, in Pinocchio's order of joints."""
+    model, ours = load(case.arm), case.arm.model
+    data, order = model.createData(), pinocchio_order(ours, model)
+    q, v, x = case.states()
+    states = list(zip(order.to_q(q), order.to_v(v), order.to_v(x), strict=True))
 
     def call() -> list[Any]:
         # The result is a view of `data`, as of this call; copying it is the least one can do.
-        return [pinocchio.rnea(model, data, q, v, a).copy() for q, v, a in states]
+        return [algorithm(model, data, *state).copy() for state in states]
 
-    return Timed(call, lambda tau: (np.stack(tau),), 1e-9)
+    return Timed(call, lambda results: (order.from_v(np.stack(results)),), 1e-9)
 
 
 def load(robot: Robot) -> Any:
     """Its model, with our gravity."""
     import pinocchio
 
-    model = pinocchio.buildModelFromXML(robot.urdf)
+    root = [pinocchio.JointModelFreeFlyer()] if robot.base == "floating" else []
+    model = pinocchio.buildModelFromXML(robot.urdf, *root)
     model.gravity.linear = np.array([0.0, 0.0, -9.81])
     return model

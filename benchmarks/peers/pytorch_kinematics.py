@@ -50,7 +50,7 @@ def serial_chain(case: Case) -> Any:
     """Its serial chain to the tip, in the row's dtype."""
     import pytorch_kinematics
 
-    chain = pytorch_kinematics.build_serial_chain_from_urdf(case.arm.urdf, case.arm.tip)
+    chain = pytorch_kinematics.build_serial_chain_from_urdf(case.arm.urdf, case.arm.end)
     return chain.to(dtype=getattr(torch, case.dtype))
 
 

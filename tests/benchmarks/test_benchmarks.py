@@ -37,9 +37,9 @@ def test_each_row_runs_and_its_contenders_agree(row: Row) -> None:
 
 
 @pytest.mark.parametrize("count", COUNTS, ids=lambda count: count.name)
-def test_each_count_is_below_what_is_asked_for(count: Count) -> None:
+def test_each_count_is_below_the_cited_ones(count: Count) -> None:
     ours = count.ours(robot(count.robot))
-    assert 0 < ours <= count.goal
+    assert 0 < ours < min(count.cited.values())
     assert f"ours {ours:,}" in count_text(count, ours)
 
 
