@@ -58,7 +58,7 @@ def _draw_training(figure: Any, training: Training) -> None:
     _set_heading(figure, "a  Inverse kinematics trained through the FK layer")
     axes = figure.subplots()
     errors = 1e3 * np.array(training.errors)
-    axes.semilogy(training.steps, errors, color=_COLOURS[0], lw=1.8)
+    axes.plot(training.steps, errors, color=_COLOURS[0], lw=1.8)
     for step, error, align in (
         (training.steps[0], errors[0], "left"),
         (training.steps[-1], errors[-1], "right"),
@@ -71,9 +71,11 @@ def _draw_training(figure: Any, training: Training) -> None:
     axes.set_ylabel("mean position error\non held-out poses [mm]")
     axes.grid(which="major")
     axes.margins(x=0.03, y=0.12)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    if errors.min() > 0.0:  # not where the link turns on the spot
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_path(figure: Any, subject: Subject, swing: Swing) -> None:
