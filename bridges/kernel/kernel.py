@@ -29,11 +29,12 @@ from bridges.kernel.errors import BuildError
 from bridges.kernel.fallback import CasadiEvaluator
 from bridges.kernel.native import NativeEvaluator, compiler_here, load_native
 from bridges.kernel.program import Program, expand, read_program
+from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.target import DType, Target, check_dtype
 from bridges.kernel.tensors import TensorCaller
 
-# Operations times samples up to which a call keeps the GIL: about a tenth of a millisecond.
-_BRIEF = 1_000_000
+# Operations times samples up to which a call keeps the GIL: about a fifth of a millisecond.
+_BRIEF = 5_000_000
 
 
 _empty = np.empty  # looked up at every call of a kernel
@@ -140,7 +141,12 @@ class Kernel:
             self._tensors = TensorCaller(self, None, 0)
             self._evaluator = CasadiEvaluator(self.function, self._numpy_dtype)
             return
-        self._most = max(_BRIEF // max(library.n_ops, 1), 1)
+        row_bytes = max(
+            (self.function.numel_out(o) for o in range(self.function.n_out())), default=0
+        )
+        row_bytes *= self._numpy_dtype.itemsize
+        self._most = min(_BRIEF // max(library.n_ops, 1), LARGE_BYTES // max(row_bytes, 1))
+        self._most = max(self._most, 1)
         self._tensors = TensorCaller(self, library, self._most)
         if self.arguments:
             self._run_buffers = library.buffers
@@ -283,7 +289,7 @@ class Kernel:
         shapes = [batch + shape for shape in self.output_shapes]
         given = None if out is None else as_outputs(out, shapes, dtype)
         if given is None:
-            results = given = [np.empty(shape, dtype) for shape in shapes]
+            results = given = [empty(shape, dtype) for shape in shapes]
         else:
             others = [*arrays, *given]
             results = [

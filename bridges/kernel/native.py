@@ -26,7 +26,7 @@ from bridges.kernel.target import DType, Target
 from bridges.kernel.threads import run_ranges, thread_count
 
 # Operations times samples above which a call is worth several threads.
-_WORTH_THREADS = 2_000_000
+_WORTH_THREADS = 5_000_000
 
 
 class NativeEvaluator:

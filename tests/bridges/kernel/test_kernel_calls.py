@@ -101,7 +101,7 @@ def test_same_bits_for_every_thread_count(
     arm: ca.Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = casadi_to_kernel(arm)
-    q = np.random.default_rng(0).normal(size=(20_011, 7))
+    q = np.random.default_rng(0).normal(size=(60_011, 7))
     monkeypatch.setenv("ROBOGRAD_NUM_THREADS", "1")
     one = kernel(q)
     for threads in ("2", "3", "16"):

@@ -26,7 +26,7 @@ def test_other_processes(method: str, arm: ca.Function, monkeypatch: pytest.Monk
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")
     kernel = casadi_to_kernel(arm)
-    q = np.random.default_rng(0).normal(size=(30_000, 7))
+    q = np.random.default_rng(0).normal(size=(60_000, 7))
     monkeypatch.setenv("ROBOGRAD_NUM_THREADS", "2")
     want = kernel(q)  # on threads, so that a forked child has a pool whose threads are gone
     with multiprocessing.get_context(method).Pool(2) as pool:
