@@ -47,7 +47,7 @@ def choose_subject(urdf: str | os.PathLike[str] | None = None, link: str | None 
     name = tool_name(robot) if link is None else robot.link(link).name
     moving = _moving_joints(robot, name)
     if not moving:
-        raise ValueError(f"no joint of '{robot.name}' moves link '{name}'")
+        raise ValueError(f"no joint of '{robot.name}' that has a range moves link '{name}'")
     locked = tuple(joint for joint in robot.joint_names if joint not in moving)
     kept = robot.lock_joints({joint: _resting(robot, joint) for joint in locked})
     return Subject(kept, kept.link(name), locked)

@@ -94,7 +94,7 @@ def test_a_leader_moves_the_link_of_the_joint_that_mimics_it() -> None:
 def test_unknown_and_unmoved_links_are_refused() -> None:
     with pytest.raises(ValueError, match=r"no link 'elbow'; links: base, link1"):
         choose_subject(None, "elbow")
-    with pytest.raises(ValueError, match="no joint of 'arm7' moves link 'base'"):
+    with pytest.raises(ValueError, match="no joint of 'arm7' that has a range moves link 'base'"):
         choose_subject(None, "base")
 
 
