@@ -177,7 +177,7 @@ class Kernel:
                         return tuple(results)
             elif kind is self._tensor_type:
                 assert self._tensors is not None
-                results = self._tensors(inputs, recorded=True)
+                results = self._tensors(inputs, True)
                 return results[0] if len(results) == 1 else tuple(results)
         return self._call_checked(inputs, out)
 
