@@ -71,7 +71,7 @@ def _shuffled(w: int, target: Target) -> str:
             ]
             size *= 2
         load.append(f"    vec r{i} = {pieces[0]};")
-        store.append(f"    vec r{i} = c{i};")
+        store.append(f"    vec r{i} = unknown(c{i});")
     butterflies = _butterflies(w, lanes)
     load.extend(butterflies)
     store.extend(butterflies)

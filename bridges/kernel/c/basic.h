@@ -3,6 +3,23 @@
 
 INLINE vec splat(real x) { return x - (vec){0}; }
 
+/* x, of which the compiler is told that it knows nothing. GCC 12 permutes a vector that it knows to be
+   constant wrongly with AVX-512: lanes of the other operand take the place of the constant's. */
+#if (defined(__AVX512F__) && VECTOR_BYTES == 64) || (defined(__AVX__) && VECTOR_BYTES == 32)
+#define ANY_REGISTER "+v"
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+#define ANY_REGISTER "+x"
+#elif defined(__aarch64__) && VECTOR_BYTES == 16
+#define ANY_REGISTER "+w"
+#else
+#define ANY_REGISTER "+m"
+#endif
+INLINE vec unknown(vec x)
+{
+    __asm__("" : ANY_REGISTER(x));
+    return x;
+}
+
 INLINE vec choose(ivec mask, vec yes, vec no)
 {
     return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
