@@ -44,6 +44,17 @@ def terminals(roots: Sequence[Expression]) -> dict[str, int | None]:
     return found
 
 
+def sizes_asked(roots: Sequence[Expression]) -> dict[str, int]:
+    """The sizes of variables that no one declared, where a function of fixed sizes takes them."""
+    found: dict[str, int] = {}
+    for node in topological(roots):
+        if isinstance(node, ADFunctionCall):
+            for i, arg in enumerate(node.args):
+                if isinstance(arg, ADTerminal) and arg.size is None and node.func.n_in(i) != -1:
+                    found.setdefault(arg.name, node.func.n_in(i))
+    return found
+
+
 def rebuild(
     roots: Sequence[Expression], leaf: Callable[[Expression], Expression]
 ) -> list[Expression]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ad_core.errors import unknown_name, unknown_size, wrong_size
 from ad_core.expr import ADFunctionCall, ADTerminal, Array, Constant, Expression
-from ad_core.graph import terminals, topological
+from ad_core.graph import sizes_asked, terminals, topological
 from ad_core.interface import ADFunctionInterface
 from ad_core.op import Composite, Op
 from ad_core.opaque import SizedOpaque
@@ -181,13 +181,15 @@ def tape_of(
 ) -> Tape:
     """The tape of expressions for an engine, with the inputs in the order of `terminal_names`.
 
-    A listed variable may be unused; a used one must be listed. Raises ValueError where a size is
-    missing or misfits.
+    A listed variable may be unused; a used one must be listed. A variable without a size takes that
+    of the function's argument that it stands for. Raises ValueError where a size is missing or
+    misfits.
     """
     declared = terminals(roots)
     for name in sizes:
         if name not in declared and name not in terminal_names:
             raise unknown_name("terminal", name, terminal_names)
+    sizes = {**sizes_asked(roots), **sizes}
     inputs: list[tuple[str, int]] = []
     for name in terminal_names:
         size = declared.get(name)

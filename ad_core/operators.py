@@ -18,7 +18,7 @@ from ad_core.expr import (
     as_expression,
     name_of,
 )
-from ad_core.graph import terminals
+from ad_core.graph import sizes_asked, terminals
 from ad_core.lower import fix_sizes
 from ad_core.ops.reduction import sum_
 from ad_core.ops.structure import Take, stack
@@ -86,10 +86,11 @@ def _prepared(e: ExpressionLike, arg: Variable, operator: str) -> tuple[Expressi
     declared = terminals([node])
     if name not in declared:
         raise unknown_name("variable", name, declared)
-    size = declared[name]
+    asked = sizes_asked([node])
+    size = asked.get(name) if declared[name] is None else declared[name]
     if size is None:
         raise unknown_size(operator, name)
-    return fix_sizes([node], {})[0], name, size
+    return fix_sizes([node], asked)[0], name, size
 
 
 def _basis(place: int, size: int) -> Constant:

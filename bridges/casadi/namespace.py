@@ -86,7 +86,7 @@ class CasadiNamespace:
         return casadi.vertcat(*values)
 
     def take(self, x: Value, indices: tuple[int, ...]) -> Value:
-        return x[list(indices)]
+        return x[list(indices), 0]  # with one index, a list would make a row of a single entry
 
     def scatter(self, x: Value, indices: tuple[int, ...], size: int) -> Value:
         rows = [self.symbol(1, 1)] * size

@@ -292,3 +292,11 @@ def test_recursive_compositions_end():
     x = np.arange(9.0)
     assert Halves()("x").eval(x=x) == x.sum()
     np.testing.assert_array_equal(Halves()("x").derivative("x", x=x), np.ones((1, 9)))
+
+
+def test_a_functions_arguments_give_their_sizes_to_plain_names():
+    e = adm.cross("x", "y")
+    assert tape_of([e], ["x", "y"], {}).inputs == (("x", 3), ("y", 3))
+    assert ad.jacobian(e, "x").size == 9
+    with pytest.raises(ValueError, match="argument 'x' has size 3, expected 2"):
+        tape_of([ad.var("x", 2)[0] * e], ["x", "y"], {})
