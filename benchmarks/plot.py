@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.run import Figure, Outcome
-from benchmarks.timing import quartiles
+from benchmarks.timing import quartiles, readable
 
 _COLOURS = {"ours": "#1b6ca8", "sibling": "#8fb8d8", "peer": "#c9c9c9", "limit": "#e8b04a"}
 _NAMES = {
@@ -17,9 +17,9 @@ _NAMES = {
 }
 _REMARKS = {
     "ours": "",
-    "sibling": "   {:.3g}× as long as ours",
-    "peer": "   ours {:.3g}× faster",
-    "limit": "   ours {:.3g}× the limit",
+    "sibling": "   {}× as long as ours",
+    "peer": "   ours {}× faster",
+    "limit": "   ours {}× the limit",
 }
 _GAP = 1.6  # between groups, in bars
 
@@ -75,6 +75,5 @@ def _median(figure: Figure) -> float:
 
 
 def _remark(figure: Figure) -> str:
-    nanoseconds = _median(figure)
-    time = f"{nanoseconds:,.3g} ns" if nanoseconds < 100 else f"{nanoseconds:,.0f} ns"
-    return time + _REMARKS[figure.role].format(figure.ratio)
+    time = f"{readable(_median(figure))} ns"
+    return time + _REMARKS[figure.role].format(readable(figure.ratio))

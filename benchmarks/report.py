@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.model import Count
 from benchmarks.run import Figure, Outcome
-from benchmarks.timing import quartiles
+from benchmarks.timing import quartiles, readable
 from robograd.info import environment
 
 # How the ratio reads: ours is so many times faster; ours takes so many times the limit's time; the
@@ -92,12 +92,12 @@ def _version(distribution: str) -> str:
 
 
 def _figure_text(figure: Figure) -> str:
-    low, middle, high = (_number(1e9 * t) for t in quartiles(figure.seconds))
+    low, middle, high = (readable(1e9 * t) for t in quartiles(figure.seconds))
     label = f"{figure.label} ({figure.note})" if figure.note else figure.label
     text = f"  {label:<38}{middle:>10}{low:>12} .. {high:<10}"
     if figure.role == "ours":
         return text.rstrip()
-    low, middle, high = (_number(ratio) for ratio in quartiles(figure.ratios))
+    low, middle, high = (readable(ratio) for ratio in quartiles(figure.ratios))
     kind = _KINDS[figure.role]
     text += f"{middle:>7}x {kind:<9} ({low} .. {high})"
     if figure.goal is not None:
@@ -105,10 +105,3 @@ def _figure_text(figure: Figure) -> str:
         verdict = "met" if figure.meets_goal else "MISSED"
         text += f", asked: {bound} {figure.goal:g}, {verdict}"
     return text
-
-
-def _number(value: float) -> str:
-    """Three digits that matter, thousands separated."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -71,3 +71,10 @@ def quartiles(numbers: list[float]) -> tuple[float, float, float]:
     """The lower quartile, the median, the upper quartile."""
     low, high = np.quantile(numbers, (0.25, 0.75))
     return float(low), median(numbers), float(high)
+
+
+def readable(value: float) -> str:
+    """Three digits that matter, thousands separated."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
