@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -105,4 +106,6 @@ def _name(joint: ET.Element, end: str) -> str:
 def _file(text: str) -> Path:
     with tempfile.NamedTemporaryFile("w", suffix=".urdf", delete=False) as stream:
         stream.write(text)
-    return Path(stream.name)
+    path = Path(stream.name)
+    atexit.register(path.unlink, missing_ok=True)
+    return path
