@@ -5,9 +5,10 @@ Each class takes a `RobotModel` and is a function of `q`, `v` and more, named in
 
 from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEnergy
 from robotics_ad.dynamics.forward import ForwardDynamics
-from robotics_ad.dynamics.inverse import GRAVITY, InverseDynamics
+from robotics_ad.dynamics.inverse import InverseDynamics
 from robotics_ad.dynamics.mass_matrix import MassMatrix
 from robotics_ad.dynamics.momentum import CentroidalMatrix, CentroidalMomentum
+from robotics_ad.dynamics.robot_function import GRAVITY
 from robotics_ad.dynamics.terms import BiasForces, CoriolisForces, GravityForces, JointFriction
 
 __all__ = [

@@ -13,9 +13,8 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import frozen
-from robotics_ad.dynamics.inverse import GRAVITY
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.dynamics.robot_function import GRAVITY, RobotFunction
 from robotics_ad.frames import aligned, regrouped
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel

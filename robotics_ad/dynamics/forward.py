@@ -8,22 +8,18 @@ different branches stay zero (Featherstone, "Rigid Body Dynamics Algorithms", 20
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from numpy.typing import ArrayLike
+from collections.abc import Mapping
 
 import ad_core as ad
 from ad_core.expr import Expression
-from robotics_ad.arrays import frozen
-from robotics_ad.dynamics.inverse import GRAVITY, newton_euler
+from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.robot_function import RobotFunction
-from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.dynamics.robot_function import DynamicsFunction
 
 Entries = Mapping[tuple[int, int], Expression]
 
 
-class ForwardDynamics(RobotFunction):
+class ForwardDynamics(DynamicsFunction):
     """a = M(q)^-1 (tau - C(q, v) v - g(q)), a function of q (nq), v (nv), tau (nv).
 
     Accelerations in rad/s^2 and m/s^2. The inverse of `InverseDynamics` in its third argument; a
@@ -36,15 +32,6 @@ class ForwardDynamics(RobotFunction):
     """
 
     ARGUMENTS = ("q", "v", "tau")
-
-    def __init__(
-        self,
-        robot: RobotModel,
-        gravity: ArrayLike = GRAVITY,
-        wrenches_on: Sequence[LinkFrame] = (),
-    ) -> None:
-        super().__init__(robot, wrenches_on)
-        self.gravity = frozen(gravity, (3,), "ForwardDynamics: argument 'gravity'")
 
     def expand(self, *args: Expression) -> Expression:
         """Bias torques by inverse dynamics, then one sparse factorisation and two sweeps."""

@@ -18,26 +18,22 @@ Masses are first moved towards the base where no joint can feel it (`frames.regr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
-from robotics_ad.arrays import Matrix, Vector, frozen, skew
-from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.arrays import Matrix, Vector, skew
+from robotics_ad.dynamics.robot_function import DynamicsFunction
 from robotics_ad.frames import aligned, regrouped
-from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.model import RobotModel
 from robotics_ad.motion import JointMotion, joint_motion, joint_rate
 from robotics_ad.tree import WORLD, Body, Moments, Pose, merged
 
-GRAVITY = (0.0, 0.0, -9.81)
-"""Acceleration of free fall in the world, m/s^2."""
 
-
-class InverseDynamics(RobotFunction):
+class InverseDynamics(DynamicsFunction):
     """tau = M(q) a + C(q, v) v + g(q), a function of q (nq), v (nv) and a (nv) with nv entries.
 
     Torques in N m and forces in N. Joint damping and friction are not included; see
@@ -55,15 +51,6 @@ class InverseDynamics(RobotFunction):
     """
 
     ARGUMENTS = ("q", "v", "a")
-
-    def __init__(
-        self,
-        robot: RobotModel,
-        gravity: ArrayLike = GRAVITY,
-        wrenches_on: Sequence[LinkFrame] = (),
-    ) -> None:
-        super().__init__(robot, wrenches_on)
-        self.gravity = frozen(gravity, (3,), "InverseDynamics: argument 'gravity'")
 
     def expand(self, *args: Expression) -> Expression:
         """The recursion: motions outwards from the base, then forces back."""

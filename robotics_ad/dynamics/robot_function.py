@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from numpy.typing import ArrayLike
+
 import ad_core as ad
 from ad_core.expr import Expression
+from robotics_ad.arrays import frozen
 from robotics_ad.model import LinkFrame, RobotModel
+
+GRAVITY = (0.0, 0.0, -9.81)
+"""Acceleration of free fall in the world, m/s^2."""
 
 
 class RobotFunction(ad.Composite):
@@ -62,3 +68,22 @@ class RobotFunction(ad.Composite):
     def gives_scalar(self, scalars: Sequence[bool]) -> bool:
         """Never."""
         return False
+
+
+class DynamicsFunction(RobotFunction):
+    """A function of a robot's state in a field of gravity, with or without external wrenches.
+
+    Args:
+        robot: the model.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        wrenches_on: links that external wrenches act on, from `robot.link(name)`.
+    """
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        gravity: ArrayLike = GRAVITY,
+        wrenches_on: Sequence[LinkFrame] = (),
+    ) -> None:
+        super().__init__(robot, wrenches_on)
+        self.gravity = frozen(gravity, (3,), f"{type(self).__name__}: argument 'gravity'")

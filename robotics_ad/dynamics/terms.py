@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.arrays import frozen
-from robotics_ad.dynamics.inverse import GRAVITY, newton_euler
-from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.dynamics.inverse import newton_euler
+from robotics_ad.dynamics.robot_function import GRAVITY, RobotFunction
 from robotics_ad.model import RobotModel
 
 
