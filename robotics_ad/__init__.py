@@ -5,8 +5,9 @@ file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of
 
 from robotics_ad import dynamics, kinematics, se3, so3
 from robotics_ad.inertia import Inertia
+from robotics_ad.joint import Joint, Mimic
 from robotics_ad.joint_types import JOINT_TYPES, JointType
-from robotics_ad.model import Joint, Link, LinkFrame, Mimic, RobotModel
+from robotics_ad.model import Link, LinkFrame, RobotModel
 from robotics_ad.packaged import packaged_arm
 from robotics_ad.urdf import load_urdf
 

@@ -16,16 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.tree import (
-    WORLD,
-    Body,
-    Moments,
-    Pose,
-    Tree,
-    identity_pose,
-    no_moments,
-    subtree_sizes,
-)
+from robotics_ad.rigid import Moments, Pose, identity_pose, no_moments
+from robotics_ad.tree import WORLD, Body, Tree, subtree_sizes
 
 _Z = np.array([0.0, 0.0, 1.0])
 _RIGHT_ANGLE = 0.5 * float(np.pi)

@@ -15,10 +15,9 @@ from robotics_ad import so3
 from robotics_ad.arrays import frozen
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.dynamics.robot_function import GRAVITY, RobotFunction
-from robotics_ad.frames import aligned, regrouped
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
-from robotics_ad.tree import merged
+from robotics_ad.tree import Tree, merged
 
 
 class CenterOfMass(RobotFunction):
@@ -39,7 +38,7 @@ class CenterOfMass(RobotFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """The first moment of the tree over its mass."""
-        return first_moment(self.robot, args[0]) * (1.0 / self.mass)
+        return first_moment(self.tree(), args[0]) * (1.0 / self.mass)
 
 
 class PotentialEnergy(RobotFunction):
@@ -64,7 +63,7 @@ class PotentialEnergy(RobotFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """The first moment of the tree against gravity."""
-        return adm.linear(-self.gravity[None, :], first_moment(self.robot, args[0]))[0]
+        return adm.linear(-self.gravity[None, :], first_moment(self.tree(), args[0]))[0]
 
 
 class KineticEnergy(RobotFunction):
@@ -83,7 +82,7 @@ class KineticEnergy(RobotFunction):
     def expand(self, *args: Expression) -> Expression:
         """The quadratic form over the entries of M that are not zero."""
         q, v = args
-        entries = mass_entries(self, q)
+        entries = mass_entries(self.tree(), q)
         rows: list[Expression] = []
         for i in range(self.robot.nv):
             row = entries[i, i] * (0.5 * v[i])
@@ -94,9 +93,8 @@ class KineticEnergy(RobotFunction):
         return ad.sum_(*rows)
 
 
-def first_moment(robot: RobotModel, q: Expression) -> Expression:
+def first_moment(tree: Tree, q: Expression) -> Expression:
     """The sum of m_i c_i(q) over the moving links, in the world, kg m."""
-    tree = regrouped(aligned(merged(robot)))
     total: Expression = ad.constant(tree.base.first)
     for body, (R, p) in zip(tree.bodies, placements(tree.bodies, q), strict=True):
         if body.moments.first.any():

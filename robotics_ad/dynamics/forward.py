@@ -36,11 +36,11 @@ class ForwardDynamics(DynamicsFunction):
     def expand(self, *args: Expression) -> Expression:
         """Bias torques by inverse dynamics, then one sparse factorisation and two sweeps."""
         q, v, tau = args[:3]
-        nv = self.robot.nv
+        tree = self.tree()
         wrenches = self.wrenches(args[3]) if self.links else {}
-        bias = newton_euler(self.robot, self.gravity, q, v=v, wrenches=wrenches)
+        bias = newton_euler(tree, self.gravity, q, v=v, wrenches=wrenches)
         free = tau - bias
-        solution = solve(mass_entries(self, q), [free[i] for i in range(nv)])
+        solution = solve(mass_entries(tree, q), [free[i] for i in range(tree.nv)])
         return ad.stack(*solution)
 
 

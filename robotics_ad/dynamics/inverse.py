@@ -27,10 +27,9 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.arrays import Matrix, Vector, skew
 from robotics_ad.dynamics.robot_function import DynamicsFunction
-from robotics_ad.frames import aligned, regrouped
-from robotics_ad.model import RobotModel
 from robotics_ad.motion import JointMotion, joint_motion, joint_rate
-from robotics_ad.tree import WORLD, Body, Moments, Pose, merged
+from robotics_ad.rigid import Moments, Pose
+from robotics_ad.tree import WORLD, Body, Tree
 
 
 class InverseDynamics(DynamicsFunction):
@@ -56,11 +55,11 @@ class InverseDynamics(DynamicsFunction):
         """The recursion: motions outwards from the base, then forces back."""
         q, v, a = args[:3]
         wrenches = self.wrenches(args[3]) if self.links else {}
-        return newton_euler(self.robot, self.gravity, q, v=v, a=a, wrenches=wrenches)
+        return newton_euler(self.tree(), self.gravity, q, v=v, a=a, wrenches=wrenches)
 
 
 def newton_euler(
-    robot: RobotModel,
+    tree: Tree,
     gravity: Vector,
     q: Expression,
     *,
@@ -69,7 +68,6 @@ def newton_euler(
     wrenches: Mapping[str, Expression] | None = None,
 ) -> Expression:
     """The recursion with what is left out being zero; wrenches by link."""
-    tree = regrouped(aligned(merged(robot)))
     motions = [joint_motion(body, q) for body in tree.bodies]
     states: list[_State] = []
     for body, motion in zip(tree.bodies, motions, strict=True):
@@ -81,7 +79,7 @@ def newton_euler(
     for name, wrench in (wrenches or {}).items():
         index, pose = tree.links[name]
         external[index] = _added(external.get(index), _at_body(pose, wrench))
-    return _joint_forces(tree.bodies, motions, states, external, robot.nv)
+    return _joint_forces(tree.bodies, motions, states, external, tree.nv)
 
 
 Wrench = tuple["Expression | None", "Expression | None"]

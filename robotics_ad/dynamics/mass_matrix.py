@@ -19,9 +19,10 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.arrays import Matrix, Vector, skew
 from robotics_ad.dynamics.robot_function import RobotFunction
-from robotics_ad.frames import aligned, regrouped, turns
+from robotics_ad.frames import turns
 from robotics_ad.motion import JointMotion, joint_configuration, joint_motion
-from robotics_ad.tree import WORLD, Body, Moments, merged
+from robotics_ad.rigid import Moments
+from robotics_ad.tree import WORLD, Body, Tree
 
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # S as [xx, yy, zz, xy, xz, yz]
 
@@ -41,20 +42,20 @@ class MassMatrix(RobotFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """Composite bodies from the leaves inwards, then their momenta towards the base."""
-        entries = mass_entries(self, args[0])
+        entries = mass_entries(self.tree(), args[0])
         nv = self.robot.nv
         zero = ad.constant(0.0)
         return ad.stack(*(entries.get((i, j), zero) for i in range(nv) for j in range(nv)))
 
 
-def mass_entries(function: RobotFunction, q: Expression) -> dict[tuple[int, int], Expression]:
+def mass_entries(tree: Tree, q: Expression) -> dict[tuple[int, int], Expression]:
     """The entries of M that are not zero for every q; (i, j) and (j, i) hold the same node."""
-    bodies = regrouped(aligned(merged(function.robot))).bodies
+    bodies = tree.bodies
     motions = [joint_motion(body, q) for body in bodies]
     carrying = composites(bodies, motions, q)
     entries: dict[tuple[int, int], Expression] = {}
     for i, body in enumerate(bodies):
-        for column, v_index in enumerate(range(*body.v_slice.indices(function.robot.nv))):
+        for column, v_index in enumerate(range(*body.v_slice.indices(tree.nv))):
             n, f = carrying[i].momentum(body.type.subspace(body.axis)[:, column])
             for other, work in _works(bodies, motions, (i, v_index), (n, f)):
                 old = entries.get((v_index, other))

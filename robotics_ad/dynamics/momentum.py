@@ -15,10 +15,9 @@ from ad_core.expr import Expression
 from robotics_ad.dynamics.energy import CenterOfMass
 from robotics_ad.dynamics.mass_matrix import carried, composites
 from robotics_ad.dynamics.robot_function import RobotFunction
-from robotics_ad.frames import aligned, regrouped
 from robotics_ad.model import RobotModel
 from robotics_ad.motion import joint_motion
-from robotics_ad.tree import WORLD, merged
+from robotics_ad.tree import WORLD, Tree
 
 
 class CentroidalMatrix(RobotFunction):
@@ -34,7 +33,7 @@ class CentroidalMatrix(RobotFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """The columns side by side."""
-        columns = _columns(self.robot, self._center, args[0])
+        columns = _columns(self.tree(), self._center, args[0])
         nv = self.robot.nv
         return ad.stack(*columns)[[6 * j + i for i in range(6) for j in range(nv)]]
 
@@ -55,18 +54,18 @@ class CentroidalMomentum(RobotFunction):
     def expand(self, *args: Expression) -> Expression:
         """The sum of the columns times the rates."""
         q, v = args
-        columns = _columns(self.robot, self._center, q)
+        columns = _columns(self.tree(), self._center, q)
         return ad.sum_(*(column * v[i] for i, column in enumerate(columns)))
 
 
-def _columns(robot: RobotModel, center: CenterOfMass, q: Expression) -> list[Expression]:
-    bodies = regrouped(aligned(merged(robot))).bodies
+def _columns(tree: Tree, center: CenterOfMass, q: Expression) -> list[Expression]:
+    bodies = tree.bodies
     motions = [joint_motion(body, q) for body in bodies]
     carrying, c = composites(bodies, motions, q), center(q)
-    columns: list[Expression | None] = [None] * robot.nv
+    columns: list[Expression | None] = [None] * tree.nv
     for i, body in enumerate(bodies):
         subspace = body.multiplier * body.type.subspace(body.axis)
-        for column, entry in enumerate(range(*body.v_slice.indices(robot.nv))):
+        for column, entry in enumerate(range(*body.v_slice.indices(tree.nv))):
             (n, f), at = carrying[i].momentum(subspace[:, column]), i
             while at != WORLD:
                 n, f = carried(motions[at], n, f)

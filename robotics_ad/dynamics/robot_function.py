@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike
 import ad_core as ad
 from ad_core.expr import Expression
 from robotics_ad.arrays import frozen
+from robotics_ad.frames import aligned, regrouped
 from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.tree import Tree, merged
 
 GRAVITY = (0.0, 0.0, -9.81)
 """Acceleration of free fall in the world, m/s^2."""
@@ -39,6 +41,10 @@ class RobotFunction(ad.Composite):
                 raise ValueError(f"{kind}: link '{link.name}' is of another robot")
         if len({link.index for link in self.links}) < len(self.links):
             raise ValueError(f"{kind}: a link is listed twice in 'wrenches_on'")
+
+    def tree(self) -> Tree:
+        """The bodies, in the frames and with the mass moments that take fewest operations."""
+        return regrouped(aligned(merged(self.robot)))
 
     def wrenches(self, stacked: Expression) -> dict[str, Expression]:
         """The argument `wrenches` by link."""

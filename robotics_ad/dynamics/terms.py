@@ -27,7 +27,7 @@ class GravityForces(RobotFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """Inverse dynamics at rest."""
-        return newton_euler(self.robot, self.gravity, args[0])
+        return newton_euler(self.tree(), self.gravity, args[0])
 
 
 class CoriolisForces(RobotFunction):
@@ -37,7 +37,7 @@ class CoriolisForces(RobotFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """Inverse dynamics without gravity and acceleration."""
-        return newton_euler(self.robot, np.zeros(3), args[0], v=args[1])
+        return newton_euler(self.tree(), np.zeros(3), args[0], v=args[1])
 
 
 class BiasForces(RobotFunction):
@@ -56,7 +56,7 @@ class BiasForces(RobotFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """Inverse dynamics without acceleration."""
-        return newton_euler(self.robot, self.gravity, args[0], v=args[1])
+        return newton_euler(self.tree(), self.gravity, args[0], v=args[1])
 
 
 class JointFriction(RobotFunction):

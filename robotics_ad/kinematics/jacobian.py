@@ -17,10 +17,8 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector
-from robotics_ad.frames import aligned
 from robotics_ad.kinematics.positions import LinkFunction, placements
 from robotics_ad.model import LinkFrame
-from robotics_ad.tree import merged
 
 Frame = Literal["world", "local", "local_world_aligned"]
 FRAMES = ("world", "local", "local_world_aligned")
@@ -53,16 +51,14 @@ class Jacobian(LinkFunction):
         """The columns of the joints on the chain to the link; the others are 0."""
         (q,) = args
         nv = self.link.robot.nv
-        path = merged(self.link.robot).path(self.link.name)
-        path = aligned(path, end=path.links[self.link.name][1])
-        end = path.links[self.link.name][1]
-        placed = placements(path.bodies, q)
+        bodies, end = self.chain()
+        placed = placements(bodies, q)
         columns: list[Expression | None] = [None] * nv
         if placed:
             rotation, origin = placed[-1]
             point = origin + so3.apply(rotation, end.p) if end.p.any() else origin
             about = ad.constant(np.zeros(3)) if self.frame == "world" else point
-            for body, (R, o) in zip(path.bodies, placed, strict=True):
+            for body, (R, o) in zip(bodies, placed, strict=True):
                 subspace = body.multiplier * body.type.subspace(body.axis)
                 for column, entry in enumerate(range(*body.v_slice.indices(nv))):
                     twist = _seen_at(R, o, about, subspace[:, column])

@@ -21,7 +21,8 @@ from robotics_ad.arrays import Matrix, Vector, column_major, frozen
 from robotics_ad.frames import aligned
 from robotics_ad.model import LinkFrame
 from robotics_ad.motion import joint_motion
-from robotics_ad.tree import WORLD, Body, Pose, merged
+from robotics_ad.rigid import Pose
+from robotics_ad.tree import WORLD, Body, merged
 
 
 class LinkFunction(ad.Composite):
@@ -50,7 +51,7 @@ class LinkFunction(ad.Composite):
         """The name `q`."""
         return "q"
 
-    def _chain(self) -> tuple[tuple[Body, ...], Pose]:
+    def chain(self) -> tuple[tuple[Body, ...], Pose]:
         """The bodies from the world to the link, and the link's pose on the last."""
         path = merged(self.link.robot).path(self.link.name)
         path = aligned(path, end=path.links[self.link.name][1])
@@ -66,7 +67,7 @@ class WorldTransform(LinkFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """The product along the chain, from the world outwards."""
-        bodies, end = self._chain()
+        bodies, end = self.chain()
         R, p = _outwards(bodies, args[0])[-1] if bodies else (None, None)
         p = _shifted(p, R, end.p)
         return ad.stack(_turned(R, end.R), np.zeros(3) if p is None else p)
@@ -81,7 +82,7 @@ class WorldOrientation(LinkFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """The product of rotations along the chain."""
-        bodies, end = self._chain()
+        bodies, end = self.chain()
         rotation: Expression | None = None
         for body in bodies:
             rotation = joint_motion(body, args[0]).rotated_after(rotation)
@@ -106,7 +107,7 @@ class WorldPosition(LinkFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """The point taken from body to parent until it is in the world."""
-        bodies, end = self._chain()
+        bodies, end = self.chain()
         point: Expression = ad.constant(end.R @ self.local + end.p)
         for body in reversed(bodies):
             motion = joint_motion(body, args[0])
@@ -132,7 +133,7 @@ class WorldDirection(LinkFunction):
 
     def expand(self, *args: Expression) -> Expression:
         """The direction taken from body to parent until it is in the world."""
-        bodies, end = self._chain()
+        bodies, end = self.chain()
         direction: Expression = ad.constant(end.R @ self.local)
         for body in reversed(bodies):
             direction = joint_motion(body, args[0]).to_parent(direction)

@@ -15,11 +15,11 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.frames import aligned
 from robotics_ad.kinematics.positions import LinkFunction, placements
 from robotics_ad.model import LinkFrame
 from robotics_ad.motion import joint_rate
-from robotics_ad.tree import merged
+from robotics_ad.rigid import Pose
+from robotics_ad.tree import Body
 
 
 class LinkVelocity(LinkFunction):
@@ -47,7 +47,7 @@ class WorldAngularVelocity(LinkVelocity):
 
     def expand(self, *args: Expression) -> Expression:
         """The sum of the joints' angular velocities."""
-        return _twist(self.link, args[0], args[1], None)[0]
+        return _twist(self.chain(), args[0], args[1], None)[0]
 
 
 class WorldVelocity(LinkVelocity):
@@ -64,20 +64,18 @@ class WorldVelocity(LinkVelocity):
 
     def expand(self, *args: Expression) -> Expression:
         """The velocity of the last body's origin, and the point's about it."""
-        return _twist(self.link, args[0], args[1], self.local)[1]
+        return _twist(self.chain(), args[0], args[1], self.local)[1]
 
 
 def _twist(
-    link: LinkFrame, q: Expression, v: Expression, local: Vector | None
+    chain: tuple[tuple[Body, ...], Pose], q: Expression, v: Expression, local: Vector | None
 ) -> tuple[Expression, Expression]:
     """(w, velocity of the point `local` of the link; of the last body's origin if None)."""
-    path = merged(link.robot).path(link.name)
-    path = aligned(path, end=path.links[link.name][1])
-    end = path.links[link.name][1]
+    bodies, end = chain
     zero: Expression = ad.constant([0.0, 0.0, 0.0])
     w, linear, origin = zero, zero, zero
-    placed = placements(path.bodies, q)
-    for body, (R, o) in zip(path.bodies, placed, strict=True):
+    placed = placements(bodies, q)
+    for body, (R, o) in zip(bodies, placed, strict=True):
         rate, subspace = joint_rate(body, v), body.type.subspace(body.axis)
         if body.parent >= 0:
             linear = linear + adm.cross(w, o - origin)
