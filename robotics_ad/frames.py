@@ -57,7 +57,7 @@ def aligned(tree: Tree, end: Pose | None = None) -> Tree:
         name: (i, pose if i == WORLD else _tidy(moved[i].inverse() @ pose))
         for name, (i, pose) in tree.links.items()
     }
-    return Tree(tree.nq, tree.nv, tuple(bodies), links)
+    return replace(tree, bodies=tuple(bodies), links=links)
 
 
 def regrouped(tree: Tree) -> Tree:

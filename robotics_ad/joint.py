@@ -38,6 +38,8 @@ class Joint:
         lower, upper: position limits, nq numbers, rad or m; infinite where there is none.
         velocity, effort: limits of absolute value, nv numbers, rad/s or m/s, and N m or N.
         damping, friction: N m s/rad and N m (N s/m and N). Algorithms use them when asked to.
+        armature: inertia of the rotor as the joint feels it, kg m^2 (kg for a sliding joint): it
+            adds to the diagonal of the mass matrix. One number, the same for all nv velocities.
         mimic: the joint that this one follows, if any.
 
     Raises:
@@ -57,6 +59,7 @@ class Joint:
     effort: ArrayLike | None = None
     damping: float = 0.0
     friction: float = 0.0
+    armature: float = 0.0
     mimic: Mimic | None = None
 
     def __post_init__(self) -> None:
@@ -81,7 +84,7 @@ class Joint:
             filled = np.full(size, default) if given is None else np.atleast_1d(given)
             values[what] = finite_or_infinite(filled, (size,), f"{where}: {what} limit")
         _check_limits(where, values)
-        for what in ("damping", "friction"):
+        for what in ("damping", "friction", "armature"):
             number = float(getattr(self, what))
             if not np.isfinite(number) or number < 0.0:
                 raise ValueError(f"{where}: {what} is {number}, expected 0 or more")

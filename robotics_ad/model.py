@@ -151,6 +151,21 @@ class RobotModel:
         """Coulomb friction, (nv,), N m or N."""
         return self._gather("friction")
 
+    @cached_property
+    def armature(self) -> Vector:
+        """Rotor inertia, (nv,), kg m^2 or kg; that of mimics counts for the joint they follow.
+
+        A mimic that turns n times as fast as its leader adds n^2 times its own.
+        """
+        total = self._gather("armature").copy()
+        for joint in self.joints:
+            if joint.mimic is not None:
+                total[self.v_slices[joint.mimic.joint]] += (
+                    joint.mimic.multiplier**2 * joint.armature
+                )
+        total.setflags(write=False)
+        return total
+
     # ---- configurations
 
     def neutral(self) -> Vector:

@@ -44,6 +44,7 @@ class Body:
 class Tree:
     """Bodies, parents first, and where each link sits: (body index or `WORLD`, pose there).
 
+    `armature` (nv) adds to the diagonal of the mass matrix.
     `base` holds mass moments that were moved into the world by `frames.regrouped`.
     """
 
@@ -51,6 +52,7 @@ class Tree:
     nv: int
     bodies: tuple[Body, ...]
     links: Mapping[str, tuple[int, Pose]]
+    armature: Vector
     base: Moments = field(default_factory=no_moments)
 
     def children(self, index: int) -> list[int]:
@@ -66,7 +68,7 @@ class Tree:
             index = self.bodies[index].parent
         chain.reverse()
         bodies = tuple(replace(self.bodies[i], parent=n - 1) for n, i in enumerate(chain))
-        return Tree(self.nq, self.nv, bodies, {link: (len(bodies) - 1, pose)})
+        return replace(self, bodies=bodies, links={link: (len(bodies) - 1, pose)})
 
 
 def merged(robot: RobotModel) -> Tree:
@@ -91,7 +93,7 @@ def merged(robot: RobotModel) -> Tree:
             body, inertia = bodies[carrier], link.inertia
             own = Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
             bodies[carrier] = replace(body, moments=body.moments + own.seen_from(pose))
-    return Tree(robot.nq, robot.nv, tuple(bodies), links)
+    return Tree(robot.nq, robot.nv, tuple(bodies), links, robot.armature)
 
 
 def _body(robot: RobotModel, joint: Joint, parent: int, place: Pose) -> Body:

@@ -79,7 +79,8 @@ def newton_euler(
     for name, wrench in (wrenches or {}).items():
         index, pose = tree.links[name]
         external[index] = _added(external.get(index), _at_body(pose, wrench))
-    return _joint_forces(tree.bodies, motions, states, external, tree.nv)
+    forces = _joint_forces(tree.bodies, motions, states, external, tree.nv)
+    return forces if a is None or not tree.armature.any() else forces + a * tree.armature
 
 
 Wrench = tuple["Expression | None", "Expression | None"]

@@ -61,6 +61,8 @@ def mass_entries(tree: Tree, q: Expression) -> dict[tuple[int, int], Expression]
                 old = entries.get((v_index, other))
                 total = work if old is None else old + work
                 entries[v_index, other] = entries[other, v_index] = total
+    for i in np.flatnonzero(tree.armature):
+        entries[int(i), int(i)] = entries[int(i), int(i)] + float(tree.armature[i])
     return entries
 
 
