@@ -143,13 +143,13 @@ class RobotModel:
 
     @cached_property
     def damping(self) -> Vector:
-        """Viscous damping, (nv,), N m s/rad or N s/m."""
-        return self._gather("damping")
+        """Viscous damping, (nv,), N m s/rad or N s/m; a mimic's counts as its armature does."""
+        return self._gathered_with_mimics("damping", 2)
 
     @cached_property
     def friction(self) -> Vector:
-        """Coulomb friction, (nv,), N m or N."""
-        return self._gather("friction")
+        """Coulomb friction, (nv,), N m or N; a mimic that turns n times as fast adds n its own."""
+        return self._gathered_with_mimics("friction", 1)
 
     @cached_property
     def armature(self) -> Vector:
@@ -157,14 +157,7 @@ class RobotModel:
 
         A mimic that turns n times as fast as its leader adds n^2 times its own.
         """
-        total = self._gather("armature").copy()
-        for joint in self.joints:
-            if joint.mimic is not None:
-                total[self.v_slices[joint.mimic.joint]] += (
-                    joint.mimic.multiplier**2 * joint.armature
-                )
-        total.setflags(write=False)
-        return total
+        return self._gathered_with_mimics("armature", 2)
 
     # ---- configurations
 
@@ -260,6 +253,16 @@ class RobotModel:
         gathered = np.concatenate([np.zeros(0), *parts])
         gathered.setflags(write=False)
         return gathered
+
+    def _gathered_with_mimics(self, what: str, power: int) -> Vector:
+        """As `_gather`, with |multiplier|^power times the number of each mimic for its leader."""
+        total = self._gather(what).copy()
+        for joint in self.joints:
+            if joint.mimic is not None:
+                factor = abs(joint.mimic.multiplier) ** power
+                total[self.v_slices[joint.mimic.joint]] += factor * float(getattr(joint, what))
+        total.setflags(write=False)
+        return total
 
     def _index(self, name: str, names: Sequence[str], what: str) -> int:
         try:

@@ -8,8 +8,10 @@ keeps its address: the body that carries it and its constant pose there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from robotics_ad.arrays import Vector, snap
 from robotics_ad.joint_types import JointType
@@ -44,7 +46,8 @@ class Body:
 class Tree:
     """Bodies, parents first, and where each link sits: (body index or `WORLD`, pose there).
 
-    `armature` (nv) adds to the diagonal of the mass matrix.
+    `armature` (nv) adds to the diagonal of the mass matrix; `damping` and `friction` (nv) are the
+    coefficients of viscous and Coulomb friction.
     `base` holds mass moments that were moved into the world by `frames.regrouped`.
     """
 
@@ -53,6 +56,8 @@ class Tree:
     bodies: tuple[Body, ...]
     links: Mapping[str, tuple[int, Pose]]
     armature: Vector
+    damping: Vector
+    friction: Vector
     base: Moments = field(default_factory=no_moments)
 
     def children(self, index: int) -> list[int]:
@@ -82,35 +87,51 @@ def merged(robot: RobotModel) -> Tree:
         carrier, pose = links[joint.parent]
         place = pose @ Pose(joint.rotation, joint.translation)
         place = Pose(snap(place.R), place.p)
+        if joint.mimic is not None and joint.mimic.multiplier == 0.0:
+            R, p = joint.type.transform(joint.axis, np.array([joint.mimic.offset]))
+            links[link.name] = (carrier, place @ Pose(R, p))
+            continue
         if joint.type.nq == 0:
             links[link.name] = (carrier, place)
             continue
-        links[link.name] = (len(bodies), identity_pose())
-        bodies.append(_body(robot, joint, carrier, place))
+        bodies.extend(_bodies(robot, joint, carrier, place, len(bodies)))
+        links[link.name] = (len(bodies) - 1, identity_pose())
     for link in robot.links:
         carrier, pose = links[link.name]
         if link.inertia is not None and carrier != WORLD:
             body, inertia = bodies[carrier], link.inertia
             own = Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
             bodies[carrier] = replace(body, moments=body.moments + own.seen_from(pose))
-    return Tree(robot.nq, robot.nv, tuple(bodies), links, robot.armature)
+    rates = robot.armature, robot.damping, robot.friction
+    return Tree(robot.nq, robot.nv, tuple(bodies), links, *rates)
 
 
-def _body(robot: RobotModel, joint: Joint, parent: int, place: Pose) -> Body:
+def _bodies(
+    robot: RobotModel, joint: Joint, parent: int, place: Pose, index: int
+) -> Iterator[Body]:
+    """One body for each part of the joint's type, the first of them at `index`.
+
+    The last is the child link's; those before it have no mass.
+    """
     mimic = joint.mimic
     leader = joint.name if mimic is None else mimic.joint
-    return Body(
-        name=joint.child,
-        parent=parent,
-        type=joint.type,
-        axis=joint.axis,
-        place=place,
-        q_slice=robot.q_slices[leader],
-        v_slice=robot.v_slices[leader],
-        multiplier=1.0 if mimic is None else mimic.multiplier,
-        offset=0.0 if mimic is None else mimic.offset,
-        moments=no_moments(),
-    )
+    q, v = robot.q_slices[leader].start, robot.v_slices[leader].start
+    parts = joint.type.parts(joint.axis)
+    for n, (kind, axis) in enumerate(parts, start=1):
+        yield Body(
+            name=joint.child if n == len(parts) else f"{joint.child} (part {n})",
+            parent=parent,
+            type=kind,
+            axis=axis,
+            place=place,
+            q_slice=slice(q, q + kind.nq),
+            v_slice=slice(v, v + kind.nv),
+            multiplier=1.0 if mimic is None else mimic.multiplier,
+            offset=0.0 if mimic is None else mimic.offset,
+            moments=no_moments(),
+        )
+        q, v, parent, place = q + kind.nq, v + kind.nv, index, identity_pose()
+        index += 1
 
 
 def subtree_sizes(bodies: Sequence[Body]) -> list[int]:

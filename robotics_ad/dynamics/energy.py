@@ -6,15 +6,12 @@ of a turning joint stays where it is when the joint turns (`frames.regrouped`).
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
-
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import frozen
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.robot_function import GRAVITY, RobotFunction
+from robotics_ad.dynamics.robot_function import GravityFunction, RobotFunction
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
 from robotics_ad.tree import Tree, merged
@@ -36,22 +33,19 @@ class CenterOfMass(RobotFunction):
         """3."""
         return 3
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The first moment of the tree over its mass."""
-        return first_moment(self.tree(), args[0]) * (1.0 / self.mass)
+        return first_moment(tree, args[0]) * (1.0 / self.mass)
 
 
-class PotentialEnergy(RobotFunction):
+class PotentialEnergy(GravityFunction):
     """V(q) = -g . sum_i m_i c_i of the moving links, a scalar, J; 0 at the world's origin.
 
     Args:
         robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
     """
-
-    def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
-        super().__init__(robot)
-        self.gravity = frozen(gravity, (3,), "PotentialEnergy: argument 'gravity'")
 
     def n_out(self) -> int:
         """1."""
@@ -61,9 +55,9 @@ class PotentialEnergy(RobotFunction):
         """Always."""
         return True
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The first moment of the tree against gravity."""
-        return adm.linear(-self.gravity[None, :], first_moment(self.tree(), args[0]))[0]
+        return adm.dot(-self.field(args), first_moment(tree, args[0]))
 
 
 class KineticEnergy(RobotFunction):
@@ -79,10 +73,10 @@ class KineticEnergy(RobotFunction):
         """Always."""
         return True
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The quadratic form over the entries of M that are not zero."""
         q, v = args
-        entries = mass_entries(self.tree(), q)
+        entries = mass_entries(tree, q)
         rows: list[Expression] = []
         for i in range(self.robot.nv):
             row = entries[i, i] * (0.5 * v[i])

@@ -15,6 +15,7 @@ from ad_core.expr import Expression
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.dynamics.robot_function import DynamicsFunction
+from robotics_ad.tree import Tree
 
 Entries = Mapping[tuple[int, int], Expression]
 
@@ -22,23 +23,25 @@ Entries = Mapping[tuple[int, int], Expression]
 class ForwardDynamics(DynamicsFunction):
     """a = M(q)^-1 (tau - C(q, v) v - g(q)), a function of q (nq), v (nv), tau (nv).
 
-    Accelerations in rad/s^2 and m/s^2. The inverse of `InverseDynamics` in its third argument; a
-    fourth, `wrenches`, is the same there and here.
+    Accelerations in rad/s^2 and m/s^2. The inverse of `InverseDynamics` in its third argument; the
+    options and the arguments that they add are the same there and here.
 
     Args:
         robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
         wrenches_on: links that external wrenches act on, from `robot.link(name)`.
+        friction: whether the joints' damping and Coulomb friction act (`JointFriction`).
     """
 
     ARGUMENTS = ("q", "v", "tau")
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """Bias torques by inverse dynamics, then one sparse factorisation and two sweeps."""
         q, v, tau = args[:3]
-        tree = self.tree()
-        wrenches = self.wrenches(args[3]) if self.links else {}
-        bias = newton_euler(tree, self.gravity, q, v=v, wrenches=wrenches)
+        bias = newton_euler(tree, self.field(args), q, v=v, wrenches=self.external(args))
+        friction = self.with_friction(tree, v)
+        tau = tau if friction is None else tau - friction
         free = tau - bias
         solution = solve(mass_entries(tree, q), [free[i] for i in range(tree.nv)])
         return ad.stack(*solution)

@@ -24,7 +24,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.expr import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, skew
 from robotics_ad.dynamics.robot_function import DynamicsFunction
 from robotics_ad.motion import JointMotion, joint_motion, joint_rate
@@ -35,32 +35,34 @@ from robotics_ad.tree import WORLD, Body, Tree
 class InverseDynamics(DynamicsFunction):
     """tau = M(q) a + C(q, v) v + g(q), a function of q (nq), v (nv) and a (nv) with nv entries.
 
-    Torques in N m and forces in N. Joint damping and friction are not included; see
-    `JointFriction`. With external wrenches there is a fourth argument,
+    Torques in N m and forces in N. With all options,
 
-        tau = M(q) a + C(q, v) v + g(q) - sum_i J_i(q)^T w_i,
+        tau = M(q) a + C(q, v) v + g(q) + damping v + friction sign(v) - sum_i J_i(q)^T w_i,
 
-    `wrenches`: six numbers [moment; force] for each link named, about the link's origin and along
-    the link's axes, N m and N.
+    and the arguments are q, v, a, wrenches, gravity. `wrenches` are six numbers [moment; force] for
+    each link named, about the link's origin and along the link's axes, N m and N.
 
     Args:
         robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
         wrenches_on: links that external wrenches act on, from `robot.link(name)`.
+        friction: whether the joints' damping and Coulomb friction are included (`JointFriction`).
     """
 
     ARGUMENTS = ("q", "v", "a")
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The recursion: motions outwards from the base, then forces back."""
         q, v, a = args[:3]
-        wrenches = self.wrenches(args[3]) if self.links else {}
-        return newton_euler(self.tree(), self.gravity, q, v=v, a=a, wrenches=wrenches)
+        tau = newton_euler(tree, self.field(args), q, v=v, a=a, wrenches=self.external(args))
+        friction = self.with_friction(tree, v)
+        return tau if friction is None else tau + friction
 
 
 def newton_euler(
     tree: Tree,
-    gravity: Vector,
+    gravity: Vector | Expression,
     q: Expression,
     *,
     v: Expression | None = None,
@@ -110,9 +112,9 @@ class _State:
         self.u = _unfolded(w, alpha)
 
 
-def _base(gravity: Vector) -> _State:
+def _base(gravity: Vector | Expression) -> _State:
     """The fixed base, accelerating upwards in the place of gravity."""
-    return _State(None, None, ad.constant(-gravity))
+    return _State(None, None, as_expression(-gravity))
 
 
 def _moved(

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ad_core import math as adm
+import ad_core as ad
 from ad_core.expr import Expression
-from robotics_ad.arrays import frozen
 from robotics_ad.dynamics.inverse import newton_euler
-from robotics_ad.dynamics.robot_function import GRAVITY, RobotFunction
-from robotics_ad.model import RobotModel
+from robotics_ad.dynamics.robot_function import GravityFunction, RobotFunction, joint_friction
+from robotics_ad.tree import Tree
 
 
-class GravityForces(RobotFunction):
+class GravityForces(GravityFunction):
     """g(q), nv entries, N m and N: the torques that hold the robot still.
 
     Args:
         robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
     """
 
-    def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
-        super().__init__(robot)
-        self.gravity = frozen(gravity, (3,), "GravityForces: argument 'gravity'")
-
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """Inverse dynamics at rest."""
-        return newton_euler(self.tree(), self.gravity, args[0])
+        return newton_euler(tree, self.field(args), args[0])
 
 
 class CoriolisForces(RobotFunction):
@@ -35,43 +30,37 @@ class CoriolisForces(RobotFunction):
 
     ARGUMENTS = ("q", "v")
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """Inverse dynamics without gravity and acceleration."""
-        return newton_euler(self.tree(), np.zeros(3), args[0], v=args[1])
+        return newton_euler(tree, np.zeros(3), args[0], v=args[1])
 
 
-class BiasForces(RobotFunction):
+class BiasForces(GravityFunction):
     """C(q, v) v + g(q), nv entries, N m and N.
 
     Args:
         robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
     """
 
     ARGUMENTS = ("q", "v")
 
-    def __init__(self, robot: RobotModel, gravity: ArrayLike = GRAVITY) -> None:
-        super().__init__(robot)
-        self.gravity = frozen(gravity, (3,), "BiasForces: argument 'gravity'")
-
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """Inverse dynamics without acceleration."""
-        return newton_euler(self.tree(), self.gravity, args[0], v=args[1])
+        return newton_euler(tree, self.field(args), args[0], v=args[1])
 
 
 class JointFriction(RobotFunction):
     """damping * v + friction * sign(v), nv entries, N m and N: what the joints themselves take.
 
-    Add it to `InverseDynamics`, or take it off the torques that go into `ForwardDynamics`. The sign
-    has derivative 0; smooth it where an optimiser needs more.
+    `InverseDynamics(..., friction=True)` adds it, `ForwardDynamics(..., friction=True)` takes it
+    off the torques. The sign has derivative 0; smooth it where an optimiser needs more.
     """
 
     ARGUMENTS = ("v",)
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The model's damping and Coulomb friction."""
-        (v,) = args
-        viscous = v * self.robot.damping
-        if not self.robot.friction.any():
-            return viscous
-        return viscous + adm.sign(v) * self.robot.friction
+        friction = joint_friction(tree, args[0])
+        return ad.constant(np.zeros(tree.nv)) if friction is None else friction
