@@ -17,7 +17,7 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector
-from robotics_ad.kinematics.positions import LinkFunction, placements
+from robotics_ad.kinematics.positions import Chain, LinkFunction, placements
 from robotics_ad.model import LinkFrame
 
 Frame = Literal["world", "local", "local_world_aligned"]
@@ -47,11 +47,11 @@ class Jacobian(LinkFunction):
         """Size 6 nv."""
         return 6 * self.link.robot.nv
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, chain: Chain, *args: Expression) -> Expression:
         """The columns of the joints on the chain to the link; the others are 0."""
         (q,) = args
         nv = self.link.robot.nv
-        bodies, end = self.chain()
+        bodies, end = chain
         placed = placements(bodies, q)
         columns: list[Expression | None] = [None] * nv
         if placed:

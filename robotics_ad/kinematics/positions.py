@@ -9,7 +9,7 @@ the graph has few operations; results are in the model's own frames.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,9 +24,19 @@ from robotics_ad.motion import joint_motion
 from robotics_ad.rigid import Pose
 from robotics_ad.tree import WORLD, Body, merged
 
+Chain = tuple[tuple[Body, ...], Pose]
+"""The bodies from the world to a link, and the link's pose on the last."""
+
 
 class LinkFunction(ad.Composite):
-    """A function of a robot's configuration that belongs to one of its links."""
+    """A function of a robot's state that belongs to one of its links.
+
+    `ARGUMENTS` names its arguments: `q` of size nq, the others (`v`, `a`) of size nv.
+
+    Subclasses give `build`: the expression over the chain to the link.
+    """
+
+    ARGUMENTS: tuple[str, ...] = ("q",)
 
     def __init__(self, link: LinkFrame) -> None:
         if not isinstance(link, LinkFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -39,19 +49,36 @@ class LinkFunction(ad.Composite):
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.link.name})"
 
+    def build(self, chain: Chain, *args: Expression) -> Expression:
+        """The expression of the arguments over the chain to the link."""
+        raise NotImplementedError(f"{type(self).__name__} has no build")
+
+    def expand(self, *args: Expression) -> Expression:
+        """`build` over the chain to the link."""
+        return self.build(self.chain(), *args)
+
+    def arguments(self) -> Mapping[str, int]:
+        """Names and sizes of all arguments, in order."""
+        robot = self.link.robot
+        return {name: robot.nq if name == "q" else robot.nv for name in self.ARGUMENTS}
+
     def n_args(self) -> int:
-        """1: the configuration."""
-        return 1
+        """As many as `arguments`."""
+        return len(self.arguments())
 
     def n_in(self, arg: int) -> int:
-        """Size of q."""
-        return self.link.robot.nq
+        """Size nq for `q`, nv for `v` and `a`."""
+        return list(self.arguments().values())[arg]
 
     def argname(self, arg: int) -> str:
-        """The name `q`."""
-        return "q"
+        """The names of `arguments`."""
+        return list(self.arguments())[arg]
 
-    def chain(self) -> tuple[tuple[Body, ...], Pose]:
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        """Never."""
+        return False
+
+    def chain(self) -> Chain:
         """The bodies from the world to the link, and the link's pose on the last."""
         path = merged(self.link.robot).path(self.link.name)
         path = aligned(path, end=path.links[self.link.name][1])
@@ -65,9 +92,9 @@ class WorldTransform(LinkFunction):
         """12."""
         return 12
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, chain: Chain, *args: Expression) -> Expression:
         """The product along the chain, from the world outwards."""
-        bodies, end = self.chain()
+        bodies, end = chain
         R, p = _outwards(bodies, args[0])[-1] if bodies else (None, None)
         p = _shifted(p, R, end.p)
         return ad.stack(_turned(R, end.R), np.zeros(3) if p is None else p)
@@ -80,9 +107,9 @@ class WorldOrientation(LinkFunction):
         """9."""
         return 9
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, chain: Chain, *args: Expression) -> Expression:
         """The product of rotations along the chain."""
-        bodies, end = self.chain()
+        bodies, end = chain
         rotation: Expression | None = None
         for body in bodies:
             rotation = joint_motion(body, args[0]).rotated_after(rotation)
@@ -105,9 +132,9 @@ class WorldPosition(LinkFunction):
         """3."""
         return 3
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, chain: Chain, *args: Expression) -> Expression:
         """The point taken from body to parent until it is in the world."""
-        bodies, end = self.chain()
+        bodies, end = chain
         point: Expression = ad.constant(end.R @ self.local + end.p)
         for body in reversed(bodies):
             motion = joint_motion(body, args[0])
@@ -131,9 +158,9 @@ class WorldDirection(LinkFunction):
         """3."""
         return 3
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, chain: Chain, *args: Expression) -> Expression:
         """The direction taken from body to parent until it is in the world."""
-        bodies, end = self.chain()
+        bodies, end = chain
         direction: Expression = ad.constant(end.R @ self.local)
         for body in reversed(bodies):
             direction = joint_motion(body, args[0]).to_parent(direction)

@@ -15,7 +15,7 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.kinematics.positions import LinkFunction, placements
+from robotics_ad.kinematics.positions import Chain, LinkFunction, placements
 from robotics_ad.model import LinkFrame
 from robotics_ad.motion import joint_rate
 from robotics_ad.rigid import Pose
@@ -25,29 +25,19 @@ from robotics_ad.tree import Body
 class LinkVelocity(LinkFunction):
     """A function of `q` (nq) and `v` (nv) with 3 entries."""
 
-    def n_args(self) -> int:
-        """2: configuration and velocity."""
-        return 2
-
-    def n_in(self, arg: int) -> int:
-        """Sizes nq, nv."""
-        return self.link.robot.nv if arg == 1 else self.link.robot.nq
+    ARGUMENTS = ("q", "v")
 
     def n_out(self) -> int:
         """3."""
         return 3
 
-    def argname(self, arg: int) -> str:
-        """Names `q`, `v`."""
-        return ("q", "v")[arg]
-
 
 class WorldAngularVelocity(LinkVelocity):
     """w(q, v), the link's angular velocity along the world's axes, 3 numbers, rad/s."""
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, chain: Chain, *args: Expression) -> Expression:
         """The sum of the joints' angular velocities."""
-        return _twist(self.chain(), args[0], args[1], None)[0]
+        return _twist(chain, args[0], args[1], None)[0]
 
 
 class WorldVelocity(LinkVelocity):
@@ -62,9 +52,9 @@ class WorldVelocity(LinkVelocity):
         super().__init__(link)
         self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, chain: Chain, *args: Expression) -> Expression:
         """The velocity of the last body's origin, and the point's about it."""
-        return _twist(self.chain(), args[0], args[1], self.local)[1]
+        return _twist(chain, args[0], args[1], self.local)[1]
 
 
 def _twist(
