@@ -186,6 +186,7 @@ _PI = float(np.pi)
 NOTHING = Coordinates(0, 0, (), _uniform(0.0, 0.0), _add, _subtract)
 ANGLE = Coordinates(1, 1, (0.0,), _uniform(-_PI, _PI), _add, _subtract)
 CIRCLE = Coordinates(1, 1, (0.0,), _uniform(-_PI, _PI), _add, _shortest_turn)
+TWO_ANGLES = Coordinates(2, 2, (0.0, 0.0), _uniform(-_PI, _PI), _add, _subtract)
 LENGTH = Coordinates(1, 1, (0.0,), _uniform(-1.0, 1.0), _add, _subtract)
 PLANE = Coordinates(3, 3, (0.0, 0.0, 0.0), _uniform(-1.0, 1.0), _integrate_plane, _difference_plane)
 ROTATION = Coordinates(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector, finite_or_infinite, frozen, snap
-from robotics_ad.joint_types import JOINT_TYPES, JointType
+from robotics_ad.joint_types import JOINT_TYPES, AnyJointType, helical, plane_axes, universal
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,12 @@ class Joint:
         armature: inertia of the rotor as the joint feels it, kg m^2 (kg for a sliding joint): it
             adds to the diagonal of the mass matrix. One number, the same for all nv velocities.
         mimic: the joint that this one follows, if any.
+        pitch: travel of a helical joint along its axis, m/rad; zero for the other types.
+        second_axis: the axis, in the joint frame at rest, that a universal joint turns about
+            second, carried along by the first turn; perpendicular to `axis` unless it is given.
+        stiffness: of a spring in the joint, N m/rad or N/m; see `JointSprings`.
+        spring_reference: the configuration in which the spring is at rest, nq numbers; neutral
+            unless it is given.
 
     Raises:
         ValueError: naming the joint and the fault.
@@ -61,6 +67,10 @@ class Joint:
     friction: float = 0.0
     armature: float = 0.0
     mimic: Mimic | None = None
+    pitch: float = 0.0
+    second_axis: ArrayLike | None = None
+    stiffness: float = 0.0
+    spring_reference: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         where = f"joint '{self.name}'"
@@ -84,7 +94,12 @@ class Joint:
             filled = np.full(size, default) if given is None else np.atleast_1d(given)
             values[what] = finite_or_infinite(filled, (size,), f"{where}: {what} limit")
         _check_limits(where, values)
-        for what in ("damping", "friction", "armature"):
+        rest = row.coordinates.neutral if self.spring_reference is None else self.spring_reference
+        values["spring_reference"] = frozen(
+            np.atleast_1d(rest), (row.nq,), f"{where}: spring reference"
+        )
+        values |= self._extra_numbers(where, values["axis"])
+        for what in ("damping", "friction", "armature", "stiffness"):
             number = float(getattr(self, what))
             if not np.isfinite(number) or number < 0.0:
                 raise ValueError(f"{where}: {what} is {number}, expected 0 or more")
@@ -95,9 +110,29 @@ class Joint:
             object.__setattr__(self, what, value)
 
     @property
-    def type(self) -> JointType:
-        """The row of `JOINT_TYPES` that `kind` names."""
+    def type(self) -> AnyJointType:
+        """The row of `JOINT_TYPES` that `kind` names, with this joint's pitch or second axis."""
+        if self.kind == "helical":
+            return helical(self.pitch)
+        if self.kind == "universal":
+            return universal(None if self.second_axis is None else np.asarray(self.second_axis))
         return JOINT_TYPES[self.kind]
+
+    def _extra_numbers(self, where: str, axis: Vector) -> dict[str, Any]:
+        """The numbers that only one type has, checked."""
+        pitch, second = float(self.pitch), self.second_axis
+        if not np.isfinite(pitch):
+            raise ValueError(f"{where}: pitch is {pitch}, expected a finite number")
+        if pitch != 0.0 and self.kind != "helical":
+            raise ValueError(f"{where}: a {self.kind} joint has no pitch, got {pitch}")
+        if self.kind == "universal":
+            second = plane_axes(axis)[:, 0] if second is None else _unit(second, where)
+            if np.linalg.norm(np.cross(axis, second)) < 1e-9:
+                raise ValueError(f"{where}: both axes are parallel: {axis.tolist()}")
+            second = frozen(second, (3,), where)
+        elif second is not None:
+            raise ValueError(f"{where}: a {self.kind} joint has one axis, got a second one")
+        return {"pitch": pitch, "second_axis": second}
 
 
 def _rotation(value: ArrayLike, where: str) -> Matrix:

@@ -8,14 +8,20 @@ few basis functions of the joint's configuration,
 with constant matrices that depend on the axis only. The same row therefore gives numbers (numpy)
 and expressions (`ad_core`), and constants that are exactly 0 or 1 stay so. A new joint type is a
 new row.
+
+A compound type is a chain of such types on one configuration, each with its own axis; algorithms
+see its parts as bodies of their own, all but the last without mass. Where a type has further
+constants (the pitch of a screw, the second axis of a universal joint), a function of them makes the
+row; `Joint.type` is the row for that joint's numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +34,7 @@ from robotics_ad.coordinates import (
     PLANE,
     POSE,
     ROTATION,
+    TWO_ANGLES,
     Coordinates,
 )
 
@@ -71,6 +78,47 @@ class JointType:
         affine = self.coefficients(axis) @ np.array([1.0, *self.basis(np, q)])
         return affine[:9].reshape(3, 3).T, affine[9:]
 
+    def parts(self, axis: Vector) -> tuple[tuple[JointType, Vector], ...]:
+        """The elementary types that make up the joint, with their axes: itself alone."""
+        return ((self, axis),)
+
+
+@dataclass(frozen=True, slots=True)
+class CompoundType:
+    """A joint that moves as a chain of elementary ones: motion = motion_1(q_1) motion_2(q_2) ...
+
+    Its motion subspace depends on the configuration, so there is no constant S to state.
+
+    Attributes:
+        name, has_axis, limited, coordinates: as for `JointType`; q and v run through the parts.
+        parts: `parts(axis)` gives each part's type and axis, in the axes of the joint frame at
+            rest, from the parent outwards.
+    """
+
+    name: str
+    has_axis: bool
+    limited: bool
+    coordinates: Coordinates
+    parts: Callable[[Vector], tuple[tuple[JointType, Vector], ...]]
+
+    @property
+    def nq(self) -> int:
+        """Numbers in a configuration of the joint."""
+        return self.coordinates.nq
+
+    @property
+    def nv(self) -> int:
+        """Numbers in its velocity."""
+        return self.coordinates.nv
+
+    def transform(self, axis: Vector, q: Vector) -> tuple[Matrix, Vector]:
+        """(R, p) of the child in the joint frame at the configuration q of nq numbers."""
+        rotation, p, start = np.eye(3), np.zeros(3), 0
+        for part, own_axis in self.parts(axis):
+            step, shift = part.transform(own_axis, q[start : start + part.nq])
+            p, rotation, start = rotation @ shift + p, rotation @ step, start + part.nq
+        return rotation, p
+
 
 # ---- basis functions
 
@@ -85,6 +133,10 @@ def _angle_basis(ops: Any, q: Any) -> tuple[Any, ...]:
 
 def _length_basis(ops: Any, q: Any) -> tuple[Any, ...]:
     return (q[0],)
+
+
+def _screw_basis(ops: Any, q: Any) -> tuple[Any, ...]:
+    return (*_angle_basis(ops, q), q[0])
 
 
 def _plane_basis(ops: Any, q: Any) -> tuple[Any, ...]:
@@ -125,6 +177,11 @@ def _turn(axis: Vector) -> Matrix:
     along = np.outer(axis, axis)
     parts = (along, np.eye(3) - along, skew(axis))
     return np.concatenate([_column(part) for part in parts], axis=1)
+
+
+def _screw(pitch: float, axis: Vector) -> Matrix:
+    """A turn by q, and pitch * q along the axis."""
+    return np.concatenate([_turn(axis), _along(pitch * axis[:, None])], axis=1)
 
 
 def _slide(axis: Vector) -> Matrix:
@@ -174,6 +231,10 @@ def _angular(axis: Vector) -> Matrix:
     return np.concatenate([axis, np.zeros(3)])[:, None]
 
 
+def _screwing(pitch: float, axis: Vector) -> Matrix:
+    return np.concatenate([axis, pitch * axis])[:, None]
+
+
 def _linear(axis: Vector) -> Matrix:
     return np.concatenate([np.zeros(3), axis])[:, None]
 
@@ -192,16 +253,55 @@ def _anything(axis: Vector) -> Matrix:
     return np.eye(6)
 
 
-_ROWS = (
+_REVOLUTE = JointType("revolute", True, True, ANGLE, _angle_basis, _turn, _angular)
+
+
+def helical(pitch: float) -> JointType:
+    """A screw: one angle about the axis, and `pitch` m/rad of travel along it.
+
+    Without pitch its row is that of a revolute joint in all but name.
+    """
+    if pitch == 0.0:
+        return replace(_REVOLUTE, name="helical")
+    return JointType(
+        "helical",
+        True,
+        True,
+        ANGLE,
+        _screw_basis,
+        partial(_screw, pitch),
+        partial(_screwing, pitch),
+    )
+
+
+def universal(second_axis: Vector | None = None) -> CompoundType:
+    """Two angles: about the axis, then about `second_axis`, which the first angle turns.
+
+    Both axes are in the joint frame at rest and may be at any angle but zero to each other. The
+    second is perpendicular to the first where it is not given.
+    """
+
+    def parts(axis: Vector) -> tuple[tuple[JointType, Vector], ...]:
+        other = plane_axes(axis)[:, 0] if second_axis is None else second_axis
+        return ((_REVOLUTE, axis), (_REVOLUTE, other))
+
+    return CompoundType("universal", True, True, TWO_ANGLES, parts)
+
+
+AnyJointType: TypeAlias = JointType | CompoundType
+
+_ROWS: tuple[AnyJointType, ...] = (
     # name, axis?, limits?, coordinates, basis, coefficients, subspace
     JointType("fixed", False, False, NOTHING, _no_basis, _rest, _no_motion),
-    JointType("revolute", True, True, ANGLE, _angle_basis, _turn, _angular),
+    _REVOLUTE,
     JointType("continuous", True, False, CIRCLE, _angle_basis, _turn, _angular),
     JointType("prismatic", True, True, LENGTH, _length_basis, _slide, _linear),
+    helical(pitch=0.0),
+    universal(),
     JointType("planar", True, False, PLANE, _plane_basis, _in_plane, _planar),
     JointType("spherical", False, False, ROTATION, _rotation_basis, _rotate, _any_angular),
     JointType("floating", False, False, POSE, _pose_basis, _move, _anything),
 )
 
-JOINT_TYPES: Mapping[str, JointType] = MappingProxyType({row.name: row for row in _ROWS})
-"""The joint types, by name."""
+JOINT_TYPES: Mapping[str, AnyJointType] = MappingProxyType({row.name: row for row in _ROWS})
+"""The joint types, by name; helical of no pitch and universal with perpendicular axes."""

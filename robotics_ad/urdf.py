@@ -15,6 +15,8 @@ from robotics_ad.model import Joint, Link, Mimic, RobotModel
 from robotics_ad.urdf_xml import clean_urdf, read_source
 
 _BASES = ("fixed", "floating")
+# of `JOINT_TYPES`; the format has no attributes for the numbers of the others
+_TYPES = ("fixed", "revolute", "continuous", "prismatic", "planar", "spherical", "floating")
 
 
 def load_urdf(
@@ -74,8 +76,8 @@ def _link(parsed: Any) -> Link:
 def _joint(parsed: Any) -> Joint:
     where = f"joint '{parsed.name}'"
     R, p = _pose(parsed.origin)
-    if parsed.type not in JOINT_TYPES:
-        raise ValueError(f"{where}: unknown type '{parsed.type}'; types: {', '.join(JOINT_TYPES)}")
+    if parsed.type not in _TYPES:
+        raise ValueError(f"{where}: unknown type '{parsed.type}'; types: {', '.join(_TYPES)}")
     row = JOINT_TYPES[parsed.type]
     limit = parsed.limit if row.nv > 0 else None
     lower = upper = None

@@ -50,6 +50,7 @@ def trees(draw: st.DrawFn) -> RobotModel:
                 rotation=np.eye(3) if aligned else Rotation.random(rng=rng).as_matrix(),
                 translation=0.5 * rng.normal(size=3),
                 axis=np.eye(3)[rng.integers(3)] if aligned else rng.normal(size=3),
+                pitch=rng.normal() if kind == "helical" else 0.0,
                 mimic=Mimic(draw(st.sampled_from(leaders)), -1.5, 0.3) if follows else None,
             )
         )
