@@ -18,7 +18,7 @@ Masses are first moved towards the base where no joint can feel it (`frames.regr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -71,6 +71,25 @@ def newton_euler(
 ) -> Expression:
     """The recursion with what is left out being zero; wrenches by link."""
     motions = [joint_motion(body, q) for body in tree.bodies]
+    own = body_wrenches(tree, gravity, motions, v=v, a=a, wrenches=wrenches)
+    forces = _joint_forces(tree.bodies, motions, own, tree.nv)
+    return forces if a is None or not tree.armature.any() else forces + a * tree.armature
+
+
+Wrench = tuple["Expression | None", "Expression | None"]
+"""(moment, force) in a body's axes about its origin; None stands for zero."""
+
+
+def body_wrenches(
+    tree: Tree,
+    gravity: Vector | Expression,
+    motions: Sequence[JointMotion],
+    *,
+    v: Expression | None = None,
+    a: Expression | None = None,
+    wrenches: Mapping[str, Expression] | None = None,
+) -> list[Wrench]:
+    """What moves each body, less the external wrench on it: what its neighbours must give."""
     states: list[_State] = []
     for body, motion in zip(tree.bodies, motions, strict=True):
         parent = _base(gravity) if body.parent == WORLD else states[body.parent]
@@ -81,12 +100,12 @@ def newton_euler(
     for name, wrench in (wrenches or {}).items():
         index, pose = tree.links[name]
         external[index] = _added(external.get(index), _at_body(pose, wrench))
-    forces = _joint_forces(tree.bodies, motions, states, external, tree.nv)
-    return forces if a is None or not tree.armature.any() else forces + a * tree.armature
-
-
-Wrench = tuple["Expression | None", "Expression | None"]
-"""(moment, force) in a body's axes about its origin; None stands for zero."""
+    own: list[Wrench] = []
+    for i, (body, state) in enumerate(zip(tree.bodies, states, strict=True)):
+        f, n = _inertial(body.moments, state)
+        n_out, f_out = external.get(i, (None, None))
+        own.append((_less(n, n_out), _less(f, f_out)))
+    return own
 
 
 def _at_body(pose: Pose, wrench: Expression) -> Wrench:
@@ -160,21 +179,17 @@ def _along(axes: Matrix, rate: Expression | None) -> Expression | None:
 
 def _joint_forces(
     bodies: tuple[Body, ...],
-    motions: list[JointMotion],
-    states: list[_State],
-    external: Mapping[int, Wrench],
+    motions: Sequence[JointMotion],
+    own: Sequence[Wrench],
     nv: int,
 ) -> Expression:
-    """Torques from the bodies' motions, leaves first: f_p += R f and n_p += R n + r x R f."""
+    """Torques from the bodies' wrenches, leaves first: f_p += R f and n_p += R n + r x R f."""
     force: list[Expression | None] = [None] * len(bodies)
     moment: list[Expression | None] = [None] * len(bodies)
     tau: list[Expression | None] = [None] * nv
     for i in range(len(bodies) - 1, -1, -1):
         body, motion = bodies[i], motions[i]
-        own_f, own_n = _inertial(body.moments, states[i])
-        f, n = _sum(force[i], own_f), _sum(moment[i], own_n)
-        n_out, f_out = external.get(i, (None, None))
-        f, n = _less(f, f_out), _less(n, n_out)
+        n, f = _sum(moment[i], own[i][0]), _sum(force[i], own[i][1])
         _add_torque(tau, body, n, f)
         if body.parent == WORLD:
             continue
