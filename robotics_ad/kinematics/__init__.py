@@ -1,10 +1,19 @@
 """Where links are and how they move, as functions of the configuration.
 
-Each class takes a link, as `robot.link(name)` gives it, and is a function of `q` that prints under
-its own name. Calling it builds an expression that holds only the chain to its link.
+Each class takes a link, as `robot.link(name)` gives it, and is a function of `q` (then `v`, `a`)
+that prints under its own name. Calling it builds an expression that holds only the chain to its
+link. `WorldTransforms` and `KinematicsBuilder` serve many links from one set of nodes.
 """
 
-from robotics_ad.kinematics.jacobian import Jacobian
+from robotics_ad.kinematics.accelerations import (
+    ClassicalAcceleration,
+    DriftAcceleration,
+    LinkAcceleration,
+    SpatialAcceleration,
+    WorldAcceleration,
+    WorldAngularAcceleration,
+)
+from robotics_ad.kinematics.jacobian import Jacobian, JacobianTimeDerivative, PointJacobian
 from robotics_ad.kinematics.positions import (
     WorldDirection,
     WorldOrientation,
@@ -14,7 +23,15 @@ from robotics_ad.kinematics.positions import (
 from robotics_ad.kinematics.velocities import WorldAngularVelocity, WorldVelocity
 
 __all__ = [
+    "ClassicalAcceleration",
+    "DriftAcceleration",
     "Jacobian",
+    "JacobianTimeDerivative",
+    "LinkAcceleration",
+    "PointJacobian",
+    "SpatialAcceleration",
+    "WorldAcceleration",
+    "WorldAngularAcceleration",
     "WorldAngularVelocity",
     "WorldDirection",
     "WorldOrientation",

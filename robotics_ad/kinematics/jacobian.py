@@ -1,4 +1,4 @@
-"""Geometric Jacobians: the twist of a link for each joint velocity.
+"""Geometric Jacobians: the twist of a link for each joint velocity, and how they change.
 
     [w; v_p] = J(q) v,      w the angular velocity, v_p the velocity of the link's origin
 
@@ -8,24 +8,25 @@ general the joint's subspace S, carried to the world: [R s_w; R s_l + (R s_w) x 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
+from numpy.typing import ArrayLike
 
-import ad_core as ad
-from ad_core import math as adm
 from ad_core.expr import Expression
-from robotics_ad import so3
-from robotics_ad.arrays import Vector
-from robotics_ad.kinematics.positions import Chain, LinkFunction, placements
+from robotics_ad.arrays import frozen
+from robotics_ad.kinematics.motion_in_world import Column, WorldMotion, by_rows
+from robotics_ad.kinematics.positions import Chain, LinkFunction
 from robotics_ad.model import LinkFrame
+from robotics_ad.optional import full
+from robotics_ad.rigid import Pose
 
 Frame = Literal["world", "local", "local_world_aligned"]
 FRAMES = ("world", "local", "local_world_aligned")
 
 
-class Jacobian(LinkFunction):
-    """J(q), 6 * nv entries row by row, rows [angular; linear], rad and m.
+class FramedFunction(LinkFunction):
+    """A function of a link's motion, seen in one of three frames.
 
     Args:
         link: the link, from `robot.link(name)`.
@@ -36,12 +37,25 @@ class Jacobian(LinkFunction):
 
     def __init__(self, link: LinkFrame, frame: Frame = "local_world_aligned") -> None:
         super().__init__(link)
-        if frame not in FRAMES:
-            raise ValueError(f"Jacobian: no frame '{frame}'; frames: {', '.join(FRAMES)}")
-        self.frame = frame
+        self.frame: Frame = checked_frame(frame, type(self).__name__)
 
     def __str__(self) -> str:
-        return f"Jacobian({self.link.name}, {self.frame})"
+        return f"{type(self).__name__}({self.link.name}, {self.frame})"
+
+    def n_out(self) -> int:
+        """6."""
+        return 6
+
+
+class Jacobian(FramedFunction):
+    """J(q), 6 * nv entries row by row, rows [angular; linear], rad and m.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+        frame: "local_world_aligned": velocity of the link's origin along the world's axes;
+            "local": along the link's axes; "world": of the point of the link that passes through
+            the world's origin, along the world's axes.
+    """
 
     def n_out(self) -> int:
         """Size 6 nv."""
@@ -49,42 +63,93 @@ class Jacobian(LinkFunction):
 
     def build(self, chain: Chain, *args: Expression) -> Expression:
         """The columns of the joints on the chain to the link; the others are 0."""
-        (q,) = args
-        nv = self.link.robot.nv
-        bodies, end = chain
-        placed = placements(bodies, q)
-        columns: list[Expression | None] = [None] * nv
-        if placed:
-            rotation, origin = placed[-1]
-            point = origin + so3.apply(rotation, end.p) if end.p.any() else origin
-            about = ad.constant(np.zeros(3)) if self.frame == "world" else point
-            for body, (R, o) in zip(bodies, placed, strict=True):
-                subspace = body.multiplier * body.type.subspace(body.axis)
-                for column, entry in enumerate(range(*body.v_slice.indices(nv))):
-                    twist = _seen_at(R, o, about, subspace[:, column])
-                    old = columns[entry]
-                    columns[entry] = twist if old is None else old + twist
-        zero = ad.constant(np.zeros(6))
-        if self.frame == "local" and placed:
-            R_link = so3.mul(placed[-1][0], end.R.T.reshape(9))
-            columns = [
-                None if column is None else _turned_back(R_link, column) for column in columns
-            ]
-        stacked = ad.stack(*(zero if column is None else column for column in columns))
-        return stacked[[6 * j + i for i in range(6) for j in range(nv)]]
+        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+        return stacked_columns(jacobian_columns(motion, index, end, self.frame), motion.nv)
 
 
-def _turned_back(R: Expression, twist: Expression) -> Expression:
-    """[R^T w; R^T v]."""
-    return ad.stack(so3.apply_inv(R, twist[:3]), so3.apply_inv(R, twist[3:]))
+class JacobianTimeDerivative(FramedFunction):
+    """dJ/dt along v, a function of q (nq) and v (nv); 6 * nv entries row by row as `Jacobian` has.
+
+    With J the `Jacobian` in the same frame, (d/dt)(J v) = J a + (dJ/dt) v.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+        frame: as for `Jacobian`.
+    """
+
+    ARGUMENTS = ("q", "v")
+
+    def n_out(self) -> int:
+        """Size 6 nv."""
+        return 6 * self.link.robot.nv
+
+    def build(self, chain: Chain, *args: Expression) -> Expression:
+        """The rates of the columns of the joints on the chain to the link."""
+        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+        return stacked_columns(jacobian_column_rates(motion, index, end, self.frame), motion.nv)
 
 
-def _seen_at(R: Expression, origin: Expression, about: Expression, axis: Vector) -> Expression:
-    """[R s_w; R s_l + (R s_w) x (about - origin)]."""
-    angular = so3.apply(R, axis[:3])
-    if not axis[:3].any():
-        return ad.stack(np.zeros(3), so3.apply(R, axis[3:]))
-    linear = adm.cross(angular, about - origin)
-    if axis[3:].any():
-        linear = linear + so3.apply(R, axis[3:])
-    return ad.stack(angular, linear)
+class PointJacobian(LinkFunction):
+    """J_p(q) with dp/dt = J_p v, 3 * nv entries row by row, m: for a point p that the link carries.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+        local: the point in the link's frame, 3 numbers, m.
+    """
+
+    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
+        super().__init__(link)
+        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
+
+    def n_out(self) -> int:
+        """Size 3 nv."""
+        return 3 * self.link.robot.nv
+
+    def build(self, chain: Chain, *args: Expression) -> Expression:
+        """The lower halves of the columns at the point."""
+        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+        columns = motion.point_columns(index, end.R @ self.local + end.p)
+        return by_rows({k: full(c.linear) for k, c in columns.items()}, motion.nv, 3)
+
+
+def checked_frame(frame: Frame, what: str) -> Frame:
+    """The frame, if it is one of `FRAMES`."""
+    if frame not in FRAMES:
+        raise ValueError(f"{what}: no frame '{frame}'; frames: {', '.join(FRAMES)}")
+    return frame
+
+
+def at_link(chain: Chain, nv: int, *state: Expression) -> tuple[WorldMotion, int, Pose]:
+    """The motion of a chain in a state q, v, a; the index of its last body; the link there."""
+    bodies, end = chain
+    return WorldMotion(bodies, nv, *state), len(bodies) - 1, end
+
+
+def stacked_columns(columns: Mapping[int, Column], nv: int) -> Expression:
+    """The 6 x nv matrix row by row; columns that are not given are zero."""
+    return by_rows({k: column.stacked() for k, column in columns.items()}, nv, 6)
+
+
+def jacobian_columns(motion: WorldMotion, index: int, end: Pose, frame: Frame) -> dict[int, Column]:
+    """The columns of J by velocity, for the frame that sits at `end` on a body."""
+    if frame == "world":
+        return motion.world_columns(index)
+    columns = motion.point_columns(index, end.p)
+    if frame == "local_world_aligned":
+        return columns
+    R = motion.orientation(index, end)
+    return {k: column.turned_back(R) for k, column in columns.items()}
+
+
+def jacobian_column_rates(
+    motion: WorldMotion, index: int, end: Pose, frame: Frame
+) -> dict[int, Column]:
+    """The columns of dJ/dt by velocity; along the link's axes, R^T (c' - w x c)."""
+    if frame == "world":
+        return motion.world_column_rates(index)
+    rates = motion.point_column_rates(index, end.p)
+    if frame == "local_world_aligned":
+        return rates
+    R, w = motion.orientation(index, end), motion.spin(index)
+    columns = motion.point_columns(index, end.p)
+    return {k: (rate - columns[k].crossed_by(w)).turned_back(R) for k, rate in rates.items()}

@@ -96,8 +96,8 @@ class WorldTransform(LinkFunction):
         """The product along the chain, from the world outwards."""
         bodies, end = chain
         R, p = _outwards(bodies, args[0])[-1] if bodies else (None, None)
-        p = _shifted(p, R, end.p)
-        return ad.stack(_turned(R, end.R), np.zeros(3) if p is None else p)
+        p = shifted(p, R, end.p)
+        return ad.stack(turned(R, end.R), np.zeros(3) if p is None else p)
 
 
 class WorldOrientation(LinkFunction):
@@ -113,7 +113,7 @@ class WorldOrientation(LinkFunction):
         rotation: Expression | None = None
         for body in bodies:
             rotation = joint_motion(body, args[0]).rotated_after(rotation)
-        return _turned(rotation, end.R)
+        return turned(rotation, end.R)
 
 
 class WorldPosition(LinkFunction):
@@ -185,11 +185,11 @@ def _outwards(bodies: Sequence[Body], q: Expression) -> list[Placement]:
     for body in bodies:
         rotation, p = (None, None) if body.parent == WORLD else placed[body.parent]
         motion = joint_motion(body, q)
-        placed.append((motion.rotated_after(rotation), _shifted(p, rotation, motion.shift)))
+        placed.append((motion.rotated_after(rotation), shifted(p, rotation, motion.shift)))
     return placed
 
 
-def _shifted(
+def shifted(
     p: Expression | Vector | None, R: Expression | None, step: Expression | Vector
 ) -> Expression | Vector | None:
     """The sum p + R step."""
@@ -203,7 +203,7 @@ def _plus(x: Expression, shift: Expression | Vector) -> Expression:
     return x if isinstance(shift, np.ndarray) and not shift.any() else x + shift
 
 
-def _turned(R: Expression | None, end: Matrix) -> Expression:
+def turned(R: Expression | None, end: Matrix) -> Expression:
     """R times a constant rotation, as an so3 element."""
     if R is None:
         return ad.constant(column_major(end))

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-import ad_core as ad
-from ad_core import math as adm
 from ad_core.expr import Expression
-from robotics_ad import so3
-from robotics_ad.arrays import Vector, frozen
-from robotics_ad.kinematics.positions import Chain, LinkFunction, placements
+from robotics_ad.arrays import frozen
+from robotics_ad.kinematics.jacobian import at_link
+from robotics_ad.kinematics.positions import Chain, LinkFunction
 from robotics_ad.model import LinkFrame
-from robotics_ad.motion import joint_rate
-from robotics_ad.rigid import Pose
-from robotics_ad.tree import Body
+from robotics_ad.optional import full
 
 
 class LinkVelocity(LinkFunction):
@@ -37,7 +33,8 @@ class WorldAngularVelocity(LinkVelocity):
 
     def build(self, chain: Chain, *args: Expression) -> Expression:
         """The sum of the joints' angular velocities."""
-        return _twist(chain, args[0], args[1], None)[0]
+        motion, index, _ = at_link(chain, self.link.robot.nv, *args)
+        return full(motion.spin(index))
 
 
 class WorldVelocity(LinkVelocity):
@@ -54,27 +51,5 @@ class WorldVelocity(LinkVelocity):
 
     def build(self, chain: Chain, *args: Expression) -> Expression:
         """The velocity of the last body's origin, and the point's about it."""
-        return _twist(chain, args[0], args[1], self.local)[1]
-
-
-def _twist(
-    chain: tuple[tuple[Body, ...], Pose], q: Expression, v: Expression, local: Vector | None
-) -> tuple[Expression, Expression]:
-    """(w, velocity of the point `local` of the link; of the last body's origin if None)."""
-    bodies, end = chain
-    zero: Expression = ad.constant([0.0, 0.0, 0.0])
-    w, linear, origin = zero, zero, zero
-    placed = placements(bodies, q)
-    for body, (R, o) in zip(bodies, placed, strict=True):
-        rate, subspace = joint_rate(body, v), body.type.subspace(body.axis)
-        if body.parent >= 0:
-            linear = linear + adm.cross(w, o - origin)
-        if subspace[3:].any():
-            linear = linear + so3.apply(R, adm.linear(subspace[3:], rate))
-        if subspace[:3].any():
-            w = w + so3.apply(R, adm.linear(subspace[:3], rate))
-        origin = o
-    if local is not None and placed:
-        arm = end.R @ local + end.p
-        linear = linear + adm.cross(w, so3.apply(placed[-1][0], arm))
-    return w, linear
+        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+        return full(motion.point_twist(index, end.R @ self.local + end.p).linear)
