@@ -9,6 +9,7 @@ from robotics_ad.dynamics.inverse import InverseDynamics
 from robotics_ad.dynamics.mass_matrix import MassMatrix
 from robotics_ad.dynamics.momentum import CentroidalMatrix, CentroidalMomentum
 from robotics_ad.dynamics.robot_function import GRAVITY
+from robotics_ad.dynamics.springs import JointSprings
 from robotics_ad.dynamics.terms import BiasForces, CoriolisForces, GravityForces, JointFriction
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "GravityForces",
     "InverseDynamics",
     "JointFriction",
+    "JointSprings",
     "KineticEnergy",
     "MassMatrix",
     "PotentialEnergy",

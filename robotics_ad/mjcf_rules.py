@@ -1,0 +1,84 @@
+"""What a MuJoCo model holds beside its tree: joints tied to each other, and what stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from robotics_ad.joint import Mimic
+from robotics_ad.mjcf_tree import Names
+
+_JOINT_EQUALITY = 2  # mujoco.mjtEq.mjEQ_JOINT
+_SCALAR = (2, 3)  # slide, hinge
+_NO_CONSTRAINTS, _NO_EQUALITIES = 1 << 0, 1 << 1  # of mujoco.mjtDisableBit
+
+
+def mimics_of(model: Any, names: Names) -> dict[int, tuple[Mimic, int]]:
+    """Joints that follow another, by number, with the equality that says so.
+
+    An active equality of joints with a linear polynomial, y - y0 = c0 + c1 (x - x0), is a mimic. A
+    second one for the same joint, and one that would close a ring, are not.
+    """
+    mimics: dict[int, tuple[Mimic, int]] = {}
+    follows: dict[int, int] = {}
+    if int(model.opt.disableflags) & (_NO_CONSTRAINTS | _NO_EQUALITIES):
+        return mimics
+    for e in range(model.neq):
+        if int(model.eq_type[e]) != _JOINT_EQUALITY or not model.eq_active0[e]:
+            continue
+        follower, leader = int(model.eq_obj1id[e]), int(model.eq_obj2id[e])
+        c0, c1, *higher = (float(c) for c in model.eq_data[e][:5])
+        if leader < 0 or any(higher) or follower in follows:
+            continue
+        chain = leader
+        while chain in follows:
+            chain = follows[chain]
+        if chain == follower or any(
+            int(model.jnt_type[j]) not in _SCALAR for j in (follower, leader)
+        ):
+            continue
+        x0, y0 = (float(model.qpos0[model.jnt_qposadr[j]]) for j in (leader, follower))
+        follows[follower] = leader
+        mimics[follower] = Mimic(names.joints[leader], c1, y0 + c0 - c1 * x0), e
+    return mimics
+
+
+def left_out(model: Any, used_equalities: set[int]) -> Iterator[str]:
+    """What the model has and the robot has not, in words."""
+    for count, what in (
+        (model.nu, "actuators"),
+        (model.ntendon, "tendons"),
+        (_size(model, "nflex"), "deformable bodies"),
+        (_size(model, "nplugin"), "plugins"),
+        (model.nmocap, "bodies that data.mocap_pos moves, held where they are"),
+    ):
+        if count:
+            yield f"{count} {what}"
+    for e in range(model.neq):
+        if e not in used_equalities:
+            yield f"equality '{model.equality(e).name or e}'"
+    if model.opt.density or model.opt.viscosity:
+        yield "forces of the surrounding fluid"
+    if np.any(model.body_gravcomp):
+        yield "gravity compensation"
+    for name in ("jnt_stiffnesspoly", "dof_dampingpoly"):
+        if np.any(getattr(model, name, 0)):
+            yield f"{name}: springs or dampers that are not linear"
+    if np.any(np.asarray(getattr(model, "jnt_plasticadr", -1)) >= 0):
+        yield "plastic joints"
+    if any(model.jnt_limited[j] for j in range(model.njnt) if int(model.jnt_type[j]) == 1):
+        yield "limits of ball joints"
+
+
+def check_inertias(model: Any) -> None:
+    """Raise ValueError for inertia that no link and no joint here can carry."""
+    for what in ("tendon", "actuator"):
+        armature = np.asarray(getattr(model, f"{what}_armature", 0.0))
+        if np.any(armature):
+            raise ValueError(f"armature of a {what}: only that of joints is supported")
+
+
+def _size(model: Any, name: str) -> int:
+    return int(getattr(model, name, 0))

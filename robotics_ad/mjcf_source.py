@@ -1,0 +1,195 @@
+"""Reads MJCF without trust: source -> checked text -> MuJoCo's parser -> a compiled model.
+
+MuJoCo's own parser reads every file that a model names, wherever it lies. So text that comes from
+no file may name none; a file may, since whoever gave its path chose it. Document type declarations,
+deep nesting and counts that would fill the memory are refused before MuJoCo sees them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
+from xml.parsers import expat
+
+from robotics_ad.urdf_xml import read_source
+
+MAX_DEPTH = 400
+"""MuJoCo's XML library stops at 500 elements."""
+MAX_COPIES = 10_000
+"""Copies that the replicating elements around an element may make of it."""
+MAX_CELLS = 1 << 26
+"""Entries of a generated texture, height field or user array."""
+
+_COPYING = ("replicate", "composite", "flexcomp")
+_CELLS = ("width", "height", "nrow", "ncol", "count")
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """What MuJoCo makes of a source.
+
+    Attributes:
+        model: the `mujoco.MjModel`.
+        label: what messages call the source.
+        warnings: what MuJoCo warned of.
+    """
+
+    model: Any
+    label: str
+    warnings: tuple[str, ...] = ()
+
+
+def compiled(source: Any) -> Compiled:
+    """The compiled model of a path, XML text, an open file, or an object of MuJoCo's.
+
+    Raises:
+        ImportError: If the package `mujoco` is not installed.
+        FileNotFoundError: If a path names no file.
+        TypeError: If the source is none of these.
+        ValueError: Naming the source and the fault, MuJoCo's words included.
+    """
+    theirs = _mujoco_object(source)
+    if theirs is not None:
+        return theirs
+    text, label = read_source(source)
+    decoded = _decoded(text, label)
+    path = _path(source)
+    names_files = _Guard(label, may_name_files=path is not None).check(decoded)
+    mujoco = imported_mujoco()
+    with _told(label) as warnings:
+        if names_files:  # which are looked for beside the file
+            model = mujoco.MjModel.from_xml_path(path)
+        else:
+            model = mujoco.MjModel.from_xml_string(decoded)
+    return Compiled(model, label, tuple(warnings))
+
+
+def _path(source: Any) -> str | None:
+    """The path that a source is; None for text and open files."""
+    if isinstance(source, str):
+        return None if source.lstrip()[:1] == "<" else source
+    if isinstance(source, os.PathLike):
+        return os.fsdecode(cast("os.PathLike[str]", source))
+    return None
+
+
+def imported_mujoco() -> Any:
+    """The module `mujoco`.
+
+    Raises:
+        ImportError: Saying how to install it.
+    """
+    try:
+        import mujoco
+    except ImportError as error:
+        raise ImportError(
+            "MJCF is read by the package 'mujoco': pip install 'robograd[mujoco]'"
+        ) from error
+    return mujoco
+
+
+def _mujoco_object(source: Any) -> Compiled | None:
+    """A compiled model or a specification of MuJoCo's; None for anything else."""
+    mujoco = sys.modules.get("mujoco")  # there are no such objects before it is imported
+    if mujoco is None:
+        return None
+    if isinstance(source, mujoco.MjModel):
+        return Compiled(source, "MjModel")
+    if isinstance(source, mujoco.MjSpec):
+        with _told("MjSpec") as warnings:
+            model = source.copy().compile()
+        return Compiled(model, "MjSpec", tuple(warnings))
+    return None
+
+
+@contextmanager
+def _told(label: str) -> Generator[list[str]]:
+    """Gathers MuJoCo's warnings, which it would print and write to a file; names the source."""
+    mujoco = imported_mujoco()
+    before, warnings = mujoco.get_mju_user_warning(), list[str]()
+    mujoco.set_mju_user_warning(warnings.append)
+    try:
+        yield warnings
+    except (ValueError, mujoco.FatalError, mujoco.UnexpectedError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{label}: MuJoCo refuses it: {reason}") from None
+    finally:
+        mujoco.set_mju_user_warning(before)
+
+
+def _decoded(text: bytes | str, label: str) -> str:
+    if isinstance(text, str):
+        return text
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{label}: not UTF-8 text: {error}") from None
+
+
+class _Guard:
+    """One pass over one document, before MuJoCo's."""
+
+    def __init__(self, label: str, *, may_name_files: bool) -> None:
+        self._label, self._may_name_files = label, may_name_files
+        self._names_files = False
+        self._copies = [1]  # of the elements that are open, outermost first
+
+    def check(self, text: str) -> bool:
+        """Whether the document names files."""
+        parser = expat.ParserCreate("utf-8")
+        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        self._parser = parser
+        try:
+            parser.Parse(text.encode("utf-8"), True)
+        except (expat.ExpatError, UnicodeEncodeError) as error:
+            raise ValueError(f"{self._label}: not XML: {error}") from None
+        return self._names_files
+
+    def _fail(self, fault: str) -> NoReturn:
+        raise ValueError(f"{self._label}, line {self._parser.CurrentLineNumber}: {fault}")
+
+    def _refuse_doctype(self, *declaration: object) -> None:
+        self._fail("document type declarations are refused (they can define entities)")
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if len(self._copies) == 1 and tag != "mujoco":
+            self._fail(f"not MJCF: the root element is <{tag}>, expected <mujoco>")
+        if len(self._copies) > MAX_DEPTH:
+            self._fail(f"nested deeper than {MAX_DEPTH} elements")
+        for name, value in attributes.items():
+            if name.startswith("file") and value:
+                self._names_files = True
+                if not self._may_name_files:
+                    self._fail(f"<{tag} {name}='{value}'>: text names no files; give a path")
+        self._check_size(tag, attributes)
+
+    def _end(self, tag: str) -> None:
+        self._copies.pop()
+
+    def _check_size(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Bounds what the element makes MuJoCo allocate, and notes how often it is copied."""
+        cells = self._copies[-1]
+        for name, value in attributes.items():
+            if name in _CELLS or name.startswith("nuser_"):
+                cells *= math.prod(max(1, number) for number in _integers(value))
+        copies = cells if tag in _COPYING else self._copies[-1]
+        if cells > MAX_CELLS or copies > MAX_COPIES:
+            self._fail(f"<{tag}>: larger than {MAX_COPIES} copies or {MAX_CELLS} entries")
+        self._copies.append(copies)
+
+
+def _integers(value: str) -> Iterator[int]:
+    """The whole numbers in a list; what is no number is left for MuJoCo to refuse."""
+    for word in value.split():
+        try:
+            number = float(word)
+        except ValueError:
+            continue
+        yield int(number) if math.isfinite(number) else sys.maxsize

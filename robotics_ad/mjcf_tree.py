@@ -1,0 +1,196 @@
+"""The links and joints of a compiled MuJoCo model.
+
+A body of MuJoCo's moves by a chain of joints, each with its own axis and anchor in the body's axes.
+Here that is a chain of joints and massless links; the last link is the body's, at MuJoCo's frame:
+
+    T_parent_body = T_0 * prod_j [ T(anchor_j) motion_j(q_j - ref_j) T(-anchor_j) ]
+
+Configurations are MuJoCo's: the reference of a hinge or slide is folded into its joint's pose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robotics_ad.arrays import Vector, snap
+from robotics_ad.inertia import Inertia
+from robotics_ad.joint import Joint, Mimic
+from robotics_ad.joint_types import JOINT_TYPES
+from robotics_ad.model import Link
+from robotics_ad.rigid import Pose, identity_pose
+
+KINDS = ("floating", "spherical", "prismatic", "revolute")
+"""Our joint types in the order of MuJoCo's numbers: free, ball, slide, hinge."""
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Names by index in MuJoCo's arrays, made up where the model gives none; all differ."""
+
+    bodies: tuple[str, ...]
+    joints: tuple[str, ...]
+    sites: tuple[str | None, ...]
+
+
+def names_of(model: Any) -> Names:
+    """The names of a model's bodies and joints, and of the sites that have one.
+
+    An unnamed body is `body3`, by its number; an unnamed joint is called after its body and its
+    place there: `torso_joint0`. A site whose name a body has as well is `head_site`.
+    """
+    bodies = _named([model.body(i).name or None for i in range(model.nbody)], "body{}".format)
+
+    def of_joint(j: int) -> str:
+        body = int(model.jnt_bodyid[j])
+        return f"{bodies[body]}_joint{j - int(model.body_jntadr[body])}"
+
+    joints = _named([model.joint(j).name or None for j in range(model.njnt)], of_joint)
+    taken, sites = set(bodies), list[str | None]()
+    for s in range(model.nsite):
+        name = model.site(s).name
+        wanted = f"{name}_site" if name in taken else name
+        sites.append(_free(wanted, taken) if name else None)
+    return Names(tuple(bodies), tuple(joints), tuple(sites))
+
+
+def links_and_joints(
+    model: Any, names: Names, mimics: Mapping[int, Mimic], *, sites: bool
+) -> tuple[list[Link], list[Joint]]:
+    """The tree of a model; `mimics` by the number of the joint that follows.
+
+    Raises:
+        ValueError: Naming a joint with numbers that no joint here can have.
+    """
+    links, joints = [Link(names.bodies[0])], list[Joint]()
+    taken = {*names.bodies, *(site for site in names.sites if site is not None)}
+    taken_joints = set(names.joints)
+
+    def hold(parent: str, child: str, pose: Pose) -> None:
+        name = _free(f"{child}_fixed", taken_joints)
+        joints.append(Joint(name, "fixed", parent, child, pose.R, pose.p))
+
+    for b in range(1, model.nbody):
+        name, link = names.bodies[b], names.bodies[int(model.body_parentid[b])]
+        pending = _pose(model.body_pos[b], model.body_quat[b])
+        steps = list(_steps(model, names, b))
+        for n, step in enumerate(steps, start=1):
+            # the configuration of a free joint is the pose in the world
+            here = identity_pose() if step.kind == "floating" else pending @ step.before
+            ends = n == len(steps) and not step.after.p.any()
+            child = name if ends else _free(f"{name}/{step.name}", taken)
+            joints.append(step.joint(link, child, here, mimics.get(step.number)))
+            if not ends:
+                links.append(Link(child))
+            link, pending = child, step.after
+        links.append(Link(name, _inertia(model, b)))
+        if link != name:
+            hold(link, name, pending)
+    for s in range(model.nsite) if sites else ():
+        site = names.sites[s]
+        if site is not None:
+            links.append(Link(site))
+            parent = names.bodies[int(model.site_bodyid[s])]
+            hold(parent, site, _pose(model.site_pos[s], model.site_quat[s]))
+    return links, joints
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One joint of a body: before * motion(q) * after in the body's axes, and its numbers."""
+
+    number: int
+    name: str
+    kind: str
+    axis: Vector
+    before: Pose
+    after: Pose
+    numbers: Mapping[str, Any]
+
+    def joint(self, parent: str, child: str, pose: Pose, mimic: Mimic | None) -> Joint:
+        return Joint(
+            name=self.name,
+            kind=self.kind,
+            parent=parent,
+            child=child,
+            rotation=snap(pose.R),
+            translation=pose.p,
+            axis=self.axis,
+            mimic=mimic,
+            **self.numbers,
+        )
+
+
+def _steps(model: Any, names: Names, body: int) -> Iterator[_Step]:
+    first = int(model.body_jntadr[body])
+    for j in range(first, first + int(model.body_jntnum[body])):
+        kind, q = KINDS[int(model.jnt_type[j])], int(model.jnt_qposadr[j])
+        axis, anchor = np.array(model.jnt_axis[j]), np.array(model.jnt_pos[j])
+        before = after = identity_pose()
+        if kind in ("revolute", "spherical"):
+            before, after = Pose(np.eye(3), anchor), Pose(np.eye(3), -anchor)
+        if JOINT_TYPES[kind].nq == 1:
+            reference = np.array([-float(model.qpos0[q])])
+            before = before @ Pose(*JOINT_TYPES[kind].transform(axis, reference))
+        name = names.joints[j]
+        yield _Step(j, name, kind, axis, before, after, _numbers(model, j, name))
+
+
+def _numbers(model: Any, j: int, name: str) -> dict[str, Any]:
+    """Limits, friction, armature and spring of joint j."""
+    kind, q, v = KINDS[int(model.jnt_type[j])], int(model.jnt_qposadr[j]), int(model.jnt_dofadr[j])
+    row = JOINT_TYPES[kind]
+    numbers: dict[str, Any] = {"stiffness": float(model.jnt_stiffness[j])}
+    if numbers["stiffness"] != 0.0:
+        numbers["spring_reference"] = model.qpos_spring[q : q + row.nq]
+    for what, array in (
+        ("damping", model.dof_damping),
+        ("friction", model.dof_frictionloss),
+        ("armature", model.dof_armature),
+    ):
+        own = array[v : v + row.nv]
+        if np.any(own != own[0]):
+            raise ValueError(f"joint '{name}': {what} differs among its axes: {own.tolist()}")
+        numbers[what] = float(own[0])
+    if kind == "floating" and numbers["armature"] != 0.0:
+        raise ValueError(
+            f"joint '{name}': armature {numbers['armature']} on a free joint: MuJoCo's acts along "
+            "the world's axes, ours along the body's"
+        )
+    if row.nq == 1 and model.jnt_limited[j]:
+        numbers["lower"], numbers["upper"] = model.jnt_range[j]
+    if row.nq == 1 and model.jnt_actfrclimited[j]:
+        numbers["effort"] = float(np.max(np.abs(model.jnt_actfrcrange[j])))
+    return numbers
+
+
+def _inertia(model: Any, body: int) -> Inertia | None:
+    mass, principal = float(model.body_mass[body]), np.array(model.body_inertia[body])
+    if mass == 0.0 and not principal.any():
+        return None
+    pose = _pose(model.body_ipos[body], model.body_iquat[body])
+    return Inertia(mass, np.zeros(3), np.diag(principal)).transformed(pose.R, pose.p)
+
+
+def _pose(position: Vector, quaternion: Vector) -> Pose:
+    quaternion = np.asarray(quaternion, dtype=np.float64)
+    R, _ = JOINT_TYPES["spherical"].transform(np.zeros(3), quaternion / np.linalg.norm(quaternion))
+    return Pose(snap(R), np.array(position, dtype=np.float64))
+
+
+def _named(given: list[str | None], made_up: Callable[[int], str]) -> list[str]:
+    taken = {name for name in given if name is not None}
+    return [_free(made_up(i), taken) if name is None else name for i, name in enumerate(given)]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, numbered where it is taken already; taken from now on."""
+    choice, number = name, 1
+    while choice in taken:
+        number += 1
+        choice = f"{name}_{number}"
+    taken.add(choice)
+    return choice

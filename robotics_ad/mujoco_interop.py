@@ -1,0 +1,108 @@
+"""Configurations, velocities, accelerations and forces in MuJoCo's order, both ways, in batches.
+
+|              | robograd                                  | MuJoCo                                |
+| free joint q | x y z, w x y z                            | the same                              |
+| free joint v | [angular; linear] in body axes            | [linear (world axes); angular (body)] |
+| free joint a | rates of these                            | rates of these                        |
+| ball joint   | w x y z; angular velocity in body axes    | the same                              |
+| mimics       | take no place                             | have their own, tied by an equality   |
+
+With T(q) the matrix of velocities, qvel = T v, forces convert by the power that they do, f = T^T
+qfrc, and inertia as M = T^T qM T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.interop import Order, Place
+from robotics_ad.mjcf_tree import names_of
+from robotics_ad.model import RobotModel
+
+
+class MujocoOrder(Order):
+    """The maps between a robot from `load_mjcf` and the compiled model that it came from.
+
+    `to_q`, `from_q`, `to_v` and `from_v` are those of `interop.Order`; the `q` that velocities
+    need is in our order. Joints of the model that the robot does not move stay at `rest`.
+
+    Args:
+        robot: the model; some of its joints may be locked.
+        places: where its moving joints stand in MuJoCo's arrays.
+        rest: MuJoCo's `qpos0`.
+        nv: size of MuJoCo's `qvel`.
+    """
+
+    def __init__(
+        self, robot: RobotModel, places: Sequence[Place], rest: ArrayLike, nv: int
+    ) -> None:
+        self._rest = np.array(rest, dtype=np.float64)
+        super().__init__(robot, "mujoco", places, self._rest.size, nv)
+
+    def to_q(self, q: ArrayLike) -> Vector:
+        """MuJoCo's `qpos`, (..., nq)."""
+        out = super().to_q(q)
+        moved = np.zeros(self._nq, dtype=bool)
+        for place in self._places:
+            moved[place.q : place.q + place.nq] = True
+        return np.where(moved, out, self._rest)
+
+    def to_a(self, a: ArrayLike, q: ArrayLike, v: ArrayLike) -> Vector:
+        """MuJoCo's `qacc`, (..., nv): T a + T' v with T' v = R (w x linear) for a free joint."""
+        a, v = self._checked(a, self.robot.nv, "a"), self._checked(v, self.robot.nv, "v")
+        return self.to_v(self._with_turning(a, v, 1.0), q)
+
+    def from_a(self, qacc: ArrayLike, q: ArrayLike, v: ArrayLike) -> Vector:
+        """Our accelerations, (..., nv); `q` and `v` are in our order."""
+        v = self._checked(v, self.robot.nv, "v")
+        return self._with_turning(self.from_v(qacc, q), v, -1.0)
+
+    def from_force(self, qfrc: ArrayLike, q: ArrayLike) -> Vector:
+        """Our joint forces, T^T qfrc, (..., nv); those of mimics count for their leaders."""
+        qfrc = self._checked(qfrc, self._nv, "qfrc")
+        return np.einsum("...ij,...i->...j", self.velocity_matrix(q), qfrc)
+
+    def from_mass_matrix(self, qM: ArrayLike, q: ArrayLike) -> Matrix:
+        """Our mass matrix, T^T qM T, from MuJoCo's full one (`mj_fullM`), (..., nv, nv)."""
+        T = self.velocity_matrix(q)
+        return np.swapaxes(T, -1, -2) @ np.asarray(qM, dtype=np.float64) @ T
+
+    def velocity_matrix(self, q: ArrayLike) -> Matrix:
+        """T(q) with qvel = T v, (..., MuJoCo's nv, our nv)."""
+        q = self._checked(q, self.robot.nq, "q")
+        columns = self.to_v(np.eye(self.robot.nv), q[..., None, :])
+        return np.swapaxes(columns, -1, -2)
+
+    def _with_turning(self, rates: Vector, v: Vector, sign: float) -> Vector:
+        """`rates` with sign * (w x linear) added to each free joint's linear part."""
+        rates, v = (np.array(x) for x in np.broadcast_arrays(rates, v))
+        for place in self._places:
+            if place.joint.kind == "floating":
+                start = self.robot.v_slices[place.joint.name].start
+                w, linear = v[..., start : start + 3], v[..., start + 3 : start + 6]
+                rates[..., start + 3 : start + 6] += sign * np.cross(w, linear)
+        return rates
+
+
+def compiled_order(robot: RobotModel, model: Any) -> MujocoOrder:
+    """The maps between a robot of `load_mjcf` and the `mujoco.MjModel` that it came from.
+
+    Raises:
+        ValueError: If a moving joint of the robot is not in the model.
+    """
+    names = names_of(model).joints
+    places: list[Place] = []
+    for joint in robot.joints:
+        if joint.type.nq == 0:
+            continue
+        if joint.name not in names:
+            raise ValueError(f"no joint '{joint.name}' in the model; joints: {', '.join(names)}")
+        j = names.index(joint.name)
+        q, v = int(model.jnt_qposadr[j]), int(model.jnt_dofadr[j])
+        places.append(Place(joint, q, joint.type.nq, v, joint.type.nv))
+    return MujocoOrder(robot, places, model.qpos0, int(model.nv))
