@@ -15,7 +15,11 @@ from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.se3.algebra import blocks, inv, mul
 from robotics_ad.so3.even import EvenFunctions
+from robotics_ad.so3.exponential import scaled_parts, scaled_product
 
+# Threshold and terms of `EvenFunctions`: see `so3.exponential`; here a factor w less makes up for
+# lost digits.
+_LEAN = (1e-3, 4)
 _S = (3, 3)
 
 
@@ -23,14 +27,20 @@ _S = (3, 3)
 def exp(twist: Expression) -> Expression:
     """[exp([w]x), J(w) v] of the twist [w; v]."""
     w, v = twist[0:3], twist[3:6]
-    return ad.stack(so3.exp(w), so3.apply(so3.left_jacobian(w), v))
+    x = adm.normSquared(w)
+    even = EvenFunctions(x, *_LEAN)
+    sinc, cosc = even.sinc(), even.cosc()
+    shift = scaled_product(sinc, cosc, even.sinc3(), w, v)
+    return ad.stack(scaled_parts(1.0 - x * cosc, sinc, cosc, w), shift)
 
 
 @ad.composite("se3.log", n_in=(12,), n_out=6, argnames=("T",))
 def log(T: Expression) -> Expression:
     """The twist [w; J(w)^-1 t] with exp(twist) = T and |w| <= pi; see `so3.log` for half turns."""
-    w = so3.log(T[0:9])
-    return ad.stack(w, so3.apply(so3.left_jacobian_inv(w), T[9:12]))
+    w, t = so3.log(T[0:9]), T[9:12]
+    x = adm.normSquared(w)
+    cotc = EvenFunctions(x, *_LEAN).cotc()
+    return ad.stack(w, scaled_product(1.0 - x * cotc, -0.5, cotc, w, t))
 
 
 @ad.composite("se3.screw_interpolate", n_in=(12, 12, 1), n_out=12, argnames=("Ta", "Tb", "u"))

@@ -1,67 +1,80 @@
 """Even functions of an angle written as functions of x = theta^2, smooth through x = 0.
 
-sin(theta) / theta and its kin are entire functions of x. Below a threshold they are evaluated by
-their power series, above it in closed form; each branch is fed an argument at which it is harmless,
-so that values and derivatives of every order stay finite. The threshold is where the closed form
-loses few digits also in its second derivative, and where seven terms of the series leave less than
-one rounding error there.
+sin(theta) / theta and its kin are entire functions of x. Above a threshold they are evaluated in
+closed form, below it by their power series, and no branch is needed for it: with
+
+    far = max(threshold, x),   below = x - far
+    f(x) = closed(far) + p(threshold + below) - p(threshold)
+
+only one of the two parts moves, on either side. p is the series, written in powers of `below`, so
+the difference costs two operations a term. Values and derivatives of every order stay finite. The
+threshold is where the closed form loses few digits also in its higher derivatives, and where the
+terms of the series leave less than one rounding error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import factorial
+from math import comb, factorial
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
 
-THRESHOLD = 0.1
-_TERMS = 7
-# (s / d)^2 below which `atan_ratio` uses its series, and its number of terms
-_SMALL_RATIO = 0.005
-_RATIO_TERMS = 8
+# (tan(angle / 4))^2 up to which `atan_ratio` uses its series, and its number of terms
+_SMALL_RATIO = 5e-4
+_RATIO_TERMS = 5
 
 
-class EvenFunctions:
-    """Even functions of theta at one x = theta^2, sharing the branch and the trigonometry."""
+class Joined:
+    """Joins series and closed forms at a threshold of their argument x >= 0."""
 
-    def __init__(self, x: Expression) -> None:
-        self._small = THRESHOLD - x
-        self._near = ad.cond(self._small, x, 0.0)
-        self.theta = adm.sqrt(ad.cond(self._small, 1.0, x))
-        """theta where x is above the threshold, 1 below it: for closed forms only."""
+    def __init__(self, x: Expression, threshold: float, terms: int) -> None:
+        self.far = ad.maximum(threshold, x)
+        """x where it is above the threshold, the threshold below it: for closed forms."""
+        self._below = x - self.far
+        self._threshold, self._terms = threshold, terms
 
-    def choose(self, coefficients: Sequence[float], closed: Expression) -> Expression:
-        """The power series in x below the threshold, `closed` above it."""
-        return ad.cond(self._small, power_series(coefficients, self._near), closed)
+    def join(self, coefficient: Callable[[int], float], closed: Expression) -> Expression:
+        """`closed`, a function of `far`, continued below by sum_k coefficient(k) x^k."""
+        series = [coefficient(k) for k in range(self._terms)]
+        shifted = [
+            sum(series[k] * comb(k, j) * self._threshold ** (k - j) for k in range(j, self._terms))
+            for j in range(1, self._terms)
+        ]
+        return closed + self._below * power_series(shifted, self._below)
+
+
+class EvenFunctions(Joined):
+    """Even functions of theta at one x = theta^2, sharing the trigonometry."""
+
+    def __init__(self, x: Expression, threshold: float = 0.1, terms: int = 7) -> None:
+        super().__init__(x, threshold, terms)
+        self.theta = adm.sqrt(self.far)
+        """theta above the threshold, constant below it: for closed forms only."""
 
     def sinc(self) -> Expression:
         """sin(theta) / theta = sum_k (-x)^k / (2k + 1)!."""
-        closed = adm.sin(self.theta) / self.theta
-        return self.choose(_alternating(lambda k: factorial(2 * k + 1)), closed)
+        return self.join(_alternating(1), adm.sin(self.theta) / self.theta)
 
     def cosc(self) -> Expression:
         """(1 - cos(theta)) / theta^2 = sum_k (-x)^k / (2k + 2)!."""
-        closed = (1.0 - adm.cos(self.theta)) / self.theta**2
-        return self.choose(_alternating(lambda k: factorial(2 * k + 2)), closed)
+        return self.join(_alternating(2), (1.0 - adm.cos(self.theta)) / self.far)
 
     def sinc3(self) -> Expression:
         """(theta - sin(theta)) / theta^3 = sum_k (-x)^k / (2k + 3)!."""
-        closed = (self.theta - adm.sin(self.theta)) / self.theta**3
-        return self.choose(_alternating(lambda k: factorial(2 * k + 3)), closed)
+        closed = (1.0 - adm.sin(self.theta) / self.theta) / self.far
+        return self.join(_alternating(3), closed)
 
     def cosc4(self) -> Expression:
         """(theta^2 / 2 - 1 + cos(theta)) / theta^4 = sum_k (-x)^k / (2k + 4)!."""
-        theta = self.theta
-        closed = (0.5 * theta**2 - 1.0 + adm.cos(theta)) / theta**4
-        return self.choose(_alternating(lambda k: factorial(2 * k + 4)), closed)
+        closed = (0.5 - (1.0 - adm.cos(self.theta)) / self.far) / self.far
+        return self.join(_alternating(4), closed)
 
     def sinc5(self) -> Expression:
         """(sin(theta) - theta + theta^3 / 6) / theta^5 = sum_k (-x)^k / (2k + 5)!."""
-        theta = self.theta
-        closed = (adm.sin(theta) - theta + theta**3 / 6.0) / theta**5
-        return self.choose(_alternating(lambda k: factorial(2 * k + 5)), closed)
+        ratio = adm.sin(self.theta) / self.theta
+        return self.join(_alternating(5), (1.0 / 6.0 - (1.0 - ratio) / self.far) / self.far)
 
     def cotc(self) -> Expression:
         """(1 - (theta / 2) cot(theta / 2)) / theta^2 = sum_k |B_2k+2| x^k / (2k + 2)!.
@@ -69,8 +82,8 @@ class EvenFunctions:
         Singular where theta is 2 pi.
         """
         half = 0.5 * self.theta
-        closed = (1.0 - half * adm.cos(half) / adm.sin(half)) / self.theta**2
-        return self.choose(_BERNOULLI, closed)
+        closed = (1.0 - half * adm.cos(half) / adm.sin(half)) / self.far
+        return self.join(_BERNOULLI.__getitem__, closed)
 
 
 # |B_2|/2!, |B_4|/4!, ... (Abramowitz and Stegun, table 23.2)
@@ -93,17 +106,13 @@ def power_series(coefficients: Sequence[float], x: Expression) -> Expression:
     return result
 
 
-def atan_ratio(square: Expression, d: Expression) -> Expression:
-    """atan2(s, d) / s with s^2 = `square` and d > 0: smooth in both, also at s = 0.
-
-    For small s the series (1 / d) sum_k (-s^2 / d^2)^k / (2k + 1).
-    """
-    small = _SMALL_RATIO * d * d - square
-    near = ad.cond(small, square, 0.0) / (d * d)
-    s = adm.sqrt(ad.cond(small, 1.0, square))
-    series = power_series([(-1.0) ** k / (2 * k + 1) for k in range(_RATIO_TERMS)], near) / d
-    return ad.cond(small, series, adm.atan2(s, d) / s)
+def atan_ratio(x: Expression) -> Expression:
+    """atan(r) / r = sum_k (-x)^k / (2k + 1) with r^2 = x >= 0: smooth also at x = 0."""
+    joined = Joined(x, _SMALL_RATIO, _RATIO_TERMS)
+    r = adm.sqrt(joined.far)
+    return joined.join(lambda k: (-1.0) ** k / (2 * k + 1), adm.atan(r) / r)
 
 
-def _alternating(denominator: Callable[[int], int]) -> list[float]:
-    return [(-1.0) ** k / denominator(k) for k in range(_TERMS)]
+def _alternating(first: int) -> Callable[[int], float]:
+    """The coefficients (-1)^k / (2k + first)!."""
+    return lambda k: (-1.0) ** k / factorial(2 * k + first)

@@ -1,6 +1,6 @@
 """From rotations to rotation vectors, and what is measured with them.
 
-    log(R) = 2 atan2(|v|, w) v / |v|,        [w, v] the quaternion of R with w >= 0
+    log(R) = 2 atan2(|v|, |w|) sign(w) v / |v|,        [w, v] any multiple of the quaternion of R
 
 The quaternion keeps every digit at any angle; the ratio is smooth where v = 0.
 """
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
+from ad_core.ops.elementwise import less
 from robotics_ad.so3.algebra import inv, mul
 from robotics_ad.so3.directions import project
 from robotics_ad.so3.even import atan_ratio
 from robotics_ad.so3.exponential import from_rotation_vector
-from robotics_ad.so3.quaternions import quaternion
+from robotics_ad.so3.quaternions import quaternion, scaled_quaternion
 
 
 @ad.composite("so3.rotation_vector", n_in=(9,), n_out=3, argnames=("R",))
@@ -26,10 +27,12 @@ def rotation_vector(R: Expression) -> Expression:
     At half a turn w and -w serve equally and w jumps between them; one of the two is returned, with
     the derivative of its side.
     """
-    q = quaternion(R)
+    q = scaled_quaternion(R)
     w, v = q[0], q[1:4]
-    # tan(angle / 4) = |v| / (1 + w): the argument of the arc tangent stays below 1
-    return 4.0 * atan_ratio(adm.normSquared(v), 1.0 + w) * v
+    y = adm.normSquared(v)
+    # tan(angle / 4) = |v| / |d|, which stays below 1; d has the sign of w
+    d = w + (1.0 - 2.0 * less(w, 0.0)) * adm.sqrt(w * w + y)
+    return 4.0 * (atan_ratio(y / (d * d)) / d) * v
 
 
 log = rotation_vector
@@ -44,8 +47,8 @@ def angle(R: Expression) -> Expression:
 
     It has no derivative at R = 1 and at half a turn; at R = 1 the derivative is taken as 0.
     """
-    q = quaternion(R)
-    return 2.0 * adm.atan2(adm.norm(q[1:4]), q[0])
+    q = scaled_quaternion(R)
+    return 2.0 * adm.atan2(adm.norm(q[1:4]), ad.maximum(q[0], -q[0]))
 
 
 @ad.composite("so3.axis", n_in=(9,), n_out=3, argnames=("R",))

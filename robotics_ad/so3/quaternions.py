@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
+from ad_core.ops.elementwise import less, less_equal
 from robotics_ad.so3.even import EvenFunctions, atan_ratio
 
 
-def _outer_map() -> NDArray[np.float64]:
-    """M (4, 4, 9) with 4 q q^T = 1 + M R for a rotation R (column-major)."""
-    r = {(i, j): i + 3 * j for i in range(3) for j in range(3)}
-    M = np.zeros((4, 4, 9))
-    for k, signs in enumerate(([1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1])):
-        for i in range(3):
-            M[k, k, r[i, i]] = signs[i]
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        for row, column in ((0, i + 1), (i + 1, 0)):  # 4 w x_i = r_kj - r_jk
-            M[row, column, r[k, j]], M[row, column, r[j, k]] = 1.0, -1.0
-        for row, column in ((j + 1, k + 1), (k + 1, j + 1)):  # 4 x_j x_k = r_jk + r_kj
-            M[row, column, r[j, k]] = M[row, column, r[k, j]] = 1.0
-    return M
+def scaled_quaternion(R: Expression) -> Expression:
+    """4 q_k q of R's quaternion q, where k is such that q_k^2 >= 1/4.
+
+    4 q q^T is linear in R; this is one of its columns, and so loses no digit at any angle. With
+    a, b and c the diagonal of R, its own is [1 + c + (a + b), 1 - c + (a - b), 1 - c - (a - b),
+    1 + c - (a + b)]: the first and last add up to 2 (1 + c), the others to 2 (1 - c), and the
+    signs of c and of a + b or a - b point to one that is at least 1.
+    """
+    a, b, c = R[0], R[4], R[8]
+    plus, minus, above, below = a + b, a - b, 1.0 + c, 1.0 - c
+    upper = less_equal(0.0, c)
+    lower = 1.0 - upper
+    first, second = upper * less_equal(0.0, plus), lower * less_equal(0.0, minus)
+    chosen = ad.stack(first, second, lower - second, upper - first)
+    low, high = R[[5, 6, 1]], R[[7, 2, 3]]  # r32 r13 r21, r23 r31 r12
+    diagonal = ad.stack(above + plus, below + minus, below - minus, above - plus)
+    entries = ad.stack(diagonal, low - high, low + high)
+    return adm.matmul(entries[_OUTER], chosen, (4, 4), (4, 1))
 
 
-_OUTER = _outer_map()
+# where the entries of 4 q q^T stand in [its diagonal, 4 w [x y z], 4 [yz xz xy]]
+_OUTER = [0, 4, 5, 6, 4, 1, 9, 8, 5, 9, 2, 7, 6, 8, 7, 3]
 
 
 @ad.composite("so3.quaternion", n_in=(9,), n_out=4, argnames=("R",))
 def quaternion(R: Expression) -> Expression:
     """The unit quaternion of R with w >= 0.
 
-    4 q q^T is linear in R; its column with the largest diagonal entry, normalised, is q up to sign.
-    So no digit is lost at any angle, and a matrix near a rotation gives the quaternion of one. At
-    half a turn, where w changes sign, q jumps to -q; the derivative is that of one side.
+    4 q q^T is linear in R; its column k, normalised, is q up to sign. k is that of w or z if
+    r33 >= 0 (w if r11 + r22 >= 0), else that of x or y (x if r11 >= r22): so q_k^2 >= 1/4, no digit
+    is lost at any angle, and a matrix near a rotation gives the quaternion of one. At half a turn,
+    where w changes sign, q jumps to -q; the derivative is that of one side.
     """
-    columns = [adm.linear(_OUTER[k], R) + np.eye(4)[k] for k in range(4)]
-    x, y, z = R[0], R[4], R[8]
-    best, value = ad.cond(x - y, columns[1], columns[2]), ad.maximum(x, y)
-    best, value = ad.cond(value - z, best, columns[3]), ad.maximum(value, z)
-    best = ad.cond(x + y + z - value, columns[0], best)
-    return best * (ad.cond(-best[0], -1.0, 1.0) / adm.sqrt(adm.normSquared(best)))
+    q = scaled_quaternion(R)
+    sign = 1.0 - 2.0 * less(q[0], 0.0)
+    return q * (sign / adm.sqrt(adm.normSquared(q)))
 
 
 @ad.composite("so3.from_quaternion", n_in=(4,), n_out=9, argnames=("q",))
@@ -82,8 +85,9 @@ def slerp(qa: Expression, qb: Expression, u: Expression) -> Expression:
     """
     near = qb * ad.cond(-adm.dot(qa, qb), -1.0, 1.0)
     apart, together = adm.normSquared(near - qa), adm.normSquared(near + qa)  # 2 - 2 cos t, ...
-    half = atan_ratio(apart, adm.sqrt(together))
-    x = 4.0 * apart * half * half  # t^2, smooth where qa = qb
+    ratio = apart / together  # tan(t / 2)^2
+    half = atan_ratio(ratio)
+    x = 4.0 * ratio * half * half  # t^2, smooth where qa = qb
     sinc = EvenFunctions(x).sinc()
     part_a = (1.0 - u) * EvenFunctions(x * (1.0 - u) * (1.0 - u)).sinc()
     part_b = u * EvenFunctions(x * u * u).sinc()
