@@ -13,6 +13,7 @@ from robotics_ad.kinematics.accelerations import (
     WorldAcceleration,
     WorldAngularAcceleration,
 )
+from robotics_ad.kinematics.builder import KinematicsBuilder
 from robotics_ad.kinematics.jacobian import Jacobian, JacobianTimeDerivative, PointJacobian
 from robotics_ad.kinematics.positions import (
     WorldDirection,
@@ -20,6 +21,7 @@ from robotics_ad.kinematics.positions import (
     WorldPosition,
     WorldTransform,
 )
+from robotics_ad.kinematics.transforms import WorldTransforms
 from robotics_ad.kinematics.velocities import WorldAngularVelocity, WorldVelocity
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "DriftAcceleration",
     "Jacobian",
     "JacobianTimeDerivative",
+    "KinematicsBuilder",
     "LinkAcceleration",
     "PointJacobian",
     "SpatialAcceleration",
@@ -37,5 +40,6 @@ __all__ = [
     "WorldOrientation",
     "WorldPosition",
     "WorldTransform",
+    "WorldTransforms",
     "WorldVelocity",
 ]

@@ -54,33 +54,40 @@ class LinkFunction(ad.Composite):
         raise NotImplementedError(f"{type(self).__name__} has no build")
 
     def expand(self, *args: Expression) -> Expression:
-        """`build` over the chain to the link."""
-        return self.build(self.chain(), *args)
+        """`build` over the chain to the link, with parameters in it if the model has some."""
+        if not self.link.robot.parametrized:
+            return self.build(self.chain(), *args)
+        return self.build(self.chain(args[-1]), *args[:-1])
+
+    def all_arguments(self) -> Mapping[str, int]:
+        """`arguments`, and `parameters` if the model has some."""
+        given, robot = self.arguments(), self.link.robot
+        return {**given, "parameters": robot.parameters.size} if robot.parametrized else given
 
     def arguments(self) -> Mapping[str, int]:
-        """Names and sizes of all arguments, in order."""
+        """Names and sizes of the arguments that `build` takes, in order."""
         robot = self.link.robot
         return {name: robot.nq if name == "q" else robot.nv for name in self.ARGUMENTS}
 
     def n_args(self) -> int:
-        """As many as `arguments`."""
-        return len(self.arguments())
+        """As many as `all_arguments`."""
+        return len(self.all_arguments())
 
     def n_in(self, arg: int) -> int:
         """Size nq for `q`, nv for `v` and `a`."""
-        return list(self.arguments().values())[arg]
+        return list(self.all_arguments().values())[arg]
 
     def argname(self, arg: int) -> str:
-        """The names of `arguments`."""
-        return list(self.arguments())[arg]
+        """The names of `all_arguments`."""
+        return list(self.all_arguments())[arg]
 
     def gives_scalar(self, scalars: Sequence[bool]) -> bool:
         """Never."""
         return False
 
-    def chain(self) -> Chain:
+    def chain(self, parameters: Expression | None = None) -> Chain:
         """The bodies from the world to the link, and the link's pose on the last."""
-        path = merged(self.link.robot).path(self.link.name)
+        path = merged(self.link.robot, parameters).path(self.link.name)
         path = aligned(path, end=path.links[self.link.name][1])
         return path.bodies, path.links[self.link.name][1]
 
