@@ -1,0 +1,105 @@
+"""Robots from MJCF against MuJoCo itself: the models of gymnasium, and small ones of each kind."""
+
+import pytest
+from mujoco_twin import compare, gymnasium_models
+
+from robotics_ad import read_mjcf
+
+GYMNASIUM = gymnasium_models()
+
+BOB = '<inertial pos="0.1 -0.2 0.3" quat="1 0.2 -0.3 0.4" mass="2" diaginertia="0.3 0.4 0.5"/>'
+
+
+def world(bodies: str, rest: str = "") -> str:
+    return f"<mujoco>{rest}<worldbody>{bodies}</worldbody></mujoco>"
+
+
+def body(joints: str, inside: str = "", placed: str = 'pos="0.3 0.1 -0.2" euler="20 30 40"') -> str:
+    return f"<body {placed}>{joints}{BOB}{inside}</body>"
+
+
+SMALL = {
+    "hinge": world(body('<joint axis="1 2 3"/>')),
+    "hinge off the origin": world(body('<joint axis="1 2 3" pos="0.2 -0.1 0.4"/>')),
+    "slide": world(body('<joint type="slide" axis="1 2 3" pos="1 1 1"/>')),
+    "ball": world(body('<joint type="ball"/>')),
+    "ball off the origin": world(body('<joint type="ball" pos="0.2 -0.1 0.4"/>')),
+    "free": world(body("<freejoint/>", body('<joint axis="0 1 0" pos="0.1 0 0"/>'))),
+    "two free bodies": world(body("<freejoint/>") + body('<freejoint name="other"/>')),
+    "several joints": world(
+        body(
+            '<joint type="slide" axis="1 0 0.5"/><joint type="slide" axis="0 0 1"/>'
+            '<joint axis="0 1 0" pos="0.1 0.2 0.3"/><joint axis="1 0 0" pos="-0.3 0.2 0"/>',
+            body('<joint axis="1 1 0"/><joint type="ball" pos="0.1 0 0.1"/>'),
+        )
+    ),
+    "hinge, slide, hinge": world(
+        body('<joint axis="0 0 1" pos="1 0 0"/><joint type="slide"/><joint axis="1 0 0"/>')
+    ),
+    "references": world(
+        body(
+            '<joint axis="1 2 3" ref="35" pos="0 0.1 0"/><joint type="slide" ref="0.7"/>'
+            '<joint axis="0 1 0" ref="-20" springref="15" stiffness="3"/>'
+        )
+    ),
+    "armature, damping, springs": world(
+        body(
+            '<joint axis="0 0 1" armature="0.7" damping="0.3" stiffness="4" springref="50"/>'
+            '<joint type="slide" armature="2" damping="5" stiffness="60" springref="0.1"/>',
+            body('<joint type="ball" armature="0.2" damping="0.4" stiffness="6"/>'),
+        )
+    ),
+    "a free body on a spring": world(body('<joint type="free" stiffness="5" damping="2"/>')),
+    "fixed bodies": world(
+        body("", body('<joint axis="0 1 1"/>', body("", body('<joint axis="1 0 0"/>')))) + body("")
+    ),
+    "frames": world(
+        '<frame pos="0 0 1" euler="0 90 0"><frame quat="1 1 0 0">'
+        + body('<joint axis="0 0 1"/>', '<site name="tip" pos="0.1 0.2 0.3" euler="10 20 30"/>')
+        + "</frame></frame>"
+    ),
+    "inertia of shapes": world(
+        '<body euler="0.1 0.2 0.3"><joint/><geom type="box" size=".1 .2 .3" pos=".1 0 .2"/>'
+        '<geom type="capsule" size=".05" fromto="0 0 0 .3 .2 .1" density="500"/></body>',
+        '<compiler angle="radian" eulerseq="zyx"/>',
+    ),
+    "full inertia": world(
+        '<body><joint pos="0 0 1" axis="1 0 0"/>'
+        '<inertial pos="0 0.1 0" mass="1" fullinertia="0.3 0.4 0.5 0.01 0.02 0.03"/></body>'
+    ),
+    "no gravity": world(
+        body('<joint axis="1 0 0"/>'), '<option><flag gravity="disable"/></option>'
+    ),
+    "tilted gravity": world(body('<joint axis="1 0 0"/>'), '<option gravity="1 -2 3"/>'),
+    "mimics": world(
+        body(
+            '<joint name="a" axis="0 0 1" ref="10" stiffness="2"/>',
+            body(
+                '<joint name="b" axis="0 1 0" ref="-5" damping="3" armature="0.1" stiffness="2"/>',
+                body('<joint name="c" type="slide" axis="1 0 0" pos="0.1 0 0"/>'),
+            )
+            + body('<joint name="d" axis="1 1 0"/>'),
+        ),
+        '<equality><joint joint1="b" joint2="a" polycoef="0.2 -1.5 0 0 0"/>'
+        '<joint joint1="c" joint2="b" polycoef="0.1 0.5 0 0 0"/></equality>',
+    ),
+}
+
+
+def test_gymnasium_has_the_models_that_we_know_of():
+    known = {"ant", "half_cheetah", "hopper", "humanoid", "humanoidstandup", "swimmer", "reacher"}
+    assert known | {"pusher", "walker2d", "inverted_double_pendulum"} <= set(GYMNASIUM)
+
+
+@pytest.mark.parametrize("name", sorted(GYMNASIUM))
+def test_models_of_gymnasium(name):
+    scene = read_mjcf(GYMNASIUM[name])
+    for seed in range(5):
+        compare(scene, seed)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_models(name):
+    scene = read_mjcf(SMALL[name])
+    for seed in range(3):
+        compare(scene, seed)
