@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.rigid import Moments, Pose, identity_pose, no_moments
+from robotics_ad.rigid import AnyMoments, Pose, added, identity_pose, nominal_part
 from robotics_ad.tree import WORLD, Body, Tree, subtree_sizes
 
 _Z = np.array([0.0, 0.0, 1.0])
@@ -70,12 +70,13 @@ def regrouped(tree: Tree) -> Tree:
     moments, base = [body.moments for body in tree.bodies], tree.base
     for i in range(len(tree.bodies) - 1, -1, -1):
         body, own = tree.bodies[i], moments[i]
-        part = _unfelt(body, own)
-        moments[i] = own - part
+        part, moments[i] = _split(body, own)
+        if part is None:
+            continue
         if body.parent == WORLD:
-            base += part.seen_from(body.place)
+            base = added(base, part.seen_from(body.place))
         else:
-            moments[body.parent] += part.seen_from(body.place)
+            moments[body.parent] = added(moments[body.parent], part.seen_from(body.place))
     bodies = (replace(b, moments=m) for b, m in zip(tree.bodies, moments, strict=True))
     return replace(tree, bodies=tuple(bodies), base=base)
 
@@ -90,13 +91,15 @@ def slides(body: Body) -> bool:
     return body.type.has_axis and not body.type.subspace(_Z)[:3].any()
 
 
-def _unfelt(body: Body, own: Moments) -> Moments:
-    """The part of a body's moments that may as well be fixed to its parent, at q = 0."""
+def _split(body: Body, own: AnyMoments) -> tuple[AnyMoments | None, AnyMoments]:
+    """(the part that may as well be fixed to the parent, at q = 0; the rest)."""
     if turns(body):
-        return Moments(own.mass, own.first[2] * _Z, own.second[2, 2] * np.outer(_Z, _Z))
-    if slides(body):
-        return Moments(0.0, np.zeros(3), own.second)
-    return no_moments()
+        unfelt = np.array([1, 0, 0, 1, 0, 0, 1, 0, 0, 0], dtype=np.float64)  # m, hz, Szz
+    elif slides(body):
+        unfelt = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1], dtype=np.float64)  # S
+    else:
+        return None, own
+    return own.mapped(np.diag(unfelt)), own.mapped(np.diag(1.0 - unfelt))
 
 
 def _free_turn(
@@ -109,7 +112,7 @@ def _free_turn(
     elif end is not None:
         ahead = _tidy(to_axis[i].inverse() @ end)
     else:
-        h = to_axis[i].R.T @ tree.bodies[i].moments.first
+        h = to_axis[i].R.T @ nominal_part(tree.bodies[i].moments).first
         return Pose(_about_z(_levelling(h)), np.zeros(3))
     z = ahead.R[:, 2]
     sine = float(np.hypot(z[0], z[1]))
@@ -131,7 +134,7 @@ def _free_slide(
     if end is not None:
         ahead = end if child is None else tree.bodies[child].place
         return Pose(np.eye(3), to_axis[i].R.T @ ahead.p)
-    own = tree.bodies[i].moments
+    own = nominal_part(tree.bodies[i].moments)
     com = own.first / own.mass if own.mass > 0.0 else np.zeros(3)
     return Pose(np.eye(3), to_axis[i].R.T @ com)
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from robotics_ad.arrays import Vector, frozen, snap
 from robotics_ad.inertia import Inertia
 from robotics_ad.joint import Joint, Mimic
+from robotics_ad.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.topology import check_unique, depth_first, resolve_mimics
 
 
@@ -54,6 +55,7 @@ class RobotModel:
     Attributes:
         name: the robot's name.
         links, joints: given in any order that the tree allows; see above for the order kept.
+        parametrized: the numbers that are arguments of graphs, as `parametrize` gives them.
 
     Raises:
         ValueError: for duplicate names, unknown parents, cycles, several roots, a link with two
@@ -63,6 +65,7 @@ class RobotModel:
     name: str
     links: Sequence[Link]
     joints: Sequence[Joint]
+    parametrized: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:
         check_unique("link", [link.name for link in self.links])
@@ -73,6 +76,10 @@ class RobotModel:
         links = [by_name[root], *(by_name[joint.child] for joint in joints)]
         object.__setattr__(self, "links", tuple(links))
         object.__setattr__(self, "joints", tuple(_with_leaders(joints)))
+        owners = {"link": set(by_name), "joint": {joint.name for joint in joints}}
+        for parameter in self.parametrized:
+            if parameter.owner not in owners[parameter.kind.of]:
+                raise ValueError(f"parameter '{parameter.name}': no such {parameter.kind.of}")
 
     # ---- sizes and names
 
@@ -159,6 +166,64 @@ class RobotModel:
         """
         return self._gathered_with_mimics("armature", 2)
 
+    # ---- parameters
+
+    def parametrize(self, names: Iterable[ParameterName]) -> RobotModel:
+        """The model with the numbers named as parameters: arguments of every graph built on it.
+
+        Each function of the model then takes one more argument, the last: `parameters`, all values
+        in the order of `names`, nominally `robot.parameters`. The other numbers stay constants.
+
+        Args:
+            names: "owner.kind" or ("owner", "kind"), with an owner that is a link or a joint and
+                `*` for any part of its name; kinds, sizes and units are the rows of
+                `PARAMETER_KINDS`. They come after those that the model has already.
+
+        Raises:
+            ValueError: for unknown names, and for two parameters that change the same number.
+        """
+        had = [(parameter.owner, parameter.kind.name) for parameter in self.parametrized]
+        return replace(self, parametrized=chosen([*had, *names], self.links, self.joints))
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names "owner.kind" of the parameters, in the order of their values."""
+        return tuple(parameter.name for parameter in self.parametrized)
+
+    @cached_property
+    def parameter_slices(self) -> Mapping[str, slice]:
+        """Where each parameter of `parameter_names` stands among the values."""
+        return _slices([(parameter.name, parameter.kind.size) for parameter in self.parametrized])
+
+    @cached_property
+    def parameters(self) -> Vector:
+        """The nominal values, in one vector: those that the links and joints have."""
+        inertias = {link.name: link.inertia for link in self.links}
+        joints = {joint.name: joint for joint in self.joints}
+        parts = [nominal(parameter, inertias, joints) for parameter in self.parametrized]
+        values = np.concatenate([np.zeros(0), *parts])
+        values.setflags(write=False)
+        return values
+
+    def with_parameters(self, values: ArrayLike) -> RobotModel:
+        """The model without parameters whose numbers are the values given.
+
+        Raises:
+            ValueError: for a wrong size, and where no link or joint can have such numbers.
+        """
+        size = self.parameters.size
+        numbers = frozen(values, (size,), f"{self.name}: argument 'parameters'")
+        given = [
+            (parameter, numbers[self.parameter_slices[parameter.name]])
+            for parameter in self.parametrized
+        ]
+        inertias, joints = changed(given, self.links, self.joints)
+        links = [
+            link if link.inertia is inertia else replace(link, inertia=inertia)
+            for link, inertia in zip(self.links, inertias, strict=True)
+        ]
+        return RobotModel(self.name, links, joints)
+
     # ---- configurations
 
     def neutral(self) -> Vector:
@@ -214,9 +279,12 @@ class RobotModel:
         """
         for name in positions:
             self._index(name, self.joint_names, "moving joint")
-        return RobotModel(
-            self.name, self.links, [_locked(joint, positions) for joint in self.joints]
-        )
+        joints = [_locked(joint, positions) for joint in self.joints]
+        locked = {new.name for new, old in zip(joints, self.joints, strict=True) if new is not old}
+        for parameter in self.parametrized:
+            if parameter.kind.of == "joint" and parameter.owner in locked:
+                raise ValueError(f"joint '{parameter.owner}' has parameters: lock it before")
+        return replace(self, joints=joints)
 
     def floating(self) -> RobotModel:
         """The model with its root link set free: a floating joint from a new link to the root.
@@ -230,13 +298,11 @@ class RobotModel:
             name for name in ("world", "universe", "_world") if name not in self.link_names
         )
         base = Joint("root_joint", "floating", world, self.links[0].name)
-        return RobotModel(self.name, [Link(world), *self.links], [base, *self.joints])
+        return replace(self, links=[Link(world), *self.links], joints=[base, *self.joints])
 
     def release_mimics(self) -> RobotModel:
         """The model in which every joint that mimics another moves on its own."""
-        return RobotModel(
-            self.name, self.links, [replace(joint, mimic=None) for joint in self.joints]
-        )
+        return replace(self, joints=[replace(joint, mimic=None) for joint in self.joints])
 
     def __repr__(self) -> str:
         return f"RobotModel('{self.name}', {len(self.links)} links, nq={self.nq}, nv={self.nv})"

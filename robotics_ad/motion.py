@@ -7,6 +7,7 @@ applied to each vector by itself, which takes fewer operations than forming the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.arrays import Matrix, Vector, column_major
+from robotics_ad.rigid import Pose, VaryingPose
 from robotics_ad.tree import Body
 
 
@@ -64,6 +66,8 @@ def joint_rate(body: Body, v: Expression) -> Expression:
 
 def joint_motion(body: Body, q: Expression) -> JointMotion:
     """The pose of a body in its parent as expressions of the robot's configuration."""
+    if body.given is not None:
+        return _given_motion(body.place, body.given)
     coefficients = body.type.coefficients(body.axis)
     basis = body.type.basis(adm, joint_configuration(body, q))
     turning = coefficients[:9, 1:].any()
@@ -77,6 +81,32 @@ def joint_motion(body: Body, q: Expression) -> JointMotion:
         shift = _affine(np.concatenate([shift[:, None], shift_map[:, 1:]], axis=1), basis)
     turn = _affine(coefficients[:9], basis) if turning else _unless_identity(coefficients[:9, 0])
     return JointMotion(fixed, turn, shift)
+
+
+def _given_motion(place: Pose, given: VaryingPose) -> JointMotion:
+    """The product place * given."""
+    turned = not np.array_equal(place.R, np.eye(3))
+    shift: Vector | Expression = place.p
+    if given.shift is not None:
+        moved = adm.linear(place.R, given.shift) if turned else given.shift
+        shift = moved + place.p if place.p.any() else moved
+    return JointMotion(place.R if turned else None, given.turn, shift)
+
+
+def scaled_rates(numbers: Vector | Expression, v: Expression) -> Expression | None:
+    """The products numbers * v, entry by entry; None where the numbers are all 0."""
+    if isinstance(numbers, Expression):
+        return numbers * v
+    return v * numbers if numbers.any() else None
+
+
+def entries_of(numbers: Vector | Expression, n: int) -> Iterator[tuple[int, float | Expression]]:
+    """(index, entry) of the n numbers, without those that are 0."""
+    for i in range(n):
+        if isinstance(numbers, Expression):
+            yield i, numbers[i]
+        elif numbers[i] != 0.0:
+            yield i, float(numbers[i])
 
 
 def _premultiplied(R: Matrix, coefficients: Matrix) -> Matrix:

@@ -13,13 +13,25 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ad_core.expr import Expression
 from robotics_ad.arrays import Vector, snap
-from robotics_ad.joint_types import JointType
-from robotics_ad.model import Joint, RobotModel
-from robotics_ad.rigid import Moments, Pose, identity_pose, no_moments
+from robotics_ad.joint_types import JOINT_TYPES, JointType
+from robotics_ad.model import Joint, Link, RobotModel
+from robotics_ad.rigid import (
+    AnyMoments,
+    Moments,
+    Pose,
+    VaryingPose,
+    added,
+    identity_pose,
+    no_moments,
+)
+from robotics_ad.varying import VaryingNumbers
 
 WORLD = -1
 """The parent index of bodies that hang on the fixed base."""
+
+_FIXED = JOINT_TYPES["fixed"].parts(np.array([1.0, 0.0, 0.0]))[0][0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +40,9 @@ class Body:
 
     Its pose in its parent is `place` * motion(q_b), with the joint type's motion about `axis` at
     q_b = multiplier * q[q_slice] + offset. The multiplier is 1 unless the joint mimics another.
+
+    A body of fixed type stands where a placement is a parameter: its pose in its parent is `place`
+    * `given`. It moves with its parent, and has no numbers in q and v.
     """
 
     name: str
@@ -39,7 +54,8 @@ class Body:
     v_slice: slice
     multiplier: float
     offset: float
-    moments: Moments
+    moments: AnyMoments
+    given: VaryingPose | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +71,10 @@ class Tree:
     nv: int
     bodies: tuple[Body, ...]
     links: Mapping[str, tuple[int, Pose]]
-    armature: Vector
-    damping: Vector
-    friction: Vector
-    base: Moments = field(default_factory=no_moments)
+    armature: Vector | Expression
+    damping: Vector | Expression
+    friction: Vector | Expression
+    base: AnyMoments = field(default_factory=no_moments)
 
     def children(self, index: int) -> list[int]:
         """Indices of the bodies that hang on body `index`."""
@@ -76,16 +92,28 @@ class Tree:
         return replace(self, bodies=bodies, links={link: (len(bodies) - 1, pose)})
 
 
-def merged(robot: RobotModel) -> Tree:
+def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
     """The tree of a robot: one body for each moving joint, mimics included.
 
     The inertia of links that are fixed to the world is left out: no algorithm can feel it.
+
+    Args:
+        robot: the model.
+        parameters: values of its parameters, if it has any.
     """
+    if robot.parametrized and parameters is None:
+        raise ValueError(f"robot '{robot.name}' has parameters, and a graph is built without them")
+    varying = None if parameters is None else VaryingNumbers(robot, parameters)
     bodies: list[Body] = []
     links: dict[str, tuple[int, Pose]] = {robot.links[0].name: (WORLD, identity_pose())}
     for link, joint in zip(robot.links[1:], robot.joints, strict=True):
         carrier, pose = links[joint.parent]
-        place = pose @ Pose(joint.rotation, joint.translation)
+        varied = None if varying is None else varying.placement(joint)
+        if varied is None:
+            place = pose @ Pose(joint.rotation, joint.translation)
+        else:
+            bodies.append(_placed(joint, carrier, pose @ varied[0], varied[1]))
+            carrier, place = len(bodies) - 1, Pose(joint.rotation, np.zeros(3))
         place = Pose(snap(place.R), place.p)
         if joint.mimic is not None and joint.mimic.multiplier == 0.0:
             R, p = joint.type.transform(joint.axis, np.array([joint.mimic.offset]))
@@ -96,14 +124,52 @@ def merged(robot: RobotModel) -> Tree:
             continue
         bodies.extend(_bodies(robot, joint, carrier, place, len(bodies)))
         links[link.name] = (len(bodies) - 1, identity_pose())
+    moves = _moving(bodies)
     for link in robot.links:
         carrier, pose = links[link.name]
-        if link.inertia is not None and carrier != WORLD:
-            body, inertia = bodies[carrier], link.inertia
-            own = Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
-            bodies[carrier] = replace(body, moments=body.moments + own.seen_from(pose))
-    rates = robot.armature, robot.damping, robot.friction
-    return Tree(robot.nq, robot.nv, tuple(bodies), links, *rates)
+        own = _moments_of(link, varying)
+        if own is not None and carrier != WORLD and moves[carrier]:
+            body = bodies[carrier]
+            bodies[carrier] = replace(body, moments=added(body.moments, own.seen_from(pose)))
+    if varying is None:
+        armature, damping, friction = robot.armature, robot.damping, robot.friction
+    else:
+        armature, damping, friction = map(varying.rates, ("armature", "damping", "friction"))
+    return Tree(robot.nq, robot.nv, tuple(bodies), links, armature, damping, friction)
+
+
+def _moments_of(link: Link, varying: VaryingNumbers | None) -> AnyMoments | None:
+    """A link's moments about its own frame; None: it has none."""
+    own = None if varying is None else varying.moments(link)
+    if own is not None or link.inertia is None:
+        return own
+    inertia = link.inertia
+    return Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
+
+
+def _placed(joint: Joint, parent: int, place: Pose, given: VaryingPose) -> Body:
+    """The body that stands between a parent and a joint whose placement varies."""
+    return Body(
+        name=f"{joint.name} (placement)",
+        parent=parent,
+        type=_FIXED,
+        axis=joint.axis,
+        place=place,
+        q_slice=slice(0, 0),
+        v_slice=slice(0, 0),
+        multiplier=1.0,
+        offset=0.0,
+        moments=no_moments(),
+        given=given,
+    )
+
+
+def _moving(bodies: Sequence[Body]) -> list[bool]:
+    """Which bodies move with respect to the world, whatever the parameters are."""
+    moves: list[bool] = []
+    for body in bodies:
+        moves.append(body.type.nv > 0 or (body.parent != WORLD and moves[body.parent]))
+    return moves
 
 
 def _bodies(

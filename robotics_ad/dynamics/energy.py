@@ -6,26 +6,32 @@ of a turning joint stays where it is when the joint turns (`frames.regrouped`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.expr import Expression, as_expression
 from robotics_ad import so3
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.dynamics.robot_function import GravityFunction, RobotFunction
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
+from robotics_ad.rigid import nominal_part
 from robotics_ad.tree import Tree, merged
 
 
 class CenterOfMass(RobotFunction):
     """c(q) = sum_i m_i c_i / sum_i m_i of all moving links, 3 numbers, m.
 
-    Links that are fixed to the world are left out.
+    Links that are fixed to the world are left out. `mass` is that of the others, kg, nominally.
     """
 
     def __init__(self, robot: RobotModel) -> None:
         super().__init__(robot)
-        self.mass = sum(body.moments.mass for body in merged(robot).bodies)
+        nominal = merged(replace(robot, parametrized=())).bodies
+        self.mass = sum(nominal_part(body.moments).mass for body in nominal)
         if self.mass <= 0.0:
             raise ValueError(f"CenterOfMass: the moving links of '{robot.name}' have no mass")
 
@@ -35,7 +41,7 @@ class CenterOfMass(RobotFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         """The first moment of the tree over its mass."""
-        return first_moment(tree, args[0]) * (1.0 / self.mass)
+        return center_of_mass(tree, args[0])
 
 
 class PotentialEnergy(GravityFunction):
@@ -87,12 +93,23 @@ class KineticEnergy(RobotFunction):
         return ad.sum_(*rows)
 
 
+def center_of_mass(tree: Tree, q: Expression) -> Expression:
+    """The centre of mass of the moving links, in the world, m."""
+    masses = [tree.base.mass, *(body.moments.mass for body in tree.bodies)]
+    known = sum(mass for mass in masses if isinstance(mass, float))
+    varying = [mass for mass in masses if isinstance(mass, Expression)]
+    moment = first_moment(tree, q)
+    return moment / ad.sum_(known, *varying) if varying else moment * (1.0 / known)
+
+
 def first_moment(tree: Tree, q: Expression) -> Expression:
     """The sum of m_i c_i(q) over the moving links, in the world, kg m."""
-    total: Expression = ad.constant(tree.base.first)
+    base = tree.base.first
+    total: Expression = ad.constant(np.zeros(3)) if base is None else as_expression(base)
     for body, (R, p) in zip(tree.bodies, placements(tree.bodies, q), strict=True):
-        if body.moments.first.any():
-            total = total + so3.apply(R, body.moments.first)
-        if body.moments.mass != 0.0:
-            total = total + body.moments.mass * p
+        first, mass = body.moments.first, body.moments.mass
+        if isinstance(first, Expression) or (first is not None and first.any()):
+            total = total + so3.apply(R, first)
+        if isinstance(mass, Expression) or (mass is not None and mass != 0.0):
+            total = total + mass * p
     return total

@@ -27,8 +27,8 @@ from ad_core import math as adm
 from ad_core.expr import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, skew
 from robotics_ad.dynamics.robot_function import DynamicsFunction
-from robotics_ad.motion import JointMotion, joint_motion, joint_rate
-from robotics_ad.rigid import Moments, Pose
+from robotics_ad.motion import JointMotion, joint_motion, joint_rate, scaled_rates
+from robotics_ad.rigid import AnyMoments, Pose, VaryingMoments, moments_from
 from robotics_ad.tree import WORLD, Body, Tree
 
 
@@ -56,8 +56,7 @@ class InverseDynamics(DynamicsFunction):
         """The recursion: motions outwards from the base, then forces back."""
         q, v, a = args[:3]
         tau = newton_euler(tree, self.field(args), q, v=v, a=a, wrenches=self.external(args))
-        friction = self.with_friction(tree, v)
-        return tau if friction is None else tau + friction
+        return _total(tau, self.with_friction(tree, v))
 
 
 def newton_euler(
@@ -73,7 +72,7 @@ def newton_euler(
     motions = [joint_motion(body, q) for body in tree.bodies]
     own = body_wrenches(tree, gravity, motions, v=v, a=a, wrenches=wrenches)
     forces = _joint_forces(tree.bodies, motions, own, tree.nv)
-    return forces if a is None or not tree.armature.any() else forces + a * tree.armature
+    return forces if a is None else _total(forces, scaled_rates(tree.armature, a))
 
 
 Wrench = tuple["Expression | None", "Expression | None"]
@@ -288,8 +287,13 @@ def _acceleration_at(u: Expression, r: Vector | Expression) -> Expression:
     return adm.matmul(r, adm.linear(rows, u), (1, 3), (3, 3))
 
 
-def _inertial(moments: Moments, state: _State) -> tuple[Expression | None, Expression | None]:
+_ForceAndMoment = tuple["Expression | None", "Expression | None"]
+
+
+def _inertial(moments: AnyMoments, state: _State) -> _ForceAndMoment:
     """(f, n) = (m A + U h, h x A + vee(U S - S U^T)); None where zero."""
+    if isinstance(moments, VaryingMoments):
+        return _inertial_of_parameters(moments, state)
     h, u = moments.first, state.u
     f = moments.mass * state.lift if moments.mass != 0.0 else None
     n = adm.linear(skew(h), state.lift) if h.any() else None
@@ -299,7 +303,29 @@ def _inertial(moments: Moments, state: _State) -> tuple[Expression | None, Expre
     return f, n
 
 
+def _inertial_of_parameters(moments: VaryingMoments, state: _State) -> _ForceAndMoment:
+    """As `_inertial`, with moments that are expressions: products of those with the motion."""
+    m, h, S, u = moments.mass, moments.first, moments.second6, state.u
+    f = None if m is None else m * state.lift
+    n = None if h is None else adm.cross(h, state.lift)
+    if u is not None:
+        f = f if h is None else _sum(f, _acceleration_at(u, h))
+        n = n if S is None else _sum(n, _moment_of_second(S, u))
+    return f, n
+
+
+def _moment_of_second(S: Expression, u: Expression) -> Expression:
+    """The vector vee(U S - S U^T) of S as [xx, yy, zz, xy, xz, yz]."""
+    units = [moments_from(unit).second for unit in np.eye(10)[4:]]
+    rows = np.concatenate([_vee_of_U_times(unit) for unit in units], axis=0)
+    return adm.matmul(S, adm.linear(rows, u), (1, 6), (6, 3))
+
+
 # ---- small parts
+
+
+def _total(a: Expression, b: Expression | None) -> Expression:
+    return a if b is None else a + b
 
 
 def _sum(a: Expression | None, b: Expression | None) -> Expression | None:

@@ -16,15 +16,14 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.expr import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, skew
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.frames import turns
-from robotics_ad.motion import JointMotion, joint_configuration, joint_motion
-from robotics_ad.rigid import Moments
+from robotics_ad.motion import JointMotion, entries_of, joint_configuration, joint_motion
+from robotics_ad.rigid import PAIRS as _PAIRS
+from robotics_ad.rigid import AnyMoments, VaryingMoments, ten
 from robotics_ad.tree import WORLD, Body, Tree
-
-_PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # S as [xx, yy, zz, xy, xz, yz]
 
 
 class MassMatrix(RobotFunction):
@@ -40,9 +39,9 @@ class MassMatrix(RobotFunction):
         """Size nv^2."""
         return self.robot.nv**2
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """Composite bodies from the leaves inwards, then their momenta towards the base."""
-        entries = mass_entries(self.tree(), args[0])
+        entries = mass_entries(tree, args[0])
         nv = self.robot.nv
         zero = ad.constant(0.0)
         return ad.stack(*(entries.get((i, j), zero) for i in range(nv) for j in range(nv)))
@@ -61,8 +60,8 @@ def mass_entries(tree: Tree, q: Expression) -> dict[tuple[int, int], Expression]
                 old = entries.get((v_index, other))
                 total = work if old is None else old + work
                 entries[v_index, other] = entries[other, v_index] = total
-    for i in np.flatnonzero(tree.armature):
-        entries[int(i), int(i)] = entries[int(i), int(i)] + float(tree.armature[i])
+    for i, armature in entries_of(tree.armature, tree.nv):
+        entries[i, i] = entries[i, i] + armature
     return entries
 
 
@@ -114,7 +113,7 @@ def carried(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expressi
 class _Composite:
     """Mass moments of a body with all that it carries; S is [xx, yy, zz, xy, xz, yz]."""
 
-    mass: float
+    mass: float | Expression
     first: Expression
     second: Expression
 
@@ -126,8 +125,9 @@ class _Composite:
             turned = adm.linear(-skew(u), self.first)
             n = turned if n is None else n + turned
         f = adm.linear(skew(w), self.first) if w.any() else None
-        if self.mass != 0.0 and u.any():
-            f = ad.constant(self.mass * u) if f is None else f + self.mass * u
+        if _is_not_zero(self.mass) and u.any():
+            pushed = as_expression(self.mass) * u
+            f = pushed if f is None else f + pushed
         none = ad.constant(np.zeros(3))
         return (none if n is None else n), (none if f is None else f)
 
@@ -159,9 +159,16 @@ def composites(
     return totals
 
 
-def _own(moments: Moments) -> _Composite:
-    second = np.array([moments.second[pair] for pair in _PAIRS])
-    return _Composite(moments.mass, ad.constant(moments.first), ad.constant(second))
+def _own(moments: AnyMoments) -> _Composite:
+    if isinstance(moments, VaryingMoments):
+        numbers = ten(moments)
+        mass = 0.0 if moments.mass is None else moments.mass
+        return _Composite(mass, numbers[1:4], numbers[4:10])
+    return _Composite(moments.mass, ad.constant(moments.first), ad.constant(moments.second6))
+
+
+def _is_not_zero(mass: float | Expression) -> bool:
+    return isinstance(mass, Expression) or mass != 0.0
 
 
 def _seen_from_parent(
@@ -175,8 +182,9 @@ def _seen_from_parent(
         if not p.any():
             return _Composite(own.mass, h, S)
         square = np.array([p[i] * p[j] for i, j in _PAIRS])
-        shifted = S + adm.linear(_symmetric_product(p), h) + own.mass * square
-        return _Composite(own.mass, h + own.mass * p, shifted)
+        mass = as_expression(own.mass)
+        shifted = S + adm.linear(_symmetric_product(p), h) + mass * square
+        return _Composite(own.mass, h + mass * p, shifted)
     p = motion.shift
     rows, columns = ([pair[side] for pair in _PAIRS] for side in (0, 1))
     # h p^T + p h^T + m p p^T = g p^T + p g^T with g = h + m p / 2

@@ -12,10 +12,9 @@ from __future__ import annotations
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
-from robotics_ad.dynamics.energy import CenterOfMass
+from robotics_ad.dynamics.energy import center_of_mass
 from robotics_ad.dynamics.mass_matrix import carried, composites
 from robotics_ad.dynamics.robot_function import RobotFunction
-from robotics_ad.model import RobotModel
 from robotics_ad.motion import joint_motion
 from robotics_ad.tree import WORLD, Tree
 
@@ -23,17 +22,13 @@ from robotics_ad.tree import WORLD, Tree
 class CentroidalMatrix(RobotFunction):
     """A(q), 6 * nv entries row by row, rows [k; p]: kg m^2 and kg m (per rad), or kg m and kg."""
 
-    def __init__(self, robot: RobotModel) -> None:
-        super().__init__(robot)
-        self._center = CenterOfMass(robot)
-
     def n_out(self) -> int:
         """Size 6 nv."""
         return 6 * self.robot.nv
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The columns side by side."""
-        columns = _columns(self.tree(), self._center, args[0])
+        columns = _columns(tree, args[0])
         nv = self.robot.nv
         return ad.stack(*columns)[[6 * j + i for i in range(6) for j in range(nv)]]
 
@@ -43,25 +38,21 @@ class CentroidalMomentum(RobotFunction):
 
     ARGUMENTS = ("q", "v")
 
-    def __init__(self, robot: RobotModel) -> None:
-        super().__init__(robot)
-        self._center = CenterOfMass(robot)
-
     def n_out(self) -> int:
         """6."""
         return 6
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The sum of the columns times the rates."""
         q, v = args
-        columns = _columns(self.tree(), self._center, q)
+        columns = _columns(tree, q)
         return ad.sum_(*(column * v[i] for i, column in enumerate(columns)))
 
 
-def _columns(tree: Tree, center: CenterOfMass, q: Expression) -> list[Expression]:
+def _columns(tree: Tree, q: Expression) -> list[Expression]:
     bodies = tree.bodies
     motions = [joint_motion(body, q) for body in bodies]
-    carrying, c = composites(bodies, motions, q), center(q)
+    carrying, c = composites(bodies, motions, q), center_of_mass(tree, q)
     columns: list[Expression | None] = [None] * tree.nv
     for i, body in enumerate(bodies):
         subspace = body.multiplier * body.type.subspace(body.axis)

@@ -1,7 +1,7 @@
 """What the functions of a whole robot share: names and sizes of arguments, a vector result.
 
 Arguments come in this order: the state (`q`, `v`, `a` or `tau`), then those that options add:
-`wrenches`, `gravity`.
+`wrenches`, `gravity`; last come the `parameters` of a model that has some.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ad_core.expr import Expression
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.frames import aligned, regrouped
 from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.motion import scaled_rates
 from robotics_ad.tree import Tree, merged
 
 GRAVITY = (0.0, 0.0, -9.81)
@@ -29,10 +30,11 @@ Gravity = ArrayLike | Literal["argument"]
 class RobotFunction(ad.Composite):
     """A function of a robot's state; `ARGUMENTS` names its arguments, each of size nq or nv.
 
-    With links that external wrenches act on, there is one more: `wrenches`, six numbers a link. A
-    result of one entry is still a vector, so that robots with one joint are no special case.
+    With links that external wrenches act on, there is one more: `wrenches`, six numbers a link; and
+    with a model that `RobotModel.parametrize` made, another: `parameters`. A result of one entry is
+    still a vector, so that robots with one joint are no special case.
 
-    Subclasses give `build`: the expression over the robot's tree.
+    Subclasses give `build`: the expression over the robot's tree, whose numbers may be expressions.
     """
 
     ARGUMENTS: tuple[str, ...] = ("q",)
@@ -53,21 +55,28 @@ class RobotFunction(ad.Composite):
         raise NotImplementedError(f"{type(self).__name__} has no build")
 
     def expand(self, *args: Expression) -> Expression:
-        """`build` over the tree of the robot."""
-        return self.build(self.tree(), *args)
+        """`build` over the tree of the robot, with parameters in it if the model has some."""
+        if not self.robot.parametrized:
+            return self.build(self.tree(), *args)
+        return self.build(self.tree(args[-1]), *args[:-1])
 
-    def tree(self) -> Tree:
+    def tree(self, parameters: Expression | None = None) -> Tree:
         """The bodies, in the frames and with the mass moments that take fewest operations."""
-        return regrouped(aligned(merged(self.robot)))
+        return regrouped(aligned(merged(self.robot, parameters)))
+
+    def all_arguments(self) -> Mapping[str, int]:
+        """`arguments`, and `parameters` if the model has some."""
+        given, robot = self.arguments(), self.robot
+        return {**given, "parameters": robot.parameters.size} if robot.parametrized else given
 
     def arguments(self) -> Mapping[str, int]:
-        """Names and sizes of all arguments, in order."""
+        """Names and sizes of the arguments that `build` takes, in order."""
         robot = self.robot
         sizes = {name: robot.nq if name == "q" else robot.nv for name in self.ARGUMENTS}
         return {**sizes, "wrenches": 6 * len(self.links)} if self.links else sizes
 
     def named(self, args: Sequence[Expression]) -> dict[str, Expression]:
-        """The arguments by name."""
+        """The arguments of `build` by name."""
         return dict(zip(self.arguments(), args, strict=False))
 
     def wrenches(self, stacked: Expression) -> dict[str, Expression]:
@@ -78,20 +87,20 @@ class RobotFunction(ad.Composite):
         return f"{type(self).__name__}({self.robot.name})"
 
     def n_args(self) -> int:
-        """As many as `arguments`."""
-        return len(self.arguments())
+        """As many as `all_arguments`."""
+        return len(self.all_arguments())
 
     def n_in(self, arg: int) -> int:
         """Size nq for `q`, nv for the rest of the state, 6 a link for `wrenches`."""
-        return list(self.arguments().values())[arg]
+        return list(self.all_arguments().values())[arg]
 
     def n_out(self) -> int:
         """Size nv, unless a subclass says otherwise."""
         return self.robot.nv
 
     def argname(self, arg: int) -> str:
-        """The names of `arguments`."""
-        return list(self.arguments())[arg]
+        """The names of `all_arguments`."""
+        return list(self.all_arguments())[arg]
 
     def gives_scalar(self, scalars: Sequence[bool]) -> bool:
         """Never."""
@@ -169,8 +178,7 @@ class DynamicsFunction(GravityFunction):
 
 def joint_friction(tree: Tree, v: Expression) -> Expression | None:
     """The sum damping * v + friction * sign(v), nv entries; None where there is neither."""
-    viscous = v * tree.damping if tree.damping.any() else None
-    if not tree.friction.any():
-        return viscous
-    dry = adm.sign(v) * tree.friction
-    return dry if viscous is None else viscous + dry
+    viscous, dry = scaled_rates(tree.damping, v), scaled_rates(tree.friction, adm.sign(v))
+    if viscous is None or dry is None:
+        return dry if viscous is None else viscous
+    return viscous + dry
