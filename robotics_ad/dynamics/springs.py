@@ -14,6 +14,7 @@ from robotics_ad import so3
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.joint import Joint
+from robotics_ad.tree import Tree
 
 
 class JointSprings(RobotFunction):
@@ -30,7 +31,7 @@ class JointSprings(RobotFunction):
         robot: the model.
     """
 
-    def expand(self, *args: Expression) -> Expression:
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         """The torques joint by joint."""
         (q,) = args
         robot = self.robot
