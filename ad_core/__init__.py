@@ -12,7 +12,7 @@ from ad_core.differences import (
     finite_differences_hessian,
     finite_differences_hessian2,
 )
-from ad_core.evaluate import derivative_multiple, eval_multiple
+from ad_core.evaluate import eval_multiple
 from ad_core.expr import (
     ADFunctionCall,
     ADTerminal,
@@ -26,6 +26,7 @@ from ad_core.expr import is_scalar as _scalar  # noqa: F401  # pyright: ignore[r
 from ad_core.expr import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.function import function
 from ad_core.interface import ADFunctionInterface
+from ad_core.jacobians import derivative_multiple
 from ad_core.op import Composite, composite
 from ad_core.operators import curl, divergence, gradient, hessian, jacobian, laplacian
 from ad_core.ops import (

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ad_core.choices import add, pull
 from ad_core.expr import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph import topological
 from ad_core.op import Op
@@ -66,14 +67,14 @@ def vjp_graph(
 
     pulled: dict[Expression, Expression] = {}
     for root, cotangent in zip(roots, cotangents, strict=True):
-        pulled[root] = pulled[root] + cotangent if root in pulled else cotangent
+        pulled[root] = add(pulled[root], cotangent) if root in pulled else cotangent
     for node in reversed(order):
         if not isinstance(node, ADFunctionCall) or node not in active or node not in pulled:
             continue
         needed = [a in active for a in node.args]
         for arg, gradient in zip(node.args, _pull(node, pulled[node], needed), strict=True):
             if gradient is not None and arg in active:
-                pulled[arg] = pulled[arg] + gradient if arg in pulled else gradient
+                pulled[arg] = add(pulled[arg], gradient) if arg in pulled else gradient
 
     gradients: dict[str, Expression] = {}
     for node in order:
@@ -81,7 +82,7 @@ def vjp_graph(
             here = pulled.get(node)
             known = gradients.get(node.name)
             if here is not None:
-                gradients[node.name] = here if known is None else known + here
+                gradients[node.name] = here if known is None else add(known, here)
     return gradients
 
 
@@ -89,7 +90,7 @@ def _pull(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     if isinstance(node.func, Op):
-        return node.func.vjp_rule(node.args, node, cotangent, needed)
+        return pull(node.func, node, node.args, cotangent, needed)
     return opaque_vjp(node, cotangent, needed)
 
 

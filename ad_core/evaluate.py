@@ -15,19 +15,18 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.derive import clean, derivative_graph, jvp_graph, vjp_graph
+from ad_core.derive import clean, jvp_graph, vjp_graph
 from ad_core.errors import unknown_name, wrong_size
 from ad_core.expr import (
     ADFunctionCall,
     ADTerminal,
     Array,
+    Constant,
     Expression,
     ExpressionLike,
-    Variable,
     as_batch,
     as_expression,
     as_value,
-    name_of,
 )
 from ad_core.graph import terminals
 from ad_core.lower import SizeProbe, fix_sizes, make_tape
@@ -142,101 +141,6 @@ def evaluate(roots: Sequence[Expression], values: Mapping[str, ArrayLike]) -> li
     ]
 
 
-def evaluate_derivatives(
-    roots: Sequence[Expression], args: tuple[str, ...], values: Mapping[str, ArrayLike]
-) -> list[Array]:
-    """Each root's derivative w.r.t. the names in turn: `(n_out, n_args[0], ..., n_args[-1])`."""
-    arrays, shapes = bind(values)
-    key = ("derivative", args, shapes)
-    program, plans = cached(roots, key, lambda: _build_derivatives(roots, args, arrays, ()))
-    return _run_derivatives(program, plans, vectors(arrays), ())
-
-
-def _build_derivatives(
-    roots: Sequence[Expression],
-    args: tuple[str, ...],
-    arrays: Mapping[str, Array],
-    batch: tuple[int, ...],
-) -> Built:
-    declared = check_names(roots, arrays)
-    for arg in args:
-        if arg not in declared:
-            raise unknown_name("variable", arg, declared)
-    fixed, inputs = fixed_at(roots, arrays)
-    sizes = dict(inputs)
-    orders = len(args)
-    seeds: list[tuple[str, int, int]] = []  # name, size, axis
-    graphs: list[Expression] = []
-    plans: list[tuple[bool, tuple[int, ...]]] = []
-    for number, root in enumerate(fixed):
-        n_out, dims = root.size or 0, tuple(sizes[a] for a in args)
-        reverse = n_out < dims[0]
-        tangents = [f"@{number}.{axis}" for axis in range(orders)]
-        if reverse:
-            cotangent = ADTerminal(tangents[0], n_out)
-            gradient = vjp_graph([root], [cotangent], [args[0]]).get(args[0])
-            start = [gradient] if gradient is not None else []
-        else:
-            start = [root]
-        first = 1 if reverse else 0
-        pairs = list(zip(args[first:], tangents[first:], strict=True))
-        graph = derivative_graph(start, pairs)[0] if start else None
-        plans.append((reverse, (n_out, *dims)))
-        if graph is None:
-            graphs.append(_zero(dims[0]))
-        else:
-            graphs.append(graph)
-        if reverse:
-            seeds.append((tangents[0], n_out, 0))
-        seeds.extend((t, sizes[a], axis + first) for axis, (a, t) in enumerate(pairs))
-    tape = make_tape(graphs, [*inputs, *((name, size) for name, size, _ in seeds)])
-    scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
-    basis = {name: (size, axis, orders) for name, size, axis in seeds}
-    return Program(tape, scalar_inputs), (plans, basis)
-
-
-def _zero(size: int) -> Expression:
-    return clean(jvp_graph([ADTerminal("@", size)], {})[0])
-
-
-def _run_derivatives(
-    program: Program, built: Any, vectors: dict[str, Array], batch: tuple[int, ...]
-) -> list[Array]:
-    plans, basis = built
-    unit = (1,) * len(batch)
-    bound = dict(vectors)
-    all_single = not batch and all(size == 1 for size, _, _ in basis.values())
-    for name, (size, axis, orders) in basis.items():
-        axes = [1] * orders
-        axes[axis] = size
-        # one direction of one entry needs no axis of its own
-        bound[name] = ONE if all_single else np.eye(size).reshape(*axes, *unit, size)
-    return [
-        _ordered(value, reverse, shape, batch)
-        for value, (reverse, shape) in zip(program.run(bound), plans, strict=True)
-    ]
-
-
-def _ordered(value: Array, reverse: bool, shape: tuple[int, ...], batch: tuple[int, ...]) -> Array:
-    """A derivative tensor `(*batch, *shape)` from what a program leaves, perhaps unstretched.
-
-    The program's axes are `(out, args[1:], batch, args[0])` in reverse and `(args, batch, out)`
-    forward.
-    """
-    if value.ndim == 0:
-        return np.full((*batch, *shape), value)
-    n_out, *dims = shape
-    if reverse:
-        whole = np.broadcast_to(value, (n_out, *dims[1:], *batch, dims[0]))
-        ordered = np.moveaxis(whole, -1, 1)
-    else:
-        whole = np.broadcast_to(value, (*dims, *batch, n_out))
-        ordered = np.moveaxis(whole, -1, 0)
-    if batch:
-        ordered = np.moveaxis(ordered, range(-len(batch), 0), range(len(batch)))
-    return np.array(ordered)
-
-
 def evaluate_batch(root: Expression, values: Mapping[str, ArrayLike]) -> Array:
     """Values `(*batch, n_out)` for inputs `(*batch, n)` whose batch axes broadcast."""
     arrays = {name: as_batch(value, name) for name, value in values.items()}
@@ -247,21 +151,18 @@ def evaluate_batch(root: Expression, values: Mapping[str, ArrayLike]) -> Array:
         fixed, inputs = fixed_at([root], arrays)
         return Program(make_tape(fixed, inputs)), fixed[0].size
 
-    batch = _batch_shape(arrays)
+    batch = batch_shape(arrays)
     program, size = cached([root], key, build)
     return np.array(np.broadcast_to(program.run(arrays)[0], (*batch, size)))
 
 
-def evaluate_derivative_batch(root: Expression, arg: str, values: Mapping[str, ArrayLike]) -> Array:
-    """Jacobians `(*batch, n_out, n_arg)` for inputs `(*batch, n)`."""
-    arrays = {name: as_batch(value, name) for name, value in values.items()}
-    batch = _batch_shape(arrays)
-    key = ("derivative_batch", arg, tuple((name, a.shape[-1]) for name, a in arrays.items()))
-    program, plans = cached([root], key, lambda: _build_derivatives([root], (arg,), arrays, batch))
-    return _run_derivatives(program, plans, arrays, batch)[0]
+def zeros(size: int) -> Expression:
+    """A vector of `size` zeros."""
+    return Constant(np.zeros(size))
 
 
-def _batch_shape(arrays: Mapping[str, Array]) -> tuple[int, ...]:
+def batch_shape(arrays: Mapping[str, Array]) -> tuple[int, ...]:
+    """The common batch axes of arrays that carry their vector on the last axis."""
     try:
         return np.broadcast_shapes(*(a.shape[:-1] for a in arrays.values()))
     except ValueError as error:
@@ -309,7 +210,7 @@ def evaluate_vjp(
         if pulled.size != size:
             raise wrong_size("vjp", "cotangent", pulled.size, size or 0)
         graphs = vjp_graph(fixed, [ADTerminal("@", size)], names)
-        roots = [clean(graphs[n]) if n in graphs else _zero(dict(inputs)[n]) for n in names]
+        roots = [clean(graphs[n]) if n in graphs else zeros(dict(inputs)[n]) for n in names]
         scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
         tape = make_tape(roots, [*inputs, ("@", pulled.size)])
         return Program(tape, scalar_inputs), [(n, dict(inputs)[n]) for n in names]
@@ -328,11 +229,3 @@ def eval_multiple(exprs: Sequence[ExpressionLike], /, **values: ArrayLike) -> li
     Every variable of any of them is bound by keyword. Raises ValueError as `Expression.eval` does.
     """
     return evaluate(tuple(as_expression(e) for e in exprs), values)
-
-
-def derivative_multiple(
-    exprs: Sequence[ExpressionLike], /, arg: Variable, **values: ArrayLike
-) -> list[Array]:
-    """The Jacobian of each expression w.r.t. the variable `arg`, each of shape `(n_out, n_arg)`."""
-    roots = tuple(as_expression(e) for e in exprs)
-    return evaluate_derivatives(roots, (name_of(arg),), values)

@@ -56,19 +56,19 @@ class Expression:
 
         `arg` is a variable of the expression, by name or as a node.
         """
-        from ad_core.evaluate import evaluate_derivatives
+        from ad_core.jacobians import evaluate_jacobians
 
-        return evaluate_derivatives((self,), (name_of(arg),), values)[0]
+        return evaluate_jacobians((self,), name_of(arg), values)[0]
 
     def gen_derivative(self, /, args: Sequence[Variable], **values: ArrayLike) -> Any:
         """The derivative w.r.t. each name in `args` in turn.
 
         The result has shape `(n_out, n_args[0], ..., n_args[-1])`; for no names it is `eval`'s.
         """
-        from ad_core.evaluate import evaluate_derivatives
+        from ad_core.jacobians import evaluate_tensor
 
         names = tuple(name_of(a) for a in args)
-        return evaluate_derivatives((self,), names, values)[0] if names else self.eval(**values)
+        return evaluate_tensor(self, names, values) if names else self.eval(**values)
 
     def jvp(self, /, tangents: Mapping[str, ArrayLike], **values: ArrayLike) -> Array:
         """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`."""
@@ -90,7 +90,7 @@ class Expression:
 
     def derivative_batch(self, /, arg: Variable, **values: ArrayLike) -> Array:
         """Jacobians for a batch: inputs `(*batch, n)`, result `(*batch, n_out, n_arg)`."""
-        from ad_core.evaluate import evaluate_derivative_batch
+        from ad_core.jacobians import evaluate_derivative_batch
 
         return evaluate_derivative_batch(self, name_of(arg), values)
 

@@ -6,6 +6,9 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ad_core.errors import wrong_count, wrong_size
 from ad_core.expr import ADFunctionCall, ExpressionLike
 
@@ -71,6 +74,13 @@ class ADFunctionInterface:
     def jvp(self, arg: int, darg: Any, *args: Any) -> Any:
         """`(df/dx_arg) darg`, shape `(n_out,)`; raises NotImplementedError where not given."""
         raise NotImplementedError(f"{self}: jvp is not defined")
+
+    def sparsity(self, arg: int) -> NDArray[np.bool_] | None:
+        """Where `df/dx_arg` can be other than zero: booleans `(n_out, n_in(arg))`; None: anywhere.
+
+        `Expression.sparsity` and `derivative_sparse` follow it, and so does CasADi.
+        """
+        return None
 
     def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
         """The expression of this function applied to expressions, names, numbers or arrays."""

@@ -64,6 +64,10 @@ class Op(Graphed):
 
     name: str
     params: tuple[Hashable, ...] = ()
+    entrywise: bool = False
+    """Whether each entry of the result depends on that entry of the arguments alone."""
+    moves: bool = False
+    """Whether each entry of an argument goes to one entry of the result at most, unchanged."""
 
     def __str__(self) -> str:
         return self.name
@@ -99,6 +103,8 @@ class Elementwise(Op):
     `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
     value, both products and broadcasting follow from it.
     """
+
+    entrywise = True
 
     def __init__(
         self,
@@ -161,7 +167,8 @@ class Elementwise(Op):
         result = unite([a.pattern for a in sloped], size, args[0].pattern.columns)
         if self._vanishing:
             for factor in args:
-                result = result.kept(np.broadcast_to(factor.nonzero, (size,)))
+                if factor.value is not None:
+                    result = result.kept(np.broadcast_to(factor.nonzero, (size,)))
         return result
 
 

@@ -84,9 +84,18 @@ class Pattern:
         codes = np.arange(rows)[:, None] * self.columns + columns
         return Pattern(rows, self.columns, codes.reshape(-1).astype(np.int64))
 
+    def through(self, structure: NDArray[np.bool_]) -> Pattern:
+        """The matrix product `structure @ self`, of booleans `(rows of the product, rows)`."""
+        target, source = np.nonzero(structure)
+        return self.take(source).moved(target, len(structure))
+
     def stretched(self, rows: int) -> Pattern:
         """The one row repeated where there is one, as in broadcasting; else the matrix itself."""
-        return self if self.rows == rows else self.take(np.zeros(rows, dtype=np.int64))
+        if self.rows == rows:
+            return self
+        if not self.codes.size:
+            return Pattern.none(rows, self.columns)
+        return self.take(np.zeros(rows, dtype=np.int64))
 
     def kept(self, rows: NDArray[np.bool_]) -> Pattern:
         """The positions in the rows that are True."""

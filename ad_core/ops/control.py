@@ -1,9 +1,10 @@
 """Choices: `cond`, `cond3`, and the smaller and larger of values.
 
-A derivative follows the chosen branch alone. Forward, tangents are selected, so an infinite slope
-in the branch not taken does no harm; in reverse, that branch is given a zero cotangent, and 0 times
-an infinite slope is nan, as in torch and JAX: keep its argument finite by a `cond` inside. At a
-tie, `minimum` and `maximum` follow their first argument, as CasADi's `fmin` and `fmax` do.
+A derivative follows the chosen branch alone, also where the slope of the other is infinite or nan:
+forward, tangents are selected; in reverse, `choices` selects behind the product with a slope. That
+holds for our derivatives, on all engines, while torch and CasADi multiply a slope by 0 when they
+differentiate our code by themselves: there, keep the argument of the branch not taken finite by a
+`cond` inside. At a tie, `minimum` and `maximum` follow their first argument.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from ad_core.pattern import Dependence, Pattern, unite
 
 class Select(Op):
     """`cond` and `cond3`: the sign of the first argument picks one of the others, by entry."""
+
+    entrywise = True
 
     def __init__(self, name: str, choices: int) -> None:
         self.name = name
@@ -69,6 +72,8 @@ class Select(Op):
 
 class Extremum(Op):
     """The smaller or larger of two values, by entry; nan if either is."""
+
+    entrywise = True
 
     def __init__(
         self, name: str, first_wins: Callable[[Expression, Expression], Expression]

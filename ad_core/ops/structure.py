@@ -103,6 +103,7 @@ class Take(Linear):
         self.indices = indices
         self.params = (indices,)
         self.scalarity = "always" if scalar else "never"
+        self.moves = len(set(indices)) == len(indices)
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         super().call_size(sizes)
@@ -127,6 +128,7 @@ class Scatter(Linear):
 
     name = "scatter"
     scalarity = "never"
+    moves = True
 
     def __init__(self, indices: Indices, size: int) -> None:
         self.indices, self.size = indices, size
@@ -153,6 +155,7 @@ class Stack(Op):
 
     name = "stack"
     scalarity = "never"
+    moves = True
 
     def __reduce__(self) -> str:
         return "stack"

@@ -18,13 +18,13 @@ from typing import Any
 import casadi
 import numpy as np
 
+from ad_core.declared import jacobian_structure
 from ad_core.interface import ADFunctionInterface
 from ad_core.opaque import DerivativeTensor, SizedOpaque
 from ad_core.program import host_kernel
 from bridges.casadi.errors import note_failure
 from bridges.casadi.from_casadi import WholeFunction
 from bridges.casadi.lowering import distinct, identifier
-from bridges.casadi.structure import jacobian_structure
 
 _alive: list[tuple[Any, Hosts]] = []
 

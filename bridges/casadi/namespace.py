@@ -9,7 +9,8 @@ The same code serves SX and MX. There are no batch axes: CasADi maps a function 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import casadi
@@ -46,7 +47,7 @@ class CasadiNamespace:
     atanh = staticmethod(casadi.atanh)
     add = staticmethod(lambda x, y: x + y)
     sub = staticmethod(lambda x, y: x - y)
-    mul = staticmethod(lambda x, y: x * y)
+    mul = staticmethod(lambda x, y: _signed(x, y, lambda a, b: a * b))
     div = staticmethod(lambda x, y: x / y)
     pow = staticmethod(lambda x, y: x**y)
     atan2 = staticmethod(casadi.atan2)
@@ -68,10 +69,14 @@ class CasadiNamespace:
         return rest + casadi.if_else(crossed, y, 0.0)
 
     def minimum(self, x: Value, y: Value) -> Value:
-        return casadi.fmin(x, y)
+        """The smaller; nan where either is, and the derivative follows `x` at a tie.
+
+        CasADi's own `fmin` drops a nan, and halves its derivative at a tie.
+        """
+        return _first_or_second(x <= y, y < x, x, y)
 
     def maximum(self, x: Value, y: Value) -> Value:
-        return casadi.fmax(x, y)
+        return _first_or_second(y <= x, x < y, x, y)
 
     def cond(self, pred: Value, pos: Value, neg: Value) -> Value:
         return casadi.if_else(pred > 0, pos, neg)
@@ -95,10 +100,31 @@ class CasadiNamespace:
         return casadi.vertcat(*rows)
 
     def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
-        return _column(_matrix(a, m, k) @ _matrix(b, k, n))
+        product = _signed(_matrix(a, m, k), _matrix(b, k, n), lambda a, b: a @ b)
+        return _column(product)
 
     def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
         return _column(casadi.solve(_matrix(a, m, m), _matrix(b, m, n)))
+
+
+def _first_or_second(first: Value, second: Value, x: Value, y: Value) -> Value:
+    """`x` where `first`, `y` where `second`, nan where neither holds."""
+    neither = casadi.logic_not(casadi.logic_or(first, second))
+    chosen = casadi.if_else(first, x, 0.0) + casadi.if_else(second, y, 0.0)
+    return chosen + casadi.if_else(neither, math.nan, 0.0)
+
+
+def _signed(x: Value, y: Value, product: Callable[[Value, Value], Value]) -> Value:
+    """A product, with the signs of a constant factor outside: c and -c are one constant then."""
+    if isinstance(x, casadi.SX) and isinstance(y, casadi.SX) and x.is_constant() != y.is_constant():
+        if y.is_constant():
+            return _signed(y, x, lambda a, b: product(b, a))
+        numbers = casadi.DM(x)
+        negative = casadi.sparsify(casadi.fmax(-numbers, 0.0))
+        if negative.nnz() > 0 and not np.isnan(numbers.full()).any():
+            positive = casadi.sparsify(casadi.fmax(numbers, 0.0))
+            return product(casadi.SX(positive), y) - product(casadi.SX(negative), y)
+    return product(x, y)
 
 
 def _matrix(x: Value, m: int, n: int) -> Value:

@@ -114,16 +114,6 @@ def test_jacobian_of_several_expressions_at_once():
     assert (values[0].tolist(), values[1]) == (X.tolist(), 2.0)
 
 
-def test_reverse_mode_of_a_choice_with_an_infinite_slope_needs_a_finite_argument():
-    """As `cond` says: the branch not taken gets a zero cotangent, and 0 * inf is nan."""
-    x = ad.var("x", 2)
-    bare = ad.sum_(ad.cond(x, adm.sqrt(x), 0.0))
-    safe = ad.sum_(ad.cond(x, adm.sqrt(ad.cond(x, x, 1.0)), 0.0))
-    at = np.array([0.0, 4.0])
-    assert np.isnan(bare.derivative("x", x=at)[0, 0])
-    assert safe.derivative("x", x=at).tolist() == [[0.0, 0.25]]
-
-
 def test_a_graph_without_known_sizes_is_refused_by_what_needs_them():
     f = ad.function(lambda x: x, "f")
     with pytest.raises(ValueError, match="f: the size of its result is not known"):

@@ -10,6 +10,8 @@ from op_specs import SPECS, OpSpec
 
 import ad_core as ad
 from ad_core import math as adm
+from ad_core.compress import compress, jacobian_pattern
+from ad_core.lower import fix_sizes, make_tape
 
 RNG = np.random.default_rng(2)
 
@@ -74,17 +76,118 @@ def test_random_graphs(data: st.DataObject):
     check(e + nodes[0], {"x": RNG.uniform(0.2, 0.9, 5)})
 
 
-def test_colours_are_few():
-    """A tridiagonal Jacobian needs three colours, whatever its size, so it costs three tangents."""
-    n = 500
-    x = ad.var("x", n)
-    e = adm.sin(x) + ad.stack(x[1:] ** 2, 0.0) + ad.stack(0.0, x[:-1] ** 3)
-    assert e.derivative_sparse("x", x=np.ones(n)).nnz == 3 * n - 2
-    from ad_core.lower import fix_sizes, make_tape
-    from ad_core.sparse import _colours, jacobian_pattern
-
+def products(e: ad.Expression, n: int) -> tuple[int, int]:
+    """How many tangents and cotangents give the Jacobian w.r.t. `x`."""
     pattern = jacobian_pattern(make_tape(fix_sizes([e], {}), [("x", n)]), "x")
-    assert _colours(pattern).max() + 1 == 3
+    found = compress(pattern)
+    return len(found.tangents), len(found.cotangents)
+
+
+N = 400
+Y = ad.var("x", N)
+BAND = adm.sin(Y) + ad.stack(Y[1:] ** 2, 0.0) + ad.stack(0.0, Y[:-1] ** 3)
+RANDOM = np.random.default_rng(0).permutation(N)
+FEW: dict[str, tuple[ad.Expression, tuple[int, int]]] = {  # expression; tangents, cotangents
+    "chain": (adm.exp(Y), (1, 0)),
+    "permutation": (Y[RANDOM] * Y[RANDOM], (1, 0)),
+    "band": (BAND, (3, 0)),
+    "scalar beside a chain": (ad.stack(adm.norm(Y), adm.exp(Y)), (1, 1)),
+    "two scalars beside a band": (ad.stack(ad.sum_(Y * Y), BAND, adm.norm(Y)), (3, 2)),
+    "one column for all": (adm.exp(Y) * ad.stack(Y[0], Y[:-1]), (2, 0)),
+    "arrow": (ad.stack(ad.sum_(Y), Y[1:] * Y[0]), (2, 1)),
+    "few columns, all full": (adm.exp(Y[:3])[np.arange(N) % 3] * ad.sum_(Y[:3]), (3, 0)),
+    "few rows": (adm.linear(np.random.default_rng(1).random((5, N)), Y), (0, 5)),
+}
+
+
+@pytest.mark.parametrize(("e", "counts"), FEW.values(), ids=FEW)
+def test_products_are_few_and_hold_all(e: ad.Expression, counts: tuple[int, int]):
+    """A tridiagonal Jacobian needs three tangents, whatever its size; a dense row one cotangent."""
+    assert products(e, N) == counts
+    at = np.linspace(0.5, 1.5, N)
+    sparse = e.derivative_sparse("x", x=at).toarray()
+    np.testing.assert_array_equal(e.derivative("x", x=at), sparse)
+    tangent = np.sin(np.arange(N))
+    np.testing.assert_allclose(sparse @ tangent, e.jvp({"x": tangent}, x=at), rtol=1e-12)
+    cotangent = np.cos(np.arange(len(sparse)))
+    np.testing.assert_allclose(cotangent @ sparse, e.vjp(cotangent, x=at)["x"], rtol=1e-11)
+    batch = e.derivative_batch("x", x=np.stack([at, at + 0.1]))
+    np.testing.assert_allclose(batch[0], sparse, rtol=1e-13)
+    np.testing.assert_allclose(batch[1], e.derivative("x", x=at + 0.1), rtol=1e-13)
+
+
+def test_columns_out_of_order_are_coloured_greedily():
+    """A band whose rows and columns are shuffled needs a few more colours than in order."""
+    shuffled = BAND.replace(x=Y[RANDOM])[RANDOM[::-1]]
+    tangents, cotangents = products(shuffled, N)
+    assert 3 <= tangents + cotangents <= 6
+    at = np.linspace(0.5, 1.5, N)
+    sparse = shuffled.derivative_sparse("x", x=at)
+    assert sparse.nnz == 3 * N - 2
+    order = BAND.derivative("x", x=at[RANDOM])[RANDOM[::-1]]
+    expected = np.zeros((N, N))
+    expected[:, RANDOM] = order
+    np.testing.assert_allclose(sparse.toarray(), expected, rtol=1e-13)
+
+
+class Shifted(ad.ADFunctionInterface):
+    """`y_i = x_(i+1)^2`, which says where its Jacobian can be other than zero."""
+
+    def __init__(self, pattern: object = None) -> None:
+        self.pattern = np.eye(3, 4, 1, dtype=bool) if pattern is None else pattern
+
+    def n_in(self, arg):
+        return 4
+
+    def n_out(self):
+        return 3
+
+    def eval(self, x):
+        return x[1:] ** 2
+
+    def derivative(self, arg, x):
+        return 2.0 * np.eye(3, 4, 1) * x
+
+    def sparsity(self, arg):
+        return self.pattern
+
+
+def test_what_a_users_function_says_of_its_structure_is_followed():
+    e = Shifted()(adm.sin(ad.var("x", 4)))
+    assert e.sparsity("x").tolist() == np.eye(3, 4, 1, dtype=bool).tolist()
+    mixed = Shifted()(ad.var("x", 4)[[0, 1, 1, 2]] * 2.0)[::-1]
+    assert mixed.sparsity("x").astype(int).tolist() == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
+    check(mixed, {"x": np.array([0.3, 0.5, 0.7, 0.9])})
+    check(e, {"x": np.array([0.3, 0.5, 0.7, 0.9])})
+    slope = ad.jacobian(e, "x")
+    check(slope, {"x": np.array([0.3, 0.5, 0.7, 0.9])})
+    with pytest.raises(ValueError, match=r"sparsity\(0\) has shape \(2, 2\), expected \(3, 4\)"):
+        Shifted(np.ones((2, 2)))(ad.var("x", 4)).sparsity("x")
+
+
+def test_structural_zeros_beside_an_infinite_slope_are_zeros():
+    e = adm.sqrt(ad.var("x", 3))
+    expected = [[np.inf, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.25]]
+    at = [0.0, 1.0, 4.0]
+    assert e.derivative("x", x=at).tolist() == expected
+    assert e.derivative_sparse("x", x=at).toarray().tolist() == expected
+    assert e.derivative_batch("x", x=[at, at]).tolist() == [expected] * 2
+
+
+def test_dense_jacobian_of_a_long_chain_takes_no_identity():
+    """3,000 entries: the result has 9,000,000 numbers, and nothing else is of that order."""
+    import tracemalloc
+
+    n = 3_000
+    e = adm.sin(1.1 * ad.var("x", n)) * 2.0
+    at = np.linspace(0.0, 1.0, n)
+    tracemalloc.start()
+    jacobian = e.derivative("x", x=at)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.1 * jacobian.nbytes
+    np.testing.assert_allclose(np.diagonal(jacobian), 2.2 * np.cos(1.1 * at), rtol=1e-14)
+    assert np.count_nonzero(jacobian) == n
 
 
 def test_opaque_functions_are_dense():

@@ -1,16 +1,31 @@
-"""Where the Jacobian of a user's function can be other than zero.
+"""Where the Jacobian of a user's function can be other than zero, as far as the function says it.
 
-A user's function may say it by a method `sparsity(arg)` that gives a boolean array
-`(n_out, n_in(arg))`; without one its Jacobian is dense.
+A function may say it by its method `sparsity(arg)`; without one its Jacobian is dense.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.interface import ADFunctionInterface
-from ad_core.opaque import DerivativeTensor
+from ad_core.opaque import DerivativeTensor, SizedOpaque
+from ad_core.pattern import Dependence, Pattern, unite
+
+
+def opaque_pattern(func: ADFunctionInterface, args: Sequence[Dependence], size: int) -> Pattern:
+    """Which inputs each of the `size` entries of an opaque call may depend on."""
+    original = func.func if isinstance(func, SizedOpaque) else func
+    parts: list[Pattern] = []
+    for i, arg in enumerate(args):
+        structure = jacobian_structure(original, i, size, arg.pattern.rows)
+        if structure is None:
+            parts.append(arg.pattern.joined(size))
+        else:
+            parts.append(arg.pattern.through(structure))
+    return unite(parts, size, args[0].pattern.columns)
 
 
 def jacobian_structure(
@@ -38,10 +53,7 @@ def jacobian_structure(
 
 
 def _declared(func: ADFunctionInterface, arg: int, m: int, n: int) -> NDArray[np.bool_] | None:
-    declare = getattr(func, "sparsity", None)
-    if declare is None:
-        return None
-    pattern = declare(arg)
+    pattern = func.sparsity(arg)
     if pattern is None:
         return None
     array = np.asarray(pattern, dtype=np.bool_)
