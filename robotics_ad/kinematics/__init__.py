@@ -3,6 +3,7 @@
 Each class takes a link, as `robot.link(name)` gives it, and is a function of `q` (then `v`, `a`)
 that prints under its own name. Calling it builds an expression that holds only the chain to its
 link. `WorldTransforms` and `KinematicsBuilder` serve many links from one set of nodes.
+`Integrate` and its kin step between configurations; `DriversToLinks` and its kin follow mimics.
 """
 
 from robotics_ad.kinematics.accelerations import (
@@ -14,6 +15,14 @@ from robotics_ad.kinematics.accelerations import (
     WorldAngularAcceleration,
 )
 from robotics_ad.kinematics.builder import KinematicsBuilder
+from robotics_ad.kinematics.configurations import ConfigInterpolate, Difference, Integrate
+from robotics_ad.kinematics.drivers import (
+    DriverDerivsToLinks,
+    DriversToLinks,
+    LinkDerivsToDrivers,
+    LinksToDrivers,
+    LinkTorquesToDrivers,
+)
 from robotics_ad.kinematics.jacobian import Jacobian, JacobianTimeDerivative, PointJacobian
 from robotics_ad.kinematics.positions import (
     WorldDirection,
@@ -26,11 +35,19 @@ from robotics_ad.kinematics.velocities import WorldAngularVelocity, WorldVelocit
 
 __all__ = [
     "ClassicalAcceleration",
+    "ConfigInterpolate",
+    "Difference",
     "DriftAcceleration",
+    "DriverDerivsToLinks",
+    "DriversToLinks",
+    "Integrate",
     "Jacobian",
     "JacobianTimeDerivative",
     "KinematicsBuilder",
     "LinkAcceleration",
+    "LinkDerivsToDrivers",
+    "LinkTorquesToDrivers",
+    "LinksToDrivers",
     "PointJacobian",
     "SpatialAcceleration",
     "WorldAcceleration",

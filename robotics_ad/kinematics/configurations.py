@@ -1,0 +1,234 @@
+"""Steps between configurations as graphs: the expressions of `robot.integrate` and its kin.
+
+    integrate(q, v)          q moved along v for unit time, joint by joint
+    difference(q0, q1)       the v with integrate(q0, v) = q1
+    interpolate(q0, q1, u)   integrate(q0, u difference(q0, q1)), the geodesic of each joint
+
+One row of `_STEPS` for each row of `coordinates`, with the same value and, here, derivatives of
+every order, also where two configurations coincide. Differences jump, as the numeric ones do, where
+two configurations are half a turn apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.expr import Expression
+from robotics_ad import coordinates, so3
+from robotics_ad.coordinates import Coordinates
+from robotics_ad.model import RobotModel
+from robotics_ad.so3.even import EvenFunctions, atan_ratio
+
+_PI = 3.141592653589793
+
+
+class JointwiseFunction(ad.Composite):
+    """A function of configurations and velocities that takes joint by joint.
+
+    `ARGUMENTS` gives names and what each argument is: "q" of size nq, "v" of size nv, "u" a number.
+    """
+
+    ARGUMENTS: tuple[tuple[str, str], ...] = ()
+    RESULT = "q"
+
+    def __init__(self, robot: RobotModel) -> None:
+        kind = type(self).__name__
+        if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{kind}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
+            )
+        if robot.nv == 0:
+            raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
+        self.robot = robot
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self.robot.name})"
+
+    def n_args(self) -> int:
+        """As many as `ARGUMENTS`."""
+        return len(self.ARGUMENTS)
+
+    def n_in(self, arg: int) -> int:
+        """Sizes nq, nv or 1."""
+        return self._size(self.ARGUMENTS[arg][1])
+
+    def n_out(self) -> int:
+        """Size nq, or nv."""
+        return self._size(self.RESULT)
+
+    def argname(self, arg: int) -> str:
+        """The names of `ARGUMENTS`."""
+        return self.ARGUMENTS[arg][0]
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        """Never."""
+        return False
+
+    def expand(self, *args: Expression) -> Expression:
+        """The joints side by side."""
+        parts: list[Expression] = []
+        for joint in self.robot.independent_joints:
+            where = {"q": self.robot.q_slices[joint.name], "v": self.robot.v_slices[joint.name]}
+            own = [
+                value[where[what]] if what in where else value
+                for value, (_, what) in zip(args, self.ARGUMENTS, strict=True)
+            ]
+            parts.append(self.step(_STEPS[joint.type.coordinates], *own))
+        return ad.stack(*parts)
+
+    def step(self, steps: Steps, *args: Expression) -> Expression:
+        """The part of one joint."""
+        raise NotImplementedError(f"{type(self).__name__} has no step")
+
+    def _size(self, what: str) -> int:
+        return {"q": self.robot.nq, "v": self.robot.nv, "u": 1}[what]
+
+
+class Integrate(JointwiseFunction):
+    """q moved along v for unit time, a function of q (nq) and v (nv) with nq entries.
+
+    The value of `robot.integrate(q, v)`: a sum for angles and lengths; for rotations and rigid
+    motions the exponential of the body's velocity, with a quaternion of unit length. For a time h
+    pass h v.
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("q", "q"), ("v", "v"))
+
+    def step(self, steps: Steps, *args: Expression) -> Expression:
+        """The row's own."""
+        return steps.integrate(*args)
+
+
+class Difference(JointwiseFunction):
+    """The v with integrate(q0, v) = q1, a function of q0 (nq) and q1 (nq) with nv entries.
+
+    The value of `robot.difference(q0, q1)`: continuous joints and rotations go the shorter way.
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("q0", "q"), ("q1", "q"))
+    RESULT = "v"
+
+    def step(self, steps: Steps, *args: Expression) -> Expression:
+        """The row's own."""
+        return steps.difference(*args)
+
+
+class ConfigInterpolate(JointwiseFunction):
+    """integrate(q0, u difference(q0, q1)), a function of q0 (nq), q1 (nq) and the number u.
+
+    q0 at u = 0 and q1 at u = 1, up to whole turns and the sign of quaternions; geodesic for each
+    joint: straight for lengths and limited angles, the shorter way for continuous joints and
+    rotations, a screw motion for floating and planar ones.
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("q0", "q"), ("q1", "q"), ("u", "u"))
+
+    def step(self, steps: Steps, *args: Expression) -> Expression:
+        """From q0 along the share u of the difference."""
+        q0, q1, u = args
+        return steps.integrate(q0, u * steps.difference(q0, q1))
+
+
+class Steps(NamedTuple):
+    """The graphs of one row of `coordinates`."""
+
+    integrate: Callable[[Expression, Expression], Expression]
+    difference: Callable[[Expression, Expression], Expression]
+
+
+# ---- the line, the circle and the plane
+
+
+def _add(q: Expression, v: Expression) -> Expression:
+    return q + v
+
+
+def _subtract(q0: Expression, q1: Expression) -> Expression:
+    return q1 - q0
+
+
+def _shortest_turn(q0: Expression, q1: Expression) -> Expression:
+    return adm.mod(q1 - q0 + _PI, 2.0 * _PI) - _PI
+
+
+def _integrate_plane(q: Expression, v: Expression) -> Expression:
+    half = 0.5 * v[2]
+    sinc = EvenFunctions(half * half).sinc()
+    moved = sinc * _rotate_plane(q[2] + half, v[0:2])
+    return ad.stack(q[0:2] + moved, q[2] + v[2])
+
+
+def _difference_plane(q0: Expression, q1: Expression) -> Expression:
+    turn = _shortest_turn(q0[2], q1[2])
+    half = 0.5 * turn
+    sinc = EvenFunctions(half * half).sinc()
+    return ad.stack(_rotate_plane(-(q0[2] + half), q1[0:2] - q0[0:2]) / sinc, turn)
+
+
+def _rotate_plane(angle: Expression, p: Expression) -> Expression:
+    c, s = adm.cos(angle), adm.sin(angle)
+    return ad.stack(c * p[0] - s * p[1], s * p[0] + c * p[1])
+
+
+# ---- rotations: unit quaternions [w, x, y, z]
+
+
+def _integrate_rotation(q: Expression, v: Expression) -> Expression:
+    """Q exp(v / 2), brought to unit length."""
+    square = 0.25 * adm.normSquared(v)
+    even = EvenFunctions(square)
+    moved = _product(q, 1.0 - square * even.cosc(), (0.5 * even.sinc()) * v)
+    return moved / adm.norm(moved)
+
+
+def _difference_rotation(q0: Expression, q1: Expression) -> Expression:
+    """2 log of q0* q1, with the sign that makes its scalar part positive."""
+    between = _product(q0 * [1.0, -1.0, -1.0, -1.0], q1[0], q1[1:4])
+    between = between * ad.cond(-between[0], -1.0, 1.0)
+    # tan(angle / 4) = |x| / (|q| + w)
+    far = adm.norm(between) + between[0]
+    return (4.0 * atan_ratio(adm.normSquared(between[1:4]) / (far * far)) / far) * between[1:4]
+
+
+def _product(a: Expression, w: Expression, x: Expression) -> Expression:
+    """The quaternion product a [w, x]."""
+    return ad.stack(a[0] * w - adm.dot(a[1:4], x), a[0] * x + w * a[1:4] + adm.cross(a[1:4], x))
+
+
+# ---- rigid motions: [x, y, z, w, x, y, z], velocity [angular; linear]
+
+
+def _integrate_pose(q: Expression, v: Expression) -> Expression:
+    step = so3.apply(so3.left_jacobian(v[0:3]), v[3:6])
+    moved = q[0:3] + so3.apply(so3.from_quaternion(q[3:7]), step)
+    return ad.stack(moved, _integrate_rotation(q[3:7], v[0:3]))
+
+
+def _difference_pose(q0: Expression, q1: Expression) -> Expression:
+    w = _difference_rotation(q0[3:7], q1[3:7])
+    step = so3.apply_inv(so3.from_quaternion(q0[3:7]), q1[0:3] - q0[0:3])
+    return ad.stack(w, so3.apply(so3.left_jacobian_inv(w), step))
+
+
+_LINE = Steps(_add, _subtract)
+_STEPS: Mapping[Coordinates, Steps] = {
+    coordinates.ANGLE: _LINE,
+    coordinates.TWO_ANGLES: _LINE,
+    coordinates.LENGTH: _LINE,
+    coordinates.CIRCLE: Steps(_add, _shortest_turn),
+    coordinates.PLANE: Steps(_integrate_plane, _difference_plane),
+    coordinates.ROTATION: Steps(_integrate_rotation, _difference_rotation),
+    coordinates.POSE: Steps(_integrate_pose, _difference_pose),
+}

@@ -1,0 +1,165 @@
+"""From the coordinates that are free to those of every moving joint, and back.
+
+Drivers are the joints that `q` holds (`robot.joint_names`); links stand for all moving joints, with
+those that mimic another, in the order of `robot.joints`. With P the constant matrix that has a
+joint's multiplier in the column of the joint it follows (1 in its own if it follows none) and o the
+offsets,
+
+    q_links = P q + o,        v_links = P v,        tau_drivers = P^T tau_links.
+
+Where nothing mimics, all of these are the identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.expr import Expression
+from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.joint import Joint
+from robotics_ad.kinematics.configurations import JointwiseFunction
+from robotics_ad.model import RobotModel
+
+
+class DriverFunction(JointwiseFunction):
+    """A map between the coordinates of drivers and of all moving joints.
+
+    Args:
+        robot: the model.
+
+    Attributes:
+        joint_names: the moving joints in the order of link coordinates, mimics included.
+    """
+
+    def __init__(self, robot: RobotModel) -> None:
+        super().__init__(robot)
+        self._joints = [joint for joint in robot.joints if joint.type.nq > 0]
+        self.joint_names = tuple(joint.name for joint in self._joints)
+
+    def _size(self, what: str) -> int:
+        if what == "all q":
+            return sum(joint.type.nq for joint in self._joints)
+        if what == "all v":
+            return sum(joint.type.nv for joint in self._joints)
+        return super()._size(what)
+
+
+class DriversToLinks(DriverFunction):
+    """q_links = P q + o, a function of q (nq): the coordinates of every moving joint, rad or m.
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("q", "q"),)
+    RESULT = "all q"
+
+    def expand(self, *args: Expression) -> Expression:
+        """Each joint's own, or multiplier * leader + offset."""
+        (q,) = args
+        parts: list[Expression] = []
+        for joint in self._joints:
+            own = q[self.robot.q_slices[_leader(joint)]]
+            if joint.mimic is not None:
+                own = own * joint.mimic.multiplier + joint.mimic.offset
+            parts.append(own)
+        return ad.stack(*parts)
+
+
+class DriverDerivsToLinks(DriverFunction):
+    """v_links = P v, a function of v (nv): the velocities of every moving joint, rad/s or m/s.
+
+    Accelerations go the same way.
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("v", "v"),)
+    RESULT = "all v"
+
+    def expand(self, *args: Expression) -> Expression:
+        """Each joint's own, or multiplier * leader."""
+        return adm.linear(_rates(self.robot, self._joints), args[0])
+
+
+class LinksToDrivers(DriverFunction):
+    """q, of q_links = P q + o: the coordinates of joints that mimic are not read.
+
+    A function of `q_links`, the coordinates of every moving joint; a left inverse of
+    `DriversToLinks`, exact where the joints that mimic are where they should be.
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("q_links", "all q"),)
+    RESULT = "q"
+
+    def expand(self, *args: Expression) -> Expression:
+        """The entries of joints that mimic no other."""
+        return args[0][_independent(self._joints, [joint.type.nq for joint in self._joints])]
+
+
+class LinkDerivsToDrivers(DriverFunction):
+    """v, of v_links = P v: the velocities of joints that mimic are not read.
+
+    A function of `v_links`, the velocities of every moving joint; a left inverse of
+    `DriverDerivsToLinks`. Torques do not go this way: see `LinkTorquesToDrivers`.
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("v_links", "all v"),)
+    RESULT = "v"
+
+    def expand(self, *args: Expression) -> Expression:
+        """The entries of joints that mimic no other."""
+        return args[0][_independent(self._joints, [joint.type.nv for joint in self._joints])]
+
+
+class LinkTorquesToDrivers(DriverFunction):
+    """tau = P^T tau_links: what torques at every moving joint do on the drivers, N m or N.
+
+    A function of `tau_links`, with the same power: tau . v = tau_links . (P v).
+
+    Args:
+        robot: the model.
+    """
+
+    ARGUMENTS = (("tau_links", "all v"),)
+    RESULT = "v"
+
+    def expand(self, *args: Expression) -> Expression:
+        """Each joint's torque, times its multiplier, on the joint it follows."""
+        return adm.linear(_rates(self.robot, self._joints).T, args[0])
+
+
+def _leader(joint: Joint) -> str:
+    return joint.name if joint.mimic is None else joint.mimic.joint
+
+
+def _rates(robot: RobotModel, joints: Sequence[Joint]) -> Matrix:
+    """P, (velocities of all moving joints, nv)."""
+    blocks: list[Matrix] = []
+    for joint in joints:
+        block = np.zeros((joint.type.nv, robot.nv))
+        block[:, robot.v_slices[_leader(joint)]] = np.eye(joint.type.nv)
+        blocks.append(block if joint.mimic is None else block * joint.mimic.multiplier)
+    return np.concatenate(blocks)
+
+
+def _independent(joints: Sequence[Joint], sizes: Sequence[int]) -> list[int]:
+    """Where the entries of joints that mimic no other stand among those of all."""
+    starts: Vector = np.concatenate([[0], np.cumsum(sizes)])
+    return [
+        int(start) + k
+        for joint, start, size in zip(joints, starts[:-1], sizes, strict=True)
+        if joint.mimic is None
+        for k in range(size)
+    ]
