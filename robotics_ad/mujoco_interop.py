@@ -28,8 +28,9 @@ from robotics_ad.model import RobotModel
 class MujocoOrder(Order):
     """The maps between a robot from `load_mjcf` and the compiled model that it came from.
 
-    `to_q`, `from_q`, `to_v` and `from_v` are those of `interop.Order`; the `q` that velocities
-    need is in our order. Joints of the model that the robot does not move stay at `rest`.
+    All take and give arrays with leading batch axes, which broadcast against each other; the `q`
+    that velocities need is in our order. Joints of the model that the robot does not move stay at
+    `rest`.
 
     Args:
         robot: the model; some of its joints may be locked.
@@ -51,6 +52,14 @@ class MujocoOrder(Order):
         for place in self._places:
             moved[place.q : place.q + place.nq] = True
         return np.where(moved, out, self._rest)
+
+    def to_v(self, v: ArrayLike, q: ArrayLike | None = None) -> Vector:
+        """MuJoCo's `qvel`, (..., nv); `q`, in our order, is needed with a free joint."""
+        return super().to_v(self._spread(v, self.robot.nv, "v", q), q)
+
+    def from_v(self, v: ArrayLike, q: ArrayLike | None = None) -> Vector:
+        """Our velocity from MuJoCo's `qvel`; `q`, in our order, is needed with a free joint."""
+        return super().from_v(self._spread(v, self._nv, "v", q), q)
 
     def to_a(self, a: ArrayLike, q: ArrayLike, v: ArrayLike) -> Vector:
         """MuJoCo's `qacc`, (..., nv): T a + T' v with T' v = R (w x linear) for a free joint."""
@@ -77,6 +86,14 @@ class MujocoOrder(Order):
         q = self._checked(q, self.robot.nq, "q")
         columns = self.to_v(np.eye(self.robot.nv), q[..., None, :])
         return np.swapaxes(columns, -1, -2)
+
+    def _spread(self, value: ArrayLike, size: int, name: str, q: ArrayLike | None) -> Vector:
+        """`value` over the batch axes of q as well."""
+        array = self._checked(value, size, name)
+        if q is None:
+            return array
+        batch = np.broadcast_shapes(array.shape[:-1], np.shape(q)[:-1])
+        return np.broadcast_to(array, (*batch, size))
 
     def _with_turning(self, rates: Vector, v: Vector, sign: float) -> Vector:
         """`rates` with sign * (w x linear) added to each free joint's linear part."""
