@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector, frozen
+from robotics_ad.rebuilt import Rebuilt
 
 
 @dataclass(frozen=True, eq=False)
-class Inertia:
+class Inertia(Rebuilt):
     """Mass properties of a body, written in a frame fixed to it.
 
     Attributes:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector, finite_or_infinite, frozen, snap
 from robotics_ad.joint_types import JOINT_TYPES, AnyJointType, helical, plane_axes, universal
+from robotics_ad.rebuilt import Rebuilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Mimic:
 
 
 @dataclass(frozen=True, eq=False)
-class Joint:
+class Joint(Rebuilt):
     """A joint: the pose of `child` in `parent` is (rotation, translation) * motion(q).
 
     Attributes:
@@ -135,6 +136,9 @@ class Joint:
         return {"pitch": pitch, "second_axis": second}
 
 
+_UNIT = 4.0 * float(np.finfo(np.float64).eps)
+
+
 def _rotation(value: ArrayLike, where: str) -> Matrix:
     R = frozen(value, (3, 3), f"{where}: rotation")
     if np.max(np.abs(R @ R.T - np.eye(3))) > 1e-9 or np.linalg.det(R) < 0.0:
@@ -147,6 +151,8 @@ def _unit(value: ArrayLike, where: str) -> Vector:
     length = float(np.linalg.norm(axis))
     if length < 1e-9:
         raise ValueError(f"{where}: the axis is zero: {axis.tolist()}")
+    if abs(length - 1.0) <= _UNIT:  # as it is, so that copies of a joint are exact
+        return axis
     return frozen(snap(axis / length), (3,), where)
 
 

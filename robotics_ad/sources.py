@@ -1,0 +1,123 @@
+"""Where a robot file's text comes from: a path, a `package://` address, XML text or an open file.
+
+Only what the caller names is opened, and at most `MAX_BYTES` of it. A device, a pipe or a directory
+is refused before it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+MAX_BYTES = 1 << 26
+_SHOWN = 200  # characters of a source or a value that a message shows
+PackageDirs = Iterable["str | os.PathLike[str]"]
+
+
+def read_source(
+    source: str | bytes | os.PathLike[str] | IO[Any], package_dirs: PackageDirs = ()
+) -> tuple[bytes | str, str]:
+    """The text of a source, and what to call it in messages.
+
+    Args:
+        source: A path, an address `package://package/path` or `file:///path`, XML text (its first
+            character is `<`), or an open file.
+        package_dirs: As for `package_path`.
+
+    Raises:
+        FileNotFoundError: If a path names no file, or an address no package.
+        OSError: If the file cannot be read.
+        TypeError: If the source is none of these.
+        ValueError: If the text is empty or larger than `MAX_BYTES`, and if a path names no file but
+            a directory, a device or a pipe.
+    """
+    text: Any
+    if isinstance(source, bytes) or (isinstance(source, str) and _is_xml(source)):
+        text, label = source, "XML text"
+    elif isinstance(source, (str, os.PathLike)):
+        path = _located(os.fspath(source), package_dirs)
+        if not path.exists():
+            raise FileNotFoundError(f"no file '{shortened(str(path))}'")
+        if not path.is_file():
+            raise ValueError(f"'{path}' is not a file")
+        with path.open("rb") as file:
+            text, label = file.read(MAX_BYTES + 1), str(path)
+    elif hasattr(source, "read"):
+        label = str(getattr(source, "name", "open file"))
+        try:
+            text = source.read(MAX_BYTES + 1)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{label}: {error}") from None
+    else:
+        raise TypeError(
+            f"source is a {type(source).__name__}, expected a path, XML text or an open file"
+        )
+    if not isinstance(text, (bytes, str)):
+        raise TypeError(f"{label}: read() gave a {type(text).__name__}, expected bytes or str")
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"{label}: larger than {MAX_BYTES} bytes")
+    if not text.strip():
+        raise ValueError(f"{label}: empty")
+    return text, label
+
+
+def package_path(address: str, package_dirs: PackageDirs = ()) -> Path:
+    """The file that `package://package/path` means.
+
+    A package is looked for in `package_dirs`, then in the directories of `ROS_PACKAGE_PATH`, then
+    in `share` below those of `AMENT_PREFIX_PATH`. It is a directory of the package's name: one of
+    these directories itself, or one directly below.
+
+    Raises:
+        FileNotFoundError: if no such directory holds the file; the message lists where it looked.
+        ValueError: if the address names no package or no path, or leaves the package by `..`.
+    """
+    package, _, rest = address.removeprefix("package://").partition("/")
+    parts = PurePosixPath(rest).parts
+    if not package or package in (".", "..") or not parts:
+        raise ValueError(f"'{shortened(address)}': expected package://package/path")
+    if ".." in parts or PurePosixPath(rest).is_absolute():
+        raise ValueError(f"'{shortened(address)}' leaves its package")
+    looked: list[str] = []
+    for directory in (*map(Path, package_dirs), *_ros_directories()):
+        candidates = [directory / package]
+        if directory.resolve().name == package:
+            candidates.insert(0, directory)
+        for candidate in candidates:
+            if candidate.joinpath(*parts).exists():
+                return candidate.joinpath(*parts)
+        looked.append(str(directory))
+    where = ", ".join(looked) or "no directory: give package_dirs, or set ROS_PACKAGE_PATH"
+    raise FileNotFoundError(f"no file '{shortened(address)}'; looked in {where}")
+
+
+def shortened(text: str) -> str:
+    """The text on one line and of moderate length, for a message."""
+    line = " ".join(text[: 2 * _SHOWN].splitlines())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+
+
+def _is_xml(text: str) -> bool:
+    return text.lstrip("\ufeff \t\r\n")[:1] == "<"
+
+
+def _located(source: str, package_dirs: PackageDirs) -> Path:
+    if source.startswith("package://"):
+        return package_path(source, package_dirs)
+    if source.startswith("file://"):
+        address = urlsplit(source)
+        if address.netloc not in ("", "localhost"):
+            raise ValueError(f"'{shortened(source)}' is on another machine")
+        return Path(unquote(address.path))
+    if not source:
+        raise ValueError("source is an empty text, expected a path, XML text or an open file")
+    return Path(source)
+
+
+def _ros_directories() -> Sequence[Path]:
+    ros = os.environ.get("ROS_PACKAGE_PATH", "").split(os.pathsep)
+    ament = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    return [*(Path(p) for p in ros if p), *(Path(p) / "share" for p in ament if p)]
