@@ -7,6 +7,7 @@ from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEn
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.inverse import InverseDynamics
 from robotics_ad.dynamics.mass_matrix import MassMatrix
+from robotics_ad.dynamics.mass_matrix_inverse import MassMatrixInverse
 from robotics_ad.dynamics.momentum import CentroidalMatrix, CentroidalMomentum
 from robotics_ad.dynamics.robot_function import GRAVITY
 from robotics_ad.dynamics.springs import JointSprings
@@ -26,5 +27,6 @@ __all__ = [
     "JointSprings",
     "KineticEnergy",
     "MassMatrix",
+    "MassMatrixInverse",
     "PotentialEnergy",
 ]

@@ -71,7 +71,7 @@ def newton_euler(
     """The recursion with what is left out being zero; wrenches by link."""
     motions = [joint_motion(body, q) for body in tree.bodies]
     own = body_wrenches(tree, gravity, motions, v=v, a=a, wrenches=wrenches)
-    forces = _joint_forces(tree.bodies, motions, own, tree.nv)
+    forces = joint_forces(tree.bodies, motions, own, tree.nv)
     return forces if a is None else _total(forces, scaled_rates(tree.armature, a))
 
 
@@ -176,7 +176,7 @@ def _along(axes: Matrix, rate: Expression | None) -> Expression | None:
     return adm.linear(axes, rate) if rate is not None and axes.any() else None
 
 
-def _joint_forces(
+def joint_forces(
     bodies: tuple[Body, ...],
     motions: Sequence[JointMotion],
     own: Sequence[Wrench],
