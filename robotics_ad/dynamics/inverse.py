@@ -89,12 +89,7 @@ def body_wrenches(
     wrenches: Mapping[str, Expression] | None = None,
 ) -> list[Wrench]:
     """What moves each body, less the external wrench on it: what its neighbours must give."""
-    states: list[_State] = []
-    for body, motion in zip(tree.bodies, motions, strict=True):
-        parent = _base(gravity) if body.parent == WORLD else states[body.parent]
-        rate = None if v is None else joint_rate(body, v)
-        rate_dot = None if a is None else joint_rate(body, a)
-        states.append(_moved(parent, body, motion, (rate, rate_dot)))
+    states = body_states(tree, gravity, motions, v=v, a=a)
     external: dict[int, Wrench] = {}
     for name, wrench in (wrenches or {}).items():
         index, pose = tree.links[name]
@@ -105,6 +100,24 @@ def body_wrenches(
         n_out, f_out = external.get(i, (None, None))
         own.append((_less(n, n_out), _less(f, f_out)))
     return own
+
+
+def body_states(
+    tree: Tree,
+    gravity: Vector | Expression,
+    motions: Sequence[JointMotion],
+    *,
+    v: Expression | None = None,
+    a: Expression | None = None,
+) -> list[BodyState]:
+    """How each body moves, the base accelerating against gravity."""
+    states: list[BodyState] = []
+    for body, motion in zip(tree.bodies, motions, strict=True):
+        parent = _base(gravity) if body.parent == WORLD else states[body.parent]
+        rate = None if v is None else joint_rate(body, v)
+        rate_dot = None if a is None else joint_rate(body, a)
+        states.append(_moved(parent, body, motion, (rate, rate_dot)))
+    return states
 
 
 def _at_body(pose: Pose, wrench: Expression) -> Wrench:
@@ -118,7 +131,7 @@ def _added(a: Wrench | None, b: Wrench) -> Wrench:
     return b if a is None else (_sum(a[0], b[0]), _sum(a[1], b[1]))
 
 
-class _State:
+class BodyState:
     """Motion of a body in its own axes, without the parts that are known to be zero.
 
     `w` is the angular velocity and `alpha` its rate (None: zero), `lift` the acceleration A of
@@ -130,17 +143,17 @@ class _State:
         self.u = _unfolded(w, alpha)
 
 
-def _base(gravity: Vector | Expression) -> _State:
+def _base(gravity: Vector | Expression) -> BodyState:
     """The fixed base, accelerating upwards in the place of gravity."""
-    return _State(None, None, as_expression(-gravity))
+    return BodyState(None, None, as_expression(-gravity))
 
 
 def _moved(
-    parent: _State,
+    parent: BodyState,
     body: Body,
     motion: JointMotion,
     rates: tuple[Expression | None, Expression | None],
-) -> _State:
+) -> BodyState:
     """The body's motion from its parent's, with s = S v, S the joint's subspace, and e = R^T(.).
 
     w = e(w_p) + s_w,   alpha = e(alpha_p) + s_w' + e(w_p) x s_w,
@@ -168,7 +181,7 @@ def _moved(
             lift = lift + 2.0 * _cross_axis(carried, linear, rate)
         if spin is not None and _products(subspace).any():
             lift = lift + adm.cross(spin, slide)
-    return _State(w, alpha, lift)
+    return BodyState(w, alpha, lift)
 
 
 def _along(axes: Matrix, rate: Expression | None) -> Expression | None:
@@ -262,6 +275,10 @@ def _U_times(r: Vector) -> Matrix:
     return B
 
 
+U_TRANSPOSED: Matrix = np.concatenate([_U_times(axis) for axis in np.eye(3)], axis=0)
+"""The (9, 12) matrix that takes u to U^T, row by row."""
+
+
 def _vee_of_U_times(S: Matrix) -> Matrix:
     """The 3x12 matrix B with vee(U S - S U^T) = B u, for symmetric S.
 
@@ -283,14 +300,13 @@ def _acceleration_at(u: Expression, r: Vector | Expression) -> Expression:
     """The product U r."""
     if isinstance(r, np.ndarray):
         return adm.linear(_U_times(r), u)
-    rows = np.concatenate([_U_times(axis) for axis in np.eye(3)], axis=0)
-    return adm.matmul(r, adm.linear(rows, u), (1, 3), (3, 3))
+    return adm.matmul(r, adm.linear(U_TRANSPOSED, u), (1, 3), (3, 3))
 
 
 _ForceAndMoment = tuple["Expression | None", "Expression | None"]
 
 
-def _inertial(moments: AnyMoments, state: _State) -> _ForceAndMoment:
+def _inertial(moments: AnyMoments, state: BodyState) -> _ForceAndMoment:
     """(f, n) = (m A + U h, h x A + vee(U S - S U^T)); None where zero."""
     if isinstance(moments, VaryingMoments):
         return _inertial_of_parameters(moments, state)
@@ -303,7 +319,7 @@ def _inertial(moments: AnyMoments, state: _State) -> _ForceAndMoment:
     return f, n
 
 
-def _inertial_of_parameters(moments: VaryingMoments, state: _State) -> _ForceAndMoment:
+def _inertial_of_parameters(moments: VaryingMoments, state: BodyState) -> _ForceAndMoment:
     """As `_inertial`, with moments that are expressions: products of those with the motion."""
     m, h, S, u = moments.mass, moments.first, moments.second6, state.u
     f = None if m is None else m * state.lift

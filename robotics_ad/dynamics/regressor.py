@@ -1,0 +1,201 @@
+"""The regressor of inverse dynamics: torques are linear in the inertial numbers of the links.
+
+    tau = Y(q, v, a) pi + armature a,     pi_i = [m, m c (3), I (xx, yy, zz, xy, xz, yz)]
+
+for each link i, with its mass m, first moment m c, and rotational inertia I about the origin of its
+own frame. (Atkeson, An, Hollerbach: Estimation of inertial parameters of manipulator loads and
+links, 1986.)
+
+A joint velocity that moves the body with the twist [w; l] at its origin takes from the body
+
+    tau = w . n + l . f,    f = m A + U m c,    n = m c x A + I alpha + omega x I omega
+
+(A, U, omega, alpha as in `inverse`). So each body's motion is found once, each twist is carried
+from body to body outwards, and their products are the columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.expr import Expression
+from robotics_ad.arrays import Matrix, skew
+from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
+from robotics_ad.dynamics.robot_function import GRAVITY, Gravity, GravityFunction
+from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.motion import JointMotion, joint_motion
+from robotics_ad.rigid import PAIRS, Pose, moments_map
+from robotics_ad.tree import WORLD, Body, Tree, merged
+
+TO_PINOCCHIO = (0, 1, 2, 3, 4, 7, 5, 8, 9, 6)
+"""pi[TO_PINOCCHIO] is in Pinocchio's order: m, m c, Ixx, Ixy, Iyy, Ixz, Iyz, Izz."""
+
+
+class InverseDynamicsRegressor(GravityFunction):
+    """Y(q, v, a), nv * 10 n entries row by row: ten columns for each of n links.
+
+    With pi the ten numbers of each link one after the other (the module's equation; the parameters
+    `"link.moments"` of `RobotModel.parametrize` and `parameters.ten_numbers` have the same order),
+    Y pi is what `InverseDynamics` gives less armature * a, if all links with mass are there.
+
+    Args:
+        robot: the model.
+        links: the links whose columns are wanted, from `robot.link(name)`; by default all links
+            that move, in the order of `robot.link_names`. They are in `column_links`.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
+    """
+
+    ARGUMENTS = ("q", "v", "a")
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        links: Sequence[LinkFrame] | None = None,
+        gravity: Gravity = GRAVITY,
+    ) -> None:
+        super().__init__(robot, gravity)
+        if links is None:
+            moving = moving_links(robot)
+            self.column_links = tuple(robot.link(name) for name in moving)
+        else:
+            self.column_links = self._of_this_robot(links)
+
+    def n_out(self) -> int:
+        """Size 10 n nv."""
+        return 10 * len(self.column_links) * self.robot.nv
+
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        """The bodies in the links' own frames: only there are the columns those of the links."""
+        return merged(self.robot, parameters)
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        """Motions outwards, twists outwards, and their products."""
+        q, v, a = args[:3]
+        motions = [joint_motion(body, q) for body in tree.bodies]
+        states = body_states(tree, self.field(args), motions, v=v, a=a)
+        twists = _twists(tree, motions)
+        zero = ad.constant(np.zeros(10))
+        blocks: dict[int, list[Expression]] = {}
+        rows: list[list[Expression]] = [[] for _ in range(tree.nv)]
+        for link in self.column_links:
+            carrier, pose = tree.links[link.name]
+            if carrier != WORLD and carrier not in blocks:
+                columns = _Columns(states[carrier])
+                blocks[carrier] = [
+                    zero if twist is None else columns.of(*twist) for twist in twists[carrier]
+                ]
+            for i, row in enumerate(rows):
+                row.append(zero if carrier == WORLD else _of_link(blocks[carrier][i], pose))
+        return ad.stack(*(entry for row in rows for entry in row))
+
+
+def moving_links(robot: RobotModel) -> tuple[str, ...]:
+    """Names of the links that are not fixed to the world."""
+    plain = merged(replace(robot, parametrized=()))
+    return tuple(name for name in robot.link_names if plain.links[name][0] != WORLD)
+
+
+Twist = tuple[Expression, Expression]
+
+
+def _twists(tree: Tree, motions: Sequence[JointMotion]) -> list[list[Twist | None]]:
+    """For each body and each velocity, the twist [w; l] at the body's origin, in its axes."""
+    found: list[list[Twist | None]] = []
+    for body, motion in zip(tree.bodies, motions, strict=True):
+        at_parent = [None] * tree.nv if body.parent == WORLD else found[body.parent]
+        mine = [None if twist is None else _carried(motion, twist) for twist in at_parent]
+        for i, own in _own_twists(body, tree.nv):
+            before = mine[i]
+            mine[i] = own if before is None else (before[0] + own[0], before[1] + own[1])
+        found.append(mine)
+    return found
+
+
+def _own_twists(body: Body, nv: int) -> list[tuple[int, Twist]]:
+    subspace = body.multiplier * body.type.subspace(body.axis)
+    return [
+        (entry, (ad.constant(subspace[:3, column]), ad.constant(subspace[3:, column])))
+        for column, entry in enumerate(range(*body.v_slice.indices(nv)))
+    ]
+
+
+def _carried(motion: JointMotion, twist: Twist) -> Twist:
+    """The parent's twist at the body's origin, in the body's axes: R^T w, R^T (l + w x r)."""
+    w, l = twist
+    r = motion.shift
+    if not isinstance(r, np.ndarray):
+        l = l - adm.cross(r, w)
+    elif r.any():
+        l = l - adm.linear(skew(r), w)
+    return motion.to_body(w), motion.to_body(l)
+
+
+class _Columns:
+    """The ten columns of a body that moves as `state` says."""
+
+    def __init__(self, state: BodyState) -> None:
+        self._lift = state.lift
+        self._u = None if state.u is None else adm.linear(U_TRANSPOSED, state.u)
+        self._gyration = None if state.u is None else _gyration(state)
+
+    def of(self, w: Expression, l: Expression) -> Expression:
+        """[l . A, U^T l + A x w, the six of w . (I alpha + omega x I omega)]."""
+        first = adm.cross(self._lift, w)
+        if self._u is not None:
+            first = first + adm.matmul(self._u, l, (3, 3), (3, 1))
+        none = ad.constant(np.zeros(6))
+        second = none if self._gyration is None else adm.matmul(self._gyration, w, (6, 3), (3, 1))
+        return ad.stack(adm.dot(l, self._lift), first, second)
+
+
+def _gyration(state: BodyState) -> Expression:
+    """I alpha + omega x I omega for the six units I, a (6, 3) matrix row by row."""
+    G = np.zeros((18, 9))  # from [xx, yy, zz, xy, xz, yz of omega omega^T; alpha]
+    for k, (i, j) in enumerate(PAIRS):
+        unit = np.zeros((3, 3))
+        unit[i, j] = unit[j, i] = 1.0
+        G[3 * k : 3 * k + 3, 6:] = unit
+        for n, (row, column) in enumerate(PAIRS):
+            square = np.zeros((3, 3))
+            square[row, column] = square[column, row] = 1.0
+            G[3 * k : 3 * k + 3, n] = _vee(unit @ square)
+    w, alpha = state.w, state.alpha
+    parts: list[tuple[Matrix, Expression]] = []
+    if w is not None:
+        rows, columns = ([pair[side] for pair in PAIRS] for side in (0, 1))
+        parts.append((G[:, :6], w[rows] * w[columns]))
+    if alpha is not None:
+        parts.append((G[:, 6:], alpha))
+    maps = np.concatenate([part for part, _ in parts], axis=1)
+    return adm.linear(maps, ad.stack(*(numbers for _, numbers in parts)))
+
+
+def _vee(product: Matrix) -> Matrix:
+    """The vector omega x (I omega) from the matrix I omega omega^T."""
+    turned = product.T - product
+    return np.array([turned[1, 2], turned[2, 0], turned[0, 1]])
+
+
+def _of_link(block: Expression, pose: Pose) -> Expression:
+    """The columns of a link that is fixed to the body at `pose`."""
+    if np.array_equal(pose.R, np.eye(3)) and not pose.p.any():
+        return block
+    return adm.linear((_FROM_MOMENTS @ moments_map(pose) @ _TO_MOMENTS).T, block)
+
+
+def _about_origin() -> Matrix:
+    """The (10, 10) matrix that takes [m, h, S] to [m, h, I]: I = tr(S) 1 - S."""
+    B = np.eye(10)
+    B[4:, 4:] = -np.eye(6)
+    B[4:7, 4:7] += 1.0
+    return B
+
+
+_FROM_MOMENTS = _about_origin()
+_TO_MOMENTS = np.linalg.inv(_FROM_MOMENTS)

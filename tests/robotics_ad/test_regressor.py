@@ -1,0 +1,141 @@
+"""The regressor of inverse dynamics against Pinocchio, and the identities that it obeys."""
+
+from dataclasses import replace
+
+import casadi
+import numpy as np
+import parametrized_robot as parts
+import pinocchio
+import pytest
+from robot_files import urdf_path
+
+from bridges.casadi import ad_to_casadi
+from robotics_ad import Inertia, RobotModel, load_urdf, packaged_arm
+from robotics_ad.dynamics import InverseDynamics, InverseDynamicsRegressor
+from robotics_ad.dynamics.regressor import TO_PINOCCHIO, moving_links
+from robotics_ad.parameters import ten_numbers
+
+
+def numbers_of(robot: RobotModel, links) -> np.ndarray:
+    by_name = {link.name: link.inertia or Inertia(0.0) for link in robot.links}
+    return np.concatenate([ten_numbers(by_name[link]) for link in links])
+
+
+def close(ours, theirs) -> None:
+    scale = max(1.0, float(np.abs(theirs).max(initial=0.0)))
+    np.testing.assert_allclose(ours, theirs, rtol=0.0, atol=1e-9 * scale)
+
+
+def state(robot: RobotModel, seed: int):
+    rng = np.random.default_rng(seed)
+    return robot.random(rng), rng.normal(size=robot.nv), rng.normal(size=robot.nv)
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("anymal_c_simple_description/urdf/anymal.urdf", "floating"),
+        ("ur_description/urdf/ur5_robot.urdf", "fixed"),
+        ("pr2_description/urdf/pr2.urdf", "fixed"),
+    ],
+)
+def test_the_columns_of_each_joints_body_equal_pinocchios(name, base, free_twin_of):
+    """Pinocchio has one block for each joint, in the frame of the link that the joint carries."""
+    twin = free_twin_of(urdf_path(name), base)
+    robot, model = twin.robot, twin.model
+    children = {joint.name: joint.child for joint in robot.joints}
+    names = [children.get(name) for name in list(model.names)[1:]]
+    if base == "floating":
+        names[0] = robot.joints[0].child
+    links = [robot.link(name) for name in names]
+    Y = InverseDynamicsRegressor(robot, links)("q", "v", "a")
+    for q, v, a in twin.states(2):
+        ours = Y.eval(q=q, v=v, a=a).reshape(robot.nv, len(links), 10)[:, :, list(TO_PINOCCHIO)]
+        at = twin.to_pin_q(q), twin.to_pin_v(v), twin.to_pin_v(a)
+        theirs = pinocchio.computeJointTorqueRegressor(model, twin.data, *at)
+        close(twin.to_pin_v(ours.reshape(robot.nv, -1).T).T, theirs)
+
+
+@pytest.mark.parametrize("base", ["fixed", "floating"])
+@pytest.mark.parametrize(
+    "name", ["panda_description/urdf/panda.urdf", "talos_data/robots/talos_reduced.urdf", None]
+)
+def test_torques_are_the_regressor_times_the_numbers(name, base):
+    """With mimics on, with links fixed to others, with massless links; for the model's numbers."""
+    robot = parts.robot(base) if name is None else load_urdf(urdf_path(name), base=base)
+    links = moving_links(robot)
+    regressor = InverseDynamicsRegressor(robot)
+    assert tuple(link.name for link in regressor.column_links) == links
+    q, v, a = state(robot, 1)
+    Y = regressor(q, v, a).eval().reshape(robot.nv, 10 * len(links))
+    tau = InverseDynamics(robot)(q, v, a).eval() - robot.armature * a
+    close(Y @ numbers_of(robot, links), tau)
+
+
+def test_for_any_numbers():
+    """Two robots that differ in their inertias have one regressor."""
+    robot, rng = parts.robot("floating"), np.random.default_rng(2)
+    others = []
+    for link in robot.links:
+        A = rng.normal(size=(3, 3))
+        spread = A @ A.T
+        inertia = Inertia(
+            rng.uniform(0.1, 3), rng.normal(size=3), np.trace(spread) * np.eye(3) - spread
+        )
+        others.append(replace(link, inertia=inertia))
+    other = replace(robot, links=others)
+    q, v, a = state(robot, 3)
+    Y = InverseDynamicsRegressor(robot)(q, v, a).eval()
+    np.testing.assert_array_equal(Y, InverseDynamicsRegressor(other)(q, v, a).eval())
+    tau = InverseDynamics(other)(q, v, a).eval()
+    links = moving_links(other)
+    close(Y.reshape(robot.nv, -1) @ numbers_of(other, links), tau)
+
+
+def test_it_is_the_derivative_with_respect_to_the_parameters():
+    robot = parts.robot("fixed")
+    links = [robot.link(name) for name in ("payload", "arm", "tool")]
+    varied = robot.parametrize([f"{link.name}.moments" for link in links])
+    q, v, a = state(robot, 4)
+    tau = InverseDynamics(varied)("q", "v", "a", "parameters")
+    J = tau.derivative("parameters", q=q, v=v, a=a, parameters=varied.parameters)
+    Y = InverseDynamicsRegressor(robot, links)(q, v, a).eval().reshape(robot.nv, 30)
+    close(Y, J)
+
+
+def test_gravity_as_an_argument_and_placements_as_parameters():
+    robot = parts.robot("floating").parametrize(
+        ["turn.placement", "mount.translation", "arm.length"]
+    )
+    rng = np.random.default_rng(5)
+    values = robot.parameters + 0.2 * rng.normal(size=robot.parameters.size)
+    plain = robot.with_parameters(values)
+    q, v, a = state(robot, 6)
+    g = np.array([1.0, 2.0, -3.0])
+    found = InverseDynamicsRegressor(robot, gravity="argument")(q, v, a, g, values).eval()
+    expected = InverseDynamicsRegressor(plain, gravity=g)(q, v, a).eval()
+    close(found, expected)
+
+
+def test_links_of_the_fixed_base_have_no_columns_unless_asked_for():
+    robot = packaged_arm()
+    assert moving_links(robot) == robot.link_names[1:]
+    q, v, a = state(robot, 7)
+    base = InverseDynamicsRegressor(robot, [robot.link("base")])(q, v, a).eval()
+    np.testing.assert_array_equal(base, np.zeros(70))
+    with pytest.raises(ValueError, match="link 'base' is of another robot"):
+        InverseDynamicsRegressor(robot, [packaged_arm().link("base")])
+
+
+def operations(program: casadi.Function) -> int:
+    kinds = [program.instruction_id(i) for i in range(program.n_instructions())]
+    return sum(kind not in (casadi.OP_INPUT, casadi.OP_OUTPUT) for kind in kinds)
+
+
+def test_it_takes_few_operations():
+    """280 entries that vary, of the 490 of seven joints and seven links: about eight each."""
+    robot = load_urdf(urdf_path("panda_description/urdf/panda.urdf"))
+    robot = robot.lock_joints({"panda_finger_joint1": 0.0})
+    links = [robot.link(f"panda_link{i}") for i in range(1, 8)]
+    program = ad_to_casadi(InverseDynamicsRegressor(robot, links))
+    assert operations(program) <= 2400
