@@ -1,0 +1,201 @@
+"""Contacts: points and frames of links that stand still in the world, as rows of a Jacobian.
+
+    J(q) v = 0,      J a + (dJ/dt) v = 0
+
+A point contact has 3 rows, the velocity of a point of a link along the world's axes; a frame
+contact has 6, [angular; linear] of a frame of a link along the world's axes. The rows of several
+contacts follow each other in the order given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import ad_core as ad
+from ad_core.expr import Expression
+from robotics_ad import so3
+from robotics_ad.arrays import Vector, frozen
+from robotics_ad.dynamics.factors import Sparse
+from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
+from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.optional import Maybe, full
+from robotics_ad.rigid import Pose
+from robotics_ad.tree import Tree
+
+
+@dataclass(frozen=True, eq=False)
+class PointContact:
+    """A point of a link that cannot move; its force is 3 numbers along the world's axes, N.
+
+    Attributes:
+        link: from `robot.link(name)`.
+        local: the point in the link's frame, 3 numbers, m.
+    """
+
+    link: LinkFrame
+    local: Vector = field(default_factory=lambda: np.zeros(3))
+
+    ROWS = 3
+    ANCHOR = 3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "local", frozen(self.local, (3,), "PointContact: 'local'"))
+
+    def parts(self, twist: Column) -> tuple[Maybe, ...]:
+        """The parts of a twist that are held at zero, 3 rows each."""
+        return (twist.linear,)
+
+    def error(self, motion: WorldMotion, at: tuple[int, Pose], anchor: Expression) -> Expression:
+        """The position less the anchor, 3 numbers, m."""
+        return motion.point(at[0], self.on_body(at[1])) - anchor
+
+    def on_body(self, end: Pose) -> Vector:
+        """The point on the body that carries the link."""
+        return end.R @ self.local + end.p
+
+
+@dataclass(frozen=True, eq=False)
+class FrameContact:
+    """A frame of a link that can neither move nor turn.
+
+    Its wrench is 6 numbers [moment; force] along the world's axes, about the frame's origin.
+
+    Attributes:
+        link: from `robot.link(name)`.
+        local: the frame's origin in the link's frame, 3 numbers, m; its axes are the link's.
+    """
+
+    link: LinkFrame
+    local: Vector = field(default_factory=lambda: np.zeros(3))
+
+    ROWS = 6
+    ANCHOR = 12
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "local", frozen(self.local, (3,), "FrameContact: 'local'"))
+
+    def parts(self, twist: Column) -> tuple[Maybe, ...]:
+        """The parts of a twist that are held at zero, 3 rows each."""
+        return twist.parts
+
+    def error(self, motion: WorldMotion, at: tuple[int, Pose], anchor: Expression) -> Expression:
+        """[rotation vector from the anchor's rotation; position less the anchor's], 6 numbers."""
+        turned = so3.error(motion.orientation(*at), anchor[0:9])
+        return ad.stack(turned, motion.point(at[0], self.on_body(at[1])) - anchor[9:12])
+
+    def on_body(self, end: Pose) -> Vector:
+        """The frame's origin on the body that carries the link."""
+        return end.R @ self.local + end.p
+
+
+Contact = PointContact | FrameContact
+
+
+@dataclass(frozen=True, eq=False)
+class ContactRows:
+    """What contacts are in one state of the robot.
+
+    Attributes:
+        jacobian: each row of J by index of the velocity.
+        drift: (dJ/dt) v, an entry a row.
+        velocity: J v, an entry a row.
+        error: how far each row is from its anchor; empty where there are no anchors.
+    """
+
+    jacobian: tuple[Sparse, ...]
+    drift: Expression
+    velocity: Expression
+    error: Expression | None
+
+
+def contact_jacobian(motion: WorldMotion, tree: Tree, contacts: Sequence[Contact]) -> list[Sparse]:
+    """The rows of J, each by index of the velocity."""
+    rows: list[Sparse] = []
+    for contact in contacts:
+        index, end = tree.links[contact.link.name]
+        own: list[Sparse] = [{} for _ in range(contact.ROWS)]
+        for entry, column in motion.point_columns(index, contact.on_body(end)).items():
+            for n, part in enumerate(contact.parts(column)):
+                for k in range(3 if part is not None else 0):
+                    own[3 * n + k][entry] = full(part)[k]
+        rows += own
+    return rows
+
+
+def contact_rows(
+    motion: WorldMotion, tree: Tree, contacts: Sequence[Contact], anchors: Expression | None
+) -> ContactRows:
+    """J, its drift and velocity, and the errors if anchors are given."""
+    drift: list[Expression] = []
+    velocity: list[Expression] = []
+    errors: list[Expression] = []
+    start = 0
+    for contact in contacts:
+        index, end = tree.links[contact.link.name]
+        point = contact.on_body(end)
+        drift += [full(x) for x in contact.parts(motion.point_acceleration(index, point))]
+        velocity += [full(x) for x in contact.parts(motion.point_twist(index, point))]
+        if anchors is not None:
+            anchor = anchors[start : start + contact.ANCHOR]
+            errors.append(contact.error(motion, (index, end), anchor))
+        start += contact.ANCHOR
+    jacobian = tuple(contact_jacobian(motion, tree, contacts))
+    error = ad.stack(*errors) if errors else None
+    return ContactRows(jacobian, ad.stack(*drift), ad.stack(*velocity), error)
+
+
+class ContactJacobian(RobotFunction):
+    """J(q) of contacts, (rows, nv) entries row by row: J v is how fast they would move.
+
+    Args:
+        robot: the model.
+        contacts: `PointContact`s and `FrameContact`s of its links.
+    """
+
+    def __init__(self, robot: RobotModel, contacts: Sequence[Contact]) -> None:
+        super().__init__(robot)
+        self.contacts = checked_contacts(robot, contacts, "ContactJacobian")
+        self.rows = sum(contact.ROWS for contact in self.contacts)
+
+    def n_out(self) -> int:
+        """Size rows * nv."""
+        return self.rows * self.robot.nv
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        """Rows of the points' Jacobians."""
+        rows = contact_jacobian(WorldMotion(tree.bodies, tree.nv, *args), tree, self.contacts)
+        zero = 0.0
+        return ad.stack(*(row.get(k, zero) for row in rows for k in range(tree.nv)))
+
+
+def checked_contacts(
+    robot: RobotModel, contacts: Sequence[Contact], where: str
+) -> tuple[Contact, ...]:
+    """The contacts, if they are of this robot and there is one at least."""
+    for contact in contacts:
+        if not isinstance(contact, PointContact | FrameContact):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{where}: a contact is a {type(contact).__name__}, "
+                "expected PointContact or FrameContact"
+            )
+        if contact.link.robot is not robot:
+            raise ValueError(f"{where}: link '{contact.link.name}' is of another robot")
+    if not contacts:
+        raise ValueError(f"{where}: argument 'contacts' is empty")
+    return tuple(contacts)
+
+
+def independent_rows(robot: RobotModel, contacts: Sequence[Contact]) -> tuple[int, int]:
+    """(rank of J, rows of J): the highest rank at a few random configurations."""
+    function = ContactJacobian(robot, contacts)
+    parameters = {"parameters": robot.parameters} if robot.parametrized else {}
+    jacobian = function(*function.all_arguments())
+    rng, best = np.random.default_rng(0), 0
+    for _ in range(3):
+        J = jacobian.eval(q=robot.random(rng), **parameters).reshape(function.rows, robot.nv)
+        best = max(best, int(np.linalg.matrix_rank(J, tol=1e-8 * max(1.0, np.abs(J).max()))))
+    return best, function.rows

@@ -1,0 +1,103 @@
+"""Impacts: how velocities jump when contacts stop points and frames of a robot's links.
+
+    v+ = v - M^-1 J^T p,      (G + mu 1) p = (1 + r) J v,      G = J M^-1 J^T
+
+so that J v+ = -r J v: Newton's law of restitution for every row, with impulses -p on the robot
+(Featherstone, "Rigid Body Dynamics Algorithms", 2008, section 11.7). See `constrained` for how
+these are solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ad_core.expr import Expression
+from robotics_ad.dynamics.constrained import (
+    ContactSystem,
+    check_independent,
+    checked_iterations,
+    not_negative,
+)
+from robotics_ad.dynamics.contacts import Contact, checked_contacts, contact_rows
+from robotics_ad.dynamics.factors import Factors
+from robotics_ad.dynamics.mass_matrix import mass_entries
+from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.kinematics.motion_in_world import WorldMotion
+from robotics_ad.model import RobotModel
+from robotics_ad.tree import Tree
+
+
+class ImpactFunction(RobotFunction):
+    """What `ImpactDynamics` and `ContactImpulses` share; see there."""
+
+    ARGUMENTS = ("q", "v")
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        contacts: Sequence[Contact],
+        *,
+        restitution: float = 0.0,
+        damping: float = 0.0,
+        iterations: int = 1,
+    ) -> None:
+        super().__init__(robot)
+        kind = type(self).__name__
+        self.contacts = checked_contacts(robot, contacts, kind)
+        self.rows = sum(contact.ROWS for contact in self.contacts)
+        self.restitution = not_negative(restitution, f"{kind}: argument 'restitution'")
+        if self.restitution > 1.0:
+            raise ValueError(f"{kind}: argument 'restitution' is {restitution}, expected 0 to 1")
+        self.damping = not_negative(damping, f"{kind}: argument 'damping'")
+        self.iterations = checked_iterations(iterations, self.damping, kind)
+        if self.damping == 0.0:
+            check_independent(robot, self.contacts, kind)
+
+    def solution(self, tree: Tree, q: Expression, v: Expression) -> tuple[Expression, Expression]:
+        """(v+, impulses on the robot), nv and `rows` entries."""
+        rows = contact_rows(WorldMotion(tree.bodies, tree.nv, q, v), tree, self.contacts, None)
+        system = ContactSystem(Factors(mass_entries(tree, q), tree.nv), rows.jacobian)
+        goal = -(1.0 + self.restitution) * rows.velocity
+        impulses = system.forces(goal, self.damping, self.iterations)
+        return v + system.moved({}, impulses), impulses
+
+
+class ImpactDynamics(ImpactFunction):
+    """v+ = v + M^-1 J^T p, the velocity after an impact, nv entries, rad/s and m/s.
+
+    A function of q (nq) and the velocity v (nv) before. p are the `ContactImpulses`, such that
+    J v+ = -restitution J v.
+
+    Args:
+        robot: the model.
+        contacts: `PointContact`s and `FrameContact`s of its links.
+        restitution: 0 (the contacts stop) to 1 (they bounce back and no energy is lost).
+        damping: mu, as for `ConstrainedDynamics`.
+        iterations: as for `ConstrainedDynamics`.
+
+    Raises:
+        ValueError: as for `ConstrainedDynamics`.
+    """
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        """The velocity of the solution."""
+        return self.solution(tree, *args)[0]
+
+
+class ContactImpulses(ImpactFunction):
+    """p, the impulses of an impact on the robot: 3 numbers a point, 6 a frame, N s and N m s.
+
+    A function of q (nq) and v (nv), with the arguments, options and errors of `ImpactDynamics`.
+
+    Args:
+        robot: the model.
+        contacts, restitution, damping, iterations: as for `ImpactDynamics`.
+    """
+
+    def n_out(self) -> int:
+        """As many as the contacts have rows."""
+        return self.rows
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        """The impulses of the solution."""
+        return self.solution(tree, *args)[1]
