@@ -3,7 +3,7 @@
     [k; p] = A(q) v,      p = m dc/dt,  k = sum_i (c_i - c) x m_i v_i + I_i w_i
 
 Each velocity's momentum is that of the body it moves with all that the body carries (as in
-`mass_matrix`), taken to the world and from the world's origin to the centre of mass c:
+`composite`), taken to the world and from the world's origin to the centre of mass c:
 k = n - c x p. (Orin, Goswami, Lee, "Centroidal dynamics of a humanoid robot", 2013.)
 """
 
@@ -12,11 +12,11 @@ from __future__ import annotations
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
+from robotics_ad.dynamics.composite import carried, composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
-from robotics_ad.dynamics.mass_matrix import carried, composites
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.motion import joint_motion
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.tree import Tree
 
 
 class CentroidalMatrix(RobotFunction):
@@ -57,10 +57,8 @@ def _columns(tree: Tree, q: Expression) -> list[Expression]:
     for i, body in enumerate(bodies):
         subspace = body.multiplier * body.type.subspace(body.axis)
         for column, entry in enumerate(range(*body.v_slice.indices(tree.nv))):
-            (n, f), at = carrying[i].momentum(subspace[:, column]), i
-            while at != WORLD:
-                n, f = carried(motions[at], n, f)
-                at = bodies[at].parent
+            *_, (root, n, f) = momenta(bodies, motions, carrying, i, subspace[:, column])
+            n, f = carried(motions[root], n, f)
             momentum = ad.stack(n - adm.cross(c, f), f)
             old = columns[entry]
             columns[entry] = momentum if old is None else old + momentum

@@ -1,0 +1,201 @@
+"""Bodies with all that they carry, and the momenta that they have when one joint moves.
+
+A composite body (Featherstone, "Rigid Body Dynamics Algorithms", 2008, section 6.2) is held as mass
+moments about its joint: m, h = int r dm and S = int r r^T dm. A unit velocity [w; u] of it has the
+momentum [J w + h x u; w x h + m u] with J = tr(S) 1 - S, which is then carried towards the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.expr import Expression, as_expression
+from robotics_ad.arrays import Matrix, Vector, skew
+from robotics_ad.frames import turns
+from robotics_ad.motion import JointMotion, joint_configuration
+from robotics_ad.rigid import PAIRS as _PAIRS
+from robotics_ad.rigid import AnyMoments, VaryingMoments, ten
+from robotics_ad.tree import WORLD, Body
+
+
+@dataclass(frozen=True, eq=False)
+class Carrying:
+    """The composites of all bodies.
+
+    Attributes:
+        own: each in the axes of its body, about its origin.
+        turned: the same about the same point in the axes of the parent, for bodies that have one.
+    """
+
+    own: Sequence[Composite]
+    turned: Sequence[Composite | None]
+
+
+def momenta(
+    bodies: Sequence[Body],
+    motions: Sequence[JointMotion],
+    carrying: Carrying,
+    start: int,
+    axis: Vector,
+) -> Iterator[tuple[int, Expression, Expression]]:
+    """The momentum of the unit velocity `axis` of body `start`: (i, n, f) in the axes of body i.
+
+    From the body itself to its last ancestor, each time about the origin of body i.
+    """
+    n, f = carrying.own[start].momentum(axis)
+    yield start, n, f
+    body, motion, turned = bodies[start], motions[start], carrying.turned[start]
+    if body.parent == WORLD:
+        return
+    if turned is not None and turns(body) and np.isin(body.place.R, (-1.0, 0.0, 1.0)).all():
+        # a turn keeps its axis, so that the turned composite gives the turned momentum for nothing
+        R = np.kron(np.eye(2), body.place.R)
+        n, f = levered(motion, *turned.momentum(R @ axis))
+    else:
+        n, f = carried(motion, n, f)
+    i = body.parent
+    while True:
+        yield i, n, f
+        if bodies[i].parent == WORLD:
+            return
+        n, f = carried(motions[i], n, f)
+        i = bodies[i].parent
+
+
+def carried(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
+    """(n, f) about the parent's origin in its axes: f' = R f, n' = R n + r x f'."""
+    return levered(motion, motion.to_parent(n), motion.to_parent(f))
+
+
+def levered(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
+    """(n + r x f, f): about the parent's origin, of what is in its axes."""
+    if isinstance(motion.shift, np.ndarray):
+        return (n + adm.linear(skew(motion.shift), f) if motion.shift.any() else n), f
+    return n + adm.cross(motion.shift, f), f
+
+
+@dataclass(frozen=True, eq=False)
+class Composite:
+    """Mass moments of a body with all that it carries; S is [xx, yy, zz, xy, xz, yz]."""
+
+    mass: float | Expression
+    first: Expression
+    second: Expression
+
+    def plus(self, other: Composite) -> Composite:
+        """Both bodies together."""
+        first, second = self.first + other.first, self.second + other.second
+        return Composite(self.mass + other.mass, first, second)
+
+    def momentum(self, axis: Vector) -> tuple[Expression, Expression]:
+        """[n; f] of the unit velocity [w; u] = `axis`: n = J w + h x u, f = w x h + m u."""
+        w, u = axis[:3], axis[3:]
+        n = adm.linear(_inertia_times(w), self.second) if w.any() else None
+        if u.any():
+            turned = adm.linear(-skew(u), self.first)
+            n = turned if n is None else n + turned
+        f = adm.linear(skew(w), self.first) if w.any() else None
+        if _is_not_zero(self.mass) and u.any():
+            pushed = as_expression(self.mass) * u
+            f = pushed if f is None else f + pushed
+        none = ad.constant(np.zeros(3))
+        return (none if n is None else n), (none if f is None else f)
+
+
+def _inertia_times(w: Vector) -> Matrix:
+    """The (3, 6) matrix B with (tr(S) 1 - S) w = B [xx, yy, zz, xy, xz, yz]."""
+    B = np.zeros((3, 6))
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        B[i, j] = B[i, k] = w[i]
+    for n, (i, j) in enumerate(_PAIRS[3:]):
+        B[i, 3 + n], B[j, 3 + n] = -w[j], -w[i]
+    return B
+
+
+def composites(bodies: Sequence[Body], motions: Sequence[JointMotion], q: Expression) -> Carrying:
+    """Each body with all that it carries."""
+    totals = [_own(body.moments) for body in bodies]
+    turned: list[Composite | None] = [None] * len(bodies)
+    for i in range(len(bodies) - 1, -1, -1):
+        parent = bodies[i].parent
+        if parent != WORLD:
+            own, motion = totals[i], motions[i]
+            second = _turned_second(bodies[i], motion, q, own.second)
+            there = Composite(own.mass, motion.to_parent(own.first), second)
+            turned[i] = there
+            totals[parent] = totals[parent].plus(_shifted(there, motion.shift))
+    return Carrying(totals, turned)
+
+
+def _own(moments: AnyMoments) -> Composite:
+    if isinstance(moments, VaryingMoments):
+        numbers = ten(moments)
+        mass = 0.0 if moments.mass is None else moments.mass
+        return Composite(mass, numbers[1:4], numbers[4:10])
+    return Composite(moments.mass, ad.constant(moments.first), ad.constant(moments.second6))
+
+
+def _is_not_zero(mass: float | Expression) -> bool:
+    return isinstance(mass, Expression) or mass != 0.0
+
+
+def _shifted(own: Composite, p: Vector | Expression) -> Composite:
+    """About the point -p: h' = h + m p,  S' = S + h p^T + p h^T + m p p^T."""
+    h, S = own.first, own.second
+    if isinstance(p, np.ndarray):
+        if not p.any():
+            return own
+        square = np.array([p[i] * p[j] for i, j in _PAIRS])
+        mass = as_expression(own.mass)
+        shifted = S + adm.linear(_symmetric_product(p), h) + mass * square
+        return Composite(own.mass, h + mass * p, shifted)
+    rows, columns = ([pair[side] for pair in _PAIRS] for side in (0, 1))
+    # h p^T + p h^T + m p p^T = g p^T + p g^T with g = h + m p / 2
+    g = h + (0.5 * own.mass) * p
+    return Composite(own.mass, h + own.mass * p, S + g[rows] * p[columns] + p[rows] * g[columns])
+
+
+def _symmetric_product(p: Vector) -> Matrix:
+    """The (6, 3) matrix B with the entries of h p^T + p h^T = B h."""
+    B = np.zeros((6, 3))
+    for n, (i, j) in enumerate(_PAIRS):
+        B[n, i] += p[j]
+        B[n, j] += p[i]
+    return B
+
+
+def _turned_second(body: Body, motion: JointMotion, q: Expression, S: Expression) -> Expression:
+    """R S R^T; a turn about z keeps Szz and Sxx + Syy, which saves a third of the products."""
+    if turns(body):
+        c, s = body.type.basis(adm, joint_configuration(body, q))
+        xx, yy, zz, xy, xz, yz = (S[i] for i in range(6))
+        p, r, ss, sc = xx - yy, xy + xy, s * s, s * c
+        u, w = ss * p + sc * r, sc * p - ss * r
+        turned = ad.stack(xx - u, yy + u, zz, xy + w, c * xz - s * yz, s * xz + c * yz)
+        return _by_constant(body.place.R, turned)
+    full = S[[0, 3, 4, 3, 1, 5, 4, 5, 2]]
+    if motion.turn is not None:
+        # the so3 element read row by row is R^T: (R^T)^T S R^T
+        right = adm.matmul(full, motion.turn, (3, 3), (3, 3))
+        full = adm.matmul(adm.transpose(motion.turn, 3, 3), right, (3, 3), (3, 3))
+    turned = full[[0, 4, 8, 1, 2, 5]]
+    return turned if motion.fixed is None else _by_constant(motion.fixed, turned)
+
+
+def _by_constant(R: Matrix, S: Expression) -> Expression:
+    """R S R^T for a constant R, on [xx, yy, zz, xy, xz, yz]."""
+    if np.array_equal(R, np.eye(3)):
+        return S
+    B = np.zeros((6, 6))
+    for n, (i, j) in enumerate(_PAIRS):
+        unit = np.zeros((3, 3))
+        unit[i, j] = unit[j, i] = 1.0
+        turned = R @ unit @ R.T
+        B[:, n] = [turned[pair] for pair in _PAIRS]
+    return adm.linear(B, S)
