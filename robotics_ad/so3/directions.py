@@ -34,13 +34,14 @@ def align(a: Expression, b: Expression) -> Expression:
 def canonical(v: Expression) -> Expression:
     """R with columns [v, y, z] for a unit vector v: the least rotation that takes e_x to v.
 
-    [[vx, -vy, -vz], [vy, vx + s vz^2, -s vy vz], [vz, -s vy vz, vx + s vy^2]], s = 1 / (1 + vx). At
-    v = -e_x, where there is no derivative, the columns are [-e_x, -e_y, e_z].
+    [[vx, -vy, -vz], [vy, vx + s vz^2, -s vy vz], [vz, -s vy vz, vx + s vy^2]], s = 1 / (1 + vx).
+    For vx < -0.999, where that loses digits, s = (1 - vx) / (vy^2 + vz^2), the same for a unit
+    vector. At v = -e_x, where there is no derivative, the columns are [-e_x, -e_y, e_z].
     """
     x, y, z = v[0], v[1], v[2]
     square = y * y + z * z
     opposite = _opposite(x, square)
-    s = _one_over_one_plus(x, square, opposite)
+    s = _one_over_one_plus(x, square, opposite, -0.999)
     cross = -s * y * z
     general = ad.stack(x, y, z, -y, x + s * z * z, cross, -z, cross, x + s * y * y)
     return ad.cond(opposite, np.diag([-1.0, -1.0, 1.0]).reshape(9), general)
@@ -97,11 +98,12 @@ def _opposite(cosine: Expression, sine_squared: Expression) -> Expression:
 
 
 def _one_over_one_plus(
-    cosine: Expression, sine_squared: Expression, opposite: Expression
+    cosine: Expression, sine_squared: Expression, opposite: Expression, switch: float = 0.0
 ) -> Expression:
-    """1 / (1 + c), by (1 - c) / s^2 where c < 0, so that no digit cancels; finite if opposite."""
-    safe = ad.cond(cosine, 1.0, ad.cond(opposite, 1.0, sine_squared))
-    return ad.cond(cosine, 1.0 / (1.0 + ad.cond(cosine, cosine, 0.0)), (1.0 - cosine) / safe)
+    """1 / (1 + c), by (1 - c) / s^2 where c <= `switch`, so as to lose no digit; always finite."""
+    plain = cosine - switch
+    safe = ad.cond(plain, 1.0, ad.cond(opposite, 1.0, sine_squared))
+    return ad.cond(plain, 1.0 / (1.0 + ad.cond(plain, cosine, 0.0)), (1.0 - cosine) / safe)
 
 
 def _outer(v: Expression) -> Expression:

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
-from ad_core.ops.elementwise import less
 from robotics_ad.so3.algebra import inv, mul
 from robotics_ad.so3.directions import project
 from robotics_ad.so3.even import atan_ratio
 from robotics_ad.so3.exponential import from_rotation_vector
-from robotics_ad.so3.quaternions import quaternion, scaled_quaternion
+from robotics_ad.so3.quaternions import quaternion, scaled_quaternion, side
 
 
 @ad.composite("so3.rotation_vector", n_in=(9,), n_out=3, argnames=("R",))
@@ -31,7 +30,7 @@ def rotation_vector(R: Expression) -> Expression:
     w, v = q[0], q[1:4]
     y = adm.normSquared(v)
     # tan(angle / 4) = |v| / |d|, which stays below 1; d has the sign of w
-    d = w + (1.0 - 2.0 * less(w, 0.0)) * adm.sqrt(w * w + y)
+    d = w + side(w) * adm.sqrt(w * w + y)
     return 4.0 * (atan_ratio(y / (d * d)) / d) * v
 
 
@@ -48,7 +47,7 @@ def angle(R: Expression) -> Expression:
     It has no derivative at R = 1 and at half a turn; at R = 1 the derivative is taken as 0.
     """
     q = scaled_quaternion(R)
-    return 2.0 * adm.atan2(adm.norm(q[1:4]), ad.maximum(q[0], -q[0]))
+    return 2.0 * adm.atan2(adm.norm(q[1:4]), side(q[0]) * q[0])
 
 
 @ad.composite("so3.axis", n_in=(9,), n_out=3, argnames=("R",))

@@ -35,6 +35,11 @@ def scaled_quaternion(R: Expression) -> Expression:
 _OUTER = [0, 4, 5, 6, 4, 1, 9, 8, 5, 9, 2, 7, 6, 8, 7, 3]
 
 
+def side(w: Expression) -> Expression:
+    """-1 where w < 0, else 1: the sign, without a third value at 0."""
+    return 1.0 - 2.0 * less(w, 0.0)
+
+
 @ad.composite("so3.quaternion", n_in=(9,), n_out=4, argnames=("R",))
 def quaternion(R: Expression) -> Expression:
     """The unit quaternion of R with w >= 0.
@@ -45,8 +50,7 @@ def quaternion(R: Expression) -> Expression:
     where w changes sign, q jumps to -q; the derivative is that of one side.
     """
     q = scaled_quaternion(R)
-    sign = 1.0 - 2.0 * less(q[0], 0.0)
-    return q * (sign / adm.sqrt(adm.normSquared(q)))
+    return q * (side(q[0]) / adm.sqrt(adm.normSquared(q)))
 
 
 @ad.composite("so3.from_quaternion", n_in=(4,), n_out=9, argnames=("q",))
@@ -81,7 +85,8 @@ _FROM_PRODUCTS = np.array(
 def slerp(qa: Expression, qb: Expression, u: Expression) -> Expression:
     """(sin((1 - u) t) qa + sin(u t) qb) / sin t with cos t = qa . qb: the shorter great arc.
 
-    For unit quaternions; qb is taken as -qb where that is nearer. u is 0 at qa and 1 at qb.
+    For unit quaternions, t by tan(t / 2) = |qb - qa| / |qb + qa|; qb is taken as -qb where that is
+    nearer, and as it is where qa . qb = 0, where the result jumps. u is 0 at qa and 1 at qb.
     """
     near = qb * ad.cond(-adm.dot(qa, qb), -1.0, 1.0)
     apart, together = adm.normSquared(near - qa), adm.normSquared(near + qa)  # 2 - 2 cos t, ...
