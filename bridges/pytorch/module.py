@@ -55,7 +55,8 @@ def ad_to_torch(
             `torch.export`, primitives are torch code whatever the engine.
         trainable: Variables that the layer holds itself, with values `(n_i,)` to start from. An
             `nn.Parameter` is held as it is (layers may share it), so is an `nn.Buffer`; any other
-            value becomes a parameter. They are named as the variables are in `state_dict`.
+            value becomes a parameter. They are named as the variables are in `state_dict`, with
+            `_` behind what is the name of a method of modules: `parameters_`.
 
     Raises:
         ValueError: for names or sizes that misfit.
@@ -120,12 +121,13 @@ class ADModule(nn.Module):
         if value.ndim == 0 or value.shape[-1] != size:
             got = value.shape[-1] if value.ndim else 1
             raise wrong_size(self._signature.title, name, got, size)
-        if "." in name or hasattr(self, name):
+        own = _held_as(name)
+        if "." in own or hasattr(self, own):
             raise ValueError(f"variable '{name}' cannot be held: a module cannot name it so")
         if isinstance(value, nn.Parameter):
-            self.register_parameter(name, value)
+            self.register_parameter(own, value)
         else:
-            self.register_buffer(name, value)
+            self.register_buffer(own, value)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -215,7 +217,7 @@ class ADModule(nn.Module):
                 shown = tuple(x.unsqueeze(-1) for x in shown)
             given = dict(zip(names, sized(self._signature.title, shown, self._inputs), strict=True))
         if self._held:
-            given |= {name: getattr(self, name) for name in self._held}
+            given |= {name: getattr(self, _held_as(name)) for name in self._held}
         inputs = uniform(tuple(given[n] for n, _ in self._declared), self._declared)
         constants = [[getattr(self, n) for n in names] for names in self._buffer_names]
         outputs = self._chain.apply(inputs, constants, self._engine)
@@ -250,3 +252,8 @@ class ADModule(nn.Module):
             for names in self._buffer_names:
                 for name in names:
                     setattr(self, name, getattr(self, name).to(constants[0].device))
+
+
+def _held_as(name: str) -> str:
+    """The attribute that holds a variable: `parameters` and its kin are methods of every module."""
+    return f"{name}_" if hasattr(ADModule, name) else name

@@ -74,6 +74,15 @@ def test_held_variables_are_checked():
         ad_to_torch(x * k, trainable={"k": torch.ones(1)})(torch.ones(2), k=torch.ones(1))
 
 
+def test_a_variable_may_be_named_as_a_method_of_modules_is():
+    x, k = ad.var("x", 2), ad.var("parameters", 1)
+    layer = ad_to_torch(x * k, ["x", "parameters"], trainable={"parameters": torch.ones(1)})
+    assert layer.state_dict().keys() == {"parameters_"}
+    assert [name for name, _ in layer.named_parameters()] == ["parameters_"]
+    layer(torch.tensor([2.0, 3.0])).sum().backward()
+    assert layer.parameters_.grad.tolist() == [5.0]
+
+
 def test_numbers_become_parameters_of_the_default_dtype():
     layer = ad_to_torch(ad.var("k", 1) * ad.var("x", 2), trainable={"k": torch.tensor(3)})
     assert layer.k.dtype == torch.get_default_dtype()
