@@ -10,23 +10,32 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from xml.parsers import expat
 
-from robotics_ad.urdf_xml import read_source
+from robotics_ad.sources import read_source
 
 MAX_DEPTH = 400
 """MuJoCo's XML library stops at 500 elements."""
 MAX_COPIES = 10_000
-"""Copies that the replicating elements around an element may make of it."""
-MAX_CELLS = 1 << 26
-"""Entries of a generated texture, height field or user array."""
+"""Copies that the replicating elements around an element may make of it; sizes of user arrays."""
+MAX_CELLS = 1 << 24
+"""Entries of a generated texture or height field."""
 
 _COPYING = ("replicate", "composite", "flexcomp")
-_CELLS = ("width", "height", "nrow", "ncol", "count")
+# element -> attributes whose product MuJoCo allocates, and the most that it may be
+_ALLOCATED: Mapping[str, tuple[tuple[str, ...], int]] = {
+    **dict.fromkeys(_COPYING, (("count",), MAX_COPIES)),
+    "texture": (("width", "height"), MAX_CELLS),
+    "hfield": (("nrow", "ncol"), MAX_CELLS),
+    "numeric": (("size",), MAX_COPIES),
+    "user": (("dim",), MAX_COPIES),
+    "contact": (("num",), MAX_COPIES),
+}
+_SIZES = ("nkey", "nuser")  # of <size>, and those that begin like these
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,21 +184,24 @@ class _Guard:
 
     def _check_size(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Bounds what the element makes MuJoCo allocate, and notes how often it is copied."""
-        cells = self._copies[-1]
-        for name, value in attributes.items():
-            if name in _CELLS or name.startswith("nuser_"):
-                cells *= math.prod(max(1, number) for number in _integers(value))
-        copies = cells if tag in _COPYING else self._copies[-1]
-        if cells > MAX_CELLS or copies > MAX_COPIES:
-            self._fail(f"<{tag}>: larger than {MAX_COPIES} copies or {MAX_CELLS} entries")
+        names, most = _ALLOCATED.get(tag, ((), MAX_COPIES))
+        if tag == "size":
+            names = tuple(name for name in attributes if name.startswith(_SIZES))
+        sizes = [_product(attributes[name]) for name in names if name in attributes]
+        product = math.prod(sizes)
+        copies = self._copies[-1] * (product if tag in _COPYING else 1)
+        if product > most or copies > MAX_COPIES:
+            self._fail(f"<{tag}>: {', '.join(names) or 'copies'}: more than {most} in all")
         self._copies.append(copies)
 
 
-def _integers(value: str) -> Iterator[int]:
-    """The whole numbers in a list; what is no number is left for MuJoCo to refuse."""
+def _product(value: str) -> int:
+    """The product of the whole numbers in a list; what is no number MuJoCo will refuse."""
+    product = 1
     for word in value.split():
         try:
             number = float(word)
         except ValueError:
             continue
-        yield int(number) if math.isfinite(number) else sys.maxsize
+        product *= max(1, int(number)) if math.isfinite(number) else sys.maxsize
+    return product
