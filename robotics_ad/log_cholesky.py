@@ -9,10 +9,10 @@ The mass moments of a body, m, h = int r dm and S = int r r^T dm, make its pseud
 
 which is positive definite for all theta = [alpha, d1, d2, d3, s12, s23, s13, t1, t2, t3], and each
 positive definite P has one such theta. (Rucker, Wensing: Smooth parameterization of rigid-body
-inertia, IEEE Robotics and Automation Letters 7(2), 2022, equations 8 to 10.)
+inertia, IEEE Robotics and Automation Letters 7(2), 2022.)
 
-So m = exp(2 alpha), the centre of mass is t, in m; d, s and t are lengths over the mass's own
-scale, log m and m.
+So m = exp(2 alpha) with m in kg, t is the centre of mass in m, and [[exp(d1), s12, s13], ...] is a
+square root of the second moment per mass about it, in m.
 """
 
 from __future__ import annotations
