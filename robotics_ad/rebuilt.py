@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+R = TypeVar("R", bound="Rebuilt")
 
 
 class Rebuilt:
@@ -16,11 +15,11 @@ class Rebuilt:
     nothing checked.
     """
 
-    def __copy__(self) -> Self:
+    def __copy__(self: R) -> R:
         """The object itself: nothing in it can change."""
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self: R, memo: dict[int, Any]) -> R:
         """The object itself: nothing in it can change."""
         return self
 

@@ -6,6 +6,7 @@ is refused before it is opened.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -39,7 +40,7 @@ def read_source(
         text, label = source, "XML text"
     elif isinstance(source, (str, os.PathLike)):
         path = _located(os.fspath(source), package_dirs)
-        if not path.exists():
+        if not _exists(path):
             raise FileNotFoundError(f"no file '{shortened(str(path))}'")
         if not path.is_file():
             raise ValueError(f"'{path}' is not a file")
@@ -98,6 +99,15 @@ def shortened(text: str) -> str:
     """The text on one line and of moderate length, for a message."""
     line = " ".join(text[: 2 * _SHOWN].splitlines())
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # mostly a text that was meant as XML
+            return False
+        raise
 
 
 def _is_xml(text: str) -> bool:

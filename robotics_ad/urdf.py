@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from robotics_ad.arrays import Matrix, Vector, snap
 from robotics_ad.inertia import Inertia
 from robotics_ad.joint_types import JOINT_TYPES
 from robotics_ad.model import Joint, Link, Mimic, RobotModel
-from robotics_ad.urdf_xml import clean_urdf, read_source
+from robotics_ad.sources import PackageDirs, read_source, shortened
+from robotics_ad.urdf_xml import clean_urdf
 
 _BASES = ("fixed", "floating")
 # of `JOINT_TYPES`; the format has no attributes for the numbers of the others
@@ -20,7 +22,11 @@ _TYPES = ("fixed", "revolute", "continuous", "prismatic", "planar", "spherical",
 
 
 def load_urdf(
-    source: str | bytes | os.PathLike[str] | IO[Any], *, base: str = "fixed"
+    source: str | bytes | os.PathLike[str] | IO[Any],
+    *,
+    base: str = "fixed",
+    mimics: bool = True,
+    package_dirs: PackageDirs = (),
 ) -> RobotModel:
     """The robot that a URDF describes; meshes and other files that it names are not read.
 
@@ -31,19 +37,24 @@ def load_urdf(
     means nothing and is not kept.
 
     Args:
-        source: A path, XML text (its first character is `<`), or an open file.
+        source: A path, an address `package://package/path` or `file:///path`, XML text (its first
+            character is `<`), or an open file.
         base: "fixed": the root link does not move; "floating": see `RobotModel.floating`.
+        mimics: Whether joints follow those that they mimic; if not, each moves on its own.
+        package_dirs: Where `package://` looks first: packages, or directories that hold them. Then
+            come `ROS_PACKAGE_PATH`, and `share` below the directories of `AMENT_PREFIX_PATH`.
 
     Raises:
         FileNotFoundError: If a path names no file.
-        ValueError: Naming the fault: not XML, not URDF, missing or repeated elements and
-            attributes, numbers that are none, NaN, zero axes, duplicate names, unknown joint types,
-            links without parent, cycles, several roots, document type declarations (and with them
-            entities of every kind).
+        OSError: If the file cannot be read.
+        ValueError: Naming file and fault, in one line: not XML, not URDF, missing or repeated
+            elements and attributes, numbers that are none, NaN, zero axes, duplicate names, unknown
+            joint types, negative masses and moments of inertia, links without parent, cycles,
+            several roots, document type declarations (and with them entities of every kind).
     """
     if base not in _BASES:
         raise ValueError(f"base '{base}' is not supported; bases: {', '.join(_BASES)}")
-    text, label = read_source(source)
+    text, label = read_source(source, package_dirs)
     document = clean_urdf(text, label)
     import yourdfpy  # here, not at the top: it imports trimesh, about a second
 
@@ -51,14 +62,13 @@ def load_urdf(
         io.BytesIO(document), build_scene_graph=False, load_meshes=False
     ).robot
     try:
-        robot = RobotModel(
-            str(parsed.name),
-            [_link(link) for link in parsed.links],
-            [_joint(joint) for joint in parsed.joints],
-        )
+        links, joints = [_link(link) for link in parsed.links], [_joint(j) for j in parsed.joints]
+        if not mimics:
+            joints = [replace(joint, mimic=None) for joint in joints]
+        robot = RobotModel(str(parsed.name), links, joints)
         return robot.floating() if base == "floating" else robot
     except ValueError as error:
-        raise ValueError(f"{label}: {error}") from None
+        raise ValueError(f"{label}: {shortened(str(error))}") from None
 
 
 def _link(parsed: Any) -> Link:
@@ -66,6 +76,11 @@ def _link(parsed: Any) -> Link:
     if inertial is None:
         return Link(parsed.name)
     R, p = _pose(inertial.origin)
+    moments = np.diag(inertial.inertia)
+    if np.any(moments < 0.0):
+        raise ValueError(
+            f"link '{parsed.name}': a moment of inertia is negative: {moments.tolist()}"
+        )
     try:
         own = Inertia(inertial.mass, np.zeros(3), inertial.inertia)
         return Link(parsed.name, own.transformed(R, p))

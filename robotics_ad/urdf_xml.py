@@ -9,17 +9,19 @@ Numbers are checked here too, since line numbers are known here.
 
 from __future__ import annotations
 
-import os
+import math
+from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import NoReturn
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-import numpy as np
+from robotics_ad.sources import shortened
 
-MAX_BYTES = 1 << 26
 MAX_DEPTH = 64
+MAX_LINKS = 20_000
+MAX_ELEMENTS = 1_000_000
+MAX_NUMBER = 1e100  # products of a few of them stay finite
 
 # element -> elements kept inside it; those of `_MANY` may be repeated
 _CHILDREN: Mapping[str, tuple[str, ...]] = {
@@ -51,38 +53,18 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 _TEXT_ATTRIBUTES = ("name", "type", "link", "joint")
 _TRIPLES = ("xyz", "rpy")
-
-
-def read_source(source: str | bytes | os.PathLike[str] | IO[Any]) -> tuple[bytes | str, str]:
-    """The text of a path, of XML text or of an open file, and what to call it in messages.
-
-    Raises:
-        FileNotFoundError: If a path names no file.
-        TypeError: If the source is none of these.
-        ValueError: If the text is larger than `MAX_BYTES`.
-    """
-    text: Any
-    if isinstance(source, bytes) or (isinstance(source, str) and source.lstrip()[:1] == "<"):
-        text, label = source, "XML text"
-    elif isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if not path.exists():
-            raise FileNotFoundError(f"no file '{path}'")
-        if not path.is_file():
-            raise ValueError(f"'{path}' is not a file")
-        with path.open("rb") as file:
-            text, label = file.read(MAX_BYTES + 1), str(path)
-    elif hasattr(source, "read"):
-        text, label = source.read(MAX_BYTES + 1), str(getattr(source, "name", "open file"))
-    else:
-        raise TypeError(
-            f"source is a {type(source).__name__}, expected a path, XML text or an open file"
-        )
-    if not isinstance(text, (bytes, str)):
-        raise TypeError(f"{label}: read() gave a {type(text).__name__}, expected bytes or str")
-    if len(text) > MAX_BYTES:
-        raise ValueError(f"{label}: larger than {MAX_BYTES} bytes")
-    return text, label
+# other roots that people hand to a URDF loader -> what to tell them
+_OTHERS: Mapping[str, str] = {
+    "mujoco": "this is MJCF; use load_mjcf",
+    "mujocoinclude": "this is a part of an MJCF file; use load_mjcf on the whole",
+    "sdf": "this is SDF; convert it to URDF first",
+    "gazebo": "this is SDF; convert it to URDF first",
+    "COLLADA": "this is a COLLADA file of a mesh, not a robot",
+    "launch": "this is a ROS launch file; give the robot's file",
+    "package": "this is a ROS package manifest; give the robot's file",
+    "srdf": "this is SRDF; give the URDF that it refers to",
+}
+_XACRO = "this is a xacro file; expand it to URDF first"
 
 
 def clean_urdf(text: bytes | str, label: str) -> bytes:
@@ -105,7 +87,8 @@ class _Cleaner:
         self._dropped_from: int | None = None
         self._open: list[ElementTree.Element] = []
         self._root: ElementTree.Element | None = None
-        self._line = 0
+        self._elements = 0
+        self._counts = Counter[str]()
 
     def clean(self, text: bytes | str) -> bytes:
         parser = expat.ParserCreate("utf-8" if isinstance(text, str) else None)
@@ -116,28 +99,34 @@ class _Cleaner:
         self._parser = parser
         try:
             parser.Parse(text.encode("utf-8") if isinstance(text, str) else text, True)
-        except expat.ExpatError as error:
-            raise ValueError(f"{self._label}: not XML: {error}") from None
+        except _Fault:
+            raise
+        except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: encodings
+            raise ValueError(f"{self._label}: not XML: {shortened(str(error))}") from None
         assert self._root is not None  # expat refuses a document without an element
         return ElementTree.tostring(self._root, encoding="utf-8")
 
     def _fail(self, fault: str) -> NoReturn:
-        raise ValueError(f"{self._label}, line {self._parser.CurrentLineNumber}: {fault}")
+        raise _Fault(f"{self._label}, line {self._parser.CurrentLineNumber}: {fault}")
 
     def _refuse_doctype(self, *declaration: object) -> None:
         self._fail("document type declarations are refused (they can define entities)")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            self._fail(f"more than {MAX_ELEMENTS} elements")
         if self._depth > MAX_DEPTH:
             self._fail(f"nested deeper than {MAX_DEPTH} elements")
         if self._dropped_from is not None:
             return
         if tag.startswith("xacro:"):
-            self._fail(f"<{tag}>: this is a xacro file; expand it to URDF first")
+            self._fail(f"<{shortened(tag)}>: {_XACRO}")
         if not self._open:
             if tag != "robot":
-                self._fail(f"not URDF: the root element is <{tag}>, expected <robot>")
+                hint = _OTHERS.get(tag, "expected <robot>")
+                self._fail(f"not URDF: the root element is <{shortened(tag)}>: {hint}")
             element = ElementTree.Element(tag, self._checked(tag, attributes))
             self._root = element
         else:
@@ -147,6 +136,7 @@ class _Cleaner:
                 return
             if tag not in _MANY and above.find(tag) is not None:
                 self._fail(f"{_describe(above)} has more than one <{tag}>")
+            self._count(tag)
             element = ElementTree.SubElement(above, tag, self._checked(tag, attributes))
         self._open.append(element)
 
@@ -172,19 +162,39 @@ class _Cleaner:
                 self._check_numbers(tag, name, value)
         return kept
 
+    def _count(self, tag: str) -> None:
+        if tag in _MANY:
+            self._counts[tag] += 1
+            if self._counts[tag] > MAX_LINKS:
+                self._fail(f"more than {MAX_LINKS} {tag}s")
+
     def _check_numbers(self, tag: str, name: str, value: str) -> None:
+        shown = f"<{tag} {name}='{shortened(value)}'>"
         words, expected = value.split(), 3 if name in _TRIPLES else 1
+        if "${" in value or "$(" in value:
+            self._fail(f"{shown}: {_XACRO}")
         try:
             numbers = [float(word) for word in words]
         except ValueError:
-            self._fail(f"<{tag} {name}='{value}'>: not a number")
-        if len(numbers) != expected or "_" in value:
-            self._fail(f"<{tag} {name}='{value}'>: expected {expected} number(s)")
-        bad = np.isnan(numbers) if tag == "limit" else ~np.isfinite(numbers)
-        if np.any(bad):
-            self._fail(f"<{tag} {name}='{value}'>: not finite")
+            hint = " (decimals have a point)" if "," in value else ""
+            self._fail(f"{shown}: not a number{hint}")
+        if not value.isascii() or "_" in value:
+            self._fail(f"{shown}: not a number")
+        if len(numbers) != expected:
+            count = "one number" if expected == 1 else f"{expected} numbers"
+            self._fail(f"{shown}: expected {count}, got {len(numbers)}")
+        for word, number in zip(words, numbers, strict=True):
+            spelt_out = "inf" in word.lower()
+            if math.isnan(number) or (spelt_out and tag != "limit"):
+                self._fail(f"{shown}: not finite")
+            if abs(number) > MAX_NUMBER and not spelt_out:
+                self._fail(f"{shown}: too large")
+
+
+class _Fault(ValueError):
+    """A fault that is told with file and line."""
 
 
 def _describe(element: ElementTree.Element) -> str:
     name = element.get("name")
-    return f"<{element.tag}>" if name is None else f"{element.tag} '{name}'"
+    return f"<{element.tag}>" if name is None else f"{element.tag} '{shortened(name)}'"

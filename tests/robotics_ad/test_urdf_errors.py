@@ -31,7 +31,10 @@ def inertial(mass: str = '<mass value="1"/>', ixx: str = 'ixx="1"') -> str:
 FAULTS = {
     "not XML: .*line 1": "<robot name='r'>",
     "not XML: mismatched tag": "<robot name='r'><link name='a'></robot>",
-    "not URDF: the root element is <mujoco>, expected <robot>": "<mujoco model='x'/>",
+    "not URDF: the root element is <x>: expected <robot>": "<x/>",
+    "not URDF: the root element is <mujoco>: this is MJCF; use load_mjcf": "<mujoco model='x'/>",
+    "not URDF: the root element is <sdf>: this is SDF; convert it": "<sdf version='1.9'/>",
+    "not URDF: the root element is <srdf>: this is SRDF": "<srdf/>",
     "<robot> has no attribute 'name'": "<robot><link name='a'/></robot>",
     "the robot has no link": urdf(""),
     "<link> has no attribute 'name'": urdf("<link/>"),
@@ -59,12 +62,16 @@ FAULTS = {
     "<limit upper='nan'>: not finite": urdf(
         LINKS + joint(ENDS + LIMIT.replace('upper="1"', 'upper="nan"'))
     ),
-    "<origin xyz='0 0'>: expected 3": urdf(LINKS + joint(ENDS + '<origin xyz="0 0"/>', "fixed")),
+    "<origin xyz='0 0'>: expected 3 numbers, got 2": urdf(
+        LINKS + joint(ENDS + '<origin xyz="0 0"/>', "fixed")
+    ),
     "<origin rpy='0 inf 0'>: not finite": urdf(
         LINKS + joint(ENDS + '<origin rpy="0 inf 0"/>', "fixed")
     ),
     "<axis xyz='x 0 1'>: not a number": urdf(LINKS + joint(ENDS + '<axis xyz="x 0 1"/>')),
-    "<dynamics damping='1_0'>: expected 1": urdf(LINKS + joint(ENDS + '<dynamics damping="1_0"/>')),
+    "<dynamics damping='1_0'>: not a number": urdf(
+        LINKS + joint(ENDS + '<dynamics damping="1_0"/>')
+    ),
     "damping is -1": urdf(LINKS + joint(ENDS + LIMIT + '<dynamics damping="-1"/>')),
     "joint 'j' has more than one <origin>": urdf(
         LINKS + joint(ENDS + "<origin/><origin/>", "fixed")
@@ -79,14 +86,54 @@ FAULTS = {
     "<xacro:include>: this is a xacro file": (
         '<robot name="r" xmlns:xacro="http://x"><xacro:include filename="y"/></robot>'
     ),
-    "nested deeper than 64": urdf("<x>" * 500 + "</x>" * 500),
+    "<origin xyz='0 0 ..x.'>: this is a xacro file": urdf(
+        LINKS + joint(ENDS + '<origin xyz="0 0 ${x}"/>', "fixed")
+    ),
+    "nested deeper than 64": urdf("<x>" * 10**6 + "</x>" * 10**6),
+    "more than 1000000 elements": urdf("<x/>" * (10**6 + 1)),
+    "more than 20000 links": urdf('<link name="a"/>' * 20_001),
+    "more than 20000 joints": urdf(joint(ENDS) * 20_001),
+    "<origin xyz='0,1 0 0'>: not a number .decimals have a point": urdf(
+        LINKS + joint(ENDS + '<origin xyz="0,1 0 0"/>', "fixed")
+    ),
+    "<origin xyz='0 0 0 1'>: expected 3 numbers, got 4": urdf(
+        LINKS + joint(ENDS + '<origin xyz="0 0 0 1"/>', "fixed")
+    ),
+    "<origin xyz=''>: expected 3 numbers, got 0": urdf(
+        LINKS + joint(ENDS + '<origin xyz=""/>', "fixed")
+    ),
+    "<mass value='1e400'>: too large": inertial(mass='<mass value="1e400"/>'),
+    "<mass value='1e200'>: too large": inertial(mass='<mass value="1e200"/>'),
+    "<mass value='inf'>: not finite": inertial(mass='<mass value="inf"/>'),
+    "<mass value='0x10'>: not a number": inertial(mass='<mass value="0x10"/>'),
+    "<mass value='\u0661'>: not a number": inertial(mass='<mass value="\u0661"/>'),
+    "<mass value='1 2'>: expected one number, got 2": inertial(mass='<mass value="1 2"/>'),
+    "<limit upper='1e400'>: too large": urdf(
+        LINKS + joint(ENDS + LIMIT.replace('upper="1"', 'upper="1e400"'))
+    ),
+    "link 'a': a moment of inertia is negative: .-1.0, 1.0, 1.0.": inertial(ixx='ixx="-1"'),
+    "mimic each other in a ring: j": urdf(LINKS + joint(ENDS + LIMIT + '<mimic joint="j"/>')),
+    "velocity limit is negative": urdf(
+        LINKS + joint(ENDS + LIMIT.replace('velocity="1"', 'velocity="-1"'))
+    ),
+    "joint 'j' mimics 'a b': no such joint": urdf(
+        LINKS + joint(ENDS + LIMIT + '<mimic joint="a&#10;b"/>')
+    ),
+    "XML text: empty": b"  ",
+    "not XML: .*surrogates not allowed": urdf('<link name="\ud800"/>'),
+    "not XML: unknown encoding": b'<?xml version="1.0" encoding="klingon"?><robot name="r"/>',
+    "not XML: .*encoding": b'<?xml version="1.0" encoding="utf-16"?><robot name="r"/>',
+    "not XML: not well-formed": bytes(range(256)),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faulty_files_are_refused_by_name(fault):
-    with pytest.raises(ValueError, match=fault.strip()):
+    with pytest.raises(ValueError, match=fault.strip()) as caught:
         load_urdf(FAULTS[fault])
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 500
 
 
 def test_errors_tell_file_and_line(tmp_path):
