@@ -36,10 +36,16 @@ def _pow_exponent(x: Expression, y: Expression, out: Expression) -> Expression:
     return out * log(x + equal(x, 0.0))
 
 
-def _squared_radius(y: Expression, x: Expression) -> Expression:
-    """`x^2 + y^2`, and 1 at the origin, so that a slope over it is 0 there rather than nan."""
-    squared = x * x + y * y
-    return squared + equal(squared, 0.0)
+def _over_squared_radius(part: Expression, y: Expression, x: Expression) -> Expression:
+    """`part / (x^2 + y^2)`, and 0 at the origin to every order.
+
+    Both are measured in `|x| + |y|` first, so that squares neither overflow nor vanish.
+    """
+    size = abs_(x) + abs_(y)
+    at_origin = equal(size, 0.0)
+    unit = size + at_origin
+    u, v = x / unit, y / unit
+    return part / unit / (u * u + v * v + at_origin) / unit * (1.0 - at_origin)
 
 
 add = elementwise("add", _one, _one, symbol="+")
@@ -68,8 +74,8 @@ acos = elementwise("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
 atan = elementwise("atan", lambda x, out: 1.0 / (1.0 + x * x))
 atan2 = elementwise(
     "atan2",
-    lambda y, x, out: x / _squared_radius(y, x),
-    lambda y, x, out: -(y / _squared_radius(y, x)),
+    lambda y, x, out: _over_squared_radius(x, y, x),
+    lambda y, x, out: -_over_squared_radius(y, y, x),
     argnames="yx",
 )
 sinh = elementwise("sinh", lambda x, out: cosh(x))

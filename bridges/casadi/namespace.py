@@ -50,7 +50,6 @@ class CasadiNamespace:
     mul = staticmethod(lambda x, y: _signed(x, y, lambda a, b: a * b))
     div = staticmethod(lambda x, y: x / y)
     pow = staticmethod(lambda x, y: x**y)
-    atan2 = staticmethod(casadi.atan2)
     less = staticmethod(lambda x, y: x < y)
     less_equal = staticmethod(lambda x, y: x <= y)
     equal = staticmethod(lambda x, y: x == y)
@@ -67,6 +66,12 @@ class CasadiNamespace:
         rest = casadi.fmod(x, y)
         crossed = casadi.logic_and(rest != 0, (rest < 0) != (y < 0))
         return rest + casadi.if_else(crossed, y, 0.0)
+
+    def atan2(self, y: Value, x: Value) -> Value:
+        """The angle of `(x, y)`, whose derivative at the origin is 0 rather than nan."""
+        away = casadi.logic_or(x, y)
+        beside = casadi.copysign(casadi.logic_not(away), x)
+        return casadi.atan2(casadi.if_else(away, y, 0.0), x + beside)
 
     def minimum(self, x: Value, y: Value) -> Value:
         """The smaller; nan where either is, and the derivative follows `x` at a tie.
