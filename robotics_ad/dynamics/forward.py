@@ -8,15 +8,17 @@ articulated bodies (`articulated_body`), or composite bodies and sparse factors 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ad_core.expr import Expression
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
-from robotics_ad.dynamics.inverse import body_wrenches, joint_forces
+from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.dynamics.robot_function import DynamicsFunction
-from robotics_ad.motion import joint_motion
+from robotics_ad.motion import JointMotion, joint_motion
 from robotics_ad.tree import WORLD, Tree
 
 _DEEP = 4.0
@@ -45,12 +47,23 @@ class ForwardDynamics(DynamicsFunction):
         own = body_wrenches(tree, self.field(args), motions, v=v, wrenches=self.external(args))
         friction = self.with_friction(tree, v)
         tau = tau if friction is None else tau - friction
-        if has_own_velocities(tree) and is_deep(tree):
-            return accelerations(tree, q, motions, own, tau)
-        free = tau - joint_forces(tree.bodies, motions, own, tree.nv)
-        factors = Factors(mass_entries(tree, q), tree.nv)
-        half = factors.half_solved(entries_by_index(free, tree.nv))
-        return dense(factors.solved(half), tree.nv)
+        articulated = has_own_velocities(tree) and is_deep(tree)
+        solve = accelerations if articulated else factored_accelerations
+        return solve(tree, q, motions, own, tau)
+
+
+def factored_accelerations(
+    tree: Tree,
+    q: Expression,
+    motions: Sequence[JointMotion],
+    own: Sequence[Wrench],
+    tau: Expression,
+) -> Expression:
+    """As `articulated_body.accelerations`, for any tree: M(q)^-1 (tau - bias) with M = L^T D L."""
+    free = tau - joint_forces(tree.bodies, motions, own, tree.nv)
+    factors = Factors(mass_entries(tree, q), tree.nv)
+    half = factors.half_solved(entries_by_index(free, tree.nv))
+    return dense(factors.solved(half), tree.nv)
 
 
 def is_deep(tree: Tree) -> bool:

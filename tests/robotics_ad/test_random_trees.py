@@ -1,5 +1,7 @@
 """Identities of mechanics on random trees of random joints, axes, placements and bodies."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,14 @@ from robotics_ad.dynamics import (
     InverseDynamics,
     KineticEnergy,
     MassMatrix,
+    MassMatrixInverse,
     PotentialEnergy,
 )
+from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
+from robotics_ad.dynamics.forward import factored_accelerations
+from robotics_ad.dynamics.inverse import body_wrenches
 from robotics_ad.kinematics import Jacobian, WorldTransform
+from robotics_ad.motion import joint_motion
 
 KINDS = [name for name, row in JOINT_TYPES.items() if row.nv > 0]
 
@@ -79,6 +86,21 @@ def test_forward_dynamics_inverts_inverse_dynamics(robot):
 
 
 @settings(max_examples=25)
+@given(trees(), st.booleans())
+def test_articulated_bodies_and_factors_of_the_mass_matrix_give_one_motion(robot, geared):
+    tree = ForwardDynamics(robot.release_mimics()).tree()
+    assert has_own_velocities(tree)
+    tree = replace(tree, armature=np.linspace(0.0, 2.0, tree.nv)) if geared else tree
+    q, v, tau = state(robot.release_mimics())
+    at, under = ad.constant(q), ad.constant(tau)
+    motions = [joint_motion(body, at) for body in tree.bodies]
+    own = body_wrenches(tree, np.array([1.0, 2.0, -9.0]), motions, v=ad.constant(v))
+    ways = (accelerations, factored_accelerations)
+    a, b = (np.atleast_1d(way(tree, at, motions, own, under).eval()) for way in ways)
+    np.testing.assert_allclose(a, b, atol=1e-10 * max(1.0, np.abs(a).max()))
+
+
+@settings(max_examples=25)
 @given(trees())
 def test_the_mass_matrix_is_the_derivative_of_torque_and_the_form_of_energy(robot):
     q, v, a = state(robot)
@@ -89,6 +111,9 @@ def test_the_mass_matrix_is_the_derivative_of_torque_and_the_form_of_energy(robo
     assert np.linalg.eigvalsh(M)[0] > 0.0
     energy = KineticEnergy(robot)("q", "v").eval(q=q, v=v)
     np.testing.assert_allclose(energy, 0.5 * v @ M @ v, rtol=1e-12)
+    inverse = MassMatrixInverse(robot)("q").eval(q=q).reshape(robot.nv, robot.nv)
+    np.testing.assert_array_equal(inverse, inverse.T)
+    np.testing.assert_allclose(inverse @ M, np.eye(robot.nv), atol=1e-9)
 
 
 @settings(max_examples=25)
