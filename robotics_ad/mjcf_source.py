@@ -13,7 +13,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 from xml.parsers import expat
 
 from robotics_ad.sources import read_source
@@ -67,7 +67,7 @@ def compiled(source: Any) -> Compiled:
         return theirs
     text, label = read_source(source)
     decoded = _decoded(text, label)
-    path = _path(source)
+    path = label if _names_a_file(source, label) else None
     names_files = _Guard(label, may_name_files=path is not None).check(decoded)
     mujoco = imported_mujoco()
     with _told(label) as warnings:
@@ -78,13 +78,9 @@ def compiled(source: Any) -> Compiled:
     return Compiled(model, label, tuple(warnings))
 
 
-def _path(source: Any) -> str | None:
-    """The path that a source is; None for text and open files."""
-    if isinstance(source, str):
-        return None if source.lstrip()[:1] == "<" else source
-    if isinstance(source, os.PathLike):
-        return os.fsdecode(cast("os.PathLike[str]", source))
-    return None
+def _names_a_file(source: Any, label: str) -> bool:
+    """Whether the source is a path, by which `read_source` calls it then."""
+    return isinstance(source, (str, os.PathLike)) and label != "XML text"
 
 
 def imported_mujoco() -> Any:
@@ -133,7 +129,7 @@ def _told(label: str) -> Generator[list[str]]:
 
 def _decoded(text: bytes | str, label: str) -> str:
     if isinstance(text, str):
-        return text
+        return text.removeprefix("\ufeff")
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:

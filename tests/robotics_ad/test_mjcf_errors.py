@@ -97,7 +97,7 @@ def test_a_file_may_name_files_beside_it(tmp_path):
     (tmp_path / "part.xml").write_text(part + "</worldbody></mujoco>")
     whole = tmp_path / "whole.xml"
     whole.write_text("<mujoco><include file='part.xml'/></mujoco>")
-    for path in (whole, str(whole)):
+    for path in (whole, str(whole), whole.as_uri()):
         assert load_mjcf(path).joint_names == ("j", "arm_joint1")
     (tmp_path / "part.xml").unlink()
     with pytest.raises(ValueError, match=r"whole\.xml: MuJoCo refuses it: .*part\.xml"):
@@ -111,7 +111,8 @@ def test_every_kind_of_source_gives_the_same_robot(tmp_path):
     path = tmp_path / "model.mjcf"
     path.write_text(text)
     spec = mujoco.MjSpec.from_string(text)
-    sources = [text, text.encode(), b"\xef\xbb\xbf" + text.encode(), path, str(path)]
+    sources = [text, "\ufeff" + text, text.encode(), b"\xef\xbb\xbf" + text.encode()]
+    sources += [path, str(path), path.as_uri()]
     sources += [io.StringIO(text), io.BytesIO(text.encode()), spec, spec.copy().compile()]
     for source in sources:
         robot = load_mjcf(source)
