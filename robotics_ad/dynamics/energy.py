@@ -95,11 +95,16 @@ class KineticEnergy(RobotFunction):
 
 def center_of_mass(tree: Tree, q: Expression) -> Expression:
     """The centre of mass of the moving links, in the world, m."""
+    mass, moment = total_mass(tree), first_moment(tree, q)
+    return moment / mass if isinstance(mass, Expression) else moment * (1.0 / mass)
+
+
+def total_mass(tree: Tree) -> float | Expression:
+    """The mass of the moving links, kg."""
     masses = [tree.base.mass, *(body.moments.mass for body in tree.bodies)]
-    known = sum(mass for mass in masses if isinstance(mass, float))
+    known = float(sum(mass for mass in masses if isinstance(mass, float)))
     varying = [mass for mass in masses if isinstance(mass, Expression)]
-    moment = first_moment(tree, q)
-    return moment / ad.sum_(known, *varying) if varying else moment * (1.0 / known)
+    return ad.sum_(known, *varying) if varying else known
 
 
 def first_moment(tree: Tree, q: Expression) -> Expression:

@@ -9,14 +9,18 @@ k = n - c x p. (Orin, Goswami, Lee, "Centroidal dynamics of a humanoid robot", 2
 
 from __future__ import annotations
 
+import numpy as np
+
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.dynamics.composite import carried, composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
+from robotics_ad.dynamics.inverse import body_wrenches
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.motion import joint_motion
-from robotics_ad.tree import Tree
+from robotics_ad.optional import Maybe, cross, full, minus, plus, total
+from robotics_ad.tree import WORLD, Tree
 
 
 class CentroidalMatrix(RobotFunction):
@@ -46,7 +50,40 @@ class CentroidalMomentum(RobotFunction):
         """The sum of the columns times the rates."""
         q, v = args
         columns = _columns(tree, q)
-        return ad.sum_(*(column * v[i] for i, column in enumerate(columns)))
+        return full(total([column * v[i] for i, column in enumerate(columns)]), 6)
+
+
+class CentroidalMomentumRate(RobotFunction):
+    """[dk/dt; dp/dt] = A(q) a + (dA/dt) v, 6 numbers [angular; linear], N m and N.
+
+    A function of q (nq), v (nv) and a (nv): the moment about the centre of mass and the force that
+    the motion takes. All external forces, gravity among them, add up to it.
+    """
+
+    ARGUMENTS = ("q", "v", "a")
+
+    def n_out(self) -> int:
+        """6."""
+        return 6
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        """What each body takes, carried to the world: dk/dt = n - c x f as dc/dt is along p."""
+        q, v, a = args
+        motions = [joint_motion(body, q) for body in tree.bodies]
+        taken = body_wrenches(tree, np.zeros(3), motions, v=v, a=a)
+        moment: Maybe = None
+        force: Maybe = None
+        for i in range(len(tree.bodies) - 1, -1, -1):
+            n, f = taken[i]
+            if n is None and f is None:
+                continue
+            n, f = carried(motions[i], full(n), full(f))
+            parent = tree.bodies[i].parent
+            if parent == WORLD:
+                moment, force = plus(moment, n), plus(force, f)
+            else:
+                taken[parent] = (plus(taken[parent][0], n), plus(taken[parent][1], f))
+        return ad.stack(full(minus(moment, cross(center_of_mass(tree, q), force))), full(force))
 
 
 def _columns(tree: Tree, q: Expression) -> list[Expression]:

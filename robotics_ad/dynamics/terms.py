@@ -35,6 +35,16 @@ class CoriolisForces(RobotFunction):
         return newton_euler(tree, np.zeros(3), args[0], v=args[1])
 
 
+class GeneralizedMomentum(RobotFunction):
+    """M(q) v, nv entries: the momentum of each joint, kg m^2/s and kg m/s."""
+
+    ARGUMENTS = ("q", "v")
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        """Inverse dynamics at rest with v in the place of the acceleration."""
+        return newton_euler(tree, np.zeros(3), args[0], a=args[1])
+
+
 class BiasForces(GravityFunction):
     """C(q, v) v + g(q), nv entries, N m and N.
 

@@ -1,0 +1,109 @@
+"""The whole equation of motion: motors where there are some, and forces at points of links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from numpy.typing import ArrayLike
+
+import ad_core as ad
+from ad_core.expr import Expression
+from robotics_ad.arrays import frozen
+from robotics_ad.dynamics.forward import ForwardDynamics
+from robotics_ad.dynamics.point_forces import swept_torques
+from robotics_ad.dynamics.robot_function import GRAVITY, DynamicsFunction, Gravity
+from robotics_ad.kinematics.motion_in_world import WorldMotion
+from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.optional import Maybe, cross, plus
+from robotics_ad.tree import WORLD, Tree
+
+
+class FullDynamics(DynamicsFunction):
+    """a = M(q)^-1 (S^T tau + sum_i J_i(q)^T f_i - C(q, v) v - g(q)), nv entries.
+
+    A function of q (nq), v (nv), `tau`: the torques of the joints that have a motor, and, with
+    points that forces act on, `forces`: 3 numbers a point along the world's axes, N. S^T puts each
+    torque in its joint's place; J_i is the `PointJacobian` of point i. rad/s^2 and m/s^2.
+
+    `ForwardDynamics` is the same with a torque in every joint and with wrenches in place of forces.
+
+    Args:
+        robot: the model.
+        forces_on: (link, local) for each point that a force acts on: a link, from
+            `robot.link(name)`, and the point in its frame, 3 numbers, m. A link may come often.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
+        actuated: names of the joints that have a motor, in the order of `tau`; all but floating
+            ones, in the order of v, if it is not given.
+        friction: whether the joints' damping and Coulomb friction act (`JointFriction`).
+
+    Raises:
+        ValueError: for unknown or repeated names, and links of another robot.
+    """
+
+    ARGUMENTS = ("q", "v")
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        forces_on: Sequence[tuple[LinkFrame, ArrayLike]] = (),
+        gravity: Gravity = GRAVITY,
+        *,
+        actuated: Sequence[str] | None = None,
+        friction: bool = False,
+    ) -> None:
+        super().__init__(robot, gravity, friction=friction)
+        self.actuated = _with_motors(robot, actuated)
+        self.points = tuple(
+            (link, frozen(local, (3,), "FullDynamics: a point of 'forces_on'"))
+            for link, local in forces_on
+        )
+        for link, _ in self.points:
+            if link.robot is not robot:
+                raise ValueError(f"FullDynamics: link '{link.name}' is of another robot")
+        self._driven = [
+            k for name in self.actuated for k in range(*robot.v_slices[name].indices(robot.nv))
+        ]
+        self._forward = ForwardDynamics(robot, gravity, friction=friction)
+
+    def arguments(self) -> Mapping[str, int]:
+        """State, torques, forces if there are points, gravity if it is an argument."""
+        given = dict(super().arguments())
+        state = {name: given.pop(name) for name in self.ARGUMENTS}
+        forces = {"forces": 3 * len(self.points)} if self.points else {}
+        return {**state, "tau": len(self._driven), **forces, **given}
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        """Forward dynamics with what the forces amount to in the joints added to the torques."""
+        named = self.named(args)
+        q, v, tau = named["q"], named["v"], named["tau"]
+        place = {k: tau[n] for n, k in enumerate(self._driven)}
+        torques: Expression = ad.stack(*(place.get(k, 0.0) for k in range(tree.nv)))
+        if self.points:
+            torques = torques + self._external(tree, q, named["forces"])
+        others = [named["gravity"]] if "gravity" in named else []
+        return self._forward.build(tree, q, v, torques, *others)
+
+    def _external(self, tree: Tree, q: Expression, forces: Expression) -> Expression:
+        motion = WorldMotion(tree.bodies, tree.nv, q)
+        on_bodies: dict[int, tuple[Maybe, Maybe]] = {}
+        for n, (link, local) in enumerate(self.points):
+            index, end = tree.links[link.name]
+            if index == WORLD:
+                continue
+            force, at = forces[3 * n : 3 * n + 3], end.R @ local + end.p
+            moment, old = cross(motion.along(index, at), force), on_bodies.get(index, (None, None))
+            on_bodies[index] = (plus(old[0], moment), plus(old[1], force))
+        return swept_torques(motion, on_bodies)
+
+
+def _with_motors(robot: RobotModel, actuated: Sequence[str] | None) -> tuple[str, ...]:
+    if actuated is None:
+        return tuple(j.name for j in robot.independent_joints if j.type.name != "floating")
+    for name in actuated:
+        if name not in robot.joint_names:
+            choices = ", ".join(robot.joint_names)
+            raise ValueError(f"FullDynamics: no moving joint '{name}'; joints: {choices}")
+    if len(set(actuated)) < len(actuated):
+        raise ValueError("FullDynamics: a joint is listed twice in 'actuated'")
+    return tuple(actuated)
