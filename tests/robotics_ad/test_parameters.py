@@ -222,15 +222,20 @@ def instances(robot: RobotModel):
             if not inspect.isclass(kind):
                 continue
             if issubclass(kind, LinkFunction):
-                yield kind(link, *extra(kind))
+                yield kind(link, *extra(kind, link))
             elif issubclass(kind, RobotFunction):
-                yield kind(robot, *extra(kind))
+                yield kind(robot, *extra(kind, link))
 
 
-def extra(kind):
+def extra(kind, link):
     """Values for the arguments without default that follow the robot or the link."""
     names = list(inspect.signature(kind.__init__).parameters.values())[2:]
-    given = {"local": [0.1, -0.2, 0.3], "point": [0.1, -0.2, 0.3], "points": [[0.1, 0.2, 0.3]]}
+    given = {
+        "local": [0.1, -0.2, 0.3],
+        "point": [0.1, -0.2, 0.3],
+        "points": [[0.1, 0.2, 0.3]],
+        "contacts": [dynamics.PointContact(link, np.array([0.1, -0.2, 0.3]))],
+    }
     needed = [p for p in names if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     return [given[p.name] for p in needed]
 
