@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bridges.kernel.effort import effort_for_size
 from bridges.kernel.errors import BuildError
 
 BASE_FLAGS = (
@@ -39,12 +40,14 @@ _TIMEOUT_S = 600.0
 class Compiler:
     """A working compiler: its command, flags that tune for this processor, and vector width.
 
-    `identity` changes when the compiler or the processor does.
+    is_gcc: whether it knows GCC's names for single optimisations.
+    identity: changes when the compiler or the processor does.
     """
 
     command: tuple[str, ...]
     tuning: tuple[str, ...]
     vector_bytes: int
+    is_gcc: bool
     identity: str
 
 
@@ -94,7 +97,8 @@ def _probe(command: tuple[str, ...], identity: str) -> Compiler:
         ran = _run([*command, *tuning, "-dM", "-E", "-x", "c", os.devnull])
         if ran.returncode == 0:
             macros = {line.split()[1] for line in ran.stdout.splitlines() if len(line.split()) > 1}
-            return Compiler(command, tuning, _vector_bytes(macros), identity)
+            is_gcc = "__GNUC__" in macros and "__clang__" not in macros
+            return Compiler(command, tuning, _vector_bytes(macros), is_gcc, identity)
         failure = ran.stderr
     raise BuildError(f"{shlex.join(command)} failed: {_first_lines(failure)}")
 
@@ -105,13 +109,19 @@ def _vector_bytes(macros: set[str]) -> int:
     return 32 if "__AVX__" in macros else 16
 
 
-def compile_library(source: str, compiler: Compiler, level: str, target: Path) -> None:
-    """Builds `source` into the shared library `target`. Raises BuildError with the diagnostics."""
+def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -> None:
+    """Builds `source` into the shared library `target`.
+
+    flags: optimisation level, then refinements of it for GCC.
+
+    Raises BuildError with the diagnostics.
+    """
+    chosen = [flag for flag in flags.split() if compiler.is_gcc or flag.startswith("-O")]
     text = target.with_suffix(".c")
     text.write_text(source, encoding="ascii")
     ran = _run(
         [
-            *(*compiler.command, *compiler.tuning, *BASE_FLAGS, level),
+            *(*compiler.command, *compiler.tuning, *BASE_FLAGS, *chosen),
             *("-o", str(target), str(text), "-lm"),
         ]
     )
@@ -120,8 +130,8 @@ def compile_library(source: str, compiler: Compiler, level: str, target: Path) -
 
 
 def optimisation(n_ops: int) -> str:
-    """Optimisation level for a program of `n_ops` operations: large ones must build too."""
-    return "-O2" if n_ops <= 100_000 else "-O1"
+    """Flags for a program of `n_ops` operations: large ones must build too."""
+    return effort_for_size(n_ops).flags
 
 
 @functools.cache
@@ -176,6 +186,7 @@ def _read_note(path: Path) -> Compiler | None:
             tuple(map(str, data["command"])),
             tuple(map(str, data["tuning"])),
             width,
+            bool(data["is_gcc"]),
             str(data["identity"]),
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bridges.kernel.effort import Effort
 from bridges.kernel.program import Program
 from bridges.kernel.target import Target
 from bridges.kernel.vector_math import c_text
 
 
-def types_text(target: Target) -> str:
-    """C text of the number and vector types and of the macros that the other parts use."""
-    double = int(target.dtype == "float64")
-    return _definitions(DOUBLE=double, VECTOR_BYTES=target.vector_bytes) + c_text("types.h")
+def types_text(target: Target, effort: Effort | None = None) -> str:
+    """C text of the number and vector types and of the macros that the other parts use.
+
+    effort: says which functions are called, not copied; None: all are copied.
+    """
+    definitions = _definitions(
+        DOUBLE=int(target.dtype == "float64"),
+        VECTOR_BYTES=target.vector_bytes,
+        SHARED_MATH=int(effort is not None and effort.shares_functions),
+        SHARED_MOVES=int(effort is not None and effort.shares_moves),
+    )
+    return definitions + c_text("types.h")
 
 
 def driver_text(program: Program, n_slots: int) -> str:

@@ -5,11 +5,12 @@ The text uses the vector types of GCC and Clang and no intrinsics, so it builds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bridges.kernel.driver import driver_text, types_text
-from bridges.kernel.parts import PART_WEIGHT, Layout, Part, Store, lay_out
+from bridges.kernel.effort import Effort, effort_for
+from bridges.kernel.parts import Layout, Part, Store, lay_out
 from bridges.kernel.program import Program
 from bridges.kernel.target import Target
 from bridges.kernel.transpose import split_columns, suffix, transpose_text
@@ -31,17 +32,17 @@ COMPARISONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 _LOGIC = {"not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}"}
 
 
-def emit_c(program: Program, target: Target, weight: int = PART_WEIGHT) -> str:
+def emit_c(program: Program, target: Target, weight: int | None = None) -> str:
     """C text of the program: types, the functions it needs, the block function, the driver.
 
-    weight: of the parts of the block function (see `parts`).
+    weight: of the parts of the block function (see `parts`); None: by the program's size.
     """
     block = emit_block(program, target, weight=weight)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     return "\n".join(
         [
             f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
-            emit_preamble(block.called, target),
+            emit_preamble(block.called, target, effort_for(program)),
             block.text,
             driver_text(program, block.n_slots),
         ]
@@ -56,24 +57,36 @@ class Block(NamedTuple):
     n_slots: int
 
 
-def emit_preamble(called: Iterable[str], target: Target) -> str:
-    """C text of types, math functions and transpositions that block functions build on."""
-    return "\n".join([types_text(target), math_text(sorted(called)), transpose_text(target)])
+def emit_preamble(called: Iterable[str], target: Target, effort: Effort | None = None) -> str:
+    """C text of types, math functions and transpositions that block functions build on.
+
+    effort: says which functions are called, not copied; None: all are copied.
+    """
+    types = types_text(target, effort)
+    return "\n".join([types, math_text(sorted(called)), transpose_text(target)])
 
 
 def emit_block(
-    program: Program, target: Target, name: str = "block", *, weight: int = PART_WEIGHT
+    program: Program, target: Target, name: str = "block", *, weight: int | None = None
 ) -> Block:
     """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples.
 
-    weight: of the parts that it is cut into (see `parts`).
+    weight: of the parts that it is cut into (see `parts`); None: by the program's size.
     """
-    layout = lay_out(program, list(_stores(program, target)), weight)
+    effort = effort_for(program)
+    chunks = _chunks(program, target)
+    layout = lay_out(
+        program,
+        list(_stores(program, target)),
+        effort.part_weight if weight is None else weight,
+        copies_functions=not effort.shares_functions,
+        loads=_loads(program, chunks),
+    )
     called: set[str] = set()
     single = len(layout.parts) == 1
     functions: list[str] = []
     for number, part in enumerate(layout.parts):
-        writer = _PartWriter(program, target, layout, part)
+        writer = _PartWriter(program, chunks, target, layout, part)
         body = writer.body()
         called |= writer.called
         comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
@@ -111,18 +124,44 @@ def _stores(program: Program, target: Target) -> Iterator[Store]:
             yield Store(o, first, entries[first : first + width])
 
 
+_Chunks = list[list[tuple[int, int]]]
+
+
+def _chunks(program: Program, target: Target) -> _Chunks:
+    """First column and width of the `load_w` that brings an entry, by input and entry."""
+    table: _Chunks = []
+    for size in program.input_sizes:
+        by_entry: list[tuple[int, int]] = []
+        for first, width in split_columns(size, target):
+            by_entry.extend([(first, width)] * (first + width - len(by_entry)))
+        table.append(by_entry)
+    return table
+
+
+def _loads(program: Program, chunks: _Chunks) -> Iterator[tuple[int, ...]]:
+    """Positions of the inputs that one `load_w` brings."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for k, (op, args, _) in enumerate(program.instructions):
+        if op == "input":
+            i, entry = args
+            groups.setdefault((i, chunks[i][entry][0]), []).append(k)
+    yield from map(tuple, groups.values())
+
+
 class _PartWriter:
     """Writes the statements of one part, and notes which functions they call."""
 
-    def __init__(self, program: Program, target: Target, layout: Layout, part: Part) -> None:
+    def __init__(
+        self, program: Program, chunks: _Chunks, target: Target, layout: Layout, part: Part
+    ) -> None:
         self.called: set[str] = set()
         self._program = program
+        self._chunks = chunks
         self._target = target
         self._layout = layout
         self._part = part
         self._lines: list[str] = []
         self._known: set[int] = set()
-        self._loaded: set[tuple[int, int]] = set()
 
     def body(self) -> list[str]:
         """The statements, each with its indentation."""
@@ -134,7 +173,10 @@ class _PartWriter:
 
     def _instruction(self, k: int) -> None:
         op, args, _ = self._program.instructions[k]
-        if op in ("constant", "input") or self._layout.made_at(k) != k:
+        if op == "constant" or self._layout.made_at(k) != k:
+            return
+        if op == "input":
+            self._load(self._layout.loads[k])
             return
         if k in self._layout.pairs:
             self._sincos(k)
@@ -177,30 +219,30 @@ class _PartWriter:
     def _bring(self, k: int) -> None:
         """Makes sure that a value is at hand: loads inputs, and values of earlier parts."""
         op, args, _ = self._program.instructions[k]
-        if op == "input":
-            self._load(*args)
-        elif op != "constant" and k not in self._known:
-            slot = f"w[{self._part.imports[k]}]"
-            if self._is_mask(k):
-                self._lines.append(f"const ivec m{k} = (ivec){slot};")
-            else:
-                self._lines.append(f"const vec v{k} = {slot};")
-            self._known.add(k)
-
-    def _load(self, i: int, entry: int) -> None:
-        if (i, entry) in self._loaded:
+        if op == "constant" or k in self._known:
             return
+        slot = f"w[{self._part.imports[k]}]"
+        if self._is_mask(k):
+            self._lines.append(f"const ivec m{k} = (ivec){slot};")
+        else:
+            name = f"x{args[0]}_{args[1]}" if op == "input" else f"v{k}"
+            self._lines.append(f"const vec {name} = {slot};")
+        self._known.add(k)
+
+    def _load(self, positions: Sequence[int]) -> None:
+        """Loads the columns with the inputs at these positions."""
+        i, entry = self._program.instructions[positions[0]].args
         n = self._program.input_sizes[i]
-        chunks = split_columns(n, self._target)
-        first, width = next(c for c in chunks if c[0] <= entry < c[0] + c[1])
+        first, width = self._chunks[i][entry]
         names = [
-            f"x{i}_{j}" if (i, j) not in self._loaded else f"again{i}_{j}"
+            f"x{i}_{j}" if self._chunks[i][j] == (first, width) else f"again{i}_{j}"
             for j in range(first, first + width)
         ]
-        self._loaded.update((i, j) for j in range(first, first + width))
         pointers = ", ".join(f"&{name}" for name in names)
         self._lines.append(f"vec {', '.join(names)};")
         self._lines.append(f"load_{suffix(width, n)}(x{i} + {first}, {n}, {pointers});")
+        for k in positions:
+            self._made(k, f"x{i}_{self._program.instructions[k].args[1]}")
 
     def _store_ready(self, position: int) -> None:
         for store in self._part.stores.get(position, ()):

@@ -15,9 +15,9 @@ from bridges.kernel.build import (
     Compiler,
     compile_library,
     find_compiler,
-    optimisation,
     probe,
 )
+from bridges.kernel.effort import effort_for
 from bridges.kernel.emit_c import emit_c
 from bridges.kernel.errors import BuildError
 from bridges.kernel.library import Library
@@ -79,7 +79,7 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
 
     def build(path: Path) -> None:
         scalar = program()
-        compile_library(emit_c(scalar, target), compiler, optimisation(scalar.n_ops), path)
+        compile_library(emit_c(scalar, target), compiler, effort_for(scalar).flags, path)
 
     folder = cache.open_cache()
     try:

@@ -1,19 +1,21 @@
 """Cuts a program into parts that compilers handle in bounded time.
 
 `Program` -> `Layout` -> one C function per part. Parts run one after another; a value that a later
-part needs waits in a slot of a workspace, and slots are used again once their value is dead.
+part needs waits in a slot of a workspace, and slots are used again once their value is dead. Inputs
+are such values too: a part that needs them again does not transpose them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.kernel.program import OPERATIONS, Program
 
-# Compile time grows faster than the length of a function: at this weight a part takes about half a
-# second and few of its values have to go through the workspace.
-PART_WEIGHT = 1500
+# Operators that a sine or cosine comes to where its function is copied, a call, and an input.
+_COPY = 20
+_CALL = 2
+_INPUT = 4
 
 
 @dataclass(frozen=True)
@@ -44,33 +46,51 @@ class Layout:
     """The parts of a program in order, and how many workspace slots they use.
 
     pairs: positions of a sine and a cosine of one angle, under both; both are made at the first.
+    loads: positions of the inputs that are loaded at once, under each; made at the first, too.
     """
 
     parts: tuple[Part, ...]
     n_slots: int
     pairs: dict[int, tuple[int, int]]
+    loads: dict[int, tuple[int, ...]]
 
     def made_at(self, k: int) -> int:
         """Position at which the value of instruction `k` exists."""
-        return min(self.pairs.get(k, (k,)))
+        return min(self.pairs.get(k) or self.loads.get(k) or (k,))
 
 
-def lay_out(program: Program, stores: Sequence[Store], weight: int) -> Layout:
-    """Parts of at most about `weight`, with every store in the part that completes it."""
-    layout = Layout(tuple(_cut(program, weight)), 0, find_pairs(program))
+def lay_out(
+    program: Program,
+    stores: Sequence[Store],
+    weight: int,
+    copies_functions: bool = True,
+    loads: Iterable[tuple[int, ...]] = (),
+) -> Layout:
+    """Parts of at most about `weight` operators, with every store in the part that completes it.
+
+    copies_functions: whether sines and cosines are copied to where they are used.
+    loads: positions of inputs that are loaded together.
+    """
+    costs = {op: 1 if cost <= 2 else _CALL for op, (_, cost) in OPERATIONS.items()}
+    costs["input"] = _INPUT
+    if copies_functions:
+        costs |= {"sin": _COPY, "cos": _COPY}
+    loaded = {k: group for group in loads for k in group}
+    layout = Layout(tuple(_cut(program, weight, costs)), 0, find_pairs(program), loaded)
     part_of = _part_numbers(layout.parts)
     for store in stores:
         positions = [layout.made_at(k) for k in store.values if k is not None]
         ready = max(positions, default=-1)
         part = layout.parts[part_of[ready] if ready >= 0 else 0]
         part.stores.setdefault(ready, []).append(store)
-    return Layout(layout.parts, _assign_slots(program, layout, part_of), layout.pairs)
+    n_slots = _assign_slots(program, layout, part_of)
+    return Layout(layout.parts, n_slots, layout.pairs, loaded)
 
 
-def _cut(program: Program, weight: int) -> Iterator[Part]:
+def _cut(program: Program, weight: int, costs: Mapping[str, int]) -> Iterator[Part]:
     begin, load = 0, 0
     for k, instruction in enumerate(program.instructions):
-        load += OPERATIONS.get(instruction.op, (0, 1))[1]
+        load += costs.get(instruction.op, 1)
         if load >= weight:
             yield Part(begin, k + 1)
             begin, load = k + 1, 0
@@ -125,13 +145,13 @@ def _assign_slots(program: Program, layout: Layout, part_of: Sequence[int]) -> i
 
 
 def _values_read(program: Program, layout: Layout, part: Part) -> Iterator[int]:
-    """Operations whose values a part reads; inputs and constants are at hand in every part."""
+    """Instructions whose values a part reads; constants are at hand in every part."""
     instructions = program.instructions
     for k in range(part.begin, part.end):
         if instructions[k].op in OPERATIONS and layout.made_at(k) == k:
-            yield from (a for a in instructions[k].args if instructions[a].op in OPERATIONS)
+            yield from (a for a in instructions[k].args if instructions[a].op != "constant")
     for stores in part.stores.values():
         for store in stores:
             yield from (
-                k for k in store.values if k is not None and instructions[k].op in OPERATIONS
+                k for k in store.values if k is not None and instructions[k].op != "constant"
             )

@@ -56,9 +56,9 @@ def _shuffled(w: int, target: Target) -> str:
     lanes = target.lanes
     groups = lanes // w
     parameters = ", ".join(f"vec *c{i}" for i in range(w))
-    load = [f"INLINE void load_{w}(const real *x, word n, {parameters})", "{"]
+    load = [f"MOVE void load_{w}(const real *x, word n, {parameters})", "{"]
     store_parameters = ", ".join(f"vec c{i}" for i in range(w))
-    store = [f"INLINE void store_{w}(real *y, word n, {store_parameters})", "{"]
+    store = [f"MOVE void store_{w}(real *y, word n, {store_parameters})", "{"]
 
     for i in range(w):
         pieces = [f"(*(const piece_{w} *)(x + {w * b + i} * n))" for b in range(groups)]
@@ -130,18 +130,18 @@ def _plain(w: int) -> str:
     pointers = ", ".join(f"vec *c{i}" for i in range(w))
     values = ", ".join(f"vec c{i}" for i in range(w))
     return (
-        f"INLINE void load_{w}(const real *x, word n, {pointers}) {{ {loads} }}\n"
-        f"INLINE void store_{w}(real *y, word n, {values}) {{ {stores} }}"
+        f"MOVE void load_{w}(const real *x, word n, {pointers}) {{ {loads} }}\n"
+        f"MOVE void store_{w}(real *y, word n, {values}) {{ {stores} }}"
     )
 
 
 _SCALAR = """\
 /* Columns of a block of rows, n numbers a row: one vector per column. */
-INLINE void load_1(const real *x, word n, vec *c0)
+MOVE void load_1(const real *x, word n, vec *c0)
 {
     for (int k = 0; k < LANES; k++) (*c0)[k] = x[k * n];
 }
-INLINE void store_1(real *y, word n, vec c0)
+MOVE void store_1(real *y, word n, vec c0)
 {
     for (int k = 0; k < LANES; k++) y[k * n] = c0[k];
 }

@@ -62,19 +62,19 @@ INLINE vec v_fmin(vec x, vec y) { return choose((ivec)((y < x) | (x != x)), y, x
 INLINE vec v_fmax(vec x, vec y) { return choose((ivec)((y > x) | (x != x)), y, x); }
 
 /* One instruction each, once the compiler has unrolled the lanes. */
-INLINE vec v_sqrt(vec x)
+MATH vec v_sqrt(vec x)
 {
     vec r;
     for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_sqrt)(x[k]);
     return r;
 }
-INLINE vec v_floor(vec x)
+MATH vec v_floor(vec x)
 {
     vec r;
     for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_floor)(x[k]);
     return r;
 }
-INLINE vec v_ceil(vec x)
+MATH vec v_ceil(vec x)
 {
     vec r;
     for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_ceil)(x[k]);

@@ -91,17 +91,17 @@ static NOINLINE vec far_cos(vec x, vec y)
 }
 INLINE int is_far(vec x) { return any((ivec)(v_fabs(x) > FAR_ANGLE)); }
 
-INLINE vec v_sin(vec x)
+MATH vec v_sin(vec x)
 {
     const vec y = sine_of(reduce_angle(x));
     return UNLIKELY(is_far(x)) ? far_sin(x, y) : y;
 }
-INLINE vec v_cos(vec x)
+MATH vec v_cos(vec x)
 {
     const vec y = cosine_of(reduce_angle(x));
     return UNLIKELY(is_far(x)) ? far_cos(x, y) : y;
 }
-INLINE void v_sincos(vec x, vec *sine, vec *cosine)
+MATH void v_sincos(vec x, vec *sine, vec *cosine)
 {
     const turned a = reduce_angle(x);
     *sine = sine_of(a), *cosine = cosine_of(a);

@@ -1,4 +1,4 @@
-/* Number and vector types. DOUBLE, VECTOR_BYTES are defined before. */
+/* Number and vector types. DOUBLE, VECTOR_BYTES, SHARED_MATH and SHARED_MOVES are defined before. */
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -27,6 +27,18 @@ typedef word ivec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 #define R(x) ((real)(x))
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE __attribute__((noinline, unused))
+/* Short functions: copied where they are used, or one copy for a program that uses them often. */
+#if SHARED_MATH
+#define MATH static NOINLINE
+#else
+#define MATH INLINE
+#endif
+/* The same for what brings columns in and out of vectors. */
+#if SHARED_MOVES
+#define MOVE static NOINLINE
+#else
+#define MOVE INLINE
+#endif
 #define EXPORT __attribute__((visibility("default")))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #ifdef __has_builtin

@@ -12,22 +12,22 @@ typedef long long lvec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 #define PI_2_LOW 0x1.1a62633145c07p-54
 
 #if DOUBLE
-#define WIDE_1(name) INLINE vec v_##name(vec x) { return d_##name(x); }
-#define WIDE_2(name) INLINE vec v_##name(vec x, vec y) { return d_##name(x, y); }
+#define WIDE_1(name) MATH vec v_##name(vec x) { return d_##name(x); }
+#define WIDE_2(name) MATH vec v_##name(vec x, vec y) { return d_##name(x, y); }
 #else
 typedef float halfvec __attribute__((vector_size(VECTOR_BYTES / 2), may_alias));
 typedef union { vec whole; halfvec half[2]; } halves;
 INLINE dvec widen(halfvec x) { return __builtin_convertvector(x, dvec); }
 INLINE halfvec narrow(dvec x) { return __builtin_convertvector(x, halfvec); }
 #define WIDE_1(name) \
-    INLINE vec v_##name(vec x) \
+    MATH vec v_##name(vec x) \
     { \
         halves a = {x}; \
         for (int k = 0; k < 2; k++) a.half[k] = narrow(d_##name(widen(a.half[k]))); \
         return a.whole; \
     }
 #define WIDE_2(name) \
-    INLINE vec v_##name(vec x, vec y) \
+    MATH vec v_##name(vec x, vec y) \
     { \
         halves a = {x}, b = {y}; \
         for (int k = 0; k < 2; k++) \
