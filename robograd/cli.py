@@ -52,9 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run one robot graph as a kernel, as a torch layer in training and as an "
         "IPOPT program, and draw the results.",
     )
-    demo.add_argument(
-        "--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm"
-    )
+    _add_robot(demo)
     demo.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
     demo.add_argument(
         "--output",
@@ -69,9 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     codegen = commands.add_parser("codegen", help="a robot's function and derivatives as a C file")
     codegen.add_argument("function", choices=("kinematics", "dynamics"))
     codegen.add_argument("output", type=Path, metavar="FILE.c", help="named as the function in it")
-    codegen.add_argument(
-        "--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm"
-    )
+    _add_robot(codegen)
     codegen.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
     codegen.add_argument("--stages", type=int, default=1, help="computed in one call (default: 1)")
     codegen.set_defaults(run=_codegen)
@@ -88,10 +84,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_robot(command: argparse.ArgumentParser) -> None:
+    files = command.add_mutually_exclusive_group()
+    files.add_argument(
+        "--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm"
+    )
+    files.add_argument(
+        "--mjcf", type=Path, metavar="FILE", help="a robot; needs the extra 'mujoco'"
+    )
+
+
 def _demo(arguments: argparse.Namespace) -> None:
     from robograd.demo import run_demo
 
-    run_demo(urdf=arguments.urdf, link=arguments.link, output=arguments.output, seed=arguments.seed)
+    run_demo(
+        urdf=arguments.urdf,
+        mjcf=arguments.mjcf,
+        link=arguments.link,
+        output=arguments.output,
+        seed=arguments.seed,
+    )
 
 
 def _codegen(arguments: argparse.Namespace) -> None:
@@ -99,7 +111,12 @@ def _codegen(arguments: argparse.Namespace) -> None:
 
     print(
         generate(
-            arguments.function, arguments.urdf, arguments.link, arguments.stages, arguments.output
+            arguments.function,
+            arguments.urdf,
+            arguments.link,
+            arguments.stages,
+            arguments.output,
+            mjcf=arguments.mjcf,
         )
     )
 

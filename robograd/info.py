@@ -11,7 +11,7 @@ from bridges.kernel.build import find_compiler
 from bridges.kernel.errors import BuildError
 from robograd import __version__
 
-_DISTRIBUTIONS = ("numpy", "torch", "casadi", "yourdfpy", "scipy", "matplotlib", "tqdm")
+_DISTRIBUTIONS = ("numpy", "torch", "casadi", "yourdfpy", "mujoco", "scipy", "matplotlib", "tqdm")
 
 
 def environment() -> list[tuple[str, str]]:

@@ -41,6 +41,7 @@ class Outcome:
 def run_demo(
     *,
     urdf: str | os.PathLike[str] | None = None,
+    mjcf: str | os.PathLike[str] | None = None,
     link: str | None = None,
     output: str | os.PathLike[str] = "demo.png",
     seed: int = 0,
@@ -49,7 +50,8 @@ def run_demo(
     """Run every part on one robot, print the figures and draw them into `output`.
 
     Args:
-        urdf: a URDF file; None stands for the packaged arm.
+        urdf: a URDF file.
+        mjcf: an MJCF file; where neither is given, the robot is the packaged arm.
         link: the link to place; None stands for the tool of the longest chain.
         output: the picture to write; its suffix chooses the format.
         seed: of all random numbers.
@@ -65,7 +67,7 @@ def run_demo(
     chosen = settings or Settings()
     require("matplotlib", "tqdm")
     picture = _writable(output)
-    subject = choose_subject(urdf, link)
+    subject = choose_subject(urdf, link, mjcf=mjcf)
     _introduce(subject)
     rng = np.random.default_rng(seed)
     _kinematics(subject, chosen, rng)

@@ -1,19 +1,19 @@
 """Which robot and which link the demonstration is about.
 
-A URDF often holds more than the arm that moves the chosen link: fingers, a second arm, joints
+A file often holds more than the arm that moves the chosen link: fingers, a second arm, joints
 without range. They are locked, so that every number that the demonstration varies moves the link.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robotics_ad import Joint, LinkFrame, RobotModel, load_urdf, packaged_arm
+from robograd.robots import File, chosen_robot
+from robotics_ad import Joint, LinkFrame, RobotModel
 
 Vector = NDArray[np.float64]
 
@@ -36,14 +36,14 @@ class Subject:
     locked: tuple[str, ...]
 
 
-def choose_subject(urdf: str | os.PathLike[str] | None = None, link: str | None = None) -> Subject:
-    """The robot of a URDF file (None: the packaged arm) and one of its links (None: its tool).
+def choose_subject(urdf: File = None, link: str | None = None, *, mjcf: File = None) -> Subject:
+    """The robot of a file (none given: the packaged arm) and one of its links (None: its tool).
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a URDF, has no such link, or no joint that moves the link.
+        ValueError: if it is not of its format, has no such link, or no joint that moves the link.
     """
-    robot = packaged_arm() if urdf is None else load_urdf(os.fspath(urdf))
+    robot, _ = chosen_robot(urdf, mjcf)
     name = tool_name(robot) if link is None else robot.link(link).name
     moving = _moving_joints(robot, name)
     if not moving:

@@ -1,0 +1,30 @@
+"""The robot that a command is about: from a URDF or an MJCF file, or the packaged arm."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robotics_ad import RobotModel, load_urdf, packaged_arm, read_mjcf
+from robotics_ad.dynamics import GRAVITY
+
+File = str | os.PathLike[str] | None
+
+
+def chosen_robot(urdf: File = None, mjcf: File = None) -> tuple[RobotModel, NDArray[np.float64]]:
+    """The robot of the file that is given, and the acceleration of free fall in it, m/s^2.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: for MJCF, if the extra `mujoco` is not installed.
+        ValueError: if the file is not of its format, or both are given.
+    """
+    if urdf is not None and mjcf is not None:
+        raise ValueError("a URDF and an MJCF file are given; expected one of them")
+    if mjcf is not None:
+        scene = read_mjcf(os.fspath(mjcf))
+        return scene.robot, scene.gravity
+    robot = packaged_arm() if urdf is None else load_urdf(os.fspath(urdf))
+    return robot, np.array(GRAVITY)
