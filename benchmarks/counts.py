@@ -8,10 +8,12 @@ from typing import Any
 import casadi
 
 import ad_core as ad
-from benchmarks.model import Count
+from benchmarks import straight
+from benchmarks.model import Comparison, Count
 from benchmarks.ours import accelerations, mass_matrix, pose, torques
 from benchmarks.robots import Robot
 from bridges.casadi import ad_to_casadi
+from robotics_ad import se3, so3
 
 # Counted in the same way on the graphs that Pinocchio's algorithms build over casadi.SX; cited, for
 # the wheel of Pinocchio on PyPI comes without that part.
@@ -64,3 +66,49 @@ COUNTS = tuple(
     Count(f"count_{name}", what, robot, ours, {PINOCCHIO: cited}, goal)
     for name, what, robot, ours, cited, goal in _TABLE
 )
+
+
+def _of(function: ad.Composite) -> Callable[[], int]:
+    return lambda: instructions(ad_to_casadi(function, symbolic="SX"))
+
+
+def _of_formula(formula: straight.Formula, function: ad.Composite) -> Callable[[], int]:
+    sizes = [function.n_in(i) for i in range(function.n_args())]
+    return lambda: instructions(straight.function(formula, sizes))
+
+
+# Name, function, its formula, and a formula that has no value at some rotations.
+_FORMULAS: tuple[tuple[str, ad.Composite, straight.Formula, straight.Formula | None], ...] = (
+    ("so3.mul", so3.mul, straight.mul, None),
+    ("so3.inv", so3.inv, straight.inv, None),
+    ("so3.apply", so3.apply, straight.apply, None),
+    ("so3.exp", so3.exp, straight.guarded_exp, straight.bare_exp),
+    ("so3.log", so3.log, straight.guarded_log, straight.bare_log),
+    ("so3.quaternion", so3.quaternion, straight.guarded_quaternion, straight.bare_quaternion),
+    ("so3.from_quaternion", so3.from_quaternion, straight.from_quaternion, None),
+    ("se3.mul", se3.mul, straight.se3_mul, None),
+    ("se3.inv", se3.inv, straight.se3_inv, None),
+    ("se3.apply", se3.apply, straight.se3_apply, None),
+    ("se3.exp", se3.exp, straight.guarded_se3_exp, straight.bare_se3_exp),
+    ("se3.log", se3.log, straight.guarded_se3_log, straight.bare_se3_log),
+)
+
+STRAIGHT = "straight formula"
+GUARDED = "straight formula with guards"
+WITHOUT_GUARDS = "without them (nan at some rotations)"
+
+COMPARISONS = tuple(
+    Comparison(
+        f"count_{name.replace('.', '_')}",
+        name,
+        _of(function),
+        {STRAIGHT: _of_formula(formula, function)}
+        if bare is None
+        else {
+            GUARDED: _of_formula(formula, function),
+            WITHOUT_GUARDS: _of_formula(bare, function),
+        },
+    )
+    for name, function, formula, bare in _FORMULAS
+)
+"""The operations of rotations and rigid transforms beside textbook formulas, counted alike."""

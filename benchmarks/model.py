@@ -142,6 +142,16 @@ class Count:
     goal: int
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A row of exact numbers: SX instructions of a function beside those of textbook formulas."""
+
+    name: str
+    what: str
+    ours: Callable[[], int]
+    formulas: Mapping[str, Callable[[], int]]
+
+
 def contender(
     label: str, needs: str | None = None, distribution: str | None = None
 ) -> Callable[[Callable[[Case], Timed]], Contender]:

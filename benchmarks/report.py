@@ -6,11 +6,11 @@ import datetime
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from benchmarks.model import Count
+from benchmarks.model import Comparison, Count
 from benchmarks.run import Figure, Outcome
 from benchmarks.timing import quartiles, readable
 from robograd.info import environment
@@ -50,6 +50,12 @@ def count_text(count: Count, ours: int) -> str:
     )
 
 
+def comparison_text(row: Comparison, ours: int, formulas: Mapping[str, int]) -> str:
+    """A row of exact numbers beside those of formulas that are counted here."""
+    others = ", ".join(f"{label} {count:,}" for label, count in formulas.items())
+    return f"{row.name}: {row.what}, SX instructions\n  ours {ours:,}; {others}"
+
+
 def machine() -> dict[str, Any]:
     """Where, when and with what the figures were taken."""
     has_affinity = hasattr(os, "sched_getaffinity")
@@ -64,7 +70,10 @@ def machine() -> dict[str, Any]:
 
 
 def as_json(
-    about: dict[str, Any], outcomes: Sequence[Outcome], counts: Sequence[tuple[Count, int]]
+    about: dict[str, Any],
+    outcomes: Sequence[Outcome],
+    counts: Sequence[tuple[Count, int]],
+    comparisons: Sequence[tuple[Comparison, int, Mapping[str, int]]] = (),
 ) -> dict[str, Any]:
     """Everything that a run found, as plain data."""
     return {
@@ -80,6 +89,10 @@ def as_json(
                 "goal": count.goal,
             }
             for count, ours in counts
+        ],
+        "comparisons": [
+            {"name": row.name, "what": row.what, "ours": ours, "formulas": dict(formulas)}
+            for row, ours, formulas in comparisons
         ],
     }
 

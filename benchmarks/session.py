@@ -10,10 +10,10 @@ from dataclasses import replace
 import torch
 
 from benchmarks.confine import UsageError
-from benchmarks.counts import COUNTS
-from benchmarks.model import Count, Row
+from benchmarks.counts import COMPARISONS, COUNTS
+from benchmarks.model import Comparison, Count, Row
 from benchmarks.plot import plot
-from benchmarks.report import as_json, count_text, machine, outcome_text
+from benchmarks.report import as_json, comparison_text, count_text, machine, outcome_text
 from benchmarks.robots import robot
 from benchmarks.run import Outcome, run_quick, run_row
 from benchmarks.table import ROWS
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     rows = choose(arguments.names)
     if arguments.list:
-        print("\n".join(f"{row.name:<24}{row.what}" for row in rows))
+        print("\n".join(f"{row.name:<28}{row.what}" for row in rows))
         return 0
     torch.set_num_threads(arguments.threads)
     effort = replace(FULL, clock=CLOCKS[arguments.clock])
@@ -35,12 +35,16 @@ def run(arguments: argparse.Namespace) -> int:
     print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     outcomes: list[Outcome] = []
     counts: list[tuple[Count, int]] = []
+    comparisons: list[tuple[Comparison, int, dict[str, int]]] = []
     failed = 0
     for row in rows:
         try:
             if isinstance(row, Count):
                 counts.append((row, row.ours(robot(row.robot))))
                 text = count_text(*counts[-1])
+            elif isinstance(row, Comparison):
+                comparisons.append((row, row.ours(), {k: f() for k, f in row.formulas.items()}))
+                text = comparison_text(*comparisons[-1])
             else:
                 outcomes.append(run_quick(row) if arguments.quick else run_row(row, effort))
                 text = outcome_text(outcomes[-1])
@@ -49,16 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
             failed += 1
         print(f"\n{text}", flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(as_json(about, outcomes, counts), indent=1) + "\n")
+        arguments.json.write_text(
+            json.dumps(as_json(about, outcomes, counts, comparisons), indent=1) + "\n"
+        )
     if arguments.plot and outcomes:
         settings = f"{arguments.threads} thread(s), {arguments.clock} time"
         plot(outcomes, arguments.plot, f"{about['processor']}, {settings}")
     return 1 if failed else 0
 
 
-def choose(names: Sequence[str]) -> list[Row | Count]:
+def choose(names: Sequence[str]) -> list[Row | Count | Comparison]:
     """The rows of these names in the order of the table; all of them for no names."""
-    rows: list[Row | Count] = [*COUNTS, *ROWS]
+    rows: list[Row | Count | Comparison] = [*COUNTS, *COMPARISONS, *ROWS]
     known = [row.name for row in rows]
     for name in names:
         if name not in known:

@@ -17,9 +17,9 @@ from robotics_ad.se3.algebra import blocks, inv, mul
 from robotics_ad.so3.even import EvenFunctions
 from robotics_ad.so3.exponential import scaled_parts, scaled_product
 
-# Threshold and terms of `EvenFunctions`: see `so3.exponential`; here a factor w less makes up for
-# lost digits.
-_LEAN = (1e-3, 4)
+# Threshold and terms of `EvenFunctions`: see `so3.exponential`. Here cosc comes with one factor w
+# only; sinc3 comes with two, and needs a term less.
+_LEAN, _LEANER = (1e-3, 4), (1e-3, 3)
 _S = (3, 3)
 
 
@@ -30,7 +30,8 @@ def exp(twist: Expression) -> Expression:
     x = adm.normSquared(w)
     even = EvenFunctions(x, *_LEAN)
     sinc, cosc = even.sinc(), even.cosc()
-    shift = scaled_product(sinc, cosc, even.sinc3(), w, v)
+    sinc3 = EvenFunctions(x, *_LEANER).sinc3()
+    shift = scaled_product(sinc, cosc, sinc3, w, v)
     return ad.stack(scaled_parts(1.0 - x * cosc, sinc, cosc, w), shift)
 
 

@@ -3,7 +3,7 @@
 sin(theta) / theta and its kin are entire functions of x. Above a threshold they are evaluated in
 closed form, below it by their power series, and no branch is needed for it: with
 
-    far = max(threshold, x),   below = x - far
+    below = min(x - threshold, 0),   far = x - below = max(x, threshold)
     f(x) = closed(far) + p(threshold + below) - p(threshold)
 
 only one of the two parts moves, on either side. p is the series, written in powers of `below`, so
@@ -20,6 +20,7 @@ from math import comb, factorial
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
+from ad_core.ops.elementwise import less
 
 # (tan(angle / 4))^2 up to which `atan_ratio` uses its series, and its number of terms
 _SMALL_RATIO = 5e-4
@@ -30,9 +31,9 @@ class Joined:
     """Joins series and closed forms at a threshold of their argument x >= 0."""
 
     def __init__(self, x: Expression, threshold: float, terms: int) -> None:
-        self.far = ad.maximum(threshold, x)
+        self._below = less(x, threshold) * (x - threshold)
+        self.far = x - self._below
         """x where it is above the threshold, the threshold below it: for closed forms."""
-        self._below = x - self.far
         self._threshold, self._terms = threshold, terms
 
     def join(self, coefficient: Callable[[int], float], closed: Expression) -> Expression:

@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.__main__ import _parser
 from benchmarks.confine import UsageError
-from benchmarks.counts import COUNTS
-from benchmarks.model import Case, Contender, Count, Row, Timed
+from benchmarks.counts import COMPARISONS, COUNTS
+from benchmarks.model import Case, Comparison, Contender, Count, Row, Timed
 from benchmarks.peers.poses import cotangent_matrix, pose_vector
 from benchmarks.plot import plot
-from benchmarks.report import as_json, count_text, machine, outcome_text
+from benchmarks.report import as_json, comparison_text, count_text, machine, outcome_text
 from benchmarks.robots import robot
 from benchmarks.run import DisagreementError, run_quick
 from benchmarks.session import choose, run
@@ -41,6 +41,13 @@ def test_each_count_is_below_the_cited_ones(count: Count) -> None:
     ours = count.ours(robot(count.robot))
     assert 0 < ours < min(count.cited.values())
     assert f"ours {ours:,}" in count_text(count, ours)
+
+
+@pytest.mark.parametrize("row", COMPARISONS, ids=lambda row: row.name)
+def test_each_function_takes_no_more_than_its_straight_formula(row: Comparison) -> None:
+    ours, formulas = row.ours(), {label: count() for label, count in row.formulas.items()}
+    assert ours <= next(iter(formulas.values()))
+    assert f"ours {ours:,}; straight formula" in comparison_text(row, ours, formulas)
 
 
 def _contender(label: str, value: float, needs: str | None = None) -> Contender:
