@@ -56,7 +56,7 @@ class ContactFunction(DynamicsFunction):
         super().__init__(robot, gravity, wrenches_on, friction=friction)
         kind = type(self).__name__
         self.contacts = checked_contacts(robot, contacts, kind)
-        self.rows = sum(contact.ROWS for contact in self.contacts)
+        self.rows = sum(contact.rows for contact in self.contacts)
         self.damping = not_negative(damping, f"{kind}: argument 'damping'")
         self.iterations = checked_iterations(iterations, self.damping, kind)
         self.velocity_gain = not_negative(velocity_gain, f"{kind}: argument 'velocity_gain'")
@@ -70,7 +70,7 @@ class ContactFunction(DynamicsFunction):
         if self.position_gain == 0.0:
             return given
         state = {name: given.pop(name) for name in self.ARGUMENTS}
-        return {**state, "anchors": sum(contact.ANCHOR for contact in self.contacts), **given}
+        return {**state, "anchors": sum(contact.anchor_size for contact in self.contacts), **given}
 
     def solution(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
         """(a, f), nv and `rows` entries."""
@@ -134,11 +134,11 @@ class ConstrainedDynamics(ContactFunction):
 
 
 class ContactForces(ContactFunction):
-    """f, the forces with which contacts hold: 3 numbers a point, 6 [moment; force] a frame.
+    """f, the forces with which contacts hold: up to 3 numbers a point, 6 a frame.
 
     A function of q (nq), v (nv) and tau (nv), with arguments, options and errors of
-    `ConstrainedDynamics`; N and N m, along the world's axes, on the robot. Lowered together with
-    the accelerations, both share all of their work.
+    `ConstrainedDynamics`; N and N m [moment; force], along the world's axes, on the robot. Lowered
+    together with the accelerations, both share all of their work.
 
     Args:
         robot: the model.

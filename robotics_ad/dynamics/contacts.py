@@ -2,7 +2,7 @@
 
     J(q) v = 0,      J a + (dJ/dt) v = 0
 
-A point contact has 3 rows, the velocity of a point of a link along the world's axes; a frame
+A point contact has up to 3 rows, the velocity of a point of a link along the world's axes; a frame
 contact has 6, [angular; linear] of a frame of a link along the world's axes. The rows of several
 contacts follow each other in the order given.
 """
@@ -22,40 +22,58 @@ from robotics_ad.dynamics.factors import Sparse
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.optional import Maybe, full
+from robotics_ad.optional import Maybe
 from robotics_ad.rigid import Pose
 from robotics_ad.tree import Tree
+
+_AXES = "xyz"
 
 
 @dataclass(frozen=True, eq=False)
 class PointContact:
-    """A point of a link that cannot move; its force is 3 numbers along the world's axes, N.
+    """A point of a link that cannot move; its force is a number for each axis, N.
 
     Attributes:
         link: from `robot.link(name)`.
         local: the point in the link's frame, 3 numbers, m.
+        axes: those of the world's axes along which the point is held: "xyz", or "z" on a floor
+            without friction, or the two axes of the plane that a planar robot moves in.
     """
 
     link: LinkFrame
     local: Vector = field(default_factory=lambda: np.zeros(3))
-
-    ROWS = 3
-    ANCHOR = 3
+    axes: str = _AXES
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "local", frozen(self.local, (3,), "PointContact: 'local'"))
+        if not self.axes or [a for a in _AXES if a in self.axes] != list(self.axes):
+            raise ValueError(f"PointContact: 'axes' is '{self.axes}', expected 'xyz' or some of it")
 
-    def parts(self, twist: Column) -> tuple[Maybe, ...]:
-        """The parts of a twist that are held at zero, 3 rows each."""
-        return (twist.linear,)
+    @property
+    def rows(self) -> int:
+        """How many rows it has: one for each axis."""
+        return len(self.axes)
+
+    @property
+    def anchor_size(self) -> int:
+        """Numbers of an anchor: a position."""
+        return 3
+
+    def held(self, column: Column) -> list[Maybe]:
+        """The entries of a twist that are held at zero."""
+        return [None if column.linear is None else column.linear[k] for k in self._indices]
 
     def error(self, motion: WorldMotion, at: tuple[int, Pose], anchor: Expression) -> Expression:
-        """The position less the anchor, 3 numbers, m."""
-        return motion.point(at[0], self.on_body(at[1])) - anchor
+        """The position less the anchor, along the axes, m."""
+        return (motion.point(at[0], self.on_body(at[1])) - anchor)[self._indices]
 
     def on_body(self, end: Pose) -> Vector:
         """The point on the body that carries the link."""
         return end.R @ self.local + end.p
+
+    @property
+    def _indices(self) -> list[int]:
+        return [_AXES.index(axis) for axis in self.axes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +90,22 @@ class FrameContact:
     link: LinkFrame
     local: Vector = field(default_factory=lambda: np.zeros(3))
 
-    ROWS = 6
-    ANCHOR = 12
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "local", frozen(self.local, (3,), "FrameContact: 'local'"))
 
-    def parts(self, twist: Column) -> tuple[Maybe, ...]:
-        """The parts of a twist that are held at zero, 3 rows each."""
-        return twist.parts
+    @property
+    def rows(self) -> int:
+        """Six."""
+        return 6
+
+    @property
+    def anchor_size(self) -> int:
+        """Numbers of an anchor: an `se3` element."""
+        return 12
+
+    def held(self, column: Column) -> list[Maybe]:
+        """The entries of a twist that are held at zero."""
+        return [None if part is None else part[k] for part in column.parts for k in range(3)]
 
     def error(self, motion: WorldMotion, at: tuple[int, Pose], anchor: Expression) -> Expression:
         """[rotation vector from the anchor's rotation; position less the anchor's], 6 numbers."""
@@ -117,11 +142,11 @@ def contact_jacobian(motion: WorldMotion, tree: Tree, contacts: Sequence[Contact
     rows: list[Sparse] = []
     for contact in contacts:
         index, end = tree.links[contact.link.name]
-        own: list[Sparse] = [{} for _ in range(contact.ROWS)]
-        for entry, column in motion.point_columns(index, contact.on_body(end)).items():
-            for n, part in enumerate(contact.parts(column)):
-                for k in range(3 if part is not None else 0):
-                    own[3 * n + k][entry] = full(part)[k]
+        own: list[Sparse] = [{} for _ in range(contact.rows)]
+        for k, column in motion.point_columns(index, contact.on_body(end)).items():
+            for row, entry in zip(own, contact.held(column), strict=True):
+                if entry is not None:
+                    row[k] = entry
         rows += own
     return rows
 
@@ -130,22 +155,26 @@ def contact_rows(
     motion: WorldMotion, tree: Tree, contacts: Sequence[Contact], anchors: Expression | None
 ) -> ContactRows:
     """J, its drift and velocity, and the errors if anchors are given."""
-    drift: list[Expression] = []
-    velocity: list[Expression] = []
+    drift: list[Maybe] = []
+    velocity: list[Maybe] = []
     errors: list[Expression] = []
     start = 0
     for contact in contacts:
         index, end = tree.links[contact.link.name]
         point = contact.on_body(end)
-        drift += [full(x) for x in contact.parts(motion.point_acceleration(index, point))]
-        velocity += [full(x) for x in contact.parts(motion.point_twist(index, point))]
+        drift += contact.held(motion.point_acceleration(index, point))
+        velocity += contact.held(motion.point_twist(index, point))
         if anchors is not None:
-            anchor = anchors[start : start + contact.ANCHOR]
+            anchor = anchors[start : start + contact.anchor_size]
             errors.append(contact.error(motion, (index, end), anchor))
-        start += contact.ANCHOR
+        start += contact.anchor_size
     jacobian = tuple(contact_jacobian(motion, tree, contacts))
     error = ad.stack(*errors) if errors else None
-    return ContactRows(jacobian, ad.stack(*drift), ad.stack(*velocity), error)
+    return ContactRows(jacobian, _stacked(drift), _stacked(velocity), error)
+
+
+def _stacked(entries: Sequence[Maybe]) -> Expression:
+    return ad.stack(*(0.0 if entry is None else entry for entry in entries))
 
 
 class ContactJacobian(RobotFunction):
@@ -159,7 +188,7 @@ class ContactJacobian(RobotFunction):
     def __init__(self, robot: RobotModel, contacts: Sequence[Contact]) -> None:
         super().__init__(robot)
         self.contacts = checked_contacts(robot, contacts, "ContactJacobian")
-        self.rows = sum(contact.ROWS for contact in self.contacts)
+        self.rows = sum(contact.rows for contact in self.contacts)
 
     def n_out(self) -> int:
         """Size rows * nv."""

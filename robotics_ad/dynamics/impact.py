@@ -44,7 +44,7 @@ class ImpactFunction(RobotFunction):
         super().__init__(robot)
         kind = type(self).__name__
         self.contacts = checked_contacts(robot, contacts, kind)
-        self.rows = sum(contact.ROWS for contact in self.contacts)
+        self.rows = sum(contact.rows for contact in self.contacts)
         self.restitution = not_negative(restitution, f"{kind}: argument 'restitution'")
         if self.restitution > 1.0:
             raise ValueError(f"{kind}: argument 'restitution' is {restitution}, expected 0 to 1")
@@ -85,9 +85,10 @@ class ImpactDynamics(ImpactFunction):
 
 
 class ContactImpulses(ImpactFunction):
-    """p, the impulses of an impact on the robot: 3 numbers a point, 6 a frame, N s and N m s.
+    """p, the impulses of an impact on the robot: up to 3 numbers a point, 6 a frame.
 
-    A function of q (nq) and v (nv), with the arguments, options and errors of `ImpactDynamics`.
+    A function of q (nq) and v (nv), with the arguments, options and errors of `ImpactDynamics`; N s
+    and N m s, along the world's axes.
 
     Args:
         robot: the model.

@@ -32,6 +32,11 @@ CASES = {
         "floating",
         [("point", "LF_FOOT"), ("point", "RF_FOOT"), ("point", "LH_FOOT"), ("point", "RH_FOOT")],
     ),
+    "two hands": (
+        "kinova_description/robots/kinova.urdf",
+        "floating",
+        [("frame", "j2s6s200_link_6"), ("point", "j2s6s200_link_2")],
+    ),
     "humanoid": (
         "g1_description/urdf/g1_29dof_rev_1_0.urdf",
         "floating",
@@ -75,9 +80,16 @@ class Held:
         return np.concatenate(blocks), np.concatenate(drifts)
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=[name for name in CASES if name != "humanoid"])
 def held(request, free_twin_of) -> Held:
-    """The robots of `CASES`."""
+    """The robots of `CASES` but the humanoid, whose graphs are large."""
+    path, base, contacts = CASES[request.param]
+    return Held(free_twin_of(urdf_path(path), base), contacts)
+
+
+@pytest.fixture(params=CASES)
+def any_held(request, free_twin_of) -> Held:
+    """All robots of `CASES`."""
     path, base, contacts = CASES[request.param]
     return Held(free_twin_of(urdf_path(path), base), contacts)
 
@@ -94,8 +106,8 @@ def torques(held: Held, q: np.ndarray, v: np.ndarray) -> np.ndarray:
     return np.cos(np.arange(held.robot.nv)) * np.abs(bias).max()
 
 
-def test_accelerations_and_forces_equal_pinocchios(held):
-    robot, twin = held.robot, held.twin
+def test_accelerations_and_forces_equal_pinocchios(any_held):
+    held, robot, twin = any_held, any_held.robot, any_held.twin
     motion = ConstrainedDynamics(robot, held.contacts)("q", "v", "tau")
     forces = ContactForces(robot, held.contacts)("q", "v", "tau")
     for q, v, _ in twin.states(3):
@@ -147,8 +159,8 @@ def test_motions_that_contacts_allow_equal_the_constraint_solvers(held):
         close(twin.to_pin_v(motion.eval(q=q, v=v, tau=tau)), a)
 
 
-def test_impacts_equal_pinocchios(held):
-    robot, twin = held.robot, held.twin
+def test_impacts_equal_pinocchios(any_held):
+    held, robot, twin = any_held, any_held.robot, any_held.twin
     for r in (0.0, 0.4):
         after = ImpactDynamics(robot, held.contacts, restitution=r)("q", "v")
         impulses = ContactImpulses(robot, held.contacts, restitution=r)("q", "v")
@@ -266,6 +278,29 @@ def test_damped_dependent_contacts_move_as_independent_ones():
     arms = np.array(places) - WorldPosition(tool)("q").eval(q=q)
     np.testing.assert_allclose(f.sum(axis=0), wrench[3:], atol=1e-7)
     np.testing.assert_allclose(np.cross(arms, f).sum(axis=0), wrench[:3], atol=1e-7)
+
+
+def test_a_point_may_be_held_along_some_axes():
+    """On a floor without friction only z is held: the rows, forces and anchors of that axis."""
+    robot = packaged_arm()
+    tool = robot.link("tool")
+    whole, floor = PointContact(tool, SOLE), PointContact(tool, SOLE, "z")
+    rng = np.random.default_rng(7)
+    q, v, tau = robot.random(rng), rng.normal(size=7), rng.normal(size=7)
+    rows = ContactJacobian(robot, [whole])("q").eval(q=q).reshape(3, 7)
+    J = ContactJacobian(robot, [floor])("q").eval(q=q).reshape(1, 7)
+    np.testing.assert_array_equal(J, rows[2:])
+    f = ContactForces(robot, [floor])("q", "v", "tau").eval(q=q, v=v, tau=tau)
+    motion = ConstrainedDynamics(robot, [floor], position_gain=9.0)("q", "v", "tau", "p")
+    point = WorldPosition(tool, SOLE)("q").eval(q=q)
+    away = np.array([0.3, 0.2, 0.1])
+    shifted = motion.eval(q=q, v=v, tau=tau, p=point + away)
+    a = ConstrainedDynamics(robot, [floor])("q", "v", "tau").eval(q=q, v=v, tau=tau)
+    needed = InverseDynamics(robot)("q", "v", "a").eval(q=q, v=v, a=a)
+    np.testing.assert_allclose(needed, tau + J.T @ f, atol=1e-10)
+    np.testing.assert_allclose(J @ (shifted - a), [0.9], atol=1e-10)
+    with pytest.raises(ValueError, match="'axes' is 'zx', expected 'xyz' or some of it"):
+        PointContact(tool, SOLE, "zx")
 
 
 # ---- engines, derivatives, checks
