@@ -71,12 +71,12 @@ class Oracle:
         return self.scene.order.from_force(self.data.qfrc_spring + self.data.qfrc_damper, self.q)
 
     def acceleration(self) -> np.ndarray:
-        """qacc_smooth under the torques `tau`, springs and dampers; other passive forces cancelled.
+        """qacc_smooth under `tau`, springs and dampers; fluid, actuators and the like cancelled.
 
         For robots without mimics: the smooth dynamics of MuJoCo know no equalities.
         """
         data, order = self.data, self.scene.order
-        others = data.qfrc_passive - data.qfrc_spring - data.qfrc_damper
+        others = data.qfrc_passive - data.qfrc_spring - data.qfrc_damper + data.qfrc_actuator
         data.qfrc_applied[:] = order.to_v(self.tau, self.q) - others
         mujoco.mj_forward(self.model, data)
         return order.from_a(data.qacc_smooth, self.q, self.v)
