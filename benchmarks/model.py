@@ -114,6 +114,7 @@ class Row:
         goals: by label. For a peer: how many times faster ours shall be at least. For a limit: how
             many times its time ours may take at most. For a sibling: how many times the time of
             ours it may take at most.
+        at_most: seconds a sample that ours shall take at most, where that is asked for.
         slow: preparing takes minutes, because a peer compiles.
     """
 
@@ -127,6 +128,7 @@ class Row:
     limits: Sequence[Limit] = ()
     siblings: Sequence[Contender] = ()
     goals: Mapping[str, float] = field(default_factory=dict[str, float])
+    at_most: float | None = None
     slow: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from ad_core import math as adm
 from benchmarks.expressions import POINT, VECTOR, chain, horner
 from benchmarks.model import Arrays, Case, Timed, Work, contender
 from benchmarks.robots import Robot
+from bridges.casadi import ad_to_casadi
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch import ad_to_torch
 from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, MassMatrix
@@ -129,6 +131,28 @@ def aba_kernel(case: Case) -> Timed:
 def _dynamics(case: Case, expression: ad.Expression) -> Timed:
     kernel = ad_to_kernel(expression, dtype=case.dtype)
     return Timed(partial(kernel, *case.states()), single, work=work(kernel))
+
+
+@contender("graph and SX function")
+def rnea_build(case: Case) -> Timed:
+    """Inverse dynamics from the model to the CasADi function."""
+    return _build(case, torques)
+
+
+@contender("graph and SX function")
+def crba_build(case: Case) -> Timed:
+    """The mass matrix from the model to the CasADi function."""
+    return _build(case, mass_matrix)
+
+
+@contender("graph and SX function")
+def aba_build(case: Case) -> Timed:
+    """Forward dynamics from the model to the CasADi function."""
+    return _build(case, accelerations)
+
+
+def _build(case: Case, build: Callable[[Robot], ad.Expression]) -> Timed:
+    return Timed(lambda: ad_to_casadi(build(case.arm), symbolic="SX"))
 
 
 # ------------------------------------------------------------------------------- numpy engine

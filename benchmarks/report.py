@@ -108,13 +108,14 @@ def _figure_text(figure: Figure) -> str:
     low, middle, high = (readable(1e9 * t) for t in quartiles(figure.seconds))
     label = f"{figure.label} ({figure.note})" if figure.note else figure.label
     text = f"  {label:<38}{middle:>10}{low:>12} .. {high:<10}"
+    verdict = "met" if figure.meets_goal else "MISSED"
     if figure.role == "ours":
-        return text.rstrip()
+        asked = "" if figure.goal is None else f"  asked: at most {figure.goal:g} s, {verdict}"
+        return text.rstrip() + asked
     low, middle, high = (readable(ratio) for ratio in quartiles(figure.ratios))
     kind = _KINDS[figure.role]
     text += f"{middle:>7}x {kind:<9} ({low} .. {high})"
     if figure.goal is not None:
         bound = "at least" if figure.role == "peer" else "at most"
-        verdict = "met" if figure.meets_goal else "MISSED"
         text += f", asked: {bound} {figure.goal:g}, {verdict}"
     return text

@@ -206,6 +206,23 @@ ROWS = (
         limits=BULK,
         goals={pinocchio.aba.label: 22},
     ),
+    # Graph building. Goals: issue 7.
+    *(
+        Row(
+            name=f"build_g1_{name}",
+            what=f"building {what} of a humanoid, floating base",
+            robot="g1",
+            batch=1,
+            dtype="float64",
+            ours=ours_built,
+            at_most=2.0,
+        )
+        for name, what, ours_built in (
+            ("rnea", "inverse dynamics", ours.rnea_build),
+            ("crba", "the mass matrix", ours.crba_build),
+            ("aba", "forward dynamics", ours.aba_build),
+        )
+    ),
     # The numpy engine, after the first call. Goals: issue 3.
     Row(
         name="polynomial_value",

@@ -15,7 +15,7 @@ from benchmarks.peers.poses import cotangent_matrix, pose_vector
 from benchmarks.plot import plot
 from benchmarks.report import as_json, comparison_text, count_text, machine, outcome_text
 from benchmarks.robots import robot
-from benchmarks.run import DisagreementError, run_quick
+from benchmarks.run import DisagreementError, run_quick, run_row
 from benchmarks.session import choose, run
 from benchmarks.table import ROWS
 from benchmarks.timing import Effort, measure, quartiles
@@ -37,9 +37,9 @@ def test_each_row_runs_and_its_contenders_agree(row: Row) -> None:
 
 
 @pytest.mark.parametrize("count", COUNTS, ids=lambda count: count.name)
-def test_each_count_is_below_the_cited_ones(count: Count) -> None:
+def test_each_count_is_what_was_asked_for(count: Count) -> None:
     ours = count.ours(robot(count.robot))
-    assert 0 < ours < min(count.cited.values())
+    assert 0 < ours <= count.goal < min(count.cited.values())
     assert f"ours {ours:,}" in count_text(count, ours)
 
 
@@ -58,6 +58,14 @@ def _contender(label: str, value: float, needs: str | None = None) -> Contender:
 
 
 ROW = Row("toy", "a toy", None, 2, "float64", _contender("ours", 1.0))
+
+
+def test_a_time_that_is_asked_of_ours_is_held() -> None:
+    effort = Effort(turn=0.0, row=0.0, fewest=1, most=1)
+    for bound, verdict in ((100.0, "met"), (0.0, "MISSED")):
+        outcome = run_row(replace(ROW, at_most=bound), effort)
+        assert f"asked: at most {bound:g} s, {verdict}" in outcome_text(outcome)
+    assert "asked" not in outcome_text(run_quick(replace(ROW, at_most=0.0)))
 
 
 def test_a_peer_with_other_results_is_not_timed() -> None:
