@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.mjcf_rules import check_inertias, left_out, mimics_of
+from robotics_ad.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
 from robotics_ad.mjcf_source import Compiled, compiled, imported_mujoco
 from robotics_ad.mjcf_tree import links_and_joints, names_of
 from robotics_ad.model import RobotModel
@@ -118,6 +118,7 @@ def _read(source: Compiled, *, sites: bool) -> Mjcf:
     model, names = source.model, names_of(source.model)
     name = bytes(model.names).split(b"\0", 1)[0].decode("utf-8", "replace")
     try:
+        check_finite(model, names)
         check_inertias(model)
         mimics = mimics_of(model, names)
         links, joints = links_and_joints(

@@ -12,6 +12,11 @@ from robotics_ad.mjcf_tree import Names
 
 _JOINT_EQUALITY = 2  # mujoco.mjtEq.mjEQ_JOINT
 _SCALAR = (2, 3)  # slide, hinge
+_NUMBERS = {
+    "body": ("pos", "quat", "mass", "ipos", "iquat", "inertia"),
+    "jnt": ("axis", "pos"),
+    "site": ("pos", "quat"),
+}
 _NO_CONSTRAINTS, _NO_EQUALITIES = 1 << 0, 1 << 1  # of mujoco.mjtDisableBit
 
 
@@ -78,6 +83,24 @@ def check_inertias(model: Any) -> None:
         armature = np.asarray(getattr(model, f"{what}_armature", 0.0))
         if np.any(armature):
             raise ValueError(f"armature of a {what}: only that of joints is supported")
+
+
+def check_finite(model: Any, names: Names) -> None:
+    """Raise ValueError for NaN and infinity, naming the body, joint or site that has it."""
+    for prefix, what, named in (
+        ("body", "body", names.bodies),
+        ("jnt", "joint", names.joints),
+        ("site", "site", names.sites),
+    ):
+        for field in _NUMBERS[prefix]:
+            values = np.asarray(getattr(model, f"{prefix}_{field}"), dtype=np.float64)
+            bad = np.argwhere(~np.isfinite(values))
+            if bad.size:
+                i = int(bad[0, 0])
+                raise ValueError(f"{what} '{named[i] or i}': {field} is {values[i].tolist()}")
+    for field in ("qpos0", "qpos_spring"):
+        if not np.all(np.isfinite(getattr(model, field))):
+            raise ValueError(f"{field} is not finite: {np.asarray(getattr(model, field)).tolist()}")
 
 
 def _size(model: Any, name: str) -> int:
