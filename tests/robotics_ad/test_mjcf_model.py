@@ -196,6 +196,14 @@ def test_springs_are_the_gradient_of_their_energy():
     np.testing.assert_allclose(springs.eval(q=at_rest), 0.0, atol=1e-14)
 
 
+def test_springs_of_a_robot_with_parameters():
+    robot = load_mjcf(HUMANOID)
+    q = robot.random(np.random.default_rng(1))
+    varied = robot.parametrize(["torso.mass"])
+    springs = JointSprings(varied)("q", "p").eval(q=q, p=varied.parameters)
+    np.testing.assert_array_equal(springs, JointSprings(robot)("q").eval(q=q))
+
+
 @pytest.mark.parametrize("engine", ENGINES[1:])
 def test_engines_agree(engine):
     scene = read_mjcf(HUMANOID)
