@@ -103,6 +103,9 @@ class _GeodesicMean(ad.Composite):
     def n_out(self) -> int:
         return 9
 
+    def argname(self, arg: int) -> str:
+        return f"R{arg + 1}"
+
     def call_size(self, sizes: tuple[int | None, ...]) -> int | None:
         if not sizes:
             raise ValueError(f"{self}: got 0 arguments, expected 1 or more")
