@@ -15,7 +15,6 @@ from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.joint import Joint
 from robotics_ad.tree import Tree
-from robotics_ad.tree import Tree
 
 
 class JointSprings(RobotFunction):
