@@ -134,15 +134,16 @@ def _is_intact(path: Path, key: str) -> bool:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or _fault_of(status) is not None:
             return False
-        data = path.read_bytes()
+        data = memoryview(path.read_bytes())
     except OSError:
         return False
-    body, seal = data[:-32], data[-32:]
-    return seal == _seal(key, body)
+    return bytes(data[-32:]) == _seal(key, data[:-32])
 
 
-def _seal(key: str, body: bytes) -> bytes:
-    return hashlib.sha256(key.encode() + body).digest()
+def _seal(key: str, body: bytes | memoryview) -> bytes:
+    digest = hashlib.sha256(key.encode())
+    digest.update(body)
+    return digest.digest()
 
 
 def _make_private(path: Path) -> str | None:

@@ -24,13 +24,25 @@ def types_text(target: Target, effort: Effort | None = None) -> str:
     return definitions + c_text("types.h")
 
 
+def has_many_arrays(program: Program) -> bool:
+    """Whether the block function takes arrays of pointers instead of a pointer an argument."""
+    return len(program.input_sizes) + len(program.output_sizes) > 32
+
+
+def tells_overlap(n_in: int, n_out: int) -> bool:
+    """Whether `buffers` compares the memory of every output with that of all other arrays."""
+    return (n_in + n_out) * n_out <= 1024
+
+
 def driver_text(program: Program, n_slots: int) -> str:
     """C text of the entry points of the library: `run`, and the functions that Python calls.
 
     n_slots: vectors in the workspace of the block function.
     """
     n_in, n_out = len(program.input_sizes), len(program.output_sizes)
-    blocks = [f"(x)[{i}]" for i in range(n_in)] + [f"(y)[{o}]" for o in range(n_out)]
+    arguments = [f"(x)[{i}]" for i in range(n_in)] + [f"(y)[{o}]" for o in range(n_out)]
+    if has_many_arrays(program):
+        arguments = ["x", "y"]
     definitions = {
         "OPERATIONS": program.n_ops,
         "N_IN": n_in,
@@ -38,9 +50,10 @@ def driver_text(program: Program, n_slots: int) -> str:
         "INPUT_SIZES": _list(program.input_sizes),
         "OUTPUT_SIZES": _list(program.output_sizes),
         "ROW_STRIDES": _list(f"{n}, 1" for n in program.input_sizes),
+        "TELLS_OVERLAP": int(tells_overlap(n_in, n_out)),
         "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
         "WORKSPACE": n_slots,
-        "BLOCK(x, y, w)": f"block({', '.join([*blocks, 'w'])})",
+        "BLOCK(x, y, w)": f"block({', '.join([*arguments, 'w'])})",
     }
     return (
         _definitions(**definitions) + c_text("stream.h") + c_text("driver.c") + c_text("python.c")

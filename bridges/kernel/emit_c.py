@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bridges.kernel.driver import driver_text, types_text
+from bridges.kernel.driver import driver_text, has_many_arrays, types_text
 from bridges.kernel.effort import Effort, effort_for
 from bridges.kernel.parts import Layout, Part, Store, lay_out
 from bridges.kernel.program import Program
@@ -37,7 +37,7 @@ def emit_c(program: Program, target: Target, weight: int | None = None) -> str:
 
     weight: of the parts of the block function (see `parts`); None: by the program's size.
     """
-    block = emit_block(program, target, weight=weight)
+    block = emit_block(program, target, weight=weight, in_arrays=has_many_arrays(program))
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     return "\n".join(
         [
@@ -67,10 +67,17 @@ def emit_preamble(called: Iterable[str], target: Target, effort: Effort | None =
 
 
 def emit_block(
-    program: Program, target: Target, name: str = "block", *, weight: int | None = None
+    program: Program,
+    target: Target,
+    name: str = "block",
+    *,
+    weight: int | None = None,
+    in_arrays: bool = False,
 ) -> Block:
     """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples.
 
+    in_arrays: `name(x, y, w)` instead, with arrays of pointers: compilers are slow with hundreds of
+    parameters.
     weight: of the parts that it is cut into (see `parts`); None: by the program's size.
     """
     effort = effort_for(program)
@@ -91,9 +98,11 @@ def emit_block(
         called |= writer.called
         comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
         title = name if single else f"{name}_part_{number}"
-        functions.append("\n".join([comment, _signature(program, title), "{", *body, "}", ""]))
+        signature = _signature(program, title, in_arrays)
+        pointers = writer.pointers() if in_arrays else []
+        functions.append("\n".join([comment, signature, "{", *pointers, *body, "}", ""]))
     if not single:
-        functions.append(_sequence(program, len(layout.parts), name))
+        functions.append(_sequence(program, len(layout.parts), name, in_arrays))
     return Block("\n".join(functions), frozenset(called), layout.n_slots)
 
 
@@ -103,19 +112,23 @@ _BLOCK_COMMENT = (
 )
 
 
-def _signature(program: Program, name: str) -> str:
+def _signature(program: Program, name: str, in_arrays: bool) -> str:
+    if in_arrays:
+        parameters = "const real *const *x, real *const *y, vec *restrict w"
+        return f"static NOINLINE void {name}({parameters})"
     inputs = [f"const real *restrict x{i}" for i in range(len(program.input_sizes))]
     outputs = [f"real *restrict y{o}" for o in range(len(program.outputs))]
     return f"static NOINLINE void {name}({', '.join([*inputs, *outputs, 'vec *restrict w'])})"
 
 
-def _sequence(program: Program, n_parts: int, name: str) -> str:
+def _sequence(program: Program, n_parts: int, name: str, in_arrays: bool) -> str:
     """The block function of a program in several parts."""
     inputs = [f"x{i}" for i in range(len(program.input_sizes))]
     outputs = [f"y{o}" for o in range(len(program.outputs))]
-    arguments = ", ".join([*inputs, *outputs, "w"])
+    arguments = "x, y, w" if in_arrays else ", ".join([*inputs, *outputs, "w"])
     calls = [f"    {name}_part_{number}({arguments});" for number in range(n_parts)]
-    return "\n".join([_BLOCK_COMMENT, _signature(program, name), "{", *calls, "}", ""])
+    signature = _signature(program, name, in_arrays)
+    return "\n".join([_BLOCK_COMMENT, signature, "{", *calls, "}", ""])
 
 
 def _stores(program: Program, target: Target) -> Iterator[Store]:
@@ -162,6 +175,8 @@ class _PartWriter:
         self._part = part
         self._lines: list[str] = []
         self._known: set[int] = set()
+        self._inputs: set[int] = set()
+        self._outputs: set[int] = set()
 
     def body(self) -> list[str]:
         """The statements, each with its indentation."""
@@ -170,6 +185,12 @@ class _PartWriter:
             self._instruction(k)
             self._store_ready(k)
         return [f"    {line}" for line in self._lines]
+
+    def pointers(self) -> list[str]:
+        """Declarations of the inputs and outputs that the statements name, from arrays of them."""
+        inputs = [f"    const real *restrict const x{i} = x[{i}];" for i in sorted(self._inputs)]
+        outputs = [f"    real *restrict const y{o} = y[{o}];" for o in sorted(self._outputs)]
+        return [*inputs, *outputs]
 
     def _instruction(self, k: int) -> None:
         op, args, _ = self._program.instructions[k]
@@ -232,6 +253,7 @@ class _PartWriter:
     def _load(self, positions: Sequence[int]) -> None:
         """Loads the columns with the inputs at these positions."""
         i, entry = self._program.instructions[positions[0]].args
+        self._inputs.add(i)
         n = self._program.input_sizes[i]
         first, width = self._chunks[i][entry]
         names = [
@@ -246,6 +268,7 @@ class _PartWriter:
 
     def _store_ready(self, position: int) -> None:
         for store in self._part.stores.get(position, ()):
+            self._outputs.add(store.output)
             values = ["splat(0)" if k is None else self._vector(k) for k in store.values]
             width, n = len(values), len(self._program.outputs[store.output])
             target = f"y{store.output} + {store.first}"

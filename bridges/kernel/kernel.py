@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import os
 import sys
 import threading
 import warnings
@@ -23,10 +23,12 @@ from bridges.kernel.arrays import (
     batch_shape,
     is_writable_in_place,
 )
+from bridges.kernel.driver import tells_overlap
 from bridges.kernel.emit_c import emit_c
 from bridges.kernel.emit_cuda import emit_cuda
 from bridges.kernel.errors import BuildError
 from bridges.kernel.fallback import CasadiEvaluator
+from bridges.kernel.fingerprint import fingerprint
 from bridges.kernel.native import NativeEvaluator, compiler_here, load_native
 from bridges.kernel.program import Program, expand, read_program
 from bridges.kernel.results import LARGE_BYTES, empty
@@ -40,7 +42,12 @@ _BRIEF = 5_000_000
 _empty = np.empty  # looked up at every call of a kernel
 
 # CasADi's expressions are not safe to build in several threads at once; and one build is enough.
-_building = threading.RLock()
+# A lock for every process: in a forked child no thread is left to give back that of its parent.
+_locks: dict[int, threading.RLock] = {}
+
+
+def _building() -> threading.RLock:
+    return _locks.setdefault(os.getpid(), threading.RLock())
 
 
 class Kernel:
@@ -48,8 +55,8 @@ class Kernel:
 
     Inputs are `(*batch, n_i)` arrays of `dtype`, all numpy or all torch CPU tensors; batch axes
     broadcast against each other. Outputs are `(*batch, *output_shape)`: one array if the function
-    has one output, else a tuple. Results are bit-identical for any batch, batch split and number
-    of threads.
+    has one output, else a tuple; always a tuple if `is_tuple`. Results are bit-identical for any
+    batch, batch split and number of threads.
 
     Where there is no working C compiler, or the function has an operation without a kernel form,
     CasADi's evaluator runs the batch instead, after one RuntimeWarning.
@@ -61,6 +68,7 @@ class Kernel:
         dtype: str = "float64",
         *,
         output_shapes: Sequence[Shape] | None = None,
+        is_tuple: bool = False,
     ) -> None:
         self.dtype: DType = check_dtype(dtype)
         self.function: ca.Function = _as_columns(function)
@@ -71,10 +79,13 @@ class Kernel:
         sizes = [f.numel_out(o) for o in range(f.n_out())]
         self.output_shapes: tuple[Shape, ...] = tuple(output_shapes or ((n,) for n in sizes))
         self._numpy_dtype = np.dtype(self.dtype)
+        self._program: Program | None = None
         self._derivatives: dict[tuple[str, tuple[int, ...]], Kernel] = {}
         self._evaluator: NativeEvaluator | CasadiEvaluator | None = None
-        self._only_shape = self.output_shapes[0] if len(self.output_shapes) == 1 else None
+        self.is_tuple: bool = is_tuple or len(self.output_shapes) != 1
+        self._only_shape = None if self.is_tuple else self.output_shapes[0]
         self._run_buffers: Any = None
+        self._tells_overlap = tells_overlap(len(self.arguments), len(self.output_shapes))
         self._most = 0
         self._tensors: TensorCaller | None = None
         self._tensor_type: Any = None  # torch.Tensor, once a tensor has come
@@ -84,10 +95,12 @@ class Kernel:
         """Length of the last axis of each input."""
         return tuple(argument.size for argument in self.arguments)
 
-    @functools.cached_property
+    @property
     def program(self) -> Program:
         """The scalar program. Raises NotImplementedError for an operation without a kernel form."""
-        return read_program(self.function)
+        if self._program is None:
+            self._program = read_program(self.function)
+        return self._program
 
     @property
     def n_ops(self) -> int:
@@ -127,15 +140,15 @@ class Kernel:
     def build(self) -> Kernel:
         """Builds the library, or finds it in the cache, now instead of at the first call."""
         if self._evaluator is None:
-            with _building:
+            with _building():
                 if self._evaluator is None:
                     self._build()
         return self
 
     def _build(self) -> None:
         try:
-            fingerprint = self.function.serialize().encode()
-            library = load_native(fingerprint, self.dtype, lambda: self.program)
+            name = fingerprint(self.function)
+            library = load_native(name, self.dtype, lambda: self.program)
         except (BuildError, NotImplementedError) as error:
             _warn_slow(self.function.name(), error)
             self._tensors = TensorCaller(self, None, 0)
@@ -161,10 +174,13 @@ class Kernel:
         Raises ValueError for wrong counts, sizes and shapes, TypeError for wrong dtypes and kinds.
         """
         run = self._run_buffers
-        if run is not None and out is None and len(inputs) == len(self.arguments):
+        if run is not None and len(inputs) == len(self.arguments):
             first = inputs[0]
             kind = cast(Any, type(first))
-            if kind is np.ndarray and first.ndim:
+            if out is not None:
+                if self.run_into(inputs, [out] if type(out) is np.ndarray else out):
+                    return tuple(out) if self.is_tuple else out
+            elif kind is np.ndarray and first.ndim:
                 batch: Shape = first.shape[:-1]
                 dtype = self._numpy_dtype
                 if self._only_shape is not None:
@@ -178,7 +194,7 @@ class Kernel:
             elif kind is self._tensor_type:
                 assert self._tensors is not None
                 results = self._tensors(inputs, True)
-                return results[0] if len(results) == 1 else tuple(results)
+                return tuple(results) if self.is_tuple else results[0]
         return self._call_checked(inputs, out)
 
     def call_torch(self, tensors: Sequence[Any]) -> list[Any]:
@@ -206,10 +222,15 @@ class Kernel:
         """`s_o = sum_i (d y_o / d x_i) t_i`: the Jacobian-vector product.
 
         The kernel takes `(x_0, ..., t_0, ...)`, a tangent for every input (of `wrt`), and gives a
-        tangent for every output.
+        tangent for every output, in a tuple where this kernel gives one.
         """
         chosen = self._chosen(wrt)
-        return self._derived("jvp", chosen, lambda: derivatives.jvp_function(self.function, chosen))
+        return self._derived(
+            "jvp",
+            chosen,
+            lambda: derivatives.jvp_function(self.function, chosen),
+            is_tuple=self.is_tuple,
+        )
 
     def jacobian(self, wrt: Iterable[int] | None = None) -> Kernel:
         """`J_oi = d y_o / d x_i`, of shape `(*batch, size of y_o, size of x_i)`.
@@ -261,7 +282,8 @@ class Kernel:
         return f"Kernel({inputs} -> {outputs}, {self.dtype})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_unpickle, (self.function.serialize(), self.dtype, self.output_shapes))
+        state = (self.function.serialize(), self.dtype, self.output_shapes, self.is_tuple)
+        return (_unpickle, state)
 
     def _call_checked(self, inputs: Sequence[Any], out: Any) -> Any:
         self._check_count(inputs)
@@ -277,7 +299,7 @@ class Kernel:
             )
         else:
             results = self.run_arrays(inputs, out)
-        return results[0] if len(results) == 1 else tuple(results)
+        return tuple(results) if self.is_tuple else results[0]
 
     def run_arrays(self, inputs: Sequence[Any], out: Any = None) -> list[Array]:
         """`f(*inputs)` for numpy arrays, all checks made: one array per output."""
@@ -291,12 +313,11 @@ class Kernel:
         if given is None:
             results = given = [empty(shape, dtype) for shape in shapes]
         else:
-            others = [*arrays, *given]
             results = [
                 y
-                if is_writable_in_place(y, [x for x in others if x is not y])
+                if is_writable_in_place(y, [*arrays, *given[:o], *given[o + 1 :]])
                 else np.empty_like(y, order="C")
-                for y in given
+                for o, y in enumerate(given)
             ]
         evaluator = self._evaluator or self.build()._evaluator
         assert evaluator is not None
@@ -305,6 +326,23 @@ class Kernel:
             if result is not y:
                 y[...] = result
         return given
+
+    def run_into(self, inputs: Sequence[Any], out: Sequence[Any]) -> bool:
+        """Whether `f(*inputs)` could go straight to the arrays `out`; else nothing is done.
+
+        That takes row-major numpy arrays of one batch shape, not too large, none in another.
+        """
+        run = self._run_buffers
+        if run is None or not self._tells_overlap or len(out) != len(self.output_shapes):
+            return False
+        first = inputs[0]
+        if type(first) is not np.ndarray or not first.ndim:
+            return False
+        batch = first.shape[:-1]
+        for y, shape in zip(out, self.output_shapes, strict=True):
+            if type(y) is not np.ndarray or y.shape != batch + shape:
+                return False
+        return run(self._most, *inputs, *out) == 0
 
     def _check_count(self, inputs: Sequence[Any]) -> None:
         if len(inputs) != len(self.arguments):
@@ -326,13 +364,16 @@ class Kernel:
         wrt: tuple[int, ...],
         function: Callable[[], ca.Function],
         output_shapes: Sequence[Shape] | None = None,
+        is_tuple: bool = False,
     ) -> Kernel:
         kernel = self._derivatives.get((kind, wrt))
         if kernel is None:
-            with _building:
+            with _building():
                 kernel = self._derivatives.get((kind, wrt))
                 if kernel is None:
-                    kernel = Kernel(function(), self.dtype, output_shapes=output_shapes)
+                    kernel = Kernel(
+                        function(), self.dtype, output_shapes=output_shapes, is_tuple=is_tuple
+                    )
                     self._derivatives[kind, wrt] = kernel
         return kernel
 
@@ -359,11 +400,14 @@ def ad_to_kernel(
 ) -> Kernel:
     """An `ad_core` expression, tuple of expressions or function as a kernel.
 
+    A tuple or list makes a kernel that gives a tuple, of one expression too.
+
     terminals: names in the order of the kernel's inputs; sizes: sizes of terminals that have none.
     """
     from bridges.casadi import ad_to_casadi
 
-    return casadi_to_kernel(ad_to_casadi(func, terminals, sizes=sizes, symbolic="SX"), dtype)
+    function = ad_to_casadi(func, terminals, sizes=sizes, symbolic="SX")
+    return Kernel(function, dtype, is_tuple=isinstance(func, (tuple, list))).build()
 
 
 def _as_columns(function: ca.Function) -> ca.Function:
@@ -372,8 +416,11 @@ def _as_columns(function: ca.Function) -> ca.Function:
     return derivatives.column_function(function)
 
 
-def _unpickle(serialized: str, dtype: str, output_shapes: Sequence[Shape]) -> Kernel:
-    return Kernel(ca.Function.deserialize(serialized), dtype, output_shapes=output_shapes)
+def _unpickle(
+    serialized: str, dtype: str, output_shapes: Sequence[Shape], is_tuple: bool
+) -> Kernel:
+    function = ca.Function.deserialize(serialized)
+    return Kernel(function, dtype, output_shapes=output_shapes, is_tuple=is_tuple)
 
 
 _warned: set[str] = set()

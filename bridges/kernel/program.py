@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import casadi as ca
@@ -102,12 +101,12 @@ class Program:
         """Length of each output, structural zeros included."""
         return tuple(len(entries) for entries in self.outputs)
 
-    @cached_property
+    @property
     def n_ops(self) -> int:
         """How many operations run per sample (inputs and constants are not operations)."""
         return sum(i.op not in ("input", "constant") for i in self.instructions)
 
-    @cached_property
+    @property
     def flops(self) -> int:
         """Floating point operations per sample, each transcendental weighed by its polynomial."""
         return sum(OPERATIONS[i.op][1] for i in self.instructions if i.op in OPERATIONS)

@@ -1,9 +1,9 @@
 /* The walk over a batch: cuts it into blocks of LANES samples and calls `block` for each.
 
    The emitter defines before: OPERATIONS; N_IN, N_OUT; INPUT_SIZES, OUTPUT_SIZES, ROW_STRIDES (lists
-   that end with an extra 0); SCRATCH (numbers in one row of every input and output); WORKSPACE
-   (vectors that the parts of `block` leave for each other); and BLOCK(x, y, w), the call of `block`
-   with arrays of pointers and the workspace. */
+   that end with an extra 0); TELLS_OVERLAP (see python.c); SCRATCH (numbers in one row of every input
+   and output); WORKSPACE (vectors that the parts of `block` leave for each other); and
+   BLOCK(x, y, w), the call of `block` with arrays of pointers and the workspace. */
 
 #define ROOM (LANES * (SCRATCH + WORKSPACE + 1))
 #define ON_STACK 8192

@@ -53,8 +53,21 @@ static int has_rows(const buffer *b, integer n, const buffer *first)
     return 1;
 }
 
+/* Whether an output shares memory with an input or another output. */
+static int overlap(const buffer *view)
+{
+#if TELLS_OVERLAP
+    for (int o = N_IN; o < N_IN + N_OUT; o++)
+        for (int a = 0; a < o; a++) {
+            const char *const x = view[a].data, *const y = view[o].data;
+            if (x < y + view[o].length && y < x + view[a].length) return 1;
+        }
+#endif
+    return 0;
+}
+
 /* buffers(most, every input and output): for Python objects that are row-major arrays, inputs of equal
-   batch shape and outputs of as many samples, at most `most`. Gives 0, or another number, with nothing
+   batch shape and outputs of as many samples, at most `most`, none of them in another's memory. Gives 0, or another number, with nothing
    done, for everything else. */
 static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
 {
@@ -85,6 +98,7 @@ static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
         if (held == 1 && !fault)
             for (int a = 0; a + 1 < b->axes; a++) samples *= b->shape[a];
     }
+    fault = fault || overlap(view);
     if (!fault && samples > (integer)(ptrdiff_t)python.to_pointer(given[0])) fault = 1;
     if (!fault) fault = run(0, samples, 1, &samples, x, row_strides, y);
     while (held > 0) python.release_buffer(view + --held);
