@@ -77,7 +77,12 @@ class VaryingNumbers:
             A[4:, 4:] = _SPREAD
             return VaryingMoments(nothing, ((A, given["moments"]),))
         if "density" in given:
-            return VaryingMoments(nothing, ((own[:, None], given["density"]),))
+            s = given["density"]
+            if "com" not in given:
+                return VaryingMoments(nothing, ((own[:, None], s),))
+            about_com = np.array([[inertia.rotational[pair]] for pair in PAIRS])
+            scaled = {"mass": s * inertia.mass, "inertia": adm.linear(about_com, s)}
+            return _assembled(inertia, {"com": given["com"], **scaled})
         if "size" in given:
             s = given["size"]
             cube = s * s * s

@@ -42,6 +42,8 @@ class KinematicsBuilder:
         configuration: an expression of nq entries, a variable's name, or numbers.
         velocity: the same with nv entries; None where no method that needs it is to be called.
         acceleration: the same with nv entries.
+        parameters: values for a robot that has parameters (`RobotModel.parametrize`), and for no
+            other.
 
     Raises:
         ValueError: for sizes that do not fit, an acceleration without a velocity, and methods that
@@ -54,6 +56,8 @@ class KinematicsBuilder:
         configuration: ExpressionLike = "q",
         velocity: ExpressionLike | None = None,
         acceleration: ExpressionLike | None = None,
+        *,
+        parameters: ExpressionLike | None = None,
     ) -> None:
         self.robot = robot
         q = _sized("configuration", configuration, robot.nq)
@@ -62,7 +66,10 @@ class KinematicsBuilder:
         if a is not None and v is None:
             raise ValueError("KinematicsBuilder: an acceleration needs a velocity")
         self._has = {"velocity": v is not None, "acceleration": a is not None}
-        tree = WorldTransforms(robot).tree()
+        numbers = None
+        if parameters is not None:
+            numbers = _sized("parameters", parameters, robot.parameters.size)
+        tree = WorldTransforms(robot).tree(numbers)
         self._links = tree.links
         self._motion = WorldMotion(tree.bodies, tree.nv, q, v, a)
 

@@ -240,11 +240,26 @@ def extra(kind, link):
     return [given[p.name] for p in needed]
 
 
-EVERYTHING = """
-    root.com arm.mass arm.com arm.inertia slide.log_cholesky slide.length payload.moments
-    right.size left.density turn.rotation push.placement mount.translation follow.rotation
-    turn.damping follow.damping finger.friction follow.armature push.armature
-""".split()
+EVERYTHING = [
+    "root.com",
+    "arm.mass",
+    "arm.com",
+    "arm.inertia",
+    "slide.log_cholesky",
+    "slide.length",
+    "payload.moments",
+    "right.size",
+    "left.density",
+    "turn.rotation",
+    "push.placement",
+    "mount.translation",
+    "follow.rotation",
+    "turn.damping",
+    "follow.damping",
+    "finger.friction",
+    "follow.armature",
+    "push.armature",
+]
 
 
 def varied_numbers(robot: RobotModel, seed: int) -> np.ndarray:
@@ -478,3 +493,19 @@ def test_without_parameters_graphs_are_what_they_were():
     varied = robot.parametrize(["panda_link7.moments", "panda_joint6.placement"])
     with_argument = ad_to_casadi(WorldTransform(varied.link("panda_link4")))
     assert with_argument.n_instructions() == plain.n_instructions()
+
+
+def test_a_kinematics_builder_takes_them():
+    varied = parts.robot("fixed").parametrize(["push.placement", "mount.rotation"])
+    values = varied.parameters + np.linspace(-0.2, 0.2, 9)
+    rng = np.random.default_rng(11)
+    q, v = varied.random(rng), rng.normal(size=varied.nv)
+    builder = kinematics.KinematicsBuilder(varied, "q", "v", parameters="x")
+    built = kinematics.KinematicsBuilder(varied.with_parameters(values), "q", "v")
+    pose, velocity = builder.world_transform("tool"), builder.world_velocity("tool")
+    close(pose.eval(x=values, q=q), built.world_transform("tool").eval(q=q))
+    close(velocity.eval(x=values, q=q, v=v), built.world_velocity("tool").eval(q=q, v=v))
+    with pytest.raises(ValueError, match="argument 'parameters' has size 4, expected 9"):
+        kinematics.KinematicsBuilder(varied, "q", parameters=np.zeros(4))
+    with pytest.raises(ValueError, match="robot 'parts' has parameters, and a graph is built with"):
+        kinematics.KinematicsBuilder(varied)
