@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import mujoco
 import numpy as np
 
+import ad_core as ad
 from robotics_ad import Mjcf
 from robotics_ad.dynamics import (
     BiasForces,
@@ -41,12 +43,27 @@ class Oracle:
         mujoco.mj_forward(model, data)
         self.qM = full_mass_matrix(model, data)
 
-    def poses(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """(R, p) of every body and named site."""
+    def results(self) -> dict[str, np.ndarray]:
+        """All that is compared, by name."""
+        return {
+            **self.poses(),
+            "mass matrix": self.mass_matrix(),
+            "bias": self.bias(),
+            "springs and dampers": self.passive(),
+            "inverse dynamics": self.inverse_dynamics(),
+            "forward dynamics": self.acceleration(),
+        }
+
+    def poses(self) -> dict[str, np.ndarray]:
+        """[R (9, column-major), p (3)] of every body and named site."""
         names, data = names_of(self.model), self.data
         bodies = zip(names.bodies, data.xmat, data.xpos, strict=True)
         sites = zip(names.sites, data.site_xmat, data.site_xpos, strict=True)
-        return {n: (R.reshape(3, 3), p) for n, R, p in (*bodies, *sites) if n is not None}
+        return {
+            name: np.concatenate([R.reshape(3, 3).T.reshape(9), p])
+            for name, R, p in (*bodies, *sites)
+            if name is not None
+        }
 
     def mass_matrix(self) -> np.ndarray:
         return self.scene.order.from_mass_matrix(self.qM, self.q)
@@ -82,30 +99,36 @@ class Oracle:
         return order.from_a(data.qacc_smooth, self.q, self.v)
 
 
-def compare(scene: Mjcf, seed: int, rtol: float = 1e-8) -> None:
-    """Everything that both compute, at one random state; relative to the largest entry."""
-    robot, theirs = scene.robot, Oracle(scene, seed)
-    q, v, a, tau = theirs.q, theirs.v, theirs.a, theirs.tau
-
-    def close(what: str, ours: Any, expected: np.ndarray) -> None:
-        scale = max(1e-3, float(np.abs(expected).max(initial=0.0)))
-        np.testing.assert_allclose(ours, expected, rtol=0.0, atol=rtol * scale, err_msg=what)
-
-    for name, (R, p) in theirs.poses().items():
-        T = WorldTransform(robot.link(name))("q").eval(q=q)
-        close(f"orientation of {name}", T[:9].reshape(3, 3).T, R)
-        close(f"position of {name}", T[9:], p)
-    M = MassMatrix(robot)("q").eval(q=q).reshape(robot.nv, robot.nv)
-    close("mass matrix", M, theirs.mass_matrix())
-    gravity = scene.gravity
-    close("bias", BiasForces(robot, gravity)("q", "v").eval(q=q, v=v), theirs.bias())
-    inverse = InverseDynamics(robot, gravity)("q", "v", "a").eval(q=q, v=v, a=a)
-    close("inverse dynamics", inverse, theirs.inverse_dynamics())
-    springs = JointSprings(robot)("q").eval(q=q) + robot.damping * v
-    close("springs and dampers", -springs, theirs.passive())
+def compare(scene: Mjcf, seeds: Iterable[int], tolerance: float = 1e-8) -> None:
+    """Everything that both compute, at random states; relative to the largest entry."""
+    robot, gravity = scene.robot, scene.gravity
+    q, v, a, tau = (
+        ad.var(name, size)
+        for name, size in (("q", robot.nq), ("v", robot.nv), ("a", robot.nv), ("tau", robot.nv))
+    )
+    passive = -JointSprings(robot)(q) - v * robot.damping
+    ours: dict[str, ad.Expression] = {
+        name: WorldTransform(robot.link(name))(q) for name in Oracle(scene, 0).poses()
+    }
+    ours["mass matrix"] = MassMatrix(robot)(q)
+    ours["bias"] = BiasForces(robot, gravity)(q, v)
+    ours["inverse dynamics"] = InverseDynamics(robot, gravity)(q, v, a)
+    ours["springs and dampers"] = passive
     if not any(joint.mimic for joint in robot.joints):
-        forward = ForwardDynamics(robot, gravity)("q", "v", "tau")
-        close("forward dynamics", forward.eval(q=q, v=v, tau=tau - springs), theirs.acceleration())
+        ours["forward dynamics"] = ForwardDynamics(robot, gravity)(q, v, tau + passive)
+    for seed in seeds:
+        state = Oracle(scene, seed)
+        values = {"q": state.q, "v": state.v, "a": state.a, "tau": state.tau}
+        used = {name for root in ours.values() for name in root.terminals()}
+        results = ad.eval_multiple(
+            tuple(ours.values()), **{name: values[name] for name in values if name in used}
+        )
+        theirs = state.results()
+        for what, result in zip(ours, results, strict=True):
+            expected = theirs[what]
+            scale = max(1e-3, float(np.abs(expected).max(initial=0.0)))
+            error = float(np.abs(np.reshape(result, expected.shape) - expected).max(initial=0.0))
+            assert error <= tolerance * scale, f"{what}: {error} of {scale}, seed {seed}"
 
 
 def full_mass_matrix(model: Any, data: Any) -> np.ndarray:

@@ -93,13 +93,9 @@ def test_gymnasium_has_the_models_that_we_know_of():
 
 @pytest.mark.parametrize("name", sorted(GYMNASIUM))
 def test_models_of_gymnasium(name):
-    scene = read_mjcf(GYMNASIUM[name])
-    for seed in range(5):
-        compare(scene, seed)
+    compare(read_mjcf(GYMNASIUM[name]), range(10))
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_small_models(name):
-    scene = read_mjcf(SMALL[name])
-    for seed in range(3):
-        compare(scene, seed)
+    compare(read_mjcf(SMALL[name]), range(5))

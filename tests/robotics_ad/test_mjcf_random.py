@@ -73,7 +73,7 @@ def trees(draw: st.DrawFn) -> str:
 def test_random_trees(text, seed):
     scene = read_mjcf(text)
     if scene.robot.nv:
-        compare(scene, seed)
+        compare(scene, [seed])
 
 
 @settings(max_examples=25, deadline=None)
