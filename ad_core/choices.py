@@ -28,11 +28,13 @@ def pull(  # noqa: PLR0917 (the sixth counts how deep the recursion is)
     """`func`'s rule for the call `node` on `args`, applied inside the choice, if it is one."""
     if not isinstance(cotangent, ADFunctionCall) or not is_masked(cotangent) or depth == DEEPEST:
         return func.vjp_rule(args, node, cotangent, needed)
+    cotangent = _scalar_first(cotangent)
     pred, *choices = cotangent.args
     preds: Sequence[Expression | None] = [pred] * len(args)
     given = args
     if pred.size != 1 and func.entrywise:
-        given = [spread(a, node.size) for a in args]
+        choosing = isinstance(func, Select)
+        given = [a if choosing and not i else spread(a, node.size) for i, a in enumerate(args)]
     elif pred.size != 1 and func.moves:
         preds = func.vjp_rule(args, node, pred, needed)
     elif pred.size != 1:
@@ -51,6 +53,26 @@ def pull(  # noqa: PLR0917 (the sixth counts how deep the recursion is)
             picked = ADFunctionCall(cotangent.func, [chosen, *filled])
             gradients.append(gather(picked, arg.size))
     return gradients
+
+
+def _scalar_first(choice: ADFunctionCall) -> ADFunctionCall:
+    """The choice, or, where it is by entry and within it is one for all entries, the other way.
+
+    One for all entries can be kept when the entries are added up.
+    """
+    pred, *choices = choice.args
+    inner = {c for c in choices if not is_zero(c)}
+    if pred.size == 1 or len(inner) != 1:
+        return choice
+    (one,) = inner
+    if not isinstance(one, ADFunctionCall) or not is_masked(one) or one.args[0].size != 1:
+        return choice
+    parts: list[Expression] = []
+    for part in one.args[1:]:
+        moved = [Constant(0.0) if is_zero(c) or is_zero(part) else part for c in choices]
+        whole = ADFunctionCall(choice.func, [pred, *moved])
+        parts.append(Constant(0.0) if is_zero(part) else whole)
+    return ADFunctionCall(one.func, [one.args[0], *parts])
 
 
 def add(a: Expression, b: Expression, depth: int = 0) -> Expression:

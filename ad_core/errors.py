@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Sequence
+from typing import SupportsIndex, cast
 
 
 def wrong_size(place: str, argument: str, got: int, expected: int | str) -> ValueError:
@@ -13,6 +15,17 @@ def wrong_size(place: str, argument: str, got: int, expected: int | str) -> Valu
 def wrong_count(place: str, got: int, expected: int | str) -> ValueError:
     """A call with too many or too few arguments."""
     return ValueError(f"{place}: got {got} arguments, expected {expected}")
+
+
+def whole_shape(place: str, shape: Sequence[object]) -> tuple[int, int]:
+    """A matrix's shape `(rows, columns)` as two whole numbers of 0 or more, else ValueError."""
+    try:
+        rows, columns = (operator.index(cast("SupportsIndex", n)) for n in shape)
+    except (TypeError, ValueError):
+        rows, columns = -1, -1
+    if rows < 0 or columns < 0 or any(isinstance(n, bool) for n in shape):
+        raise ValueError(f"{place}: a shape is two whole numbers of 0 or more, not {shape!r}")
+    return rows, columns
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> ValueError:

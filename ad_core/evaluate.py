@@ -24,9 +24,11 @@ from ad_core.expr import (
     Constant,
     Expression,
     ExpressionLike,
+    Variable,
     as_batch,
-    as_expression,
+    as_expressions,
     as_value,
+    name_of,
 )
 from ad_core.graph import terminals
 from ad_core.lower import SizeProbe, fix_sizes, make_tape
@@ -63,9 +65,12 @@ def cached(
     return built
 
 
-def bind(values: Mapping[str, ArrayLike]) -> tuple[dict[str, Array], Shapes]:
-    """The values as float arrays, and their shapes, by which programs are told apart."""
-    arrays = {name: as_value(value, name) for name, value in values.items()}
+def bind(values: Mapping[str, ArrayLike], what: str = "") -> tuple[dict[str, Array], Shapes]:
+    """The values as float arrays, and their shapes, by which programs are told apart.
+
+    In errors a value is called by `what` and its name.
+    """
+    arrays = {name: as_value(value, what + name) for name, value in values.items()}
     return arrays, tuple((name, a.shape) for name, a in arrays.items())
 
 
@@ -171,20 +176,25 @@ def batch_shape(arrays: Mapping[str, Array]) -> tuple[int, ...]:
 
 
 def evaluate_jvp(
-    root: Expression, tangents: Mapping[str, ArrayLike], values: Mapping[str, ArrayLike]
+    root: Expression, tangents: Mapping[Variable, ArrayLike], values: Mapping[str, ArrayLike]
 ) -> Array:
     """`sum_x (d root / d x) t_x`, shape `(n_out,)`."""
     arrays, shapes = bind(values)
-    pushed, tangent_shapes = bind(tangents)
+    if not isinstance(tangents, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError("jvp: expected a dict of tangents by variable")
+    named_tangents = {name_of(variable): tangent for variable, tangent in tangents.items()}
+    if len(named_tangents) < len(tangents):
+        raise ValueError(f"jvp: a variable has two tangents: {', '.join(named_tangents)}")
+    pushed, tangent_shapes = bind(named_tangents, "tangent of ")
 
     def build() -> Built:
         declared = check_names([root], arrays)
+        fixed, inputs = fixed_at([root], arrays)
         for name, tangent in pushed.items():
             if name not in declared:
                 raise unknown_name("variable", name, declared)
             if tangent.size != arrays[name].size:
                 raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
-        fixed, inputs = fixed_at([root], arrays)
         seeds = [(f"@{name}", tangent.size) for name, tangent in pushed.items()]
         named = {n[1:]: ADTerminal(n, size) for n, size in seeds}
         graph = clean(jvp_graph(fixed, named)[0])
@@ -228,4 +238,4 @@ def eval_multiple(exprs: Sequence[ExpressionLike], /, **values: ArrayLike) -> li
 
     Every variable of any of them is bound by keyword. Raises ValueError as `Expression.eval` does.
     """
-    return evaluate(tuple(as_expression(e) for e in exprs), values)
+    return evaluate(as_expressions("eval_multiple", exprs), values)

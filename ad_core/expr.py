@@ -67,11 +67,15 @@ class Expression:
         """
         from ad_core.jacobians import evaluate_tensor
 
-        names = tuple(name_of(a) for a in args)
+        names = names_of("gen_derivative", args)
         return evaluate_tensor(self, names, values) if names else self.eval(**values)
 
-    def jvp(self, /, tangents: Mapping[str, ArrayLike], **values: ArrayLike) -> Array:
-        """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`."""
+    def jvp(self, /, tangents: Mapping[Variable, ArrayLike], **values: ArrayLike) -> Array:
+        """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`.
+
+        `tangents` has a tangent, as large as its variable, for each variable, by name or as a node;
+        the others are held.
+        """
         from ad_core.evaluate import evaluate_jvp
 
         return evaluate_jvp(self, tangents, values)
@@ -308,8 +312,19 @@ def constant(value: ArrayLike) -> Constant:
 
 
 def name_of(variable: Variable) -> str:
-    """The name of a variable that is given by name or as a node."""
-    return variable.name if isinstance(variable, ADTerminal) else variable
+    """The name of a variable that is given by name or as a node; raises TypeError for others."""
+    if isinstance(variable, ADTerminal):
+        return variable.name
+    if not isinstance(variable, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a variable is given by its name or its node, not {variable!r}")
+    return variable
+
+
+def names_of(place: str, variables: Sequence[Variable]) -> tuple[str, ...]:
+    """The names of several variables; a plain string is no list of them, but a mistake."""
+    if isinstance(variables, str):
+        raise TypeError(f"{place}: expected a list of names, got {variables!r}")
+    return tuple(name_of(v) for v in variables)
 
 
 def as_expression(value: ExpressionLike) -> Expression:
@@ -317,6 +332,13 @@ def as_expression(value: ExpressionLike) -> Expression:
     if isinstance(value, Expression):
         return value
     return var(value) if isinstance(value, str) else Constant(value)
+
+
+def as_expressions(place: str, values: Sequence[ExpressionLike]) -> tuple[Expression, ...]:
+    """Several expressions, as `as_expression` reads them; one by itself is a mistake."""
+    if isinstance(values, (str, Expression)):
+        raise TypeError(f"{place}: expected a list of expressions, got {values!r} by itself")
+    return tuple(as_expression(e) for e in values)
 
 
 def size_of(value: ExpressionLike) -> int | None:

@@ -105,12 +105,14 @@ class PythonFunction(ADFunctionInterface):
             self._argnames = tuple(found)
         else:
             self._argnames = tuple(f"arg_{i}" for i in range(count))
+        if len(set(self._argnames)) < count:
+            raise ValueError(f"{self._name}: two arguments have one name: {self._argnames}")
         self._derivative = _rules(self._name, "derivative", derivative, count)
         self._jvp = _rules(self._name, "jvp", jvp, count)
         self._higher = _higher_rules(self._name, gen_derivative, count)
         self._order = order
-        if order is not None and (whole_number(order) < 0):
-            raise ValueError(f"{self._name}: order is {order}, expected 0 or more")
+        if order is not None and (not isinstance(order, int) or order < 0):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"{self._name}: order is {order}, expected a whole number from 0")
         known = {
             "derivative": derivative is not None,
             "jvp": jvp is not None,

@@ -10,7 +10,10 @@ from ad_core.expr import ADFunctionCall, ADTerminal, Expression
 
 
 def topological(roots: Sequence[Expression]) -> list[Expression]:
-    """Every node below the roots once, arguments before the calls that use them."""
+    """Every node below the roots once, arguments before the calls that use them.
+
+    Raises ValueError where a node is its own argument, at any distance.
+    """
     order: list[Expression] = []
     opened: set[Expression] = set()
     done: set[Expression] = set()
@@ -24,6 +27,8 @@ def topological(roots: Sequence[Expression]) -> list[Expression]:
         else:
             stack.pop()
             if node not in done:
+                if isinstance(node, ADFunctionCall) and not done.issuperset(node.args):
+                    raise ValueError(f"{node.func}: the expression contains itself")
                 done.add(node)
                 order.append(node)
     return order
@@ -73,12 +78,15 @@ def rebuild(
 def substitute(root: Expression, replacements: Mapping[str, Expression]) -> Expression:
     """The graph with variables replaced by name, all at once.
 
-    Raises ValueError for a name that the graph does not have.
+    Raises ValueError for a name that the graph does not have, or a size that is not the variable's.
     """
     present = terminals([root])
-    for name in replacements:
+    for name, new in replacements.items():
         if name not in present:
             raise unknown_name("variable", name, present)
+        size = present[name]
+        if size is not None and new.size is not None and new.size != size:
+            raise wrong_size("replace", name, new.size, size)
 
     def leaf(node: Expression) -> Expression:
         return replacements.get(node.name, node) if isinstance(node, ADTerminal) else node

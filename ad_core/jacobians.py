@@ -31,7 +31,7 @@ from ad_core.expr import (
     ExpressionLike,
     Variable,
     as_batch,
-    as_expression,
+    as_expressions,
     name_of,
 )
 from ad_core.lower import make_tape
@@ -49,7 +49,7 @@ def derivative_multiple(
 
     What the expressions share is computed once, in the values and in the derivatives.
     """
-    roots = tuple(as_expression(e) for e in exprs)
+    roots = as_expressions("derivative_multiple", exprs)
     return evaluate_jacobians(roots, name_of(arg), values)
 
 

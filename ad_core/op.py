@@ -274,6 +274,8 @@ def composite(
     """
     if len(n_in) != len(argnames):
         raise ValueError(f"{name}: {len(n_in)} argument sizes but {len(argnames)} names")
+    if len(set(argnames)) < len(argnames):
+        raise ValueError(f"{name}: two arguments have one name: {argnames}")
 
     def decorate(rule: Callable[..., Expression]) -> Composite:
         return _ComposedFunction(name, rule, n_in, n_out, argnames)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from ad_core.errors import unknown_name
-from ad_core.expr import ADTerminal, Expression
+from ad_core.expr import ADTerminal, Expression, names_of
 from ad_core.graph import terminals as terminals_of
 from ad_core.interface import ADFunctionInterface
 from ad_core.lower import Tape, tape_of
@@ -39,6 +39,8 @@ def signature(func: Func, terminals: Sequence[str | ADTerminal] | None = None) -
         roots, title, single = (_applied(func),), str(func), True
     elif isinstance(func, Expression):
         roots, title, single = (func,), "expression", True
+    elif isinstance(func, str) or not isinstance(func, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"expected an expression, a tuple of them, or a function, got {func!r}")
     else:
         roots, title, single = tuple(func), "expressions", False
         if not roots:
@@ -49,7 +51,7 @@ def signature(func: Func, terminals: Sequence[str | ADTerminal] | None = None) -
     present = terminals_of(roots)
     if terminals is None:
         return Signature(roots, tuple(present), title, single)
-    names = tuple(t.name if isinstance(t, ADTerminal) else t for t in terminals)
+    names = names_of("terminals", terminals)
     if len(set(names)) != len(names):
         raise ValueError(f"a terminal is listed twice: {', '.join(names)}")
     for name in present:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ad_core.errors import whole_shape, wrong_size
 from ad_core.expr import ADFunctionCall, Expression
 from ad_core.namespace import Kernel, Namespace, Value
 from ad_core.op import Op
@@ -138,6 +139,9 @@ class Solve(Op):
 
 def transpose(a: Expression, m: int, n: int) -> Expression:
     """The transpose of a row-major `(m, n)` matrix."""
+    m, n = whole_shape("transpose", (m, n))
+    if a.size not in (None, m * n):
+        raise wrong_size("transpose", "a", a.size, m * n)
     if m == 1 or n == 1:
         return a
     return Take(tuple(i * n + j for j in range(n) for i in range(m)))(a)
@@ -147,6 +151,7 @@ def matmul_call(
     a: Expression, b: Expression, shape_a: tuple[int, int], shape_b: tuple[int, int]
 ) -> ADFunctionCall:
     """`A B` of two matrices given by their row-major entries and shapes."""
+    shape_a, shape_b = whole_shape("matmul", shape_a), whole_shape("matmul", shape_b)
     if shape_a[1] != shape_b[0]:
         raise ValueError(f"matmul: shapes {shape_a} and {shape_b} do not chain")
     return MatMul(shape_a[0], shape_a[1], shape_b[1])(a, b)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ad_core.errors import whole_shape
 from ad_core.expr import ADFunctionCall, Array, Constant, Expression, ExpressionLike, as_expression
 from ad_core.op import Composite
 from ad_core.ops.linalg import MatMul, Solve, matmul_call
@@ -133,7 +134,7 @@ class ShapedDot(Composite):
         shapes = [tuple(s) for s in (shape1, shape2) if s is not None]
         if len(shapes) != 1 or len(shapes[0]) != 2:
             raise ValueError("ShapedDot: give one of shape1 and shape2, as (rows, columns)")
-        self._rows, self._columns = shapes[0]
+        self._rows, self._columns = whole_shape("ShapedDot", shapes[0])
         self._matrix_first = shape1 is not None
 
     def __str__(self) -> str:
@@ -236,8 +237,8 @@ def _constant_matrix(place: str, A: ArrayLike) -> Array:
 
 
 def _system_shape(place: str, shape_a: Shape, shape_b: Shape | None) -> Shape:
-    rows, columns = shape_a
-    m, n = shape_b or (columns, 1)
+    rows, columns = whole_shape(place, shape_a)
+    m, n = (columns, 1) if shape_b is None else whole_shape(place, shape_b)
     if rows != columns or m != rows:
         raise ValueError(
             f"{place}: shapes {shape_a} and {shape_b} are not those of a square system"

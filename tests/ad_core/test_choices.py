@@ -33,6 +33,10 @@ CASES: dict[str, tuple[ad.Expression, list[float]]] = {
     "a permutation": (ad.cond(X[::-1], adm.log(X)[::-1], 0.0), [0, 0, 4, 0.25]),
     "a stack": (ad.cond(X, ad.stack(ROOT[:2], adm.log(X[2:])), X), [1, 1, 4, 0.25]),
     "an entry for all": (ad.cond(X, adm.sqrt(X[3]), 0.0), [0, 0, 0, 0.5]),
+    "a scalar in a branch of vectors": (
+        ad.cond(X + 2.0, ad.cond(X[0], adm.sqrt(X[0]) * X, X) ** 2, 1.0),
+        [-2, 0, 0.5, 8],
+    ),
     "minimum": (
         ad.minimum(adm.sqrt(X + 1.0), X + 3.0),
         [np.inf, 0.5, 0.5 / 1.25**0.5, 0.5 / 5**0.5],

@@ -144,19 +144,28 @@ def casadi_answers(symbolic: str) -> list[Answer]:
 
 
 def torch_answers() -> list[Answer]:
+    """With a tensor for each argument, as torch multiplies what it does not ask for by zero."""
     import torch
 
     from bridges.pytorch import ad_to_torch
 
-    e, at, parts = joined()
-    layer = ad_to_torch(e, engine="torch")
-    x = torch.from_numpy(at).requires_grad_()
-    y = layer(x)
-    (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    second = np.zeros((len(at), len(at)))
-    for i, slope in enumerate(first):
-        second[i] = torch.autograd.grad(slope, x, retain_graph=True)[0].numpy()
-    return parted(y.detach().numpy(), first.detach().numpy(), second, parts)
+    order = [x for number in range(len(POINTS)) for x in names(number)]
+    layer = ad_to_torch(tuple(calls()), order, sizes=dict.fromkeys(order, 1), engine="torch")
+    numbers = torch.tensor([[v] for _, at in POINTS for v in at.args], dtype=torch.float64)
+    x = dict(zip(order, (row.requires_grad_() for row in numbers.unbind()), strict=True))
+    answers: list[Answer] = []
+    for number, y in enumerate(layer(*x.values())):
+        mine = [x[name] for name in names(number)]
+
+        def slopes(e: torch.Tensor, mine: list[torch.Tensor] = mine) -> list[torch.Tensor]:
+            if not e.requires_grad:
+                return [torch.zeros(1)] * len(mine)
+            return list(torch.autograd.grad(e, mine, create_graph=True, materialize_grads=True))
+
+        first = slopes(y)
+        second = [h.item() for slope in first for h in slopes(slope)]
+        answers.append((y.item(), np.array([s.item() for s in first]), np.array(second)))
+    return answers
 
 
 def kernel_answers() -> list[Answer]:
@@ -164,10 +173,11 @@ def kernel_answers() -> list[Answer]:
 
     e, at, parts = joined()
     kernel = ad_to_kernel(e)
-    ones = np.ones(len(parts))
-    slope = kernel.vjp()
-    second = slope.jacobian(wrt=[0])(at, ones)
-    return parted(kernel(at), slope(at, ones), np.reshape(second, (len(at), len(at))), parts)
+    slope, ones = kernel.vjp(), np.ones(len(parts))
+    second = np.zeros((len(at), len(at)))
+    ((rows, columns),) = slope.jacobian_pattern(wrt=[0])
+    second[rows, columns] = slope.jacobian_values(wrt=[0])(at, ones)
+    return parted(kernel(at), slope(at, ones), second, parts)
 
 
 OWN: dict[str, Callable[[], list[Answer]]] = {
