@@ -57,6 +57,15 @@ def test_a_callback_reaches_the_optimum_of_the_graph() -> None:
     assert callback == pytest.approx(graph, rel=1e-4)
 
 
+def test_a_leg_jumps_ahead_within_its_limits() -> None:
+    example = load("40_jump_with_ipopt")
+    status, height, friction, moved = example.main()
+    assert status == "Solve_Succeeded"
+    assert height > example.HEIGHT - 1e-6
+    assert friction < example.FRICTION + 1e-6
+    assert moved < 0.02
+
+
 def test_an_example_runs_as_a_script() -> None:
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     result = subprocess.run(
