@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Vector
 from robotics_ad.model import Joint, RobotModel
+
+if TYPE_CHECKING:
+    from robotics_ad.mujoco_interop import MujocoOrder
 
 Base = Literal["pinocchio", "mujoco"]
 
@@ -150,23 +153,15 @@ def pinocchio_order(robot: RobotModel, model: Any) -> Order:
     return Order(robot, "pinocchio", places, model.nq, model.nv)
 
 
-def mujoco_order(robot: RobotModel, model: Any) -> Order:
+def mujoco_order(robot: RobotModel, model: Any) -> MujocoOrder:
     """The order of a `mujoco.MjModel` of the same robot; its free joint is our floating joint.
 
     Raises:
         ValueError: if a moving joint of the robot is missing in the model.
     """
-    names = [model.joint(i).name for i in range(model.njnt)]
-    free = [names[i] for i in range(model.njnt) if int(model.jnt_type[i]) == 0]
-    places: list[Place] = []
-    for joint in _moving(robot):
-        name = free[0] if joint.kind == "floating" and free else joint.name
-        if name not in names:
-            raise _missing(joint, "the MuJoCo model", names)
-        index = names.index(name)
-        q, v = int(model.jnt_qposadr[index]), int(model.jnt_dofadr[index])
-        places.append(Place(joint, q, joint.type.nq, v, joint.type.nv))
-    return Order(robot, "mujoco", places, int(model.nq), int(model.nv))
+    from robotics_ad.mujoco_interop import order_of  # here, not at the top: it builds on `Order`
+
+    return order_of(robot, model)
 
 
 def _moving(robot: RobotModel) -> list[Joint]:

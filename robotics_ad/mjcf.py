@@ -20,7 +20,7 @@ from robotics_ad.mjcf_rules import check_finite, check_inertias, left_out, mimic
 from robotics_ad.mjcf_source import Compiled, compiled, imported_mujoco
 from robotics_ad.mjcf_tree import links_and_joints, names_of
 from robotics_ad.model import RobotModel
-from robotics_ad.mujoco_interop import MujocoOrder, compiled_order
+from robotics_ad.mujoco_interop import MujocoOrder, order_of
 
 
 def load_mjcf(
@@ -82,7 +82,7 @@ class Mjcf:
     @cached_property
     def order(self) -> MujocoOrder:
         """The maps between MuJoCo's `qpos`, `qvel`, `qacc`, `qfrc` and ours."""
-        return compiled_order(self.robot, self.model)
+        return order_of(self.robot, self.model)
 
     @cached_property
     def home(self) -> Vector:

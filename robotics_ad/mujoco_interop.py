@@ -21,12 +21,13 @@ from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.interop import Order, Place
-from robotics_ad.mjcf_tree import names_of
+from robotics_ad.joint_types import JOINT_TYPES
+from robotics_ad.mjcf_tree import KINDS, names_of
 from robotics_ad.model import RobotModel
 
 
 class MujocoOrder(Order):
-    """The maps between a robot from `load_mjcf` and the compiled model that it came from.
+    """The maps between a robot, from `load_mjcf` mostly, and a compiled model of it.
 
     All take and give arrays with leading batch axes, which broadcast against each other; the `q`
     that velocities need is in our order. Joints of the model that the robot does not move stay at
@@ -106,20 +107,33 @@ class MujocoOrder(Order):
         return rates
 
 
-def compiled_order(robot: RobotModel, model: Any) -> MujocoOrder:
-    """The maps between a robot of `load_mjcf` and the `mujoco.MjModel` that it came from.
+def order_of(robot: RobotModel, model: Any) -> MujocoOrder:
+    """The maps between a robot and a `mujoco.MjModel` of it; joints are matched by name.
+
+    Joints that the model does not name have the names that `load_mjcf` makes up. A floating joint
+    whose name is not in the model is the model's free joint, if it has one only.
 
     Raises:
         ValueError: If a moving joint of the robot is not in the model.
     """
-    names = names_of(model).joints
+    names = list(names_of(model).joints)
+    free = [j for j in range(len(names)) if KINDS[int(model.jnt_type[j])] == "floating"]
     places: list[Place] = []
     for joint in robot.joints:
         if joint.type.nq == 0:
             continue
-        if joint.name not in names:
-            raise ValueError(f"no joint '{joint.name}' in the model; joints: {', '.join(names)}")
-        j = names.index(joint.name)
+        if joint.name in names:
+            j = names.index(joint.name)
+        elif joint.kind == "floating" and len(free) == 1:
+            j = free[0]
+        else:
+            raise ValueError(
+                f"no joint '{joint.name}' in the MuJoCo model; joints: {', '.join(names)}"
+            )
         q, v = int(model.jnt_qposadr[j]), int(model.jnt_dofadr[j])
+        if JOINT_TYPES[KINDS[int(model.jnt_type[j])]].nq != joint.type.nq:
+            raise ValueError(
+                f"joint '{joint.name}' is {joint.kind}, and not so in the MuJoCo model"
+            )
         places.append(Place(joint, q, joint.type.nq, v, joint.type.nv))
     return MujocoOrder(robot, places, model.qpos0, int(model.nv))

@@ -8,7 +8,7 @@ from mujoco_twin import gymnasium_models
 import ad_core as ad
 from robotics_ad import Joint, Link, RobotModel, load_mjcf, read_mjcf
 from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, JointSprings, MassMatrix
-from robotics_ad.mujoco_interop import compiled_order
+from robotics_ad.interop import mujoco_order
 
 HUMANOID = gymnasium_models()["humanoid"]
 
@@ -155,7 +155,7 @@ def test_joints_that_are_locked_stay_where_mujoco_has_them():
     scene = read_mjcf(HUMANOID)
     names = [n for n in scene.robot.joint_names if "shoulder" in n]
     reduced = scene.robot.lock_joints({n: scene.home[scene.robot.q_slices[n]] for n in names})
-    order = compiled_order(reduced, scene.model)
+    order = mujoco_order(reduced, scene.model)
     q = reduced.random(np.random.default_rng(0))
     qpos = order.to_q(q)
     np.testing.assert_array_equal(order.from_q(qpos), q)
@@ -164,8 +164,11 @@ def test_joints_that_are_locked_stay_where_mujoco_has_them():
         where = scene.robot.q_slices[name]
         np.testing.assert_array_equal(whole[where], scene.home[where])
     other = RobotModel("r", [Link("a"), Link("b")], [Joint("j", "revolute", "a", "b")])
-    with pytest.raises(ValueError, match="no joint 'j' in the model; joints: root, abdomen"):
-        compiled_order(other, scene.model)
+    with pytest.raises(ValueError, match="no joint 'j' in the MuJoCo model; joints: root, abd"):
+        mujoco_order(other, scene.model)
+    ball = RobotModel("r", [Link("a"), Link("b")], [Joint("abdomen_y", "spherical", "a", "b")])
+    with pytest.raises(ValueError, match="joint 'abdomen_y' is spherical, and not so in the Mu"):
+        mujoco_order(ball, scene.model)
 
 
 def test_springs_are_the_gradient_of_their_energy():
