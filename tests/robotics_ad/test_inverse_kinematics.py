@@ -39,9 +39,9 @@ def test_through_torch(problem):
         q = start.clone().requires_grad_()
         optimizer = torch.optim.LBFGS(
             [q],
-            max_iter=150,
+            max_iter=400,
             history_size=20,
-            tolerance_grad=0.0,
+            tolerance_grad=1e-12,
             tolerance_change=0.0,
             line_search_fn="strong_wolfe",
         )
