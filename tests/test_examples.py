@@ -57,6 +57,10 @@ def test_a_callback_reaches_the_optimum_of_the_graph() -> None:
     assert callback == pytest.approx(graph, rel=1e-4)
 
 
+def test_torques_from_the_graph_hold_mujocos_robot_on_its_path() -> None:
+    assert load("07_control_in_mujoco").main(seconds=2.0) < 1e-3
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()
