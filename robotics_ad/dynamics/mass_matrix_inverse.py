@@ -13,9 +13,9 @@ from robotics_ad.tree import Tree
 class MassMatrixInverse(RobotFunction):
     """M(q)^-1, nv * nv entries row by row: symmetric, positive definite; units 1 / (kg m^2) etc.
 
-    Column j is the acceleration that one unit of torque on velocity j adds. It is made of the sparse
-    factors M = L^T D L (`factors.Factors.inverted`); limbs that hang on a fixed base separately stay
-    separate, with zeros between them.
+    Column j is the acceleration that one unit of torque on velocity j adds. Made of the sparse
+    factors M = L^T D L (`factors.Factors.inverted`): limbs that hang separately on a fixed base
+    stay separate, with zeros between them.
 
     Args:
         robot: the model.
