@@ -17,7 +17,7 @@ import numpy as np
 
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
-from robotics_ad.mjcf_source import Compiled, compiled, imported_mujoco
+from robotics_ad.mjcf_source import Compiled, compiled, disabled
 from robotics_ad.mjcf_tree import links_and_joints, names_of
 from robotics_ad.model import RobotModel
 from robotics_ad.mujoco_interop import MujocoOrder, order_of
@@ -75,8 +75,7 @@ class Mjcf:
     @cached_property
     def gravity(self) -> Vector:
         """Acceleration of free fall, 3 numbers, m/s^2; zero where the model disables it."""
-        disabled = imported_mujoco().mjtDisableBit.mjDSBL_GRAVITY
-        off = int(self.model.opt.disableflags) & int(disabled)
+        off = disabled(self.model, "GRAVITY")
         return frozen(np.zeros(3) if off else self.model.opt.gravity, (3,), "gravity")
 
     @cached_property

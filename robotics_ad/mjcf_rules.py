@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from robotics_ad.joint import Mimic
+from robotics_ad.mjcf_source import disabled
 from robotics_ad.mjcf_tree import Names
 
 _JOINT_EQUALITY = 2  # mujoco.mjtEq.mjEQ_JOINT
@@ -17,7 +18,6 @@ _NUMBERS = {
     "jnt": ("axis", "pos"),
     "site": ("pos", "quat"),
 }
-_NO_CONSTRAINTS, _NO_EQUALITIES = 1 << 0, 1 << 1  # of mujoco.mjtDisableBit
 
 
 def mimics_of(model: Any, names: Names) -> dict[int, tuple[Mimic, int]]:
@@ -28,7 +28,7 @@ def mimics_of(model: Any, names: Names) -> dict[int, tuple[Mimic, int]]:
     """
     mimics: dict[int, tuple[Mimic, int]] = {}
     follows: dict[int, int] = {}
-    if int(model.opt.disableflags) & (_NO_CONSTRAINTS | _NO_EQUALITIES):
+    if disabled(model, "CONSTRAINT") or disabled(model, "EQUALITY"):
         return mimics
     for e in range(model.neq):
         if int(model.eq_type[e]) != _JOINT_EQUALITY or not model.eq_active0[e]:

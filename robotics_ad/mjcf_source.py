@@ -98,6 +98,16 @@ def imported_mujoco() -> Any:
     return mujoco
 
 
+def disabled(model: Any, *parts: str) -> bool:
+    """Whether the model switches off all of these parts of the simulation: `GRAVITY`, `LIMIT`, ...
+
+    MuJoCo 3.3 has one switch, `PASSIVE`, for springs and dampers.
+    """
+    bits, flags = imported_mujoco().mjtDisableBit, int(model.opt.disableflags)
+    passive = getattr(bits, "mjDSBL_PASSIVE", 0)
+    return all(flags & int(getattr(bits, f"mjDSBL_{part}", passive)) for part in parts)
+
+
 def _mujoco_object(source: Any) -> Compiled | None:
     """A compiled model or a specification of MuJoCo's; None for anything else."""
     mujoco = sys.modules.get("mujoco")  # there are no such objects before it is imported

@@ -20,6 +20,7 @@ from robotics_ad.arrays import Vector, snap
 from robotics_ad.inertia import Inertia
 from robotics_ad.joint import Joint, Mimic
 from robotics_ad.joint_types import JOINT_TYPES
+from robotics_ad.mjcf_source import disabled
 from robotics_ad.model import Link
 from robotics_ad.rigid import Pose, identity_pose
 
@@ -140,18 +141,21 @@ def _steps(model: Any, names: Names, body: int) -> Iterator[_Step]:
 
 
 def _numbers(model: Any, j: int, name: str) -> dict[str, Any]:
-    """Limits, friction, armature and spring of joint j."""
+    """Limits, friction, armature and spring of joint j, as far as the model's options let act."""
     kind, q, v = KINDS[int(model.jnt_type[j])], int(model.jnt_qposadr[j]), int(model.jnt_dofadr[j])
     row = JOINT_TYPES[kind]
-    numbers: dict[str, Any] = {"stiffness": float(model.jnt_stiffness[j])}
-    if numbers["stiffness"] != 0.0:
+    numbers: dict[str, Any] = {}
+    if model.jnt_stiffness[j] != 0.0 and not disabled(model, "SPRING"):
+        numbers["stiffness"] = float(model.jnt_stiffness[j])
         numbers["spring_reference"] = model.qpos_spring[q : q + row.nq]
-    for what, array in (
-        ("damping", model.dof_damping),
-        ("friction", model.dof_frictionloss),
-        ("armature", model.dof_armature),
+    for what, array, part in (
+        ("damping", model.dof_damping, "DAMPER"),
+        ("friction", model.dof_frictionloss, "FRICTIONLOSS"),
+        ("armature", model.dof_armature, None),
     ):
         own = array[v : v + row.nv]
+        if part is not None and disabled(model, part):
+            continue
         if np.any(own != own[0]):
             raise ValueError(f"joint '{name}': {what} differs among its axes: {own.tolist()}")
         numbers[what] = float(own[0])
@@ -160,7 +164,7 @@ def _numbers(model: Any, j: int, name: str) -> dict[str, Any]:
             f"joint '{name}': armature {numbers['armature']} on a free joint: MuJoCo's acts along "
             "the world's axes, ours along the body's"
         )
-    if row.nq == 1 and model.jnt_limited[j]:
+    if row.nq == 1 and model.jnt_limited[j] and not disabled(model, "LIMIT"):
         numbers["lower"], numbers["upper"] = model.jnt_range[j]
     if row.nq == 1 and model.jnt_actfrclimited[j]:
         numbers["effort"] = float(np.max(np.abs(model.jnt_actfrcrange[j])))

@@ -70,6 +70,10 @@ SMALL = {
     "no gravity": world(
         body('<joint axis="1 0 0"/>'), '<option><flag gravity="disable"/></option>'
     ),
+    "no springs and dampers": world(
+        body('<joint axis="1 0 0" stiffness="3" springref="20" damping="2"/>'),
+        '<option><flag spring="disable" damper="disable"/></option>',
+    ),
     "tilted gravity": world(body('<joint axis="1 0 0"/>'), '<option gravity="1 -2 3"/>'),
     "mimics": world(
         body(

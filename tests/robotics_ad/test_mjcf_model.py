@@ -70,6 +70,21 @@ def test_numbers_of_a_joint():
     assert joint.kind == "revolute"
 
 
+@pytest.mark.parametrize("part", ["constraint", "equality", "limit", "frictionloss"])
+def test_what_the_options_switch_off_is_not_there(part):
+    robot = load_mjcf(
+        world(
+            f'<body><joint name="a" range="0 30" frictionloss="2"/>{BALL}</body>'
+            f'<body><joint name="b"/>{BALL}</body>',
+            f'<option><flag {part}="disable"/></option>'
+            '<equality><joint joint1="b" joint2="a"/></equality>',
+        )
+    )
+    assert (robot.joint("b").mimic is None) == (part in {"constraint", "equality"})
+    assert np.isinf(robot.q_upper[0]) == (part == "limit")
+    assert (robot.friction[0] == 0.0) == (part == "frictionloss")
+
+
 def test_a_model_that_was_changed_after_it_was_compiled():
     model = read_mjcf(world(f'<body><joint name="j" type="ball"/>{BALL}</body>')).model
     model.dof_damping[:] = [1.0, 2.0, 1.0]
