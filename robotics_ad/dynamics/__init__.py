@@ -3,6 +3,7 @@
 Each class takes a `RobotModel` and is a function of `q`, `v` and more, named in its docstring.
 """
 
+from robotics_ad.dynamics.base_parameters import BaseParameters, base_parameters
 from robotics_ad.dynamics.center_of_mass import CenterOfMassJacobian, CenterOfMassVelocity
 from robotics_ad.dynamics.constrained import ConstrainedDynamics, ContactForces
 from robotics_ad.dynamics.contacts import ContactJacobian, FrameContact, PointContact
@@ -46,6 +47,7 @@ MomentumVector = GeneralizedMomentum
 
 __all__ = [
     "GRAVITY",
+    "BaseParameters",
     "BiasForces",
     "CenterOfMass",
     "CenterOfMassJacobian",
@@ -81,4 +83,5 @@ __all__ = [
     "PointWrenchTorques",
     "PotentialEnergy",
     "WrenchTorques",
+    "base_parameters",
 ]

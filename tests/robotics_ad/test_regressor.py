@@ -11,7 +11,7 @@ from robot_files import urdf_path
 
 from bridges.casadi import ad_to_casadi
 from robotics_ad import Inertia, RobotModel, load_urdf, packaged_arm
-from robotics_ad.dynamics import InverseDynamics, InverseDynamicsRegressor
+from robotics_ad.dynamics import InverseDynamics, InverseDynamicsRegressor, base_parameters
 from robotics_ad.dynamics.regressor import TO_PINOCCHIO, moving_links
 from robotics_ad.parameters import ten_numbers
 
@@ -127,6 +127,49 @@ def test_links_of_the_fixed_base_have_no_columns_unless_asked_for():
         InverseDynamicsRegressor(robot, [packaged_arm().link("base")])
 
 
+def panda7() -> RobotModel:
+    robot = load_urdf(urdf_path("panda_description/urdf/panda.urdf"))
+    return robot.lock_joints({"panda_finger_joint1": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("robot", "count"),
+    [
+        (panda7(), 43),  # Gaz, Cognetti, Oliva, Robuffo Giordano, De Luca: RA-L 4(4), 2019
+        (packaged_arm(), 43),
+        (load_urdf(urdf_path("ur_description/urdf/ur5_robot.urdf")), 36),
+        (parts.robot("floating", release=True), 10 + 7 + 4 + 7 + 7),
+    ],
+    ids=["panda", "arm7", "ur5", "parts"],
+)
+def test_base_parameters(robot, count):
+    """All that torques tell: 7 of a joint that turns, 4 of one that slides, 10 of a free base.
+
+    An arm whose first joint is vertical has one number of its first link.
+    """
+    base = base_parameters(robot)
+    assert base.count == count
+    np.testing.assert_allclose(base.combination[:, base.columns], np.eye(count), atol=1e-9)
+    q, v, a = state(robot, 11)
+    Y = InverseDynamicsRegressor(robot)(q, v, a).eval().reshape(robot.nv, -1)
+    close(Y[:, base.columns] @ base.combination, Y)
+    assert len(base.names) == Y.shape[1]
+    links = moving_links(robot)
+    tau = InverseDynamics(robot)(q, v, a).eval()
+    close(Y[:, base.columns] @ (base.combination @ numbers_of(robot, links)), tau)
+
+
+def test_base_parameters_are_as_many_as_the_rank_of_pinocchios_regressor(free_twin_of):
+    twin = free_twin_of(urdf_path("kinova_description/robots/kinova.urdf"), "fixed")
+    model, rows = twin.model, []
+    for q, v, a in twin.states(60):
+        at = twin.to_pin_q(q), twin.to_pin_v(v), twin.to_pin_v(a)
+        rows.append(pinocchio.computeJointTorqueRegressor(model, twin.data, *at).copy())
+    # angles of the file are right to 1e-12: what they make of zeros is no parameter
+    rank = np.linalg.matrix_rank(np.concatenate(rows), rtol=1e-9)
+    assert base_parameters(twin.robot).count == rank == 36
+
+
 def operations(program: casadi.Function) -> int:
     kinds = [program.instruction_id(i) for i in range(program.n_instructions())]
     return sum(kind not in (casadi.OP_INPUT, casadi.OP_OUTPUT) for kind in kinds)
@@ -134,8 +177,7 @@ def operations(program: casadi.Function) -> int:
 
 def test_it_takes_few_operations():
     """280 entries that vary, of the 490 of seven joints and seven links: 5.5 each."""
-    robot = load_urdf(urdf_path("panda_description/urdf/panda.urdf"))
-    robot = robot.lock_joints({"panda_finger_joint1": 0.0})
+    robot = panda7()
     links = [robot.link(f"panda_link{i}") for i in range(1, 8)]
     program = ad_to_casadi(InverseDynamicsRegressor(robot, links))
     assert operations(program) <= 1547
