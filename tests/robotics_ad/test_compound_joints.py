@@ -3,8 +3,10 @@
 import numpy as np
 import pinocchio
 import pytest
+from backends import ENGINES, compute
 from scipy.spatial.transform import Rotation
 
+import ad_core as ad
 from robotics_ad import Inertia, Joint, Link, Mimic, RobotModel
 from robotics_ad.dynamics import (
     CentroidalMatrix,
@@ -147,6 +149,20 @@ def test_configurations_move_as_pinocchios(pair):
         close(moved, pinocchio.integrate(pair.model, q, v))
         close(pair.robot.difference(q, moved), v)
     np.testing.assert_array_equal(pair.robot.neutral(), pinocchio.neutral(pair.model))
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_engines_agree_in_value_and_derivative(engine, pair):
+    robot = pair.robot
+    state, v, a = pair.states()[0]
+    values = {"q": state, "v": v, "a": a}
+    q, v, a = (ad.var(name, value.size) for name, value in values.items())
+    torque, forward = InverseDynamics(robot)(q, v, a), ForwardDynamics(robot)(q, v, a)
+    pose = WorldTransform(robot.link("end of oblique universal"))(q)
+    roots = (torque, forward, pose, ad.jacobian(pose, "q"))
+    expected, ours = compute("numpy", roots, values), compute(engine, roots, values)
+    for result, numpys in zip(ours, expected, strict=True):
+        close(result, numpys)
 
 
 def test_a_universal_joint_is_two_bodies_to_the_algorithms(pair):
