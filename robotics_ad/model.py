@@ -143,9 +143,19 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         """Where each parameter of `parameter_names` stands among the values."""
         return slices((parameter.name, parameter.kind.size) for parameter in self.parametrized)
 
+    @property
+    def n_parameters(self) -> int:
+        """How many values the parameters have together."""
+        return sum(parameter.kind.size for parameter in self.parametrized)
+
     @cached_property
     def parameters(self) -> Vector:
-        """The nominal values, in one vector: those that the links and joints have."""
+        """The nominal values, (n_parameters,): those that the links and joints have.
+
+        Raises:
+            ValueError: where an inertia has no log-Cholesky numbers, see `log_cholesky`; graphs do
+                not ask for nominal values.
+        """
         inertias = {link.name: link.inertia for link in self.links}
         joints = {joint.name: joint for joint in self.joints}
         parts = [nominal(parameter, inertias, joints) for parameter in self.parametrized]
@@ -159,8 +169,7 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         Raises:
             ValueError: for a wrong size, and where no link or joint can have such numbers.
         """
-        size = self.parameters.size
-        numbers = frozen(values, (size,), f"{self.name}: argument 'parameters'")
+        numbers = frozen(values, (self.n_parameters,), f"{self.name}: argument 'parameters'")
         given = [
             (parameter, numbers[self.parameter_slices[parameter.name]])
             for parameter in self.parametrized

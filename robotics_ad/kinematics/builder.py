@@ -68,7 +68,7 @@ class KinematicsBuilder:
         self._has = {"velocity": v is not None, "acceleration": a is not None}
         numbers = None
         if parameters is not None:
-            numbers = _sized("parameters", parameters, robot.parameters.size)
+            numbers = _sized("parameters", parameters, robot.n_parameters)
         tree = WorldTransforms(robot).tree(numbers)
         self._links = tree.links
         self._motion = WorldMotion(tree.bodies, tree.nv, q, v, a)

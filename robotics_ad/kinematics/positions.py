@@ -62,7 +62,7 @@ class LinkFunction(ad.Composite):
     def all_arguments(self) -> Mapping[str, int]:
         """`arguments`, and `parameters` if the model has some."""
         given, robot = self.arguments(), self.link.robot
-        return {**given, "parameters": robot.parameters.size} if robot.parametrized else given
+        return {**given, "parameters": robot.n_parameters} if robot.parametrized else given
 
     def arguments(self) -> Mapping[str, int]:
         """Names and sizes of the arguments that `build` takes, in order."""

@@ -28,6 +28,7 @@ from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.interop import pinocchio_order
 from robotics_ad.kinematics import Jacobian, WorldTransform
 from robotics_ad.kinematics.positions import LinkFunction
+from robotics_ad.log_cholesky import from_log_cholesky
 from robotics_ad.parameters import PARAMETER_KINDS, ten_numbers
 
 CHILDREN = {"root": ["turn"], "arm": ["push"], "slide": ["mount"], "payload": ["finger", "follow"],
@@ -432,8 +433,13 @@ def test_numbers_that_nothing_can_have_are_refused():
         "point", [robotics_ad.Link("a"), robotics_ad.Link("b", Inertia(1.0))],
         [robotics_ad.Joint("j", "revolute", "a", "b")],
     )  # fmt: skip
+    pointed = point.parametrize(["b.log_cholesky"])
     with pytest.raises(ValueError, match=r"parameter 'b.log_cholesky': log-Cholesky: mass 1.0"):
-        _ = point.parametrize(["b.log_cholesky"]).parameters
+        _ = pointed.parameters
+    full = from_log_cholesky(np.linspace(-1.0, 1.0, 10))  # graphs do without nominal values
+    tau = InverseDynamics(pointed)([0.1], [0.2], [0.3], np.linspace(-1.0, 1.0, 10)).eval()
+    found = RobotModel("full", [point.links[0], robotics_ad.Link("b", full)], point.joints)
+    np.testing.assert_allclose(tau, InverseDynamics(found)([0.1], [0.2], [0.3]).eval(), rtol=1e-12)
     varied = robot.parametrize(["push.placement", "arm.mass"])
     with pytest.raises(ValueError, match="joint 'push' has parameters: lock it before"):
         varied.lock_joints({"push": 0.1})
