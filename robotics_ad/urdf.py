@@ -17,6 +17,8 @@ from robotics_ad.sources import PackageDirs, read_source, shortened
 from robotics_ad.urdf_xml import clean_urdf
 
 _BASES = ("fixed", "floating")
+# kg m^2: tools that compute inertias leave numbers like -1e-20 where there should be a zero
+_ROUNDING = 1e-12
 # of `JOINT_TYPES`; the format has no attributes for the numbers of the others
 _TYPES = ("fixed", "revolute", "continuous", "prismatic", "planar", "spherical", "floating")
 
@@ -77,7 +79,7 @@ def _link(parsed: Any) -> Link:
         return Link(parsed.name)
     R, p = _pose(inertial.origin)
     moments = np.diag(inertial.inertia)
-    if np.any(moments < 0.0):
+    if np.any(moments < -_ROUNDING):
         raise ValueError(
             f"link '{parsed.name}': a moment of inertia is negative: {moments.tolist()}"
         )
