@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ad_core.expr import Expression
 from robotics_ad.arrays import frozen
+from robotics_ad.kinematics.motion_in_link import columns_in_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion, by_rows
 from robotics_ad.kinematics.positions import Chain, LinkFunction
 from robotics_ad.model import LinkFrame
@@ -63,6 +64,10 @@ class Jacobian(FramedFunction):
 
     def build(self, chain: Chain, *args: Expression) -> Expression:
         """The columns of the joints on the chain to the link; the others are 0."""
+        if self.frame == "local":
+            bodies, end = chain
+            columns, _ = columns_in_link(bodies, self.link.robot.nv, end, *args)
+            return stacked_columns(columns, self.link.robot.nv)
         motion, index, end = at_link(chain, self.link.robot.nv, *args)
         return stacked_columns(jacobian_columns(motion, index, end, self.frame), motion.nv)
 
@@ -85,6 +90,10 @@ class JacobianTimeDerivative(FramedFunction):
 
     def build(self, chain: Chain, *args: Expression) -> Expression:
         """The rates of the columns of the joints on the chain to the link."""
+        if self.frame == "local":
+            bodies, end = chain
+            _, rates = columns_in_link(bodies, self.link.robot.nv, end, *args)
+            return stacked_columns(rates, self.link.robot.nv)
         motion, index, end = at_link(chain, self.link.robot.nv, *args)
         return stacked_columns(jacobian_column_rates(motion, index, end, self.frame), motion.nv)
 

@@ -123,21 +123,12 @@ class WorldMotion:
 
     def along(self, index: int, direction: Vector) -> Maybe:
         """R direction, for a constant direction of the body."""
-        if not direction.any():
-            return None
-        R = self.rotation(index)
-        if R is None:
-            return ad.constant(direction)
-        (used,) = np.nonzero(direction)
-        if used.size == 1:  # a multiple of one column
-            axis, factor = R[3 * int(used[0]) : 3 * int(used[0]) + 3], float(direction[used[0]])
-            return axis if factor == 1.0 else axis * factor
-        return so3.apply(R, direction)
+        return along_axes(self.rotation(index), direction)
 
     @cached_property
     def columns(self) -> list[dict[int, Column]]:
         """For each body, c of its own joint by index of the velocity."""
-        return [dict(self._own_columns(i)) for i in range(len(self.bodies))]
+        return [own_columns(body, self.nv, self.rotation(i)) for i, body in enumerate(self.bodies)]
 
     @cached_property
     def column_rates(self) -> list[dict[int, Column]]:
@@ -190,7 +181,7 @@ class WorldMotion:
         arm = self.along(index, local)
         for i in self.chain(index):
             for entry, column in self.columns[i].items():
-                _add(found, entry, column.at(arm))
+                added_to(found, entry, column.at(arm))
             arm = plus(arm, self.arm(i))
         return found
 
@@ -203,7 +194,7 @@ class WorldMotion:
             for entry, rate in self.column_rates[i].items():
                 rate = rate.at(arm)
                 moved = cross(self.columns[i][entry].angular, arm_rate)
-                _add(found, entry, Column(rate.angular, plus(rate.linear, moved)))
+                added_to(found, entry, Column(rate.angular, plus(rate.linear, moved)))
             arm, arm_rate = plus(arm, self.arm(i)), plus(arm_rate, self._stretches[i])
         return found
 
@@ -213,7 +204,7 @@ class WorldMotion:
         for i in self.chain(index):
             for entry, column in self.columns[i].items():
                 linear = plus(column.linear, cross(self.origin(i), column.angular))
-                _add(found, entry, Column(column.angular, linear))
+                added_to(found, entry, Column(column.angular, linear))
         return found
 
     def world_column_rates(self, index: int) -> dict[int, Column]:
@@ -223,7 +214,7 @@ class WorldMotion:
             for entry, rate in self.column_rates[i].items():
                 moved = cross(self.velocity(i), self.columns[i][entry].angular)
                 linear = total([rate.linear, cross(self.origin(i), rate.angular), moved])
-                _add(found, entry, Column(rate.angular, linear))
+                added_to(found, entry, Column(rate.angular, linear))
         return found
 
     # ---- recursions
@@ -239,13 +230,6 @@ class WorldMotion:
             R = motion.rotated_after(above.R)
             placed.append(_Placed(R, plus(above.origin, held), held))
         return placed
-
-    def _own_columns(self, index: int) -> Iterator[tuple[int, Column]]:
-        body = self.bodies[index]
-        subspace = body.multiplier * body.type.subspace(body.axis)
-        for k, entry in enumerate(range(*body.v_slice.indices(self.nv))):
-            s = subspace[:, k]
-            yield entry, Column(self.along(index, s[:3]), self.along(index, s[3:]))
 
     @cached_property
     def _spins(self) -> list[Maybe]:
@@ -306,7 +290,31 @@ def by_rows(columns: Mapping[int, Expression], nv: int, rows: int) -> Expression
     return stacked[[rows * j + i for i in range(rows) for j in range(nv)]]
 
 
-def _add(found: dict[int, Column], entry: int, column: Column) -> None:
+def along_axes(R: Expression | None, direction: Vector) -> Maybe:
+    """R direction, for a constant direction; R is an `so3` element, None the identity."""
+    if not direction.any():
+        return None
+    if R is None:
+        return ad.constant(direction)
+    (used,) = np.nonzero(direction)
+    if used.size == 1:  # a multiple of one column
+        axis, factor = R[3 * int(used[0]) : 3 * int(used[0]) + 3], float(direction[used[0]])
+        return axis if factor == 1.0 else axis * factor
+    return so3.apply(R, direction)
+
+
+def own_columns(body: Body, nv: int, R: Expression | None) -> dict[int, Column]:
+    """[R s_w; R s_l] of the joint of a body by index of the velocity."""
+    subspace = body.multiplier * body.type.subspace(body.axis)
+    entries = range(*body.v_slice.indices(nv))
+    return {
+        entry: Column(along_axes(R, s[:3]), along_axes(R, s[3:]))
+        for entry, s in zip(entries, subspace.T, strict=True)
+    }
+
+
+def added_to(found: dict[int, Column], entry: int, column: Column) -> None:
+    """Add a column to those found: joints that follow one leader share an entry."""
     found[entry] = found[entry] + column if entry in found else column
 
 

@@ -50,10 +50,10 @@ def test_steps_have_the_value_of_the_models_methods():
     between = ConfigInterpolate(ROBOT)("q0", "q1", "u")
     for q0, q1, v in states(20):
         np.testing.assert_allclose(step.eval(q=q0, v=v), ROBOT.integrate(q0, v), atol=1e-13)
-        d = ROBOT.difference(q0, q1)
-        np.testing.assert_allclose(way.eval(q0=q0, q1=q1), d, atol=1e-12)
+        expected = ROBOT.difference(q0, q1)
+        np.testing.assert_allclose(way.eval(q0=q0, q1=q1), expected, atol=1e-12)
         for u in (0.0, 0.3, 1.0):
-            there = ROBOT.integrate(q0, u * d)
+            there = ROBOT.interpolate(q0, q1, u)
             np.testing.assert_allclose(between.eval(q0=q0, q1=q1, u=u), there, atol=1e-12)
 
 

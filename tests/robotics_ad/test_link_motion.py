@@ -3,6 +3,7 @@
 import numpy as np
 import pinocchio
 import pytest
+from backends import ENGINES, compute
 from robot_files import urdf_path
 
 import ad_core as ad
@@ -20,6 +21,7 @@ from robotics_ad.kinematics import (
     WorldAngularAcceleration,
     WorldAngularVelocity,
     WorldPosition,
+    WorldTransforms,
     WorldVelocity,
 )
 
@@ -199,6 +201,25 @@ def test_the_rate_is_the_exact_derivative_of_the_jacobians_graph():
         (along,) = jvp_graph([J], {"q": ad.var("v", 7)})
         rate = JacobianTimeDerivative(robot.link("tool"), frame)("q", "v")
         np.testing.assert_allclose(rate.eval(q=q, v=v), along.eval(q=q, v=v), atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_motions_on_every_engine(engine):
+    robot = packaged_arm()
+    tool = robot.link("tool")
+    q, v, a = (ad.var(name, 7) for name in "qva")
+    roots = [
+        *(Jacobian(tool, frame)(q) for frame in FRAMES),
+        *(JacobianTimeDerivative(tool, frame)(q, v) for frame in FRAMES),
+        *(LinkAcceleration(tool, frame)(q, v, a) for frame in FRAMES),
+        PointJacobian(tool, LOCAL)(q),
+        WorldTransforms(robot)(q),
+    ]
+    rng = np.random.default_rng(3)
+    values = {"q": robot.random(rng), "v": rng.normal(size=7), "a": rng.normal(size=7)}
+    expected = compute("numpy", roots, values)
+    for got, want in zip(compute(engine, roots, values), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-12)
 
 
 def test_links_on_the_ground_do_not_move():
