@@ -68,16 +68,27 @@ def from_quaternion(q: SX) -> SX:
     )
 
 
+def rodrigues(sinc: SX, cosc: SX, cosine: SX, w: SX) -> SX:
+    """The matrix cos 1 + sinc [w]x + cosc w w^T."""
+    a, s = cosc * w, sinc * w
+    xy, xz, yz = a[0] * w[1], a[0] * w[2], a[1] * w[2]
+    return casadi.vertcat(
+        *(a[0] * w[0] + cosine, xy + s[2], xz - s[1]),
+        *(xy - s[2], a[1] * w[1] + cosine, yz + s[0]),
+        *(xz + s[1], yz - s[0], a[2] * w[2] + cosine),
+    )
+
+
 def bare_exp(w: SX) -> SX:
     """Rodrigues' formula."""
     x = casadi.dot(w, w)
     t = casadi.sqrt(x)
-    return _rodrigues(casadi.sin(t) / t, (1 - casadi.cos(t)) / x, casadi.cos(t), w)
+    return rodrigues(casadi.sin(t) / t, (1 - casadi.cos(t)) / x, casadi.cos(t), w)
 
 
 def guarded_exp(w: SX) -> SX:
     """Rodrigues' formula, with a series near 0."""
-    return _rodrigues(*_guarded_terms(w)[:3], w)
+    return rodrigues(*_guarded_terms(w)[:3], w)
 
 
 def bare_se3_exp(twist: SX) -> SX:
@@ -165,17 +176,6 @@ def _vee(R: SX) -> SX:
     return casadi.vertcat(R[5] - R[7], R[6] - R[2], R[1] - R[3])
 
 
-def _rodrigues(sinc: SX, cosc: SX, cosine: SX, w: SX) -> SX:
-    """The matrix cos 1 + sinc [w]x + cosc w w^T."""
-    a, s = cosc * w, sinc * w
-    xy, xz, yz = a[0] * w[1], a[0] * w[2], a[1] * w[2]
-    return casadi.vertcat(
-        *(a[0] * w[0] + cosine, xy + s[2], xz - s[1]),
-        *(xy - s[2], a[1] * w[1] + cosine, yz + s[0]),
-        *(xz + s[1], yz - s[0], a[2] * w[2] + cosine),
-    )
-
-
 def _guarded_terms(w: SX) -> tuple[SX, SX, SX, SX, SX]:
     """Sinc, cosc, cos, the squared angle and whether it is not small."""
     x = casadi.dot(w, w) + _EPS**2
@@ -188,7 +188,7 @@ def _guarded_terms(w: SX) -> tuple[SX, SX, SX, SX, SX]:
 
 def _moved(sinc: SX, cosc: SX, cosine: SX, sinc3: SX, *, w: SX, v: SX) -> SX:
     shift = sinc * v + (sinc3 * casadi.dot(w, v)) * w + cosc * casadi.cross(w, v)
-    return casadi.vertcat(_rodrigues(sinc, cosc, cosine, w), shift)
+    return casadi.vertcat(rodrigues(sinc, cosc, cosine, w), shift)
 
 
 def _by_diagonal(R: SX, i: int) -> SX:

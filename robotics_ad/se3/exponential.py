@@ -46,7 +46,10 @@ def log(T: Expression) -> Expression:
 
 @ad.composite("se3.screw_interpolate", n_in=(12, 12, 1), n_out=12, argnames=("Ta", "Tb", "u"))
 def screw_interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expression:
-    """Ta exp(u log(Ta^-1 Tb)): the screw motion from Ta at u = 0 to Tb at u = 1."""
+    """Ta exp(u log(Ta^-1 Tb)): the screw motion from Ta at u = 0 to Tb at u = 1.
+
+    Between poses half a turn apart there are two, and the result jumps from one to the other.
+    """
     return mul(Ta, exp(u * log(mul(inv(Ta), Tb))))
 
 
@@ -64,7 +67,10 @@ def left_jacobian(twist: Expression) -> Expression:
 
 @ad.composite("se3.left_jacobian_inv", n_in=(6,), n_out=36, argnames=("twist",))
 def left_jacobian_inv(twist: Expression) -> Expression:
-    """The inverse of `left_jacobian`: [[J^-1, 0], [-J^-1 Q J^-1, J^-1]], row by row."""
+    """The inverse of `left_jacobian`: [[J^-1, 0], [-J^-1 Q J^-1, J^-1]], row by row.
+
+    It does not exist where |w| is 2 pi.
+    """
     _, Q = _parts(twist)
     J_inv = so3.matrix(so3.left_jacobian_inv(twist[0:3]))
     corner = adm.matmul(adm.matmul(J_inv, Q, _S, _S), J_inv, _S, _S)
@@ -79,7 +85,7 @@ def right_jacobian(twist: Expression) -> Expression:
 
 @ad.composite("se3.right_jacobian_inv", n_in=(6,), n_out=36, argnames=("twist",))
 def right_jacobian_inv(twist: Expression) -> Expression:
-    """The inverse of `right_jacobian`."""
+    """The inverse of `right_jacobian`; it does not exist where |w| is 2 pi."""
     return left_jacobian_inv(-twist)
 
 

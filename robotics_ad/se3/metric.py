@@ -10,13 +10,16 @@ from robotics_ad import so3
 
 @ad.composite("se3.error", n_in=(12, 12), n_out=6, argnames=("T1", "T2"))
 def error(T1: Expression, T2: Expression) -> Expression:
-    """[so3.error(R1, R2); t1 - t2]: R1 = exp(first three) R2."""
+    """[so3.error(R1, R2); t1 - t2]: R1 = exp(first three) R2, which jump at half a turn."""
     return ad.stack(so3.error(T1[0:9], T2[0:9]), T1[9:12] - T2[9:12])
 
 
 @ad.composite("se3.interpolate", n_in=(12, 12, 1), n_out=12, argnames=("Ta", "Tb", "u"))
 def interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expression:
-    """Geodesic in R and linear in t: [so3.interpolate(Ra, Rb, u), (1 - u) ta + u tb]."""
+    """Geodesic in R and linear in t: [so3.interpolate(Ra, Rb, u), (1 - u) ta + u tb].
+
+    See `so3.interpolate` for rotations half a turn apart.
+    """
     t = Ta[9:12] + u * (Tb[9:12] - Ta[9:12])
     return ad.stack(so3.interpolate(Ta[0:9], Tb[0:9], u), t)
 

@@ -26,9 +26,10 @@ def from_rpy(rpy: Expression) -> Expression:
 def rpy(R: Expression) -> Expression:
     """[roll, pitch, yaw] with |pitch| <= pi / 2 and roll, yaw in (-pi, pi].
 
-    roll = atan2(r32, r33), pitch = atan2(-r31, sqrt(r32^2 + r33^2)), yaw = atan2(r21, r11). At
-    gimbal lock, where the pitch is +-pi / 2 and only a combination of roll and yaw is defined, roll
-    is 0 with derivative 0 and yaw = atan2(-r12, r22); so R is recovered there too.
+    roll = atan2(r32, r33), pitch = atan2(-r31, sqrt(r32^2 + r33^2)), yaw = atan2(r21, r11). Roll
+    and yaw jump by a turn at pi, their derivatives do not. At gimbal lock, where the pitch is
+    +-pi / 2 and only a combination of roll and yaw is defined, roll is 0 with derivative 0 and
+    yaw = atan2(-r12, r22); so R is recovered there too.
     """
     square = R[5] * R[5] + R[8] * R[8]
     free = square - _LOCKED

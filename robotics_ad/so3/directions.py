@@ -11,6 +11,8 @@ from robotics_ad.so3.algebra import SKEW_MAP
 
 # sin^2 of the angle below which two directions are taken to be opposite
 _OPPOSITE = 1e-30
+# sin^2 of the angle below which two columns are taken to be parallel
+_PARALLEL = 1e-31
 
 
 @ad.composite("so3.align", n_in=(3, 3), n_out=9, argnames=("a", "b"))
@@ -19,9 +21,10 @@ def align(a: Expression, b: Expression) -> Expression:
 
     R = c 1 + [v]x + v v^T / (1 + c) with v = a x b and c = a . b of the unit vectors. Where they
     are opposite the axis is not determined: R is then a half turn about an axis normal to a, and
-    has no derivative (the one returned is finite).
+    has no derivative (the one returned is finite). Where a or b is 0, R = 1.
     """
-    a, b = a / adm.norm(a), b / adm.norm(b)
+    a = _unit(a, _unit(b, ad.constant([1.0, 0.0, 0.0])))
+    b = _unit(b, a)
     c, v = adm.dot(a, b), adm.cross(a, b)
     square = adm.normSquared(v)
     opposite = _opposite(c, square)
@@ -57,12 +60,15 @@ def to_six(R: Expression) -> Expression:
 def from_six(columns: Expression) -> Expression:
     """The rotation whose first columns are two 3-vectors made orthonormal (Gram-Schmidt).
 
-    x = a / |a|, y along b - (x . b) x, z = x x y. Not defined where a and b are parallel.
+    x = a / |a|, y along b - (x . b) x, z = x x y. Where a and b are parallel or 0 there is no
+    derivative (the one returned is finite), and y is some direction normal to x.
     """
     a, b = columns[0:3], columns[3:6]
-    x = a / adm.norm(a)
+    x = _unit(a, ad.constant([1.0, 0.0, 0.0]))
     rest = b - adm.dot(x, b) * x
-    y = rest / adm.norm(rest)
+    rest = rest - adm.dot(x, rest) * x  # what rounding left along x
+    apart = adm.normSquared(rest) - _PARALLEL * adm.normSquared(b)
+    y = _unit(ad.cond(apart, rest, 0.0), _normal(x))
     return ad.stack(x, y, adm.cross(x, y))
 
 
@@ -75,21 +81,35 @@ def project(A: Expression) -> Expression:
 
     Newton's iteration X <- (g X + X^-T / g) / 2 for the polar factor, scaled by g^2 = |X^-1| / |X|
     (Higham, "Computing the polar decomposition", 1986), ten times: to rounding for condition
-    numbers up to 1e8. Where det A <= 0 there is no unique answer and the result is not a rotation.
+    numbers up to 1e8. Where det A < 0 the result is a reflection; where A has rank 1 or 0 there is
+    no unique answer, and the result is finite.
     """
     polar = A
     for _ in range(_NEWTON_STEPS):
         inverse = _inverse_transpose(polar)
-        g = adm.sqrt(adm.sqrt(adm.normSquared(inverse) / adm.normSquared(polar)))
+        g = adm.sqrt(adm.sqrt(_squared_size(inverse) / _squared_size(polar)))
         polar = (0.5 * g) * polar + (0.5 / g) * inverse
     return polar
 
 
 def _inverse_transpose(A: Expression) -> Expression:
-    """A^-T = cof(A) / det(A), column by column."""
+    """A^-T = cof(A) / det(A), column by column; the cofactors alone if A is singular."""
     x, y, z = A[0:3], A[3:6], A[6:9]
     first = adm.cross(y, z)
-    return ad.stack(first, adm.cross(z, x), adm.cross(x, y)) / adm.dot(x, first)
+    det = adm.dot(x, first)
+    return ad.stack(first, adm.cross(z, x), adm.cross(x, y)) / ad.cond3(det, det, 1.0, det)
+
+
+def _squared_size(A: Expression) -> Expression:
+    """|A|^2, or 1 if it is 0."""
+    square = adm.normSquared(A)
+    return ad.cond(square, square, 1.0)
+
+
+def _unit(v: Expression, otherwise: Expression) -> Expression:
+    """The direction v / |v|, or another one if v is 0."""
+    size = adm.norm(v)
+    return ad.cond(size, v, otherwise) / ad.cond(size, size, 1.0)
 
 
 def _opposite(cosine: Expression, sine_squared: Expression) -> Expression:

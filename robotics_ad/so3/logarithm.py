@@ -54,7 +54,8 @@ def angle(R: Expression) -> Expression:
 def axis(R: Expression) -> Expression:
     """The unit vector that R turns about, by an angle in (0, pi].
 
-    Where R = 1 there is none: the result is 0, with derivative 0.
+    Where R = 1 there is none: the result is 0, with derivative 0. At half a turn it jumps to its
+    opposite; the derivative is that of one side.
     """
     v = quaternion(R)[1:4]
     square = adm.normSquared(v)
@@ -69,13 +70,16 @@ def distance(Ra: Expression, Rb: Expression) -> Expression:
 
 @ad.composite("so3.error", n_in=(9, 9), n_out=3, argnames=("Ra", "Rb"))
 def error(Ra: Expression, Rb: Expression) -> Expression:
-    """The rotation vector of Ra Rb^-1: Ra = exp(error) Rb."""
+    """The rotation vector of Ra Rb^-1: Ra = exp(error) Rb. It jumps at half a turn."""
     return rotation_vector(mul(Ra, inv(Rb)))
 
 
 @ad.composite("so3.interpolate", n_in=(9, 9, 1), n_out=9, argnames=("Ra", "Rb", "u"))
 def interpolate(Ra: Expression, Rb: Expression, u: Expression) -> Expression:
-    """Ra exp(u log(Ra^T Rb)): the geodesic from Ra at u = 0 to Rb at u = 1."""
+    """Ra exp(u log(Ra^T Rb)): the geodesic from Ra at u = 0 to Rb at u = 1.
+
+    Between rotations half a turn apart there are two, and the result jumps from one to the other.
+    """
     return mul(Ra, from_rotation_vector(u * rotation_vector(mul(inv(Ra), Rb))))
 
 

@@ -76,6 +76,20 @@ def test_guards_of_two_terms_cost_the_fourth_derivative():
     assert fourth_derivative_at_zero(ours) == pytest.approx(1.0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("eps", "error"), [(1e-12, 5e-5), (1e-14, 5e-3), (1e-16, 0.5)])
+def test_a_tiny_number_under_the_root_is_no_guard(eps, error):
+    """Second derivatives of exp, worst over small angles; ours are right to 1e-12 there."""
+    w = casadi.SX.sym("w", 3)
+    x = casadi.dot(w, w) + eps
+    t = casadi.sqrt(x)
+    shifted = straight.rodrigues(casadi.sin(t) / t, (1 - casadi.cos(t)) / x, casadi.cos(t), w)
+    ours = ad_to_casadi(so3.exp, symbolic="SX")(w)
+    second = [casadi.jacobian(casadi.vec(casadi.jacobian(R, w)), w) for R in (shifted, ours)]
+    differ = casadi.Function("differ", [w], [casadi.norm_inf(casadi.vec(second[0] - second[1]))])
+    angles = [1e-12, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4]
+    assert max(float(differ([a, 0.3 * a, -0.5 * a])) for a in angles) > error
+
+
 def test_the_benchmark_lists_them():
     assert len(COMPARISONS) == len(PAIRS)
     (exp,) = (c for c in COMPARISONS if c.name == "count_so3_exp")

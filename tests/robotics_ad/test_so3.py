@@ -1,11 +1,14 @@
 """Rotations against scipy and mpmath, at random points and at the special ones."""
 
+import matrix_formulas as formulas
 import mpmath
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 import ad_core as ad
+from bridges.pytorch import ad_to_torch
 from robotics_ad import so3
 from robotics_ad.arrays import skew
 
@@ -205,6 +208,36 @@ def test_derivatives_of_exp_are_exact(angle):
     )
 
 
+@pytest.mark.parametrize("angle", [1e-12, 1e-8, 1e-4, 1e-3, 9.99e-3, 1.001e-2, 0.02, 0.1, 3.0])
+def test_derivatives_of_exp_to_third_order(angle):
+    """Across the angle of 0.01 where a series gives way to the closed form."""
+    w, way = angle * AXES[2], np.array([0.5, 0.1, -0.7])
+    call = so3.exp("w")
+    with mpmath.workdps(60):
+
+        def at(s: mpmath.mpf) -> list[mpmath.mpf]:
+            x = [
+                mpmath.mpf(float(a)) + s * mpmath.mpf(float(b)) for a, b in zip(w, way, strict=True)
+            ]
+            return formulas.exp(x)
+
+        h = mpmath.mpf(10) ** -12
+        f = [at(k * h) for k in (-2, -1, 0, 1, 2)]
+        stencils = {1: (1, -8, 0, 8, -1), 2: (-1, 16, -30, 16, -1), 3: (-6, 12, 0, -12, 6)}
+        expected = {
+            order: [
+                float(mpmath.fdot(stencil, column) / (12 * h**order))
+                for column in zip(*f, strict=True)
+            ]
+            for order, stencil in stencils.items()
+        }
+    for order, tolerance in {1: 1e-14, 2: 1e-12, 3: 1e-9}.items():
+        tensor = call.gen_derivative(["w"] * order, w=w)
+        for _ in range(order):
+            tensor = tensor @ way
+        np.testing.assert_allclose(tensor, expected[order], rtol=0.0, atol=tolerance)
+
+
 @pytest.mark.parametrize("angle", [0.0, 1e-12, 1e-8, 1e-4, 0.2, 1.0, np.pi - 1e-4, np.pi - 1e-6])
 @pytest.mark.parametrize("axis", AXES)
 def test_log_after_exp_is_the_identity_to_second_order(angle, axis):
@@ -261,6 +294,50 @@ def test_projection_is_the_polar_factor():
         np.testing.assert_allclose(evaluate(so3.project, element(A)), element(U @ Vt), atol=1e-13)
     R = rotations(1, 12)[0]
     np.testing.assert_allclose(evaluate(so3.project, 3.0 * R), R, atol=1e-15)
+
+
+DEGENERATE = [
+    (so3.align, (np.zeros(3), np.array([0.0, 2.0, 0.0]))),
+    (so3.align, (np.array([0.0, 2.0, 0.0]), np.zeros(3))),
+    (so3.align, (np.zeros(3), np.zeros(3))),
+    (so3.from_six, (np.zeros(6),)),
+    (so3.from_six, (np.array([0.0, 0.0, 0.0, 1.0, 2.0, 3.0]),)),
+    (so3.from_six, (np.array([1.0, 2.0, 3.0, 0.0, 0.0, 0.0]),)),
+    (so3.from_six, (np.array([0.3, 0.7, -0.1, 0.9, 2.1, -0.3]),)),
+    (so3.from_six, (np.array([0.0, 0.0, 1.0, 0.0, 0.0, -2.0]),)),
+    (so3.project, (np.diag([3.0, 2.0, 0.0]).reshape(9),)),
+    (so3.project, (np.array([0.0, 2.0, 0.0, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0]),)),
+]
+
+
+@pytest.mark.parametrize(("function", "given"), DEGENERATE)
+def test_degenerate_arguments_give_rotations_and_finite_derivatives(function, given):
+    names = [f"x{i}" for i in range(len(given))]
+    values = dict(zip(names, given, strict=True))
+    call = function(*names)
+    R = matrix(call.eval(**values))
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-14)
+    assert np.linalg.det(R) == pytest.approx(1.0, abs=1e-14)
+    for first in names:
+        assert np.isfinite(call.derivative(first, **values)).all()
+        assert np.isfinite(call.gen_derivative([first, first], **values)).all()
+    layer = ad_to_torch(call, sizes={n: v.size for n, v in values.items()}, engine="torch")
+    tensors = [torch.from_numpy(v).requires_grad_() for v in given]
+    for gradient in torch.autograd.grad(layer(*tensors).sum(), tensors):
+        assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("A", [np.zeros(9), np.outer([1.0, 2.0, 3.0], [1.0, 0.5, 0.2]).reshape(9)])
+def test_projection_of_lower_rank_is_finite(A):
+    assert np.isfinite(evaluate(so3.project, A)).all()
+    assert np.isfinite(so3.project("A").derivative("A", A=A)).all()
+
+
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-9, 1e-12, 1e-14])
+def test_nearly_parallel_columns_make_a_rotation(gap):
+    a, b = np.array([0.3, 0.7, -0.1]), np.array([0.9, 2.1, -0.3])
+    R = matrix(evaluate(so3.from_six, [*a, *(b + gap * np.array([0.5, 0.1, 1.0]))]))
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-15)
 
 
 def test_near_rotations_have_the_quaternion_and_vector_of_a_rotation():
