@@ -80,10 +80,15 @@ class Compression:
     def matrix(self, products: Sequence[Array], batch: tuple[int, ...]) -> Array:
         """The Jacobians `(*batch, rows, columns)` from the products, as for `entries`."""
         p = self.pattern
-        if p.codes.size == p.rows * p.columns and (len(products) == 1):
+        if p.codes.size == p.rows * p.columns and len(products) == 1:
+            (values,) = products
+            if values.ndim == 0:
+                return np.full((*batch, p.rows, p.columns), values)
             by_column = len(self.tangents) > 0
             lines, size = (p.columns, p.rows) if by_column else (p.rows, p.columns)
-            whole = np.moveaxis(np.broadcast_to(products[0], (lines, *batch, size)), 0, -2)
+            whole = np.broadcast_to(values, (lines, *batch, size))
+            if batch:
+                whole = np.moveaxis(whole, 0, -2)
             return np.array(whole.swapaxes(-2, -1) if by_column else whole)
         out = np.zeros((*batch, p.rows * p.columns))
         out[..., p.codes] = self.entries(products, batch)

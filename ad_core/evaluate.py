@@ -47,10 +47,10 @@ def cached(
     roots: Sequence[Expression], key: tuple[object, ...], build: Callable[[], Built]
 ) -> Built:
     """The program for these very nodes and this key, forgotten with the first of them that dies."""
-    full = (tuple(id(r) for r in roots), *key)
+    full = (tuple(map(id, roots)), *key)
     with _cache_lock:
         entry = _cache.get(full)
-        if entry is not None and all(ref() is r for ref, r in zip(entry[0], roots, strict=True)):
+        if entry is not None and [ref() for ref in entry[0]] == list(roots):
             _cache.move_to_end(full)
             return entry[1]
     built = build()

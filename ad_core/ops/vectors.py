@@ -8,7 +8,7 @@ from ad_core.errors import wrong_size
 from ad_core.expr import Expression
 from ad_core.op import Composite, Size, composite
 from ad_core.ops.control import cond
-from ad_core.ops.elementwise import sqrt
+from ad_core.ops.elementwise import equal, sqrt
 from ad_core.ops.structure import Take, total
 
 
@@ -64,8 +64,8 @@ class _Length(OfVectors):
 
     def expand(self, *args: Expression) -> Expression:
         squared = total(args[0] * args[0])
-        safe = cond(squared, squared, 1.0)
-        return cond(squared, sqrt(safe), 0.0)
+        vanishes = equal(squared, 0.0)  # asked for thus, a nan goes on
+        return cond(vanishes, 0.0, sqrt(cond(vanishes, 1.0, squared)))
 
 
 class _Distance(OfVectors):
@@ -104,8 +104,8 @@ class _Unit(Composite):
     def expand(self, *args: Expression) -> Expression:
         (x,) = args
         squared = total(x * x)
-        safe = sqrt(cond(squared, squared, 1.0))
-        return cond(squared, x, 0.0) / safe
+        vanishes = equal(squared, 0.0)  # asked for thus, a nan goes on
+        return cond(vanishes, 0.0, x) / sqrt(cond(vanishes, 1.0, squared))
 
 
 class _Interpolate(Composite):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import pickle
 from collections.abc import Callable
 
@@ -150,6 +151,22 @@ EDGES: dict[str, tuple[ad.Expression, list[float], float, list[float]]] = {
     "softplus of negative": (adm.softplus("x")[0], [-1e5], 0.0, [0.0]),
     "clip at its bound": (adm.clip("x", -1.0, 1.0)[0], [1.0], 1.0, [1.0]),
     "clip beyond": (adm.clip("x", -1.0, 1.0)[0], [-7.0], -1.0, [0.0]),
+    "norm of nan": (adm.norm("x"), [np.nan, 1.0], np.nan, None),
+    "distance of nan": (adm.distance("x", [0.0, 1.0]), [np.nan, 1.0], np.nan, None),
+    "unit of nan": (adm.unit("x")[1], [np.nan, 1.0], np.nan, None),
+    "softplus of nan": (adm.softplus("x")[0], [np.nan], np.nan, None),
+    "softplus of 1000": (adm.softplus("x")[0], [1000.0], 1000.0, [1.0]),
+    "softplus of -1000": (adm.softplus("x")[0], [-1000.0], 0.0, [0.0]),
+    "softplus of inf": (adm.softplus("x")[0], [np.inf], np.inf, [1.0]),
+    "logsumexp of nan": (adm.logsumexp("x"), [np.nan, 1.0], np.nan, None),
+    "logsumexp with inf": (adm.logsumexp("x"), [np.inf, 1.0], np.inf, None),
+    "logsumexp of huge": (adm.logsumexp("x"), [1e308, -1e308], 1e308, [1.0, 0.0]),
+    "clip of nan": (adm.clip("x", -1.0, 1.0)[0], [np.nan], np.nan, None),
+    "minimum of entries with nan": (ad.minimum("x"), [1.0, np.nan, 3.0], np.nan, None),
+    "maximum of entries with nan": (ad.maximum("x"), [np.nan, 1.0, 3.0], np.nan, None),
+    "minimum of equals": (ad.minimum("x"), [2.0, 1.0, 1.0], 1.0, [0.0, 1.0, 0.0]),
+    "interpolate beyond": (adm.interpolate(1.0, 3.0, "x"), [5.0], 11.0, [2.0]),
+    "interpolate before": (adm.interpolate(1.0, 3.0, "x"), [-5.0], -9.0, [2.0]),
     "where nan": (adm.where(float("nan"), "x", 0.0)[0], [3.0], 3.0, [1.0]),
 }
 
@@ -177,7 +194,47 @@ def test_unit_at_zero_is_zero_with_zero_slope():
     assert not e.gen_derivative(["x", "x"], x=[0.0, 0.0, 0.0]).any()
 
 
-@pytest.mark.parametrize("point", [-30.0, -1.0, 0.0, 1e-9, 0.7, 30.0])
+KINKS = {
+    "norm": adm.norm("x"),
+    "normSquared": adm.normSquared("x"),
+    "unit": adm.unit("x"),
+    "distance": adm.distance("x", np.zeros(3)),
+    "abs": ad.abs_("x"),
+    "sign": adm.sign("x"),
+    "smallest": ad.minimum("x"),
+    "larger": ad.maximum("x", 0.0),
+    "logsumexp": adm.logsumexp("x"),
+    "softplus": adm.softplus("x"),
+    "clip": adm.clip("x", 0.0, 0.0),
+    "atan2": adm.atan2("x", "x"),
+    "cond": ad.cond("x", adm.sqrt("x"), "x"),
+    "where": adm.where("x", adm.log("x"), 0.0),
+    "cond3": ad.cond3("x", 1.0 / ad.var("x"), 0.0, adm.sqrt(-ad.var("x"))),
+    "power": ad.var("x") ** 3,
+    "powers": ad.pow_("x", [0.0, 1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("e", KINKS.values(), ids=KINKS)
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_every_order_is_finite_and_symmetric_where_functions_bend(e: ad.Expression, order: int):
+    tensor = e.gen_derivative(["x"] * order, x=np.zeros(3))
+    assert np.isfinite(tensor).all()
+    np.testing.assert_allclose(tensor, np.swapaxes(tensor, 1, order), atol=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("exponent", range(6))
+def test_whole_powers_at_zero(exponent: int, order: int):
+    true = math.factorial(order) if exponent == order else 0
+    x = ad.var("x")
+    powers = (x**exponent, x ** float(exponent), x ** ad.var("n"))
+    for e in powers:
+        values = {"n": float(exponent)} if "n" in e.terminals() else {}
+        assert e.gen_derivative(["x"] * order, x=0.0, **values).item() == true
+
+
+@pytest.mark.parametrize("point", [-1000.0, -30.0, -1.0, 0.0, 1e-9, 0.7, 30.0, 1000.0])
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_softplus_to_fourth_order_equals_mpmath(point: float, order: int):
     with mpmath.workdps(40):
@@ -199,6 +256,37 @@ SCALAR_ROWS = {
     "atanh": (adm.atanh, mpmath.atanh, 0.3),
     "acosh": (adm.acosh, mpmath.acosh, 2.3),
     "acos": (adm.acos, mpmath.acos, 0.3),
+    "x to the x": (lambda x: x**x * adm.log(x), lambda x: x**x * mpmath.log(x), 0.7),
+    "root": (
+        lambda x: x**-1.5 + adm.sqrt(x),
+        lambda x: x ** mpmath.mpf(-1.5) + mpmath.sqrt(x),
+        1e-2,
+    ),
+    "remainder": (
+        lambda x: ad.mod(3 * x, 0.75) * x,
+        lambda x: (3 * x - 0.75 * mpmath.floor(4 * x)) * x,
+        1.7,
+    ),
+    "logsumexp": (
+        lambda x: adm.logsumexp(ad.stack(x, x * x, -x)),
+        lambda x: mpmath.log(mpmath.exp(x) + mpmath.exp(x * x) + mpmath.exp(-x)),
+        1.7,
+    ),
+    "unit": (
+        lambda x: adm.unit(ad.stack(x, x**2, 1.0))[1],
+        lambda x: x**2 / mpmath.sqrt(x**2 + x**4 + 1),
+        0.4,
+    ),
+    "system": (
+        lambda x: adm.solve_spd(ad.stack(2 + x * x, x, x, 3 + x), ad.stack(1.0, x), (2, 2))[0],
+        lambda x: (3 + x - x * x) / ((2 + x * x) * (3 + x) - x * x),
+        0.6,
+    ),
+    "angle": (
+        lambda x: adm.atan2(adm.sin(x), x * adm.cos(x)),
+        lambda x: mpmath.atan2(mpmath.sin(x), x * mpmath.cos(x)),
+        1.7,
+    ),
     "log1p": (
         lambda x: adm.log1p(x) * adm.expm1(x),
         lambda x: mpmath.log1p(x) * mpmath.expm1(x),
@@ -283,3 +371,37 @@ def test_public_names():
     public = {n for n, v in vars(adm).items() if not n.startswith("_") and not inspect.ismodule(v)}
     assert public - {"annotations"} == set(adm.__all__)
     assert adm.quadratric is adm.quadratic
+
+
+def test_third_derivatives_of_everything_composed_equal_torch():
+    """All functions in one graph, three variables, each mix of three of them."""
+
+    def build(x, y, z, m, stack, where):
+        s = m.sin(x) * y + m.exp(-z) / (1.5 + m.cos(x * y))
+        p = where(s, m.sqrt(1.0 + s * s), m.log(3.0 - s)) ** y
+        return stack(m.atan2(p, x + z), m.tanh(s) * m.asinh(z), m.log1p(m.exp(x - p)) * z**3)
+
+    ours = build(*map(ad.var, "xyz"), adm, ad.stack, ad.cond)
+
+    def theirs(x, y, z):
+        choose = lambda p, a, b: torch.where(p > 0, a, b)  # noqa: E731
+        return build(x, y, z, torch, lambda *e: torch.cat(e), choose)
+
+    at = {"x": 0.4, "y": 1.3, "z": 0.7}
+    point = tuple(torch.tensor([v], dtype=torch.float64) for v in at.values())
+
+    def nested(path: str):
+        if not path:
+            return theirs
+        inner = nested(path[:-1])
+
+        def outer(*args: torch.Tensor) -> torch.Tensor:
+            found = torch.autograd.functional.jacobian(inner, args, create_graph=True)
+            return found["xyz".index(path[-1])]
+
+        return outer
+
+    for path in ("xyz", "zyx", "xyx", "yyz", "zzz", "xxy"):
+        true = nested(path)(*point).detach().numpy().reshape(3, 1, 1, 1)
+        got = ours.gen_derivative(list(path), **at)
+        np.testing.assert_allclose(got, true, rtol=1e-9, atol=1e-11, err_msg=path)
