@@ -1,5 +1,6 @@
 """Robots from MJCF against MuJoCo itself: the models of gymnasium, and small ones of each kind."""
 
+import numpy as np
 import pytest
 from mujoco_twin import compare, gymnasium_models
 
@@ -103,3 +104,18 @@ def test_models_of_gymnasium(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_small_models(name):
     compare(read_mjcf(SMALL[name]), range(5))
+
+
+@pytest.mark.parametrize("name", sorted(GYMNASIUM))
+def test_joints_come_in_mujocos_order(name):
+    """So without a free joint q and v are qpos and qvel as they are."""
+    scene = read_mjcf(GYMNASIUM[name])
+    model, robot = scene.model, scene.robot
+    names = [model.joint(j).name for j in range(model.njnt)]
+    assert [ours for ours, theirs in zip(robot.joint_names, names, strict=True) if theirs] == [
+        theirs for theirs in names if theirs
+    ]
+    q, v = np.arange(robot.nq) + 0.5, np.arange(robot.nv) + 0.5
+    np.testing.assert_array_equal(scene.order.to_q(q), q)
+    if robot.nq == robot.nv:
+        np.testing.assert_array_equal(scene.order.to_v(v), v)

@@ -23,10 +23,10 @@ def inertial(rng: np.random.Generator) -> str:
     )
 
 
-def joint(kind: str, rng: np.random.Generator, plain: bool, place: int) -> str:
+def joint(name: str, kind: str, rng: np.random.Generator, plain: bool, place: int) -> str:
     """A joint with an anchor, a reference, a spring and the rest; `plain` has an axis alone."""
     axis = np.eye(3)[place] if plain else rng.normal(size=3)
-    text = f'<joint type="{kind}" axis="{numbers(axis)}"'
+    text = f'<joint name="{name}" type="{kind}" axis="{numbers(axis)}"'
     if not plain:
         text += f' pos="{numbers(rng.normal(size=3))}" armature="{rng.uniform()}"'
         text += f' damping="{rng.uniform()}" stiffness="{rng.uniform()}"'
@@ -36,11 +36,14 @@ def joint(kind: str, rng: np.random.Generator, plain: bool, place: int) -> str:
 
 
 @st.composite
-def trees(draw: st.DrawFn) -> str:
-    """One to five bodies; each has a free joint, or up to three others, or none."""
+def trees(draw: st.DrawFn, equalities: bool = False) -> str:
+    """One to five bodies; each has a free joint, or up to three others, or none.
+
+    With `equalities`, some joints with one number follow others that come before them.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     children: dict[int, list[int]] = {-1: []}
-    own: list[str] = []
+    own, scalars, ties = list[str](), list[str](), ""
     for i in range(draw(st.integers(1, 5))):
         parent = draw(st.integers(-1, i - 1))
         children[parent].append(i)
@@ -52,8 +55,10 @@ def trees(draw: st.DrawFn) -> str:
             kind = st.just("slide") if ends_in_ball else st.sampled_from(["hinge", "slide"])
             kinds = draw(st.lists(kind, max_size=3)) + ["ball"] * ends_in_ball
             joints = "".join(
-                joint(kind, rng, draw(st.booleans()), n % 3) for n, kind in enumerate(kinds)
+                joint(f"{i}-{n}", kind, rng, draw(st.booleans()), n % 3)
+                for n, kind in enumerate(kinds)
             )
+            scalars += [f"{i}-{n}" for n, kind in enumerate(kinds) if kind != "ball"]
         site = f'<site name="site{i}" pos="{numbers(rng.normal(size=3))}"/>'
         own.append(joints + inertial(rng) + site)
 
@@ -61,15 +66,20 @@ def trees(draw: st.DrawFn) -> str:
         place = f'pos="{numbers(rng.normal(size=3))}" quat="{numbers(rng.normal(size=4))}"'
         return f"<body {place}>{own[i]}{''.join(map(body, children[i]))}</body>"
 
+    for n in range(1, len(scalars)):
+        if equalities and draw(st.booleans()):
+            leader = scalars[draw(st.integers(0, n - 1))]
+            polynomial = f"{numbers(rng.normal(size=2))} 0 0 0"
+            ties += f'<joint joint1="{scalars[n]}" joint2="{leader}" polycoef="{polynomial}"/>'
     bodies = "".join(map(body, children[-1]))
     return (
         '<mujoco><compiler angle="radian"/><option gravity="0.3 -0.2 -9"/>'
-        f"<worldbody>{bodies}</worldbody></mujoco>"
+        f"<worldbody>{bodies}</worldbody><equality>{ties}</equality></mujoco>"
     )
 
 
 @settings(max_examples=25, deadline=None)
-@given(trees(), st.integers(0, 1000))
+@given(trees(equalities=True), st.integers(0, 1000))
 def test_random_trees(text, seed):
     scene = read_mjcf(text)
     if scene.robot.nv:
