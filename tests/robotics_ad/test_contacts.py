@@ -4,7 +4,9 @@ import numpy as np
 import pinocchio
 import pytest
 from backends import ENGINES, compute
+from hypothesis import given, settings
 from robot_files import urdf_path
+from robot_trees import state, trees
 
 import ad_core as ad
 from robotics_ad import packaged_arm
@@ -278,6 +280,33 @@ def test_damped_dependent_contacts_move_as_independent_ones():
     arms = np.array(places) - WorldPosition(tool)("q").eval(q=q)
     np.testing.assert_allclose(f.sum(axis=0), wrench[3:], atol=1e-7)
     np.testing.assert_allclose(np.cross(arms, f).sum(axis=0), wrench[:3], atol=1e-7)
+
+
+@settings(max_examples=10)
+@given(trees())
+def test_the_equation_of_motion_holds_on_trees_of_every_joint_type(robot):
+    """Damped contacts at two links of any tree, mimics and ball joints in it."""
+    q, v, tau = state(robot)
+    contacts = [
+        PointContact(robot.link(robot.link_names[-1]), SOLE),
+        FrameContact(robot.link(robot.link_names[1]), -SOLE),
+    ]
+    mu = 0.1
+    at = {"q": q, "v": v, "tau": tau}
+    a = ConstrainedDynamics(robot, contacts, damping=mu)("q", "v", "tau").eval(**at)
+    f = ContactForces(robot, contacts, damping=mu)("q", "v", "tau").eval(**at)
+    J = ContactJacobian(robot, contacts)("q").eval(q=q).reshape(9, robot.nv)
+    needed = InverseDynamics(robot)("q", "v", "a").eval(q=q, v=v, a=a)
+    close(needed, tau + J.T @ f, float(np.abs(f).max()))
+    h = 1e-6
+    ahead, behind = (
+        ContactJacobian(robot, contacts)("q").eval(q=robot.integrate(q, s * h * v)) for s in (1, -1)
+    )
+    drift = ((ahead - behind) / (2 * h)).reshape(9, robot.nv) @ v
+    np.testing.assert_allclose(J @ a + drift, -mu * f, atol=1e-6 * max(1.0, np.abs(drift).max()))
+    after = ImpactDynamics(robot, contacts, damping=mu)("q", "v").eval(q=q, v=v)
+    p = ContactImpulses(robot, contacts, damping=mu)("q", "v").eval(q=q, v=v)
+    close(J @ after, -mu * p)
 
 
 def test_a_point_may_be_held_along_some_axes():
