@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,9 +95,14 @@ def merged_strides(arrays: Sequence[Array], batch: Shape) -> tuple[Shape, list[S
     return tuple(shape), [(*k, s[-1]) for k, s in zip(kept, strides, strict=True)]
 
 
+def as_sequence(out: Any) -> Sequence[Any]:
+    """`out=` as a sequence: one array is a sequence of one."""
+    return cast("Sequence[Any]", out) if isinstance(out, (tuple, list)) else (out,)
+
+
 def as_outputs(out: object, shapes: Sequence[Shape], dtype: np.dtype[Any]) -> list[Array]:
     """The arrays given as `out=`, checked. Raises TypeError or ValueError that names the output."""
-    values: list[Any] = [*out] if isinstance(out, (tuple, list)) else [out]
+    values = as_sequence(out)
     if len(values) != len(shapes):
         raise ValueError(f"out: {len(values)} arrays, expected {len(shapes)}")
     checked: list[Array] = []

@@ -20,6 +20,7 @@ from bridges.kernel.arrays import (
     Shape,
     as_input,
     as_outputs,
+    as_sequence,
     batch_shape,
     is_writable_in_place,
 )
@@ -178,8 +179,9 @@ class Kernel:
             first = inputs[0]
             kind = cast(Any, type(first))
             if out is not None:
-                if self.run_into(inputs, [out] if type(out) is np.ndarray else out):
-                    return tuple(out) if self.is_tuple else out
+                given: Sequence[Any] = as_sequence(out)
+                if self.run_into(inputs, given):
+                    return tuple(given) if self.is_tuple else given[0]
             elif kind is np.ndarray and first.ndim:
                 batch: Shape = first.shape[:-1]
                 dtype = self._numpy_dtype

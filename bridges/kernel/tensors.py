@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bridges.kernel.arrays import Shape
+from bridges.kernel.arrays import Shape, as_sequence
 from bridges.kernel.library import Library
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class TensorCaller:
                 arrays[i] = self._as_array(tensors[i], str(argument))
         if out is None:
             return [torch.from_numpy(y) for y in kernel.run_arrays(arrays)]
-        given: list[Any] = [*out] if isinstance(out, (tuple, list)) else [out]
+        given = list(as_sequence(out))
         targets = [self._as_array(y, f"out {o}") for o, y in enumerate(given)]
         if len(arrays) != len(kernel.arguments) or not kernel.run_into(arrays, targets):
             kernel.run_arrays(arrays, targets)

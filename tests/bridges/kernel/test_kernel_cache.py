@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from bridges.kernel import cache, casadi_to_kernel
+from bridges.kernel.fingerprint import fingerprint
+from bridges.kernel.program import OPERATIONS, read_program
 
 ROOT = Path(__file__).parents[3]
 
@@ -234,3 +236,50 @@ def test_no_warning_with_a_compiler(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert casadi_to_kernel(small(13.5)).is_native
+
+
+def test_equal_functions_share_a_library(folder: Path) -> None:
+    x, y = ca.SX.sym("x", 2), ca.SX.sym("y", 3)
+    casadi_to_kernel(ca.Function("f", [x, y], [x * 1.25], ["a", "b"], ["c"]))
+    casadi_to_kernel(ca.Function("g", [x, y], [x * 1.25], ["d", "e"], ["h"]))
+    assert len(list(folder.glob("*.so"))) == 1
+
+
+def test_different_functions_have_different_fingerprints() -> None:
+    """Other operations, constants in the last bit, sizes of what is not read, orders of outputs."""
+    x, y = ca.SX.sym("x", 2), ca.SX.sym("y", 3)
+    third = 1 / 3
+    functions = [
+        ca.Function("f", arguments, outputs)
+        for arguments, outputs in [
+            ([x], [x * third]),
+            ([x], [x * np.nextafter(third, 1)]),
+            ([x], [x * 5e-324]),
+            ([x], [x * 1e-323]),
+            ([x], [x * np.inf]),
+            ([x], [x * np.nan]),
+            ([x], [x[0] * third]),
+            ([x], [x[::-1] * third]),
+            ([x], [x * third, x]),
+            ([x], [x, x * third]),
+            ([x, y], [x * third]),
+            ([y, x], [x * third]),
+            ([x, ca.SX.sym("z", 4)], [x * third]),
+            ([x], [ca.vertcat(x * third, 0)]),
+        ]
+    ]
+    functions += [ca.Function("f", [x, y], [e]) for e in pairs_of_operations(x[0], y[1])]
+    programs = {read_program(f): f for f in functions}
+    assert len(programs) > 60
+    assert len({fingerprint(f) for f in programs.values()}) == len(programs)
+    assert len({fingerprint(f) for f in functions}) == len(programs)
+
+
+def pairs_of_operations(a: ca.SX, b: ca.SX) -> list[ca.SX]:
+    """Each operation of two or one of `a` and `b` once."""
+    two = [n for n, (arity, _) in OPERATIONS.items() if arity == 2 and hasattr(ca, n)]
+    one = [n for n, (arity, _) in OPERATIONS.items() if arity == 1 and hasattr(ca, n)]
+    named = [getattr(ca, n)(a, b) for n in two] + [getattr(ca, n)(a) for n in one]
+    signs = [a + b, a - b, a * b, a / b, -a, 1 / a, a * a, a + a, a**b, a**3]
+    logic = [a < b, a <= b, a == b, a != b, ca.logic_not(a), ca.logic_and(a, b), ca.logic_or(a, b)]
+    return [*named, *signs, *logic, ca.if_else(a, b, 0), b - a, b / a, b < a]

@@ -141,6 +141,31 @@ def test_out(kernel: Kernel) -> None:
         np.testing.assert_array_equal(have, also)
 
 
+def test_outputs_may_overlap_each_other(kernel: Kernel) -> None:
+    """Each output in turn is what was written last, and inputs are read before."""
+    arrays = draw((10, 3), (10, 2), (10, 1))
+    want = expected(*arrays)
+    buffer = np.zeros(60)
+    out = (buffer[:40].reshape(10, 4), buffer[40:].reshape(10, 2))
+    kernel(*arrays, out=out)
+    for have, wanted in zip(out, want, strict=True):
+        np.testing.assert_allclose(have, wanted, rtol=1e-14)
+    shared = np.zeros(43)
+    kernel(*arrays, out=(shared[:40].reshape(10, 4), shared[23:].reshape(10, 2)))
+    np.testing.assert_allclose(shared[23:].reshape(10, 2), want[1], rtol=1e-14)
+
+
+@pytest.mark.parametrize("samples", [1, 9, 30, 3000, 400_000])
+def test_out_is_an_input(samples: int) -> None:
+    """In place, at batches of every path."""
+    x = ca.SX.sym("x", 3)
+    kernel = casadi_to_kernel(ca.Function("f", [x], [ca.vertcat(x[2], x[0] + 1, x[1])]))
+    data = np.random.default_rng(0).normal(size=(samples, 3))
+    want = kernel(data)
+    assert kernel(data, out=data) is data
+    np.testing.assert_array_equal(data, want)
+
+
 def test_out_may_overlap_inputs() -> None:
     x = ca.SX.sym("x", 3)
     kernel = casadi_to_kernel(ca.Function("f", [x], [ca.vertcat(x[1] + 1, x[2], x[0])]))

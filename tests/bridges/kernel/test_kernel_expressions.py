@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
+import torch
 
 import ad_core as ad
 from ad_core import math as adm
@@ -37,3 +40,25 @@ def test_sizes_given_late() -> None:
     np.testing.assert_allclose(kernel(np.zeros((2, 5))), np.full((2, 5), 2.0))
     with pytest.raises(ValueError, match=r"input 0 \('x'\): shape \(2, 4\)"):
         kernel(np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_a_tuple_gives_a_tuple(kind: type) -> None:
+    x = ad.var("x", 3)
+    kernel = ad_to_kernel(kind([adm.sin(x)]))
+    point = np.ones((2, 3))
+    for arrays in ((point,), (torch.from_numpy(point),), (torch.from_numpy(point),)):
+        results = kernel(*arrays)
+        assert isinstance(results, tuple)
+        (only,) = results
+        np.testing.assert_allclose(only, np.sin(point))
+    out = [np.empty((2, 3))]
+    assert kernel(point, out=out)[0] is out[0]
+    (also,) = kernel(np.ones((5, 1, 3))[:, 0], out=np.empty((5, 3)))
+    assert also.shape == (5, 3)
+    (tangent,) = kernel.jvp()(point, point)
+    np.testing.assert_allclose(tangent, np.cos(point))
+    (copy,) = pickle.loads(pickle.dumps(kernel))(point)
+    np.testing.assert_array_equal(copy, only)
+    assert kernel.jacobian()(point).shape == (2, 3, 3)
+    assert ad_to_kernel(adm.sin(x))(point).shape == (2, 3)

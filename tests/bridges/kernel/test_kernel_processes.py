@@ -13,7 +13,7 @@ import casadi as ca
 import numpy as np
 import pytest
 
-from bridges.kernel import Kernel, casadi_to_kernel
+from bridges.kernel import Kernel, casadi_to_kernel, native
 
 
 def evaluate(kernel: Kernel, q: np.ndarray) -> np.ndarray:
@@ -87,3 +87,40 @@ def test_cache_name_holds_nothing_of_the_function(kernel_cache: Any) -> None:
     assert new.removesuffix(".so").isalnum()
     text = Kernel(ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"])).c_source
     assert "evil" not in text and "i_am" not in text and "me_too" not in text  # noqa: PT018
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_fork_while_another_thread_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child has the lock of a thread that it does not have; it builds all the same."""
+    x = ca.SX.sym("x")
+    inside, leave = threading.Event(), threading.Event()
+    load = native.load_native
+
+    def slow(*arguments: Any) -> Any:
+        inside.set()
+        leave.wait(60)
+        return load(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bridges.kernel.kernel.load_native", slow)
+        builder = threading.Thread(target=casadi_to_kernel, args=[ca.Function("f", [x], [x + 5.5])])
+        builder.start()
+        assert inside.wait(60)
+        patch.setattr("bridges.kernel.kernel.load_native", load)
+        child = multiprocessing.get_context("fork").Process(target=build_another)
+        child.start()
+        child.join(60)
+        leave.set()
+        builder.join()
+    alive = child.is_alive()
+    child.kill()
+    assert not alive
+    assert child.exitcode == 0
+
+
+def build_another() -> None:
+    x = ca.SX.sym("x")
+    kernel = casadi_to_kernel(ca.Function("g", [x], [x * 6.5])).jvp()
+    if kernel(np.ones(1), np.ones(1))[0] != 6.5:
+        raise SystemExit(3)
