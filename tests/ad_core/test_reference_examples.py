@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,26 @@ def test_shared_subexpressions_are_marked_in_print():
     assert text.count("x**2") == 1
     assert "#1" in text
     assert "@1" in text
+
+
+def test_a_subexpression_that_is_written_again_gives_the_same():
+    """The text's second form, which writes `x**2 - y**2` three times."""
+    x, y = var("x"), var("y")
+    poly = (x**2 - y**2) ** 3 - 2.0 * (x**2 - y**2) ** 2 + 4.0 * (x**2 - y**2) - 6
+    d = 2.5**2 - 1.5**2
+    assert poly.eval(x=2.5, y=1.5) == d**3 - 2.0 * d**2 + 4.0 * d - 6
+
+
+def test_everything_can_be_imported_at_once():
+    """The text's first example begins with `from klampt.math.autodiff.ad import *`."""
+    names: dict[str, object] = {}
+    exec("from ad_core import *\ny = mul('x', 'y').eval(x=2, y=[3.0, 4.0])", names)
+    np.testing.assert_array_equal(names["y"], [6.0, 8.0])
+
+
+def test_strings_are_added_as_strings_by_python():
+    """The text warns of `'x' + 'y'`, which is one variable of that name."""
+    assert ad.neg("x" + "y").terminals() == ["xy"]
 
 
 def test_polynomial_of_a_scalar():
@@ -235,3 +257,111 @@ def test_calls_and_terminals_by_their_documented_names():
     assert e.func is ad.add
     assert len(e.args) == 2
     assert e.eval(x=1.0) == 3.0
+
+
+NAMES = (
+    "FINITE_DIFFERENCE_RES ADFunctionInterface ADTerminal ADFunctionCall add sub mul div neg sum_ "
+    "pow_ abs_ stack minimum maximum cond cond3 getitem setitem var function finite_differences "
+    "finite_differences_hessian finite_differences_hessian2 check_derivatives eval_multiple "
+    "derivative_multiple _size _scalar"
+)
+MATH_NAMES = (
+    "exp log sqrt sin cos tan asin acos atan atan2 sinh cosh tanh sign floor ceil mod dot linear "
+    "quadratic quadratric bilinear ShapedDot norm normSquared distance distanceSquared unit cross "
+    "interpolate matmul solve solve_spd logsumexp softplus clip where"
+)
+METHODS = {
+    ADFunctionInterface: "argname n_args n_in n_out eval derivative gen_derivative jvp __call__",
+    ad.ADFunctionCall: "eval derivative gen_derivative replace terminals",
+    ad.ADTerminal: "name",
+}
+SIGNATURES = {
+    ad.function: "func name='auto' argspec='auto' outspec=None argnames=None derivative=None "
+    "jvp=None gen_derivative=None order=None",
+    ad.finite_differences: "f x h=1e-06",
+    ad.finite_differences_hessian: "f x h",
+    ad.finite_differences_hessian2: "f x y hx hy=None",
+    ad.check_derivatives: "f x h=1e-06 rtol=0.01 atol=0.001",
+    ad.eval_multiple: "exprs **values",
+    ad.derivative_multiple: "exprs arg **values",
+    ad.getitem: "a index",
+    ad.setitem: "x index v",
+    ad.ADFunctionCall.__init__: "self func args",
+    ad.ADFunctionCall.terminals: "self sort=False",
+    ad.ADFunctionCall.derivative: "self arg **values",
+    ad.ADFunctionCall.gen_derivative: "self args **values",
+    ADFunctionInterface.derivative: "self arg *args",
+    ADFunctionInterface.gen_derivative: "self arg *args",
+    ADFunctionInterface.jvp: "self arg darg *args",
+    ADFunctionInterface.n_in: "self arg",
+}
+
+
+def test_every_documented_name_is_there():
+    from ad_core import math as adm
+
+    assert not [name for name in NAMES.split() if not hasattr(ad, name)]
+    assert not [name for name in MATH_NAMES.split() if not hasattr(adm, name)]
+    for kind, names in METHODS.items():
+        assert not [name for name in names.split() if not hasattr(kind, name)]
+    public = [name for name in NAMES.split() if not name.startswith("_")]
+    assert set(public) <= set(ad.__all__)
+    assert set(MATH_NAMES.split()) <= set(adm.__all__)
+
+
+@pytest.mark.parametrize("called", SIGNATURES, ids=lambda f: f.__qualname__)
+def test_documented_parameters_have_their_names_order_and_defaults(called):
+    shown: list[str] = []
+    for p in inspect.signature(called).parameters.values():
+        stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        default = "" if p.default is p.empty else f"={p.default!r}"
+        shown.append(f"{stars}{p.name}{default}")
+    assert " ".join(shown) == SIGNATURES[called]
+
+
+def test_the_step_of_finite_differences_can_be_set(monkeypatch: pytest.MonkeyPatch):
+    """The text: to change the step, assign FINITE_DIFFERENCE_RES."""
+    f = ad.function(lambda x: x**3, "cube", [1], 1)
+    fine = f("x").derivative("x", x=1.0).item()
+    monkeypatch.setattr(ad, "FINITE_DIFFERENCE_RES", 1e-2)
+    coarse = f("x").derivative("x", x=1.0).item()
+    assert abs(fine - 3.0) < 1e-7
+    assert abs(coarse - 3.0) > 1e-6
+
+
+def test_finite_differences_are_forward_and_of_the_documented_shapes():
+    def f(x):
+        return np.array([x[0] ** 2, x[0] * x[1]])
+
+    h = 1e-3
+    at = np.array([1.0, 2.0])
+    np.testing.assert_allclose(
+        ad.finite_differences(f, at, h), [[2.0 + h, 0.0], [2.0, 1.0]], atol=1e-12
+    )
+    assert ad.finite_differences_hessian(f, at, h).shape == (2, 2, 2)
+    mixed = ad.finite_differences_hessian2(lambda x, y: x * y**2, 2.0, 3.0, h)
+    np.testing.assert_allclose(mixed, [[[6.0 + h]]], rtol=1e-6)
+
+
+def test_a_check_of_wrong_derivatives_fails():
+    wrong = ad.function(my_func, "wrong", [1, 1], 1, jvp=[JVP[0], JVP[0]])
+    ad.check_derivatives(FUNCTIONS["jvp"], [3.0, 2.0])
+    with pytest.raises(AssertionError, match=r"wrong: jvp w\.r\.t\. 'y'"):
+        ad.check_derivatives(wrong, [3.0, 2.0])
+
+
+def test_a_derivative_after_eval_and_before_it_are_the_same():
+    """The text: eval, then derivative at the same values saves time; the order must not matter."""
+    x, y = var("x"), var("y")
+    e = (x**2 - y**2) ** 3
+    first = e.derivative("x", x=2.5, y=1.5)
+    e.eval(x=0.0, y=1.0)
+    np.testing.assert_array_equal(e.derivative("x", x=2.5, y=1.5), first)
+
+
+def test_zero_may_stand_for_a_zero_derivative():
+    """The text: where a derivative is zero, the integer 0 will do, whatever the size."""
+    f = ad.function(lambda x: np.ones(3), "ones", [2], 3, derivative=[lambda x: 0])
+    assert f("x").derivative("x", x=[1.0, 2.0]).tolist() == [[0.0, 0.0]] * 3
+    g = ad.function(lambda x: x**2, "sq", [1], 1, derivative=[lambda x: 2 * x], order=1)
+    assert g("x").gen_derivative(["x", "x"], x=1.0).tolist() == [[[0.0]]]
