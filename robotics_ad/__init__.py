@@ -10,10 +10,12 @@ from robotics_ad.joint_types import JOINT_TYPES, JointType
 from robotics_ad.mjcf import Mjcf, load_mjcf, read_mjcf
 from robotics_ad.model import Link, LinkFrame, RobotModel
 from robotics_ad.packaged import packaged_arm
+from robotics_ad.parameters import PARAMETER_KINDS
 from robotics_ad.urdf import load_urdf
 
 __all__ = [
     "JOINT_TYPES",
+    "PARAMETER_KINDS",
     "Inertia",
     "Joint",
     "JointType",

@@ -129,9 +129,10 @@ class RobotModel(ConfigurationSpace, Rebuilt):
 
         Raises:
             ValueError: for unknown names, and for two parameters that change the same number.
+            TypeError: for names that are no list of strings or pairs.
         """
-        had = [(parameter.owner, parameter.kind.name) for parameter in self.parametrized]
-        return replace(self, parametrized=chosen([*had, *names], self.links, self.joints))
+        found = chosen(names, self.links, self.joints, self.parametrized)
+        return replace(self, parametrized=found)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -252,7 +253,9 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         return f"{cut(f'{self.name}: {sizes}', width)}\n{tree}"
 
     def __repr__(self) -> str:
-        return f"RobotModel('{self.name}', {len(self.links)} links, nq={self.nq}, nv={self.nv})"
+        sizes = f"{len(self.links)} links, nq={self.nq}, nv={self.nv}"
+        varied = f", {self.n_parameters} parameters" if self.parametrized else ""
+        return f"RobotModel('{self.name}', {sizes}{varied})"
 
 
 def _free_name(wanted: Iterable[str], taken: Iterable[str]) -> str:

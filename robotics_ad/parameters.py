@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeGuard, TypeVar, cast
 
 import numpy as np
 
@@ -133,9 +133,14 @@ class Parameter:
 
 
 def chosen(
-    names: Iterable[ParameterName], links: Sequence[HasInertia], joints: Sequence[Joint]
+    names: Iterable[ParameterName],
+    links: Sequence[HasInertia],
+    joints: Sequence[Joint],
+    before: Sequence[Parameter] = (),
 ) -> tuple[Parameter, ...]:
-    """The parameters that names choose, in that order; `*` stands for any part of an owner's name.
+    """Those `before`, and the parameters that names choose, in that order.
+
+    In an owner's name, `*` stands for any part of it.
 
     A pattern takes all links (of positive mass, for inertial kinds) or all joints (moving ones, for
     damping, friction and armature) that it matches.
@@ -144,7 +149,9 @@ def chosen(
         ValueError: for an unknown kind or owner, a pattern that matches nothing, and parameters
             that change the same number.
     """
-    found: list[Parameter] = []
+    if isinstance(names, str):
+        raise TypeError(f"parametrize: argument 'names' is the string '{names}', expected a list")
+    found = list(before)
     for given in names:
         owner, kind = _split(given)
         candidates = _candidates(kind, links, joints, massive="*" in owner)
@@ -212,13 +219,22 @@ _RATES = ("damping", "friction", "armature")
 
 
 def _split(given: ParameterName) -> tuple[str, ParameterKind]:
-    owner, _, kind = given.rpartition(".") if isinstance(given, str) else (given[0], "", given[1])
+    parts: object = given.rpartition(".")[::2] if isinstance(given, str) else given
+    if not _is_pair(parts):
+        raise TypeError(f"parametrize: {given!r} is neither 'name.kind' nor ('name', 'kind')")
+    owner, kind = parts
     if kind not in PARAMETER_KINDS or not owner:
         raise ValueError(
-            f"parameter '{given}': expected 'name.kind' or ('name', 'kind') with a kind of "
+            f"parameter {given!r}: expected 'name.kind' or ('name', 'kind') with a kind of "
             f"{', '.join(PARAMETER_KINDS)}"
         )
     return owner, PARAMETER_KINDS[kind]
+
+
+def _is_pair(parts: object) -> TypeGuard[tuple[str, str]]:
+    if not isinstance(parts, tuple):
+        return False
+    return [type(part) for part in cast("tuple[object, ...]", parts)] == [str, str]
 
 
 def _plain(pattern: str) -> str:

@@ -97,7 +97,7 @@ def test_the_derivative_with_respect_to_ten_numbers_is_pinocchios_regressor(base
         np.testing.assert_allclose(order.to_v(ours.T).T, Y[:, first : first + 10], atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["rnea", "aba", "pose"])
+@pytest.mark.parametrize("name", ["rnea", "pose"])
 def test_torch_gradcheck(name):
     model = robot()
     function, names = functions(model)[name]

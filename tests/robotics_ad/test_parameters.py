@@ -373,6 +373,7 @@ def test_names_and_slices():
     assert varied.parameter_slices["finger.placement"] == slice(3, 9)
     f = InverseDynamics(varied)
     assert (f.n_args(), f.n_in(3), f.argname(3)) == (4, 12, "parameters")
+    assert "nv=3, 12 parameters)" in repr(varied)
     assert robot.parameters.size == 0
     assert robot.parameter_names == ()
     free = varied.floating().parametrize(["root*.placement"])
@@ -416,6 +417,12 @@ def test_names_with_dots_and_brackets():
 )
 def test_bad_names_are_refused(names, message):
     with pytest.raises(ValueError, match=message):
+        parts.robot("fixed").parametrize(names)
+
+
+@pytest.mark.parametrize("names", ["arm.mass", [3], [("arm", "mass", "kg")], [["arm", "mass"]]])
+def test_names_of_the_wrong_kind_are_refused(names):
+    with pytest.raises(TypeError, match="parametrize: "):
         parts.robot("fixed").parametrize(names)
 
 

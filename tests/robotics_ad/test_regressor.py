@@ -7,9 +7,12 @@ import numpy as np
 import parametrized_robot as parts
 import pinocchio
 import pytest
+import torch
 from robot_files import urdf_path
 
 from bridges.casadi import ad_to_casadi
+from bridges.kernel import ad_to_kernel
+from bridges.pytorch import ad_to_torch
 from robotics_ad import Inertia, RobotModel, load_urdf, packaged_arm
 from robotics_ad.dynamics import InverseDynamics, InverseDynamicsRegressor, base_parameters
 from robotics_ad.dynamics.regressor import TO_PINOCCHIO, moving_links
@@ -181,3 +184,20 @@ def test_it_takes_few_operations():
     links = [robot.link(f"panda_link{i}") for i in range(1, 8)]
     program = ad_to_casadi(InverseDynamicsRegressor(robot, links))
     assert operations(program) <= 1547
+
+
+def test_the_regressor_on_every_engine():
+    robot = parts.robot("fixed")
+    regressor = InverseDynamicsRegressor(robot)
+    rng = np.random.default_rng(12)
+    q, v, a = robot.random(rng, 5), *rng.normal(size=(2, 5, robot.nv))
+    expected = regressor("q", "v", "a").eval_batch(q=q, v=v, a=a)
+    np.testing.assert_allclose(ad_to_kernel(regressor)(q, v, a), expected, atol=1e-12)
+    layer = ad_to_torch(regressor)
+    found = layer(*(torch.from_numpy(x) for x in (q, v, a))).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    program = ad_to_casadi(regressor)
+    for i in range(5):
+        np.testing.assert_allclose(
+            np.array(program(q[i], v[i], a[i])).ravel(), expected[i], atol=1e-12
+        )
