@@ -51,7 +51,8 @@ def load_mjcf(
         TypeError: If the source is none of these.
         ValueError: Naming the source and the fault: not XML, not MJCF, what MuJoCo refuses (its
             words are quoted), document type declarations, text that names files, and armature of
-            free joints, of tendons or of actuators, which the mass matrix here has no place for.
+            free joints, of tendons, or of actuators on anything but hinges and slides, for which
+            the mass matrix here has no place.
     """
     return read_mjcf(source, sites=sites).robot
 

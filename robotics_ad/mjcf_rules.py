@@ -9,7 +9,7 @@ import numpy as np
 
 from robotics_ad.joint import Mimic
 from robotics_ad.mjcf_source import disabled
-from robotics_ad.mjcf_tree import Names
+from robotics_ad.mjcf_tree import Names, joint_actuators
 
 _JOINT_EQUALITY = 2  # mujoco.mjtEq.mjEQ_JOINT
 _SCALAR = (2, 3)  # slide, hinge
@@ -79,10 +79,15 @@ def left_out(model: Any, used_equalities: set[int]) -> Iterator[str]:
 
 def check_inertias(model: Any) -> None:
     """Raise ValueError for inertia that no link and no joint here can carry."""
-    for what in ("tendon", "actuator"):
-        armature = np.asarray(getattr(model, f"{what}_armature", 0.0))
-        if np.any(armature):
-            raise ValueError(f"armature of a {what}: only that of joints is supported")
+    if np.any(np.asarray(getattr(model, "tendon_armature", 0.0))):
+        raise ValueError("armature of a tendon: only that of joints is supported")
+    geared = set(joint_actuators(model))
+    for i in np.flatnonzero(np.asarray(getattr(model, "actuator_armature", ()))):
+        if int(i) not in geared:
+            raise ValueError(
+                f"actuator '{model.actuator(int(i)).name or i}': its armature is not that of a "
+                "hinge or slide joint"
+            )
 
 
 def check_finite(model: Any, names: Names) -> None:

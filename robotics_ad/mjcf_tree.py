@@ -28,6 +28,9 @@ KINDS = ("floating", "spherical", "prismatic", "revolute")
 """Our joint types in the order of MuJoCo's numbers: free, ball, slide, hinge."""
 
 
+_JOINT_TRANSMISSIONS = (0, 1)  # mujoco.mjtTrn: mjTRN_JOINT, mjTRN_JOINTINPARENT
+
+
 @dataclass(frozen=True, eq=False)
 class Names:
     """Names by index in MuJoCo's arrays, made up where the model gives none; all differ."""
@@ -68,7 +71,7 @@ def links_and_joints(
     """
     links, joints = [Link(names.bodies[0])], list[Joint]()
     taken = {*names.bodies, *(site for site in names.sites if site is not None)}
-    taken_joints = set(names.joints)
+    taken_joints, rotors = set(names.joints), _rotors(model)
 
     def hold(parent: str, child: str, pose: Pose) -> None:
         name = _free(f"{child}_fixed", taken_joints)
@@ -77,7 +80,7 @@ def links_and_joints(
     for b in range(1, model.nbody):
         name, link = names.bodies[b], names.bodies[int(model.body_parentid[b])]
         pending = _pose(model.body_pos[b], model.body_quat[b])
-        steps = list(_steps(model, names, b))
+        steps = list(_steps(model, names, b, rotors))
         for n, step in enumerate(steps, start=1):
             # the configuration of a free joint is the pose in the world
             here = identity_pose() if step.kind == "floating" else pending @ step.before
@@ -125,7 +128,7 @@ class _Step:
         )
 
 
-def _steps(model: Any, names: Names, body: int) -> Iterator[_Step]:
+def _steps(model: Any, names: Names, body: int, rotors: Vector) -> Iterator[_Step]:
     first = int(model.body_jntadr[body])
     for j in range(first, first + int(model.body_jntnum[body])):
         kind, q = KINDS[int(model.jnt_type[j])], int(model.jnt_qposadr[j])
@@ -137,10 +140,10 @@ def _steps(model: Any, names: Names, body: int) -> Iterator[_Step]:
             reference = np.array([-float(model.qpos0[q])])
             before = before @ Pose(*JOINT_TYPES[kind].transform(axis, reference))
         name = names.joints[j]
-        yield _Step(j, name, kind, axis, before, after, _numbers(model, j, name))
+        yield _Step(j, name, kind, axis, before, after, _numbers(model, j, name, float(rotors[j])))
 
 
-def _numbers(model: Any, j: int, name: str) -> dict[str, Any]:
+def _numbers(model: Any, j: int, name: str, rotor: float) -> dict[str, Any]:
     """Limits, friction, armature and spring of joint j, as far as the model's options let act."""
     kind, q, v = KINDS[int(model.jnt_type[j])], int(model.jnt_qposadr[j]), int(model.jnt_dofadr[j])
     row = JOINT_TYPES[kind]
@@ -159,6 +162,7 @@ def _numbers(model: Any, j: int, name: str) -> dict[str, Any]:
         if np.any(own != own[0]):
             raise ValueError(f"joint '{name}': {what} differs among its axes: {own.tolist()}")
         numbers[what] = float(own[0])
+    numbers["armature"] += rotor
     if kind == "floating" and numbers["armature"] != 0.0:
         raise ValueError(
             f"joint '{name}': armature {numbers['armature']} on a free joint: MuJoCo's acts along "
@@ -169,6 +173,26 @@ def _numbers(model: Any, j: int, name: str) -> dict[str, Any]:
     if row.nq == 1 and model.jnt_actfrclimited[j]:
         numbers["effort"] = float(np.max(np.abs(model.jnt_actfrcrange[j])))
     return numbers
+
+
+def joint_actuators(model: Any) -> dict[int, int]:
+    """The actuators that act on a joint with one number, and the number of that joint."""
+    return {
+        i: int(model.actuator_trnid[i, 0])
+        for i in range(model.nu)
+        if int(model.actuator_trntype[i]) in _JOINT_TRANSMISSIONS
+        and JOINT_TYPES[KINDS[int(model.jnt_type[int(model.actuator_trnid[i, 0])])]].nq == 1
+    }
+
+
+def _rotors(model: Any) -> Vector:
+    """What the rotors of actuators add to each joint: their armature times their gear squared."""
+    armature = np.asarray(getattr(model, "actuator_armature", np.zeros(model.nu)))
+    added = np.zeros(model.njnt)
+    if armature.any():
+        for i, joint in joint_actuators(model).items():
+            added[joint] += armature[i] * model.actuator_gear[i, 0] ** 2
+    return added
 
 
 def _inertia(model: Any, body: int) -> Inertia | None:

@@ -50,6 +50,13 @@ SMALL = {
             body('<joint type="ball" armature="0.2" damping="0.4" stiffness="6"/>'),
         )
     ),
+    "rotors of actuators": world(
+        body('<joint name="j" axis="1 0 0" armature="0.2"/><joint name="k" type="slide"/>')
+    ).replace(
+        "</mujoco>",
+        '<actuator><motor joint="j" gear="3" armature="0.5"/><motor jointinparent="j" gear="-2" '
+        'armature="0.1"/><motor joint="k" armature="1"/></actuator></mujoco>',
+    ),
     "a free body on a spring": world(body('<joint type="free" stiffness="5" damping="2"/>')),
     "fixed bodies": world(
         body("", body('<joint axis="0 1 1"/>', body("", body('<joint axis="1 0 0"/>')))) + body("")
