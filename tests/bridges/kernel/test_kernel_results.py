@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -70,11 +72,12 @@ def test_small_results_are_ordinary_arrays() -> None:
 
 def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "KEPT_BYTES", 5 * LARGE_BYTES)
+    monkeypatch.setattr(results, "_kept_if_offered", lambda: 0)
     arrays = [empty((LARGE_BYTES * 2 // 8,), FLOAT) for _ in range(6)]
     addresses = [a.ctypes.data for a in arrays]
     while arrays:
         arrays.pop(0)
-    assert sum(b.size for b in results._idle.values()) <= 5 * LARGE_BYTES
+    assert sum(len(b) for b in results._idle.values()) <= 5 * LARGE_BYTES
     assert empty((LARGE_BYTES * 2 // 8,), FLOAT).ctypes.data == addresses[-1]
 
 
@@ -89,3 +92,27 @@ def test_threads_never_share() -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert all(pool.map(work, range(6)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_does_not_write_into_results_of_its_parent() -> None:
+    array = empty(SHAPE, FLOAT)
+    array[...] = 1
+    child = multiprocessing.get_context("fork").Process(target=array.fill, args=[2.0])
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert (array == 1).all()
+
+
+def test_large_memory_is_used_again_after_it_was_offered() -> None:
+    shape = (2**23,)  # of 64 MB
+    first = empty(shape, FLOAT)
+    first[...] = 3
+    address = first.ctypes.data
+    del first
+    again = empty(shape, FLOAT)
+    assert again.ctypes.data == address
+    again[...] = 4
+    assert (again == 4).all()
