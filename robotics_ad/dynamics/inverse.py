@@ -39,8 +39,9 @@ class InverseDynamics(DynamicsFunction):
 
         tau = M(q) a + C(q, v) v + g(q) + damping v + friction sign(v) - sum_i J_i(q)^T w_i,
 
-    and the arguments are q, v, a, wrenches, gravity. `wrenches` are six numbers [moment; force] for
-    each link named, about the link's origin and along the link's axes, N m and N.
+    and the arguments are q, v, a, wrenches, gravity, and `parameters` of a model that
+    `RobotModel.parametrize` made. `wrenches` are six numbers [moment; force] for each link named,
+    about the link's origin and along the link's axes, N m and N.
 
     Args:
         robot: the model.
