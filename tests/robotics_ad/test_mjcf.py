@@ -1,5 +1,6 @@
 """Robots from MJCF against MuJoCo itself: the models of gymnasium, and small ones of each kind."""
 
+import mujoco
 import numpy as np
 import pytest
 from mujoco_twin import compare, gymnasium_models
@@ -7,6 +8,11 @@ from mujoco_twin import compare, gymnasium_models
 from robotics_ad import read_mjcf
 
 GYMNASIUM = gymnasium_models()
+NO_SPRINGS = (  # in the words of MuJoCo 4, and of 3
+    'spring="disable" damper="disable"'
+    if hasattr(mujoco.mjtDisableBit, "mjDSBL_SPRING")
+    else 'passive="disable"'
+)
 
 BOB = '<inertial pos="0.1 -0.2 0.3" quat="1 0.2 -0.3 0.4" mass="2" diaginertia="0.3 0.4 0.5"/>'
 
@@ -50,13 +56,6 @@ SMALL = {
             body('<joint type="ball" armature="0.2" damping="0.4" stiffness="6"/>'),
         )
     ),
-    "rotors of actuators": world(
-        body('<joint name="j" axis="1 0 0" armature="0.2"/><joint name="k" type="slide"/>')
-    ).replace(
-        "</mujoco>",
-        '<actuator><motor joint="j" gear="3" armature="0.5"/><motor jointinparent="j" gear="-2" '
-        'armature="0.1"/><motor joint="k" armature="1"/></actuator></mujoco>',
-    ),
     "a free body on a spring": world(body('<joint type="free" stiffness="5" damping="2"/>')),
     "fixed bodies": world(
         body("", body('<joint axis="0 1 1"/>', body("", body('<joint axis="1 0 0"/>')))) + body("")
@@ -80,7 +79,7 @@ SMALL = {
     ),
     "no springs and dampers": world(
         body('<joint axis="1 0 0" stiffness="3" springref="20" damping="2"/>'),
-        '<option><flag spring="disable" damper="disable"/></option>',
+        f"<option><flag {NO_SPRINGS}/></option>",
     ),
     "tilted gravity": world(body('<joint axis="1 0 0"/>'), '<option gravity="1 -2 3"/>'),
     "mimics": world(
@@ -96,6 +95,17 @@ SMALL = {
         '<joint joint1="c" joint2="b" polycoef="0.1 0.5 0 0 0"/></equality>',
     ),
 }
+
+if hasattr(mujoco.MjModel, "actuator_armature"):
+    SMALL |= {
+        "rotors of actuators": world(
+            body('<joint name="j" axis="1 0 0" armature="0.2"/><joint name="k" type="slide"/>')
+        ).replace(
+            "</mujoco>",
+            '<actuator><motor joint="j" gear="3" armature="0.5"/>'
+            '<motor jointinparent="j" gear="-2" armature="0.1"/><motor joint="k" armature="1"/></actuator></mujoco>',
+        ),
+    }
 
 
 def test_gymnasium_has_the_models_that_we_know_of():

@@ -54,16 +54,6 @@ BAD = {
     "joint 'root': armature 1.0 on a free joint": world(
         '<body><joint name="root" type="free" armature="1"/><geom size=".1"/></body>'
     ),
-    "armature of a tendon": world('<body><joint name="j"/><geom size=".1"/></body>').replace(
-        "</mujoco>",
-        '<tendon><fixed armature="1"><joint joint="j" coef="1"/></fixed></tendon></mujoco>',
-    ),
-    "actuator 'turn': its armature is not that of a hinge": world(
-        '<body><joint name="j" type="ball"/><geom size=".1"/></body>'
-    ).replace(
-        "</mujoco>",
-        '<actuator><motor name="turn" joint="j" armature="1"/></actuator></mujoco>',
-    ),
     "<replicate>: count: more than 10000": world(
         f"<replicate count='101'><replicate count='100'>{BODY}</replicate></replicate>"
     ),
@@ -74,6 +64,19 @@ BAD = {
     "<size>: nkey": world(rest="<size nkey='2000000000'/>"),
     "<size>: nuser_body": world(rest="<size nuser_body='inf'/>"),
 }
+if hasattr(mujoco.MjModel, "actuator_armature"):
+    BAD |= {
+        "armature of a tendon": world('<body><joint name="j"/><geom size=".1"/></body>').replace(
+            "</mujoco>",
+            '<tendon><fixed armature="1"><joint joint="j" coef="1"/></fixed></tendon></mujoco>',
+        ),
+        "actuator 'turn': its armature is not that of a hinge": world(
+            '<body><joint name="j" type="ball"/><geom size=".1"/></body>'
+        ).replace(
+            "</mujoco>",
+            '<actuator><motor name="turn" joint="j" armature="1"/></actuator></mujoco>',
+        ),
+    }
 NAMING_FILES = {
     "include": "<include file='{}'/>",
     "mesh": "<asset><mesh file='{}'/></asset>",
