@@ -3,9 +3,10 @@
     so3 element = [r11, r21, r31, r12, r22, r32, r13, r23, r33]      (column-major, as in Klampt)
 
 Every function is a composition of primitives and so has exact derivatives of every order on every
-engine. Where a formula has a removable singularity (no rotation, half a turn, gimbal lock), the
-function is guarded so that value and derivatives stay right there; where it has a true one, its
-docstring says what is returned. Names and meaning follow Klampt's `klampt.math.so3`.
+engine. Where a formula has a removable singularity (no rotation, half a turn), the function is
+guarded so that value and derivatives stay right there: to rounding up to second order, with fewer
+digits beyond (see `exp`). Where it has a true one, its docstring says what is returned. Names and
+meaning follow Klampt's `klampt.math.so3`.
 """
 
 from robotics_ad.so3.algebra import (
