@@ -1,0 +1,71 @@
+"""docs/robots.md names every public function of a robot, with its arguments; its example runs."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from robotics_ad import dynamics, kinematics, packaged_arm
+from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.kinematics.configurations import JointwiseFunction
+from robotics_ad.kinematics.positions import LinkFunction
+
+PAGE = (Path(__file__).parents[2] / "docs/robots.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", [kinematics, dynamics], ids=lambda module: module.__name__)
+def test_every_name_is_on_the_page(module):
+    named = set(re.findall(r"`(\w+)[(`]", PAGE))
+    assert set(module.__all__) <= named
+
+
+def test_names_on_the_page_exist():
+    named = set(re.findall(r"`([A-Z]\w+)\(", PAGE))
+    assert named <= {*kinematics.__all__, *dynamics.__all__}
+
+
+def arguments() -> dict[str, str]:
+    """The arguments that the page gives for each function; several functions may share a row."""
+    found: dict[str, str] = {}
+    for line in PAGE.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("| `") or len(cells) < 3:
+            continue
+        names = re.findall(r"`(\w+)\(", cells[0])
+        given = [text.replace("`", "") for text in cells[1].split("`, `")]
+        for i, name in enumerate(names):
+            found[name] = given[i] if len(given) == len(names) else given[0]
+    return found
+
+
+def test_arguments_on_the_page_are_those_of_the_functions():
+    robot = packaged_arm()
+    link = robot.link("tool")
+    contacts, checked = [dynamics.PointContact(link)], 0
+    for name, given in arguments().items():
+        kind = getattr(dynamics, name, None) or getattr(kinematics, name)
+        if not issubclass(kind, LinkFunction | RobotFunction | JointwiseFunction):
+            continue
+        needed = [
+            p.name
+            for p in list(inspect.signature(kind.__init__).parameters.values())[2:]
+            if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+        ]
+        values = {"local": [0.0, 0.0, 0.1], "contacts": contacts}
+        extra = [values[n] for n in needed]
+        if name == "FullDynamics":
+            extra = [[(link, [0.0, 0.0, 0.1])]]
+        function = kind(link if issubclass(kind, LinkFunction) else robot, *extra)
+        names = [function.argname(i) for i in range(function.n_args())]
+        assert given.split() == names, name
+        checked += 1
+    assert checked > 45
+
+
+def test_the_example_of_the_page_runs():
+    (example,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    values: dict[str, object] = {}
+    exec(compile(example, "robots.md", "exec"), values)
+    assert values["J"].shape == (6, 7)  # type: ignore[attr-defined]
+    assert values["a"].shape == (7,)  # type: ignore[attr-defined]
