@@ -103,7 +103,8 @@ if hasattr(mujoco.MjModel, "actuator_armature"):
         ).replace(
             "</mujoco>",
             '<actuator><motor joint="j" gear="3" armature="0.5"/>'
-            '<motor jointinparent="j" gear="-2" armature="0.1"/><motor joint="k" armature="1"/></actuator></mujoco>',
+            '<motor jointinparent="j" gear="-2" armature="0.1"/>'
+            '<motor joint="k" armature="1"/></actuator></mujoco>',
         ),
     }
 
