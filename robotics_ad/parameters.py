@@ -245,17 +245,12 @@ def _plain(pattern: str) -> str:
 def _candidates(
     kind: ParameterKind, links: Sequence[HasInertia], joints: Sequence[Joint], massive: bool
 ) -> list[str]:
-    """The links or joints that have such a number; `massive`: massless links have none."""
+    """The links or joints that have such a number; `massive`: massless links have no inertia."""
     if kind.of == "joint":
         return [j.name for j in joints if j.type.nv > 0 or kind.name not in _RATES]
-    if kind.changes == ("length",):
+    if "length" in kind.changes or not (massive or kind.name == "density"):
         return [link.name for link in links]
-    free = not massive and kind.name in ("mass", "com", "inertia", "moments")
-    return [
-        link.name
-        for link in links
-        if free or (link.inertia is not None and link.inertia.mass > 0.0)
-    ]
+    return [link.name for link in links if link.inertia is not None and link.inertia.mass > 0.0]
 
 
 def _check_disjoint(parameters: Sequence[Parameter]) -> None:

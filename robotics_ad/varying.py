@@ -83,7 +83,7 @@ class VaryingNumbers:
             about_com = np.array([[inertia.rotational[pair]] for pair in PAIRS])
             scaled = {"mass": s * inertia.mass, "inertia": adm.linear(about_com, s)}
             return _assembled(inertia, {"com": given["com"], **scaled})
-        if "size" in given:
+        if "size" in given and own.any():
             s = given["size"]
             cube = s * s * s
             return VaryingMoments(

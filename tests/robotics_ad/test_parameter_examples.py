@@ -45,3 +45,12 @@ def test_the_torque_of_the_co_design_is_that_of_a_model_with_the_numbers() -> No
     built = arm.with_parameters([1.2, 2.0])
     expected = GravityForces(built)(q).eval()
     np.testing.assert_allclose(GravityForces(arm)(q, [1.2, 2.0]).eval(), expected, atol=1e-12)
+
+
+def test_a_payload_is_found_as_a_body() -> None:
+    example = load("24_payload")
+    linear, body = example.main()
+    assert not linear.is_consistent()  # what makes the other way worth its while
+    assert body.is_consistent()
+    assert body.mass == pytest.approx(example.BOX.mass, abs=0.01)
+    np.testing.assert_allclose(body.com, example.BOX.com, atol=3e-3)

@@ -211,15 +211,19 @@ def test_joints_that_follow(owner, kind, base):
 # ---- links and joints that are easily forgotten
 
 
-def test_a_massless_link_gets_mass():
-    """What the tool holds: its ten numbers are a parameter, nominally zero."""
-    robot = parts.robot("fixed", release=True)
-    varied = robot.parametrize(["tool.moments"])
-    np.testing.assert_array_equal(varied.parameters, np.zeros(10))
-    body = pinocchio.Inertia.Random()
-    values = body.toDynamicParameters()[[TO_PINOCCHIO.index(i) for i in range(10)]]
-    model = pinocchio_model("fixed", {"tool": lambda old: body}, {}, release=True)
+@pytest.mark.parametrize("kind", ["moments", "log_cholesky"])
+def test_a_massless_link_gets_mass(kind):
+    """What the tool holds: its numbers are a parameter of a link that has none."""
+    varied = parts.robot("fixed", release=True).parametrize([("tool", kind)])
+    values, inertias, _ = change("tool", kind, np.random.default_rng(12))
+    model = pinocchio_model("fixed", inertias, {}, release=True)
     compare(varied, values, model, count=1)
+
+
+def test_the_size_of_a_massless_link():
+    robot = parts.robot("fixed").parametrize(["tool.size"])
+    q = np.array([0.1, 0.2, 0.3])
+    close(GravityForces(robot)(q, [1.5]).eval(), GravityForces(parts.robot("fixed"))(q).eval())
 
 
 def test_where_the_base_stands_is_a_parameter_too():
