@@ -14,7 +14,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression, as_expression
 from robotics_ad import so3
-from robotics_ad.dynamics.mass_matrix import mass_entries
+from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.robot_function import GravityFunction, RobotFunction
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
@@ -80,17 +80,9 @@ class KineticEnergy(RobotFunction):
         return True
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The quadratic form over the entries of M that are not zero."""
+        """Half of v . M v; what bodies at rest take to get accelerations v is M v."""
         q, v = args
-        entries = mass_entries(tree, q)
-        rows: list[Expression] = []
-        for i in range(self.robot.nv):
-            row = entries[i, i] * (0.5 * v[i])
-            for j in range(i):
-                if (i, j) in entries:
-                    row = row + entries[i, j] * v[j]
-            rows.append(v[i] * row)
-        return ad.sum_(*rows)
+        return 0.5 * adm.dot(v, newton_euler(tree, np.zeros(3), q, a=v))
 
 
 def center_of_mass(tree: Tree, q: Expression) -> Expression:

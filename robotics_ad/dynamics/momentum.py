@@ -19,7 +19,7 @@ from robotics_ad.dynamics.energy import center_of_mass
 from robotics_ad.dynamics.inverse import body_wrenches
 from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.motion import joint_motion
-from robotics_ad.optional import Maybe, cross, full, minus, plus, total
+from robotics_ad.optional import Maybe, cross, full, minus, plus
 from robotics_ad.tree import WORLD, Tree
 
 
@@ -47,10 +47,9 @@ class CentroidalMomentum(RobotFunction):
         return 6
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The sum of the columns times the rates."""
+        """What bodies at rest take to get accelerations v is the momentum that they have with v."""
         q, v = args
-        columns = _columns(tree, q)
-        return full(total([column * v[i] for i, column in enumerate(columns)]), 6)
+        return _taken(tree, q, None, v)
 
 
 class CentroidalMomentumRate(RobotFunction):
@@ -67,23 +66,31 @@ class CentroidalMomentumRate(RobotFunction):
         return 6
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """What each body takes, carried to the world: dk/dt = n - c x f as dc/dt is along p."""
+        """What all bodies take together."""
         q, v, a = args
-        motions = [joint_motion(body, q) for body in tree.bodies]
-        taken = body_wrenches(tree, np.zeros(3), motions, v=v, a=a)
-        moment: Maybe = None
-        force: Maybe = None
-        for i in range(len(tree.bodies) - 1, -1, -1):
-            n, f = taken[i]
-            if n is None and f is None:
-                continue
-            n, f = carried(motions[i], full(n), full(f))
-            parent = tree.bodies[i].parent
-            if parent == WORLD:
-                moment, force = plus(moment, n), plus(force, f)
-            else:
-                taken[parent] = (plus(taken[parent][0], n), plus(taken[parent][1], f))
-        return ad.stack(full(minus(moment, cross(center_of_mass(tree, q), force))), full(force))
+        return _taken(tree, q, v, a)
+
+
+def _taken(tree: Tree, q: Expression, v: Expression | None, a: Expression) -> Expression:
+    """The moment about the centre of mass and the force that a motion takes, without gravity.
+
+    What each body takes is carried to the world; dk/dt = n - c x f, as dc/dt is along p.
+    """
+    motions = [joint_motion(body, q) for body in tree.bodies]
+    taken = body_wrenches(tree, np.zeros(3), motions, v=v, a=a)
+    moment: Maybe = None
+    force: Maybe = None
+    for i in range(len(tree.bodies) - 1, -1, -1):
+        n, f = taken[i]
+        if n is None and f is None:
+            continue
+        n, f = carried(motions[i], full(n), full(f))
+        parent = tree.bodies[i].parent
+        if parent == WORLD:
+            moment, force = plus(moment, n), plus(force, f)
+        else:
+            taken[parent] = (plus(taken[parent][0], n), plus(taken[parent][1], f))
+    return ad.stack(full(minus(moment, cross(center_of_mass(tree, q), force))), full(force))
 
 
 def _columns(tree: Tree, q: Expression) -> list[Expression]:
