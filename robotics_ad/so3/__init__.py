@@ -5,8 +5,11 @@
 Every function is a composition of primitives and so has exact derivatives of every order on every
 engine. Where a formula has a removable singularity (no rotation, half a turn), the function is
 guarded so that value and derivatives stay right there: to rounding up to second order, with fewer
-digits beyond (see `exp`). Where it has a true one, its docstring says what is returned. Names and
-meaning follow Klampt's `klampt.math.so3`.
+digits beyond (see `exp`). Where it has a true one, its docstring says what is returned.
+
+A function of R takes any nine numbers near a rotation and is then what its docstring's formula
+gives; derivatives with respect to the entries are those of this formula. Along rotations they are
+the same for every formula. Names and meaning follow Klampt's `klampt.math.so3`.
 """
 
 from robotics_ad.so3.algebra import (

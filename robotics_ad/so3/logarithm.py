@@ -21,7 +21,7 @@ from robotics_ad.so3.quaternions import quaternion, scaled_quaternion, side
 
 @ad.composite("so3.rotation_vector", n_in=(9,), n_out=3, argnames=("R",))
 def rotation_vector(R: Expression) -> Expression:
-    """The vector w with exp([w]x) = R and |w| <= pi.
+    """The vector w with exp([w]x) = R and |w| <= pi: 2 atan2(|v|, w) v / |v| of the `quaternion`.
 
     At half a turn w and -w serve equally and w jumps between them; one of the two is returned, with
     the derivative of its side.
