@@ -13,10 +13,10 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
-from xml.parsers import expat
+from typing import Any
 
-from robotics_ad.sources import read_source
+from robotics_ad.sources import read_source, shortened
+from robotics_ad.xml_guard import GuardedXml
 
 MAX_DEPTH = 400
 """MuJoCo's XML library stops at 500 elements."""
@@ -34,6 +34,10 @@ _ALLOCATED: Mapping[str, tuple[tuple[str, ...], int]] = {
     "numeric": (("size",), MAX_COPIES),
     "user": (("dim",), MAX_COPIES),
     "contact": (("num",), MAX_COPIES),
+}
+_OTHERS: Mapping[str, str] = {
+    "robot": "this is URDF; use load_urdf",
+    "mujocoinclude": "this is a part of an MJCF file; load the whole",
 }
 _SIZES = ("nkey", "nuser")  # of <size>, and those that begin like these
 
@@ -146,46 +150,32 @@ def _decoded(text: bytes | str, label: str) -> str:
         raise ValueError(f"{label}: not UTF-8 text: {error}") from None
 
 
-class _Guard:
+class _Guard(GuardedXml):
     """One pass over one document, before MuJoCo's."""
 
     def __init__(self, label: str, *, may_name_files: bool) -> None:
-        self._label, self._may_name_files = label, may_name_files
-        self._names_files = False
+        super().__init__(label, MAX_DEPTH)
+        self._may_name_files, self._names_files = may_name_files, False
         self._copies = [1]  # of the elements that are open, outermost first
 
     def check(self, text: str) -> bool:
         """Whether the document names files."""
-        parser = expat.ParserCreate("utf-8")
-        parser.StartDoctypeDeclHandler = self._refuse_doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        self._parser = parser
-        try:
-            parser.Parse(text.encode("utf-8"), True)
-        except (expat.ExpatError, UnicodeEncodeError) as error:
-            raise ValueError(f"{self._label}: not XML: {error}") from None
+        self.read(text)
         return self._names_files
 
-    def _fail(self, fault: str) -> NoReturn:
-        raise ValueError(f"{self._label}, line {self._parser.CurrentLineNumber}: {fault}")
-
-    def _refuse_doctype(self, *declaration: object) -> None:
-        self._fail("document type declarations are refused (they can define entities)")
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        if len(self._copies) == 1 and tag != "mujoco":
-            self._fail(f"not MJCF: the root element is <{tag}>, expected <mujoco>")
-        if len(self._copies) > MAX_DEPTH:
-            self._fail(f"nested deeper than {MAX_DEPTH} elements")
+    def opened(self, tag: str, attributes: dict[str, str]) -> None:
+        if self.depth == 1 and tag != "mujoco":
+            hint = _OTHERS.get(tag, "expected <mujoco>")
+            self.fail(f"not MJCF: the root element is <{shortened(tag)}>: {hint}")
         for name, value in attributes.items():
             if name.startswith("file") and value:
                 self._names_files = True
                 if not self._may_name_files:
-                    self._fail(f"<{tag} {name}='{value}'>: text names no files; give a path")
+                    said = f"<{tag} {name}='{shortened(value)}'>"
+                    self.fail(f"{said}: text names no files; give a path")
         self._check_size(tag, attributes)
 
-    def _end(self, tag: str) -> None:
+    def closed(self, tag: str) -> None:
         self._copies.pop()
 
     def _check_size(self, tag: str, attributes: Mapping[str, str]) -> None:
@@ -197,7 +187,7 @@ class _Guard:
         product = math.prod(sizes)
         copies = self._copies[-1] * (product if tag in _COPYING else 1)
         if product > most or copies > MAX_COPIES:
-            self._fail(f"<{tag}>: {', '.join(names) or 'copies'}: more than {most} in all")
+            self.fail(f"<{tag}>: {', '.join(names) or 'copies'}: more than {most} in all")
         self._copies.append(copies)
 
 

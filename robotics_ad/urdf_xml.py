@@ -12,15 +12,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import NoReturn
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 from robotics_ad.sources import shortened
+from robotics_ad.xml_guard import GuardedXml
 
 MAX_DEPTH = 64
 MAX_LINKS = 20_000
-MAX_ELEMENTS = 1_000_000
 MAX_NUMBER = 1e100  # products of a few of them stay finite
 
 # element -> elements kept inside it; those of `_MANY` may be repeated
@@ -78,84 +76,58 @@ def clean_urdf(text: bytes | str, label: str) -> bytes:
     return _Cleaner(label).clean(text)
 
 
-class _Cleaner:
+class _Cleaner(GuardedXml):
     """State of one pass over one document."""
 
     def __init__(self, label: str) -> None:
-        self._label = label
-        self._depth = 0
+        super().__init__(label, MAX_DEPTH)
         self._dropped_from: int | None = None
         self._open: list[ElementTree.Element] = []
         self._root: ElementTree.Element | None = None
-        self._elements = 0
         self._counts = Counter[str]()
 
     def clean(self, text: bytes | str) -> bytes:
-        parser = expat.ParserCreate("utf-8" if isinstance(text, str) else None)
-        parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = self._refuse_doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        self._parser = parser
-        try:
-            parser.Parse(text.encode("utf-8") if isinstance(text, str) else text, True)
-        except _Fault:
-            raise
-        except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: encodings
-            raise ValueError(f"{self._label}: not XML: {shortened(str(error))}") from None
+        self.read(text)
         assert self._root is not None  # expat refuses a document without an element
         return ElementTree.tostring(self._root, encoding="utf-8")
 
-    def _fail(self, fault: str) -> NoReturn:
-        raise _Fault(f"{self._label}, line {self._parser.CurrentLineNumber}: {fault}")
-
-    def _refuse_doctype(self, *declaration: object) -> None:
-        self._fail("document type declarations are refused (they can define entities)")
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        self._elements += 1
-        if self._elements > MAX_ELEMENTS:
-            self._fail(f"more than {MAX_ELEMENTS} elements")
-        if self._depth > MAX_DEPTH:
-            self._fail(f"nested deeper than {MAX_DEPTH} elements")
+    def opened(self, tag: str, attributes: dict[str, str]) -> None:
         if self._dropped_from is not None:
             return
         if tag.startswith("xacro:"):
-            self._fail(f"<{shortened(tag)}>: {_XACRO}")
+            self.fail(f"<{shortened(tag)}>: {_XACRO}")
         if not self._open:
             if tag != "robot":
                 hint = _OTHERS.get(tag, "expected <robot>")
-                self._fail(f"not URDF: the root element is <{shortened(tag)}>: {hint}")
+                self.fail(f"not URDF: the root element is <{shortened(tag)}>: {hint}")
             element = ElementTree.Element(tag, self._checked(tag, attributes))
             self._root = element
         else:
             above = self._open[-1]
             if tag not in _CHILDREN.get(above.tag, ()):
-                self._dropped_from = self._depth
+                self._dropped_from = self.depth
                 return
             if tag not in _MANY and above.find(tag) is not None:
-                self._fail(f"{_describe(above)} has more than one <{tag}>")
+                self.fail(f"{_describe(above)} has more than one <{tag}>")
             self._count(tag)
             element = ElementTree.SubElement(above, tag, self._checked(tag, attributes))
         self._open.append(element)
 
-    def _end(self, tag: str) -> None:
-        self._depth -= 1
+    def closed(self, tag: str) -> None:
         if self._dropped_from is not None:
-            if self._depth < self._dropped_from:
+            if self.depth < self._dropped_from:
                 self._dropped_from = None
             return
         element = self._open.pop()
         for child in _REQUIRED.get(element.tag, ()):
             if element.find(child) is None:
-                self._fail(f"{_describe(element)} has no <{child}>")
+                self.fail(f"{_describe(element)} has no <{child}>")
 
     def _checked(self, tag: str, attributes: Mapping[str, str]) -> dict[str, str]:
         required, optional = _NAMES.get(tag, ((), ()))
         for name in required:
             if not attributes.get(name, "").strip():
-                self._fail(f"<{tag}> has no attribute '{name}'")
+                self.fail(f"<{tag}> has no attribute '{name}'")
         kept = {name: attributes[name] for name in (*required, *optional) if name in attributes}
         for name, value in kept.items():
             if name not in _TEXT_ATTRIBUTES:
@@ -166,33 +138,29 @@ class _Cleaner:
         if tag in _MANY:
             self._counts[tag] += 1
             if self._counts[tag] > MAX_LINKS:
-                self._fail(f"more than {MAX_LINKS} {tag}s")
+                self.fail(f"more than {MAX_LINKS} {tag}s")
 
     def _check_numbers(self, tag: str, name: str, value: str) -> None:
         shown = f"<{tag} {name}='{shortened(value)}'>"
         words, expected = value.split(), 3 if name in _TRIPLES else 1
         if "${" in value or "$(" in value:
-            self._fail(f"{shown}: {_XACRO}")
+            self.fail(f"{shown}: {_XACRO}")
         try:
             numbers = [float(word) for word in words]
         except ValueError:
             hint = " (decimals have a point)" if "," in value else ""
-            self._fail(f"{shown}: not a number{hint}")
+            self.fail(f"{shown}: not a number{hint}")
         if not value.isascii() or "_" in value:
-            self._fail(f"{shown}: not a number")
+            self.fail(f"{shown}: not a number")
         if len(numbers) != expected:
             count = "one number" if expected == 1 else f"{expected} numbers"
-            self._fail(f"{shown}: expected {count}, got {len(numbers)}")
+            self.fail(f"{shown}: expected {count}, got {len(numbers)}")
         for word, number in zip(words, numbers, strict=True):
             spelt_out = "inf" in word.lower()
             if math.isnan(number) or (spelt_out and tag != "limit"):
-                self._fail(f"{shown}: not finite")
+                self.fail(f"{shown}: not finite")
             if abs(number) > MAX_NUMBER and not spelt_out:
-                self._fail(f"{shown}: too large")
-
-
-class _Fault(ValueError):
-    """A fault that is told with file and line."""
+                self.fail(f"{shown}: too large")
 
 
 def _describe(element: ElementTree.Element) -> str:

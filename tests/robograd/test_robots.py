@@ -47,7 +47,7 @@ def test_each_format_has_its_reader(tmp_path):
     np.testing.assert_array_equal(gravity, [0.0, 0.0, -1.62])
     with pytest.raises(ValueError, match="a URDF and an MJCF file are given"):
         chosen_robot(urdf, mjcf)
-    with pytest.raises(ValueError, match="expected <mujoco>"):
+    with pytest.raises(ValueError, match="this is URDF; use load_urdf"):
         chosen_robot(mjcf=urdf)
 
 
