@@ -15,12 +15,27 @@ from ad_core.lower import tape_of
 from bridges.casadi import ad_to_casadi
 from robotics_ad import RobotModel, load_urdf
 from robotics_ad.dynamics import (
+    CenterOfMassJacobian,
+    CentroidalMomentum,
+    CentroidalMomentumRate,
+    ConstrainedDynamics,
+    CoriolisMatrix,
     ForwardDynamics,
+    ImpactDynamics,
     InverseDynamics,
+    KineticEnergy,
     MassMatrix,
     MassMatrixInverse,
+    PointContact,
 )
-from robotics_ad.kinematics import WorldPosition, WorldTransform
+from robotics_ad.kinematics import (
+    DriftAcceleration,
+    Jacobian,
+    JacobianTimeDerivative,
+    WorldPosition,
+    WorldTransform,
+    WorldTransforms,
+)
 
 
 def operations(program: casadi.Function) -> int:
@@ -71,6 +86,31 @@ def test_panda_dynamics(panda7, function, count, vjp_count):
 def test_a_humanoid_on_a_floating_base(function, count, vjp_count):
     robot = load_urdf(urdf_path("g1_description/urdf/g1_29dof_rev_1_0.urdf"), base="floating")
     check(function(robot), count, vjp_count)
+
+
+def test_motions_of_links_and_of_the_whole(panda7):
+    """Along the link's axes a Jacobian costs no more than along the world's."""
+    link = panda7.link("panda_link8")
+    for frame, jacobian, rate, drift in (
+        ("local", 167, 336, 421),
+        ("local_world_aligned", 177, 346, 342),
+        ("world", 185, 356, 392),
+    ):
+        assert operations(ad_to_casadi(Jacobian(link, frame))) <= jacobian
+        assert operations(ad_to_casadi(JacobianTimeDerivative(link, frame))) <= rate
+        assert operations(ad_to_casadi(DriftAcceleration(link, frame))) <= drift
+    for function, count in (
+        (WorldTransforms, 218),
+        (CenterOfMassJacobian, 273),
+        (KineticEnergy, 432),
+        (CentroidalMomentum, 656),
+        (CentroidalMomentumRate, 902),
+        (CoriolisMatrix, 2566),
+    ):
+        assert operations(ad_to_casadi(function(panda7))) <= count
+    held = [PointContact(link)]
+    assert operations(ad_to_casadi(ConstrainedDynamics(panda7, held))) <= 2021
+    assert operations(ad_to_casadi(ImpactDynamics(panda7, held))) <= 1160
 
 
 def check(function: ad.Composite, count: int, vjp_count: int | None) -> None:
