@@ -113,6 +113,7 @@ _ROWS = (
     ParameterKind("damping", "joint", 1, ("damping",), "N m s/rad", "viscous damping"),
     ParameterKind("friction", "joint", 1, ("friction",), "N m", "Coulomb friction"),
     ParameterKind("armature", "joint", 1, ("armature",), "kg m^2", "inertia of the rotor"),
+    ParameterKind("stiffness", "joint", 1, ("stiffness",), "N m/rad", "of its spring"),
 )
 
 PARAMETER_KINDS: Mapping[str, ParameterKind] = MappingProxyType({row.name: row for row in _ROWS})
@@ -143,7 +144,7 @@ def chosen(
     In an owner's name, `*` stands for any part of it.
 
     A pattern takes all links (of positive mass, for inertial kinds) or all joints (moving ones, for
-    damping, friction and armature) that it matches.
+    damping, friction, armature and stiffness) that it matches.
 
     Raises:
         ValueError: for an unknown kind or owner, a pattern that matches nothing, and parameters
@@ -212,7 +213,7 @@ def changed(
 
 
 _INERTIAL = frozenset(("mass", "com", "inertia"))
-_RATES = ("damping", "friction", "armature")
+_RATES = ("damping", "friction", "armature", "stiffness")
 
 
 # ---- names

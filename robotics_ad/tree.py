@@ -63,7 +63,7 @@ class Tree:
     """Bodies, parents first, and where each link sits: (body index or `WORLD`, pose there).
 
     `armature` (nv) adds to the diagonal of the mass matrix; `damping` and `friction` (nv) are the
-    coefficients of viscous and Coulomb friction.
+    coefficients of viscous and Coulomb friction; `springs` the stiffness of joints that have some.
     `base` holds mass moments that were moved into the world by `frames.regrouped`.
     """
 
@@ -74,6 +74,7 @@ class Tree:
     armature: Vector | Expression
     damping: Vector | Expression
     friction: Vector | Expression
+    springs: Mapping[str, float | Expression]
     base: AnyMoments = field(default_factory=no_moments)
 
     def children(self, index: int) -> list[int]:
@@ -135,7 +136,14 @@ def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
         armature, damping, friction = robot.armature, robot.damping, robot.friction
     else:
         armature, damping, friction = map(varying.rates, ("armature", "damping", "friction"))
-    return Tree(robot.nq, robot.nv, tuple(bodies), links, armature, damping, friction)
+    springs: dict[str, float | Expression] = {
+        joint.name: joint.stiffness
+        for joint in robot.joints
+        if joint.type.nv > 0 and joint.stiffness != 0.0
+    }
+    if varying is not None:
+        springs |= varying.springs()
+    return Tree(robot.nq, robot.nv, tuple(bodies), links, armature, damping, friction, springs)
 
 
 def _moments_of(link: Link, varying: VaryingNumbers | None) -> AnyMoments | None:

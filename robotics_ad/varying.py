@@ -93,6 +93,12 @@ class VaryingNumbers:
             return _assembled(inertia, given)
         return None
 
+    def springs(self) -> dict[str, Expression]:
+        """The stiffnesses that are parameters, by joint."""
+        return {
+            name: given["stiffness"] for name, given in self._joints.items() if "stiffness" in given
+        }
+
     def rates(self, what: str) -> Vector | Expression:
         """The nv numbers of damping, friction or armature, with those of mimics added."""
         robot = self._robot

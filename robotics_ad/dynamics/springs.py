@@ -37,7 +37,8 @@ class JointSprings(RobotFunction):
         robot = self.robot
         forces: dict[str, Expression] = {}
         for joint in robot.joints:
-            if joint.stiffness == 0.0 or joint.type.nq == 0:
+            stiffness = tree.springs.get(joint.name)
+            if stiffness is None:
                 continue
             leader, ratio = joint.name, 1.0
             if joint.mimic is not None:
@@ -45,7 +46,7 @@ class JointSprings(RobotFunction):
             own = q[robot.q_slices[leader]]
             if joint.mimic is not None:
                 own = own * ratio + joint.mimic.offset
-            force = (ratio * joint.stiffness) * _displacement(joint, own)
+            force = (stiffness * ratio) * _displacement(joint, own)
             forces[leader] = forces[leader] + force if leader in forces else force
         return ad.stack(
             *(

@@ -29,7 +29,7 @@ def choices(robot: RobotModel) -> list[str]:
             names += [f"{link.name}.{row.name}" for link in robot.links]
         else:
             still = [j.name for j in robot.joints if j.type.nv == 0]
-            rates = row.name in ("damping", "friction", "armature")
+            rates = row.name in ("damping", "friction", "armature", "stiffness")
             names += [
                 f"{j.name}.{row.name}" for j in robot.joints if not (rates and j.name in still)
             ]

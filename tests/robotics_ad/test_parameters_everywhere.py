@@ -62,6 +62,8 @@ EVERYTHING = [
     "follow.damping",
     "finger.friction",
     "follow.armature",
+    "push.stiffness",
+    "follow.stiffness",
     "push.armature",
 ]
 
@@ -74,7 +76,7 @@ def varied_numbers(robot: RobotModel, seed: int) -> np.ndarray:
         size = where.stop - where.start
         if kind in ("moments", "inertia"):
             values[where] *= rng.uniform(0.8, 1.3)
-        elif kind in ("damping", "friction", "armature"):
+        elif kind in ("damping", "friction", "armature", "stiffness"):
             values[where] = rng.uniform(0.1, 0.6)
         else:
             values[where] += 0.1 * rng.normal(size=size)
