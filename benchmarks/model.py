@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -152,6 +152,36 @@ class Comparison:
     what: str
     ours: Callable[[], int]
     formulas: Mapping[str, Callable[[], int]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure, and the bound that an issue sets for it, if any."""
+
+    label: str
+    value: float
+    unit: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def meets_goal(self) -> bool:
+        """Whether the figure is within its bounds."""
+        low = self.at_least is None or self.value >= self.at_least
+        return low and (self.at_most is None or self.value <= self.at_most)
+
+    def as_json(self) -> dict[str, Any]:
+        """The figure as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A row of figures that are no times of contenders; `measure(quick)` takes them."""
+
+    name: str
+    what: str
+    measure: Callable[[bool], Sequence[Measured]]
 
 
 def contender(

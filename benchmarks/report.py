@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from benchmarks.model import Comparison, Count
+from benchmarks.model import Comparison, Count, Measured, Measurement
 from benchmarks.run import Figure, Outcome
 from benchmarks.timing import quartiles, readable
 from robograd.info import environment
@@ -59,6 +59,18 @@ def comparison_text(row: Comparison, ours: int, formulas: Mapping[str, int]) -> 
     return f"{row.name}: {row.what}, SX instructions\n  ours {ours:,}; {others}"
 
 
+def measurement_text(row: Measurement, figures: Sequence[Measured]) -> str:
+    """A row of single figures."""
+    lines = [f"{row.name}: {row.what}"]
+    for figure in figures:
+        text = f"  {figure.label:<74}{readable(figure.value):>9} {figure.unit}"
+        for bound, words in ((figure.at_most, "at most"), (figure.at_least, "at least")):
+            if bound is not None:
+                text += f", asked: {words} {bound:g}, {'met' if figure.meets_goal else 'MISSED'}"
+        lines.append(text)
+    return "\n".join(lines)
+
+
 def machine() -> dict[str, Any]:
     """Where, when and with what the figures were taken."""
     has_affinity = hasattr(os, "sched_getaffinity")
@@ -77,6 +89,7 @@ def as_json(
     outcomes: Sequence[Outcome],
     counts: Sequence[tuple[Count, int]],
     comparisons: Sequence[tuple[Comparison, int, Mapping[str, int]]] = (),
+    measurements: Sequence[tuple[Measurement, Sequence[Measured]]] = (),
 ) -> dict[str, Any]:
     """Everything that a run found, as plain data."""
     return {
@@ -96,6 +109,14 @@ def as_json(
         "comparisons": [
             {"name": row.name, "what": row.what, "ours": ours, "formulas": dict(formulas)}
             for row, ours, formulas in comparisons
+        ],
+        "measurements": [
+            {
+                "name": row.name,
+                "what": row.what,
+                "figures": [figure.as_json() for figure in figures],
+            }
+            for row, figures in measurements
         ],
     }
 

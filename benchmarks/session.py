@@ -9,11 +9,19 @@ from dataclasses import replace
 
 import torch
 
+from benchmarks.builds import MEASUREMENTS
 from benchmarks.confine import UsageError
 from benchmarks.counts import COMPARISONS, COUNTS
-from benchmarks.model import Comparison, Count, Row
+from benchmarks.model import Comparison, Count, Measured, Measurement, Row
 from benchmarks.plot import plot
-from benchmarks.report import as_json, comparison_text, count_text, machine, outcome_text
+from benchmarks.report import (
+    as_json,
+    comparison_text,
+    count_text,
+    machine,
+    measurement_text,
+    outcome_text,
+)
 from benchmarks.robots import robot
 from benchmarks.run import Outcome, run_quick, run_row
 from benchmarks.table import ROWS
@@ -36,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     counts: list[tuple[Count, int]] = []
     comparisons: list[tuple[Comparison, int, dict[str, int]]] = []
+    measurements: list[tuple[Measurement, Sequence[Measured]]] = []
     failed = 0
     for row in rows:
         try:
@@ -45,6 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
             elif isinstance(row, Comparison):
                 comparisons.append((row, row.ours(), {k: f() for k, f in row.formulas.items()}))
                 text = comparison_text(*comparisons[-1])
+            elif isinstance(row, Measurement):
+                measurements.append((row, row.measure(arguments.quick)))
+                text = measurement_text(*measurements[-1])
             else:
                 outcomes.append(run_quick(row) if arguments.quick else run_row(row, effort))
                 text = outcome_text(outcomes[-1])
@@ -54,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"\n{text}", flush=True)
     if arguments.json:
         arguments.json.write_text(
-            json.dumps(as_json(about, outcomes, counts, comparisons), indent=1) + "\n"
+            json.dumps(as_json(about, outcomes, counts, comparisons, measurements), indent=1) + "\n"
         )
     if arguments.plot and outcomes:
         settings = f"{arguments.threads} thread(s), {arguments.clock} time"
@@ -62,9 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def choose(names: Sequence[str]) -> list[Row | Count | Comparison]:
+def choose(names: Sequence[str]) -> list[Row | Count | Comparison | Measurement]:
     """The rows of these names in the order of the table; all of them for no names."""
-    rows: list[Row | Count | Comparison] = [*COUNTS, *COMPARISONS, *ROWS]
+    rows: list[Row | Count | Comparison | Measurement] = [
+        *COUNTS,
+        *COMPARISONS,
+        *ROWS,
+        *MEASUREMENTS,
+    ]
     known = [row.name for row in rows]
     for name in names:
         if name not in known:

@@ -44,6 +44,21 @@ INLINE int any(ivec mask)
 #endif
 }
 
+/* Whether any lane of x is above its limit. */
+INLINE int any_above(vec x, vec limit)
+{
+#if defined(__AVX512F__) && !defined(__clang__) && VECTOR_BYTES == 64
+    typedef real bare __attribute__((vector_size(64)));
+#if DOUBLE
+    return __builtin_ia32_cmppd512_mask((bare)x, (bare)limit, 30, (unsigned char)-1, 4) != 0;
+#else
+    return __builtin_ia32_cmpps512_mask((bare)x, (bare)limit, 30, (unsigned short)-1, 4) != 0;
+#endif
+#else
+    return any((ivec)(x > limit));
+#endif
+}
+
 INLINE vec v_fabs(vec x) { return (vec)((ivec)x & ~SIGN_BIT); }
 
 INLINE vec v_copysign(vec size, vec sign)

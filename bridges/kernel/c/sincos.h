@@ -89,7 +89,7 @@ static NOINLINE vec far_cos(vec x, vec y)
         if (FN(fabs)(x[k]) > FAR_ANGLE) y[k] = FN(cos)(x[k]);
     return y;
 }
-INLINE int is_far(vec x) { return any((ivec)(v_fabs(x) > FAR_ANGLE)); }
+INLINE int is_far(vec x) { return any_above(v_fabs(x), splat(FAR_ANGLE)); }
 
 MATH vec v_sin(vec x)
 {

@@ -1,0 +1,163 @@
+"""Rows about the kernel engine alone: how long kernels take to build and to load, and threads.
+
+The run is bound to one processor, so each of these rows has a process of its own, with all of them:
+`python -m benchmarks.builds NAME [quick]` prints the row's figures as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import casadi
+import numpy as np
+
+from benchmarks.model import Measured, Measurement
+from benchmarks.ours import pose, torques
+from benchmarks.robots import robot
+from bridges.casadi import ad_to_casadi
+from bridges.kernel import Kernel, ad_to_kernel, casadi_to_kernel
+
+
+def random_program(n_ops: int, transcendental: float, reach: int, seed: int = 0) -> casadi.Function:
+    """50 inputs, `n_ops` sums, products and functions of values at most `reach` back, 50 outputs.
+
+    transcendental: the part of the operations that are sines, roots, logarithms and the like.
+    """
+    rng = np.random.default_rng(seed)
+    functions: list[Callable[..., Any]] = [
+        *(casadi.sin, casadi.cos, casadi.atan2, casadi.exp, casadi.tanh),
+        *(lambda a: casadi.sqrt(1 + a * a), lambda a: casadi.log(2 + a * a), lambda a, b: a / b),
+    ]
+    x: Any = casadi.SX.sym("x", 50)
+    values: list[Any] = casadi.vertsplit(x)
+    for _ in range(n_ops):
+        a, b = (values[-1 - int(i)] for i in rng.integers(0, min(reach, len(values)), 2))
+        if rng.random() < transcendental:
+            function = functions[int(rng.integers(len(functions)))]
+            values.append(
+                function(a, b) if function in (casadi.atan2, functions[-1]) else function(a)
+            )
+        else:
+            values.append((a + b, a - b, a * b)[int(rng.integers(3))])
+    sums = [sum(values[i::50][1:], values[i]) for i in range(50)]  # so that nothing is left out
+    return casadi.Function("f", [x], [casadi.vertcat(*sums)])
+
+
+def _programs(quick: bool) -> dict[str, tuple[casadi.Function, float | None]]:
+    """Functions, and the seconds in which they shall build."""
+    size = 300 if quick else 20_000  # the sums double it
+    arm = robot("panda")
+    programs: dict[str, tuple[casadi.Function, float | None]] = {
+        "forward kinematics, panda": (ad_to_casadi(pose(arm), symbolic="SX"), 0.6),
+        "inverse dynamics, panda": (ad_to_casadi(torques(arm), symbolic="SX"), None),
+    }
+    if not quick:
+        humanoid = ad_to_casadi(torques(robot("g1")), symbolic="SX")
+        programs["inverse dynamics, g1"] = (humanoid, 4.0)
+    return programs | {
+        "random arithmetic": (random_program(size, 0.0, 10**9), 25.0),
+        "random, every fifth no arithmetic": (random_program(size, 0.2, 10**9), 25.0),
+        "random, half of it no arithmetic": (random_program(size, 0.5, 300), 25.0),
+    }
+
+
+def build_figures(quick: bool) -> list[Measured]:
+    """Seconds to build each kernel in an empty cache, and to load it again."""
+    figures: list[Measured] = []
+    casadi_to_kernel(random_program(3, 0.5, 50))  # asks the compiler what it can
+    for label, (function, seconds) in _programs(quick).items():
+        begun, wall = _processor_seconds(), time.perf_counter()
+        kernel = casadi_to_kernel(function)
+        spent, wall = _processor_seconds() - begun, time.perf_counter() - wall
+        name = f"{label}, {kernel.n_ops:,} operations"
+        figures.append(Measured(f"{name}: build, processor time", spent, "s", at_most=seconds))
+        figures.append(Measured(f"{name}: build, wall time", wall, "s", at_most=seconds))
+        loads: list[float] = []
+        for _ in range(3 if quick else 15):
+            start = time.perf_counter()
+            casadi_to_kernel(function)
+            loads.append(1e3 * (time.perf_counter() - start))
+        figures.append(Measured(f"{name}: load", median(loads), "ms", at_most=5))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # kilobytes on Linux
+    figures.append(Measured("memory of the compiler", used, "MiB", at_most=1000))
+    return figures
+
+
+def thread_figures(quick: bool) -> list[Measured]:
+    """Time of one thread over that of two, in turn, on the same data."""
+    samples = 4_096 if quick else 1_048_576
+    arm = robot("panda")
+    rng = np.random.default_rng(1)
+    figures: list[Measured] = []
+    dynamics = ad_to_kernel(torques(arm))
+    kernels: dict[str, tuple[Kernel, float | None]] = {
+        "Jacobian of inverse dynamics": (dynamics.jacobian(), 1.7),
+        "inverse dynamics": (dynamics, None),
+        "forward kinematics": (ad_to_kernel(pose(arm)), None),
+    }
+    for label, (kernel, goal) in kernels.items():
+        inputs = [rng.normal(size=(samples, n)) for n in kernel.input_sizes]
+        for threads in (1, 2):  # builds, starts the threads, and takes the memory of the results
+            _seconds(kernel, inputs, threads)
+        ratios: list[float] = []
+        for _ in range(2 if quick else 9):
+            one, two = (_seconds(kernel, inputs, threads) for threads in (1, 2))
+            ratios.append(one / two)
+        ratios.sort()
+        spread = f"{ratios[0]:.2f} .. {ratios[-1]:.2f}"
+        name = f"{label}, batch {samples:,}, two threads ({spread})"
+        figures.append(Measured(name, median(ratios), "times as fast", at_least=goal))
+    return figures
+
+
+def _seconds(kernel: Kernel, inputs: list[Any], threads: int) -> float:
+    os.environ["ROBOGRAD_NUM_THREADS"] = str(threads)
+    start = time.perf_counter()
+    kernel(*inputs)
+    return time.perf_counter() - start
+
+
+def _processor_seconds() -> float:
+    own, children = (resource.getrusage(who) for who in (0, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _elsewhere(name: str) -> Callable[[bool], list[Measured]]:
+    """The figures of a row from a process that may use every processor, with an empty cache."""
+
+    def measure(quick: bool) -> list[Measured]:
+        with tempfile.TemporaryDirectory() as cache:
+            ran = subprocess.run(
+                [sys.executable, "-m", "benchmarks.builds", name, *(["quick"] if quick else [])],
+                env={**os.environ, "ROBOGRAD_CACHE": cache},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+        return [Measured(**figure) for figure in json.loads(ran.stdout)]
+
+    return measure
+
+
+_FIGURES = {"build": build_figures, "threads": thread_figures}
+
+MEASUREMENTS = (
+    Measurement("build", "building and loading kernels, an empty cache", _elsewhere("build")),
+    Measurement("threads", "two threads beside one", _elsewhere("threads")),
+)
+
+
+if __name__ == "__main__":
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    row = _FIGURES[sys.argv[1]](sys.argv[2:] == ["quick"])
+    sys.stdout.write(json.dumps([figure.as_json() for figure in row]))

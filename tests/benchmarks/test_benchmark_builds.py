@@ -1,0 +1,33 @@
+"""Rows about building, loading and threads."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.builds import MEASUREMENTS
+from benchmarks.model import Measured, Measurement
+from benchmarks.report import measurement_text
+from benchmarks.session import choose
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in MEASUREMENTS])
+def test_each_measurement_runs(row: Measurement) -> None:
+    figures = row.measure(True)
+    assert len(figures) >= 3
+    assert all(figure.value > 0 for figure in figures)
+    text = measurement_text(row, figures)
+    assert text.startswith(f"{row.name}: ")
+    assert "asked: at " in text
+
+
+def test_rows_are_known_by_name() -> None:
+    assert [row.name for row in choose(["threads", "build"])] == ["build", "threads"]
+
+
+def test_bounds() -> None:
+    row = Measurement("row", "what", lambda _: [])
+    figures = [Measured("a", 2.0, "s", at_most=1), Measured("b", 2.0, "s", at_least=1)]
+    text = measurement_text(row, figures).splitlines()
+    assert text[1].endswith("2.00 s, asked: at most 1, MISSED")
+    assert text[2].endswith("2.00 s, asked: at least 1, met")
+    assert not figures[0].meets_goal
