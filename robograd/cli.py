@@ -72,7 +72,19 @@ def _parser() -> argparse.ArgumentParser:
     codegen.add_argument("--stages", type=int, default=1, help="computed in one call (default: 1)")
     codegen.set_defaults(run=_codegen)
 
-    info = commands.add_parser("info", help="versions, compiler, cache: what a bug report needs")
+    info = commands.add_parser(
+        "info",
+        help="a robot file as a tree; without one, what a bug report needs",
+        description="Print a robot file's links and joints with types, limits and masses; without "
+        "a file, versions, compiler and cache.",
+    )
+    info.add_argument(
+        "file", nargs="?", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf"
+    )
+    info.add_argument("--base", choices=("fixed", "floating"), default="fixed")
+    info.add_argument(
+        "--width", type=int, metavar="N", help="longest line (default: the terminal's width)"
+    )
     info.set_defaults(run=_info)
 
     cache = commands.add_parser("cache", help="the compiled kernels on disk")
@@ -121,9 +133,12 @@ def _codegen(arguments: argparse.Namespace) -> None:
     )
 
 
-def _info(_: argparse.Namespace) -> None:
-    from robograd.info import environment
+def _info(arguments: argparse.Namespace) -> None:
+    from robograd.info import environment, robot_text
 
+    if arguments.file is not None:
+        print(robot_text(arguments.file, arguments.base, arguments.width))
+        return
     rows = environment()
     width = max(len(name) for name, _ in rows)
     for name, value in rows:

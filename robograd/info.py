@@ -1,8 +1,12 @@
-"""What a bug report needs to say of the machine: versions, processor, compiler, kernel cache."""
+"""What `robograd info` prints: a robot file as a tree; or, for a bug report, the machine.
+
+Of the machine: versions, processor, compiler, kernel cache.
+"""
 
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 from importlib import metadata
 
@@ -10,6 +14,7 @@ from bridges.kernel import cache
 from bridges.kernel.build import find_compiler
 from bridges.kernel.errors import BuildError
 from robograd import __version__
+from robotics_ad.printing import NARROWEST
 
 _DISTRIBUTIONS = ("numpy", "torch", "casadi", "yourdfpy", "mujoco", "scipy", "matplotlib", "tqdm")
 
@@ -32,6 +37,23 @@ def describe(info: cache.CacheInfo) -> str:
     noun = "library" if info.n_libraries == 1 else "libraries"
     used, limit = info.n_bytes / 2**20, info.limit_bytes / 2**20
     return f"{info.path}: {info.n_libraries} {noun}, {used:.1f} of {limit:.0f} MiB"
+
+
+def robot_text(source: str, base: str, width: int | None) -> str:
+    """The tree of a robot file: MJCF if it ends in .xml or .mjcf, else URDF.
+
+    Lines have at most `width` characters; None stands for the terminal's width.
+    """
+    from robotics_ad import load_mjcf, load_urdf
+
+    if width is None:
+        width = max(shutil.get_terminal_size().columns, NARROWEST)
+    if source.endswith((".xml", ".mjcf")):
+        robot = load_mjcf(source)
+        robot = robot.floating() if base == "floating" else robot
+    else:
+        robot = load_urdf(source, base=base)
+    return robot.pretty(width)
 
 
 def _version(distribution: str) -> str:

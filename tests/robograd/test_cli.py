@@ -11,6 +11,8 @@ import pytest
 import robograd
 from bridges.kernel import cache
 from robograd.cli import main
+from robotics_ad import packaged_arm
+from robotics_ad.packaged import packaged_arm_text
 
 
 @pytest.fixture
@@ -62,6 +64,34 @@ def test_info_names_versions_compiler_and_cache(
         assert rows[distribution] == metadata.version(distribution)
     assert str(kernel_cache) in rows["kernel"]
     assert not kernel_cache.exists(), "asking must not make the cache"
+
+
+def test_info_prints_a_robot_file_as_a_tree(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    urdf = tmp_path / "arm.urdf"
+    urdf.write_text(packaged_arm_text(), encoding="utf-8")
+    assert main(["info", str(urdf), "--width", "120"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == packaged_arm().pretty(120).splitlines()
+    assert "q[0] in [-2.9, 2.9] rad, 2.2 rad/s, 100 N m" in lines[2]
+    assert main(["info", str(urdf), "--base", "floating"]) == 0
+    assert "root_joint (floating, q[0:7])" in capsys.readouterr().out
+    assert main(["info", str(urdf), "--width", "3"]) == 1
+    assert "width is 3, expected 20 or more" in capsys.readouterr().err
+    assert main(["info", str(tmp_path / "none.urdf")]) == 1
+    assert "none.urdf" in capsys.readouterr().err
+
+
+def test_info_prints_mjcf(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("mujoco")
+    mjcf = tmp_path / "ball.xml"
+    mjcf.write_text(
+        '<mujoco><worldbody><body name="b"><joint name="j" type="hinge"/><geom size="0.1"/></body>'
+        "</worldbody></mujoco>"
+    )
+    assert main(["info", str(mjcf)]) == 0
+    assert "- j (" in capsys.readouterr().out
 
 
 def test_info_says_that_there_is_no_compiler(

@@ -1,14 +1,12 @@
 """Every algorithm against Pinocchio: serial arms, hands, humanoids; fixed and floating bases."""
 
-import importlib.metadata
-
 import numpy as np
 import pinocchio
 import pytest
 from robot_files import urdf_path
 
 import ad_core as ad
-from robotics_ad import load_urdf, packaged_arm
+from robotics_ad import packaged_arm
 from robotics_ad.dynamics import (
     BiasForces,
     CenterOfMass,
@@ -165,40 +163,6 @@ def test_frames_of_a_floating_base(free):
             R, p = free.frame_pose(q, link)
             T = WorldTransform(free.robot.link(link))("q").eval(q=q)
             close(T, [*R.T.reshape(9), *p])
-
-
-def every_urdf() -> list[str]:
-    files = importlib.metadata.files("example-robot-data") or []
-    names = [str(file).split("example-robot-data/robots/")[-1] for file in files]
-    return sorted({name for name in names if name.endswith(".urdf")})
-
-
-REFUSED = {
-    "alex_description/urdf/alex_psyonic_hands.urdf": "mimics 'index_q1': no such joint",
-    "ur_description/urdf/ur3.urdf": "<robot> has no attribute 'name'",
-}
-
-
-@pytest.mark.parametrize("name", every_urdf())
-def test_every_robot_of_the_collection(name, free_twin_of):
-    """Poses and inverse dynamics of every file that can be read; the others say why not."""
-    path = urdf_path(name)
-    if name in REFUSED:
-        with pytest.raises(ValueError, match=REFUSED[name]):
-            load_urdf(path)
-        return
-    twin = free_twin_of(path, "fixed")
-    if twin.robot.nv == 0:
-        pytest.skip("nothing moves")
-    tau = InverseDynamics(twin.robot)("q", "v", "a")
-    for q, v, a in twin.states(2):
-        theirs = pinocchio.rnea(
-            twin.model, twin.data, twin.to_pin_q(q), twin.to_pin_v(v), twin.to_pin_v(a)
-        )
-        close(twin.to_pin_v(tau.eval(q=q, v=v, a=a)), theirs)
-        link = twin.robot.link_names[-1]
-        R, p = twin.frame_pose(q, link)
-        close(WorldTransform(twin.robot.link(link))("q").eval(q=q), [*R.T.reshape(9), *p])
 
 
 def test_functions_print_and_check():
