@@ -32,7 +32,6 @@ BAD = {
     "line 2: document type declarations are refused": "<?xml version='1.0'?>\n<!DOCTYPE m>"
     "<mujoco/>",
     "document type": "<!DOCTYPE m [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]><mujoco>&b;</mujoco>",
-    "more than 1000000 elements": world("<a/>" * 1_000_001),
     f"nested deeper than {MAX_DEPTH}": world("<body>" * 5000 + "</body>" * 5000),
     "MuJoCo refuses it: XML Error: .*'helix'": world('<body><joint type="helix"/></body>'),
     "MuJoCo refuses it: .*unrecognized element": "<mujoco><foo/></mujoco>",
