@@ -68,6 +68,8 @@ def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
         body = draft.read_bytes()
         draft.write_bytes(body + _seal(key, body))
         draft.chmod(0o700)
+        if path.is_dir():
+            _remove(path)
         os.replace(draft, path)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
@@ -87,10 +89,8 @@ def clear() -> CacheInfo:
     before = info()
     if before.path.is_dir():
         for path in before.path.iterdir():
-            if path.name.startswith(_BUILD_PREFIX) and path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.suffix == _SUFFIX or path.name.startswith(("compiler-", _BUILD_PREFIX)):
-                path.unlink(missing_ok=True)
+            if path.suffix == _SUFFIX or path.name.startswith(("compiler-", _BUILD_PREFIX)):
+                _remove(path)
     return before
 
 
@@ -112,12 +112,20 @@ def evict(folder: Path, limit: int, keep: Path) -> None:
         if total <= limit:
             break
         if path != keep:
-            path.unlink(missing_ok=True)
+            _remove(path)
             total -= size
     for leftover in folder.glob(_BUILD_PREFIX + "*"):
         with contextlib.suppress(OSError):
             if time.time() - leftover.lstat().st_mtime > _STALE_S:
                 shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, or a folder that took its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _libraries(folder: Path) -> list[tuple[float, int, Path]]:

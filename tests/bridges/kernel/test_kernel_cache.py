@@ -62,9 +62,11 @@ def test_private_folder_and_reuse(folder: Path) -> None:
     assert cache.info().n_bytes > 0
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign name"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign name", "folder"])
 def test_damaged_library_is_rebuilt(folder: Path, damage: str) -> None:
-    factor = 4.0 + len(damage)  # a library of its own: one that is loaded must not be overwritten
+    factor = (
+        4.0 + sum(map(ord, damage)) / 64
+    )  # a library of its own: one that is loaded must not be overwritten
     casadi_to_kernel(small(factor))
     (library,) = folder.glob("*.so")
     data = library.read_bytes()
@@ -73,6 +75,9 @@ def test_damaged_library_is_rebuilt(folder: Path, damage: str) -> None:
         casadi_to_kernel(small(factor + 100))
         (other,) = folder.glob("*.so")
         other.rename(library)
+    elif damage == "folder":
+        (library / "inside").mkdir(parents=True)
+        assert cache.info().n_libraries == 1
     else:
         middle = len(data) // 2
         flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
