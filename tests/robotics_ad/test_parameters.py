@@ -21,7 +21,7 @@ from robotics_ad.dynamics import (
     PotentialEnergy,
 )
 from robotics_ad.interop import pinocchio_order
-from robotics_ad.kinematics import Jacobian, WorldTransform
+from robotics_ad.kinematics import Jacobian, WorldTransform, WorldVelocity
 from robotics_ad.parameters import PARAMETER_KINDS
 
 CHILDREN = {"root": ["turn"], "arm": ["push"], "slide": ["mount"], "payload": ["finger", "follow"],
@@ -247,6 +247,11 @@ def test_where_the_base_stands_is_a_parameter_too():
     close(tau, pinocchio.computeGeneralizedGravity(model, data, pq))
     com = CenterOfMass(varied)(q, values).eval()
     close(com, pinocchio.centerOfMass(model, data, pq))
+    foot = varied.link("foot")
+    T = WorldTransform(foot)(q, values).eval()
+    close(T, [*pinocchio.exp3(w).T.reshape(9), *t])
+    np.testing.assert_array_equal(Jacobian(foot)(q, values).eval(), np.zeros(6))
+    np.testing.assert_array_equal(WorldVelocity(foot)(q, [2.0], values).eval(), np.zeros(3))
 
 
 def test_without_parameters_graphs_are_what_they_were():
