@@ -66,8 +66,7 @@ def regrouped(tree: Tree) -> Tree:
     Takes an `aligned` tree. A distribution of mass on the axis of a revolute joint moves with the
     parent as it does with the body, so a body keeps (hx, hy) and a second moment with Szz = 0; the
     second moment about a sliding body's origin is felt by its parent alone. All this is linear, so
-    that moments which are parameters move alike; what stands on a placement that is a parameter
-    keeps its mass.
+    that moments which are parameters move alike; mass stops at placements that are parameters.
     """
     moments, base = [body.moments for body in tree.bodies], tree.base
     for i in range(len(tree.bodies) - 1, -1, -1):
