@@ -7,6 +7,7 @@ import gc
 import math
 import pickle
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -19,6 +20,45 @@ from ad_core.derive import jvp_graph
 from ad_core.lower import fix_sizes, make_tape, tape_of
 
 LONG = 100_000
+
+
+AT = {"x": [1.0, 2.0]}
+
+
+def on_casadi(e: ad.Expression) -> None:
+    from bridges.casadi import ad_to_casadi
+
+    np.testing.assert_allclose(ad_to_casadi(e)([1.0, 2.0]).full()[:, 0], [2 / 3, 2 / 3])
+
+
+def on_torch(e: ad.Expression) -> None:
+    import torch
+
+    from bridges.pytorch import ad_to_torch
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    ad_to_torch(e, engine="torch")(x).sum().backward()
+    assert x.grad is not None
+
+
+DEEP: dict[str, Callable[[ad.Expression], object]] = {
+    "derivative of a vector": lambda e: e.derivative("x", **AT),
+    "second derivative": lambda e: e.gen_derivative(["x", "x"], **AT),
+    "jvp": lambda e: e.jvp({"x": [1.0, 1.0]}, **AT),
+    "vjp": lambda e: e.vjp([1.0, 1.0], **AT),
+    "eval_batch": lambda e: e.eval_batch(x=np.ones((3, 2))),
+    "derivative_batch": lambda e: e.derivative_batch("x", x=np.ones((3, 2))),
+    "derivative_sparse": lambda e: e.derivative_sparse("x", **AT),
+    "sparsity": lambda e: e.sparsity("x"),
+    "eval_multiple": lambda e: ad.eval_multiple([e, e + 1.0], **AT),
+    "derivative_multiple": lambda e: ad.derivative_multiple([e, e + 1.0], "x", **AT),
+    "check_derivatives": lambda e: ad.check_derivatives(e, AT),
+    "jacobian": lambda e: ad.jacobian(e, "x"),
+    "replace": lambda e: e.replace(x=ad.var("y", 2)),
+    "hash and equality": lambda e: (hash(e), e == e.replace(x=ad.var("y", 2))),
+    "casadi": on_casadi,
+    "torch": on_torch,
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +93,14 @@ class TestScale:
         other = chain.replace(x=ad.var("y"))
         assert other.terminals() == ["y"]
         del other  # 100,000 nested objects are freed without recursion
+
+    @pytest.mark.parametrize("use", DEEP.values(), ids=DEEP)
+    def test_every_way_in_takes_a_deep_graph(self, use):
+        """10,000 nodes in a chain, ten times deeper than Python may recurse."""
+        e: ad.Expression = ad.var("x", 2)
+        for _ in range(5_000):
+            e = 1.0 - 0.5 * e
+        use(e)
 
     def test_doubling(self):
         """A graph of 60 nodes whose tree has 2^60 leaves: `x^(2^60)`."""
