@@ -136,6 +136,16 @@ def test_faulty_files_are_refused_by_name(fault):
     assert len(message) < 500
 
 
+def test_bodies_that_cannot_exist_load_as_real_files_have_them():
+    for ixx in ("5", "-1e-20", "0"):  # I1 > I2 + I3; what is left of a zero; a thin rod
+        body = load_urdf(inertial(ixx=f'ixx="{ixx}"')).links[0].inertia
+        assert body is not None
+        assert body.is_consistent() is False
+    massless = load_urdf(inertial(mass='<mass value="0"/>')).links[0].inertia
+    assert massless is not None
+    assert massless.mass == 0.0
+
+
 def test_errors_tell_file_and_line(tmp_path):
     path = tmp_path / "bad.urdf"
     path.write_text('<robot name="r">\n<link name="a"/>\n<link/>\n</robot>')
