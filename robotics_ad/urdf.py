@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
@@ -36,7 +35,8 @@ def load_urdf(
     joint is one angle, a floating one a position and a unit quaternion [w, x, y, z]. Entries of
     rotations within 2 ulp(1) of 0 and +-1, which stem from multiples of pi/2, are set to these
     numbers. Lower and upper limits left out are 0, as the format has it; a mimic on a fixed joint
-    means nothing and is not kept.
+    means nothing and is not kept, nor are limits of planar and floating joints: one number for
+    lengths and angles alike.
 
     Args:
         source: A path, an address `package://package/path` or `file:///path`, XML text (its first
@@ -64,9 +64,8 @@ def load_urdf(
         io.BytesIO(document), build_scene_graph=False, load_meshes=False
     ).robot
     try:
-        links, joints = [_link(link) for link in parsed.links], [_joint(j) for j in parsed.joints]
-        if not mimics:
-            joints = [replace(joint, mimic=None) for joint in joints]
+        links = [_link(link) for link in parsed.links]
+        joints = [_joint(joint, mimics) for joint in parsed.joints]
         robot = RobotModel(str(parsed.name), links, joints)
         return robot.floating() if base == "floating" else robot
     except ValueError as error:
@@ -90,19 +89,19 @@ def _link(parsed: Any) -> Link:
         raise ValueError(f"link '{parsed.name}': {error}") from None
 
 
-def _joint(parsed: Any) -> Joint:
+def _joint(parsed: Any, mimics: bool) -> Joint:
     where = f"joint '{parsed.name}'"
     R, p = _pose(parsed.origin)
     if parsed.type not in _TYPES:
         raise ValueError(f"{where}: unknown type '{parsed.type}'; types: {', '.join(_TYPES)}")
     row = JOINT_TYPES[parsed.type]
-    limit = parsed.limit if row.nv > 0 else None
+    limit = parsed.limit if row.nv == 1 else None
     lower = upper = None
     if row.limited:
         if limit is None:
             raise ValueError(f"{where}: a {row.name} joint needs a <limit>")
         lower, upper = _or(limit.lower, 0.0), _or(limit.upper, 0.0)
-    dynamics, mimic = parsed.dynamics, parsed.mimic if row.nq > 0 else None
+    dynamics, mimic = parsed.dynamics, parsed.mimic if mimics and row.nq > 0 else None
     return Joint(
         name=parsed.name,
         kind=parsed.type,

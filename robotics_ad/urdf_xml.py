@@ -19,6 +19,7 @@ from robotics_ad.xml_guard import GuardedXml
 
 MAX_DEPTH = 64
 MAX_LINKS = 20_000
+MAX_TEXT = 10_000  # of an attribute
 MAX_NUMBER = 1e100  # products of a few of them stay finite
 
 # element -> elements kept inside it; those of `_MANY` may be repeated
@@ -130,6 +131,8 @@ class _Cleaner(GuardedXml):
                 self.fail(f"<{tag}> has no attribute '{name}'")
         kept = {name: attributes[name] for name in (*required, *optional) if name in attributes}
         for name, value in kept.items():
+            if len(value) > MAX_TEXT:
+                self.fail(f"<{tag} {name}='{shortened(value)}'>: longer than {MAX_TEXT} characters")
             if name not in _TEXT_ATTRIBUTES:
                 self._check_numbers(tag, name, value)
         return kept

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pinocchio
+import pytest
 
 from robotics_ad import load_urdf
 from robotics_ad.arrays import rotation_from_rpy
@@ -100,3 +101,21 @@ def test_a_mimic_follows(panda):
     mimic = panda.robot.joint("panda_finger_joint2").mimic
     assert mimic is not None
     assert (mimic.joint, mimic.multiplier, mimic.offset) == ("panda_finger_joint1", 1.0, 0.0)
+
+
+def test_mimics_can_be_left_unread():
+    follow = '<mimic joint="nobody"/></joint>'
+    for text in (
+        ONE_JOINT.replace("</joint>", follow),
+        ONE_JOINT.replace("</joint>", follow).replace("revolute", "planar"),
+    ):
+        assert load_urdf(text, mimics=False).joint("j").mimic is None
+        with pytest.raises(ValueError, match=r"nobody|cannot mimic"):
+            load_urdf(text)
+
+
+def test_limits_of_joints_with_several_velocities_are_not_read():
+    for kind in ("planar", "floating"):
+        joint = load_urdf(ONE_JOINT.replace("revolute", kind)).joint("j")
+        assert np.isinf(np.asarray(joint.velocity)).all()
+        assert joint.damping == 0.5

@@ -119,6 +119,7 @@ FAULTS = {
     "joint 'j' mimics 'a b': no such joint": urdf(
         LINKS + joint(ENDS + LIMIT + '<mimic joint="a&#10;b"/>')
     ),
+    "<link name='x+...'>: longer than 10000 characters": urdf(f'<link name="{"x" * 10**6}"/>'),
     "XML text: empty": b"  ",
     "not XML: .*surrogates not allowed": urdf('<link name="\ud800"/>'),
     "not XML: unknown encoding": b'<?xml version="1.0" encoding="klingon"?><robot name="r"/>',
