@@ -9,6 +9,8 @@ import casadi as ca
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bridges.kernel import Kernel, casadi_to_kernel
 
@@ -72,6 +74,47 @@ def test_strided_inputs(kernel: Kernel) -> None:
     views = (a.T.reshape(2, 25, 3), b.transpose(1, 2, 0)[:, :, ::15], c[:, ::-1, 2:3])
     for have, want in zip(kernel(*views), expected(*views), strict=True):
         np.testing.assert_allclose(have, want, rtol=1e-14)
+
+
+axes = st.tuples(
+    st.sampled_from(["as it is", "reversed", "every other", "transposed", "broadcast", "missing"]),
+    st.sampled_from(["as it is", "reversed"]),
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 70), st.sampled_from([(), (1,), (3,)]), st.tuples(axes, axes, axes))
+def test_any_views(
+    kernel: Kernel, samples: int, more: tuple[int, ...], views: tuple[tuple[str, str], ...]
+) -> None:
+    """Batches of 0 to 70, in memory in every way, as arrays and as tensors."""
+    arrays = [view(n, (*more, samples), *kind) for n, kind in zip((3, 2, 1), views, strict=True)]
+    want = expected(*arrays)
+    for have, wanted in zip(kernel(*arrays), want, strict=True):
+        assert have.shape == wanted.shape
+        np.testing.assert_allclose(have, wanted, rtol=1e-13, atol=1e-15)
+    if all(step >= 0 for array in arrays for step in array.strides):  # torch has no others
+        for have, wanted in zip(kernel(*map(torch.from_numpy, arrays)), want, strict=True):
+            np.testing.assert_allclose(have.numpy(), wanted, rtol=1e-13, atol=1e-15)
+
+
+def view(n: int, batch: tuple[int, ...], rows: str, columns: str) -> np.ndarray:
+    """An array (*batch, n), or one that broadcasts to it, that lies in memory in another way."""
+    rng = np.random.default_rng(n)
+    array = rng.normal(size=(*batch, n))
+    if rows == "reversed":
+        array = rng.normal(size=(*batch, n))[..., ::-1, :]
+    elif rows == "every other":
+        array = rng.normal(size=(*batch[:-1], 2 * batch[-1], n))[..., ::2, :]
+    elif rows == "transposed":
+        array = np.moveaxis(rng.normal(size=(n, *batch)), 0, -1)
+    elif rows == "broadcast":
+        array = np.lib.stride_tricks.as_strided(
+            rng.normal(size=n), (*batch, n), (0,) * len(batch) + (8,)
+        )
+    elif rows == "missing":
+        array = rng.normal(size=n)
+    return array[..., ::-1] if columns == "reversed" else array
 
 
 def test_unaligned_input(kernel: Kernel) -> None:
