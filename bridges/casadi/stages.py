@@ -18,6 +18,7 @@ from typing import Any
 
 import casadi
 
+from bridges.kernel.effort import effort_for
 from bridges.kernel.emit_c import Block, emit_block, emit_preamble
 from bridges.kernel.program import Program, read_program
 from bridges.kernel.target import Target
@@ -100,6 +101,7 @@ def _piece(function: casadi.Function, results: Sequence[int]) -> Piece:
 def library_text(entries: Iterable[Entry], stages: int, target: Target, about: str) -> str:
     """The C text of a library with these functions over `stages` stages."""
     entries = list(entries)
+    effort = effort_for(*(piece.program for entry in entries for piece in entry.pieces))
     blocks: dict[str, Block] = {}
     shims: list[str] = []
     functions: list[str] = []
@@ -107,7 +109,7 @@ def library_text(entries: Iterable[Entry], stages: int, target: Target, about: s
         tables: list[str] = []
         for number, piece in enumerate(entry.pieces):
             name = f"{entry.name}_{number}"
-            blocks[name] = emit_block(piece.program, target, f"{name}_block")
+            blocks[name] = emit_block(piece.program, target, f"{name}_block", effort=effort)
             shims.append(_shim(name, piece))
             tables.append(_table(name, piece, blocks[name].n_slots))
         functions.append("\n".join([*tables, _function(entry, stages)]))
@@ -116,7 +118,7 @@ def library_text(entries: Iterable[Entry], stages: int, target: Target, about: s
     return "\n".join(
         [
             f"/* {about} */",
-            emit_preamble(called, target),
+            emit_preamble(called, target, effort),
             *(block.text for block in blocks.values()),
             f"#define MOST_IN {max((len(p.arguments) for p in pieces), default=0) + 1}",
             f"#define MOST_OUT {max((len(p.results) for p in pieces), default=0) + 1}",

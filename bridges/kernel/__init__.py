@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
-from bridges.kernel.kernel import Kernel, ad_to_kernel, casadi_to_kernel
+from bridges.kernel.kernel import Kernel
+from bridges.kernel.make import ad_to_kernel, casadi_to_kernel
 
 __all__ = ["Kernel", "ad_to_kernel", "casadi_to_kernel"]

@@ -37,10 +37,12 @@ class Effort:
     flags: str
 
 
-def effort_for(program: Program) -> Effort:
-    """The effort for one program."""
-    uses = sum(instruction.op in INLINED for instruction in program.instructions)
-    return effort_for_size(program.n_ops, uses, sum(program.input_sizes + program.output_sizes))
+def effort_for(*programs: Program) -> Effort:
+    """The effort for one program, or for several in one library."""
+    n_ops = sum(program.n_ops for program in programs)
+    uses = sum(i.op in INLINED for program in programs for i in program.instructions)
+    columns = sum(sum(program.input_sizes + program.output_sizes) for program in programs)
+    return effort_for_size(n_ops, uses, columns)
 
 
 def effort_for_size(n_ops: int, n_uses: int = 0, n_columns: int = 0) -> Effort:

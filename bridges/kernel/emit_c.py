@@ -72,15 +72,17 @@ def emit_block(
     name: str = "block",
     *,
     weight: int | None = None,
+    effort: Effort | None = None,
     in_arrays: bool = False,
 ) -> Block:
     """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples.
 
+    effort: that of the whole library, as for `emit_preamble`; None: that of this program.
     in_arrays: `name(x, y, w)` instead, with arrays of pointers: compilers are slow with hundreds of
     parameters.
     weight: of the parts that it is cut into (see `parts`); None: by the program's size.
     """
-    effort = effort_for(program)
+    effort = effort or effort_for(program)
     chunks = _chunks(program, target)
     layout = lay_out(
         program,
