@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ad_core.compress import compress, jacobian_pattern
 from ad_core.derive import clean, jvp_graph, vjp_graph
 from ad_core.errors import unknown_name, unknown_size, wrong_size
 from ad_core.expr import (
@@ -19,9 +20,9 @@ from ad_core.expr import (
     name_of,
 )
 from ad_core.graph import sizes_asked, terminals
-from ad_core.lower import fix_sizes
+from ad_core.lower import fix_sizes, make_tape
 from ad_core.ops.reduction import sum_
-from ad_core.ops.structure import Take, stack
+from ad_core.ops.structure import Take, stack, total
 
 
 def jacobian(e: ExpressionLike, arg: Variable) -> Expression:
@@ -50,7 +51,7 @@ def divergence(e: ExpressionLike, arg: Variable) -> Expression:
     fixed, name, n = _prepared(e, arg, "divergence")
     if fixed.size != n:
         raise wrong_size("divergence", "e", fixed.size or 0, n)
-    return clean(sum_(*(_pushed(fixed, name, i, n)[i] for i in range(n)), 0.0))
+    return _trace(fixed, name, n)
 
 
 def curl(e: ExpressionLike, arg: Variable) -> Expression:
@@ -66,6 +67,8 @@ def curl(e: ExpressionLike, arg: Variable) -> Expression:
 def laplacian(e: ExpressionLike, arg: Variable) -> Expression:
     """`sum_i d^2 e / d x_i^2`, entry by entry of e: as many entries as e has."""
     fixed, name, n = _prepared(e, arg, "laplacian")
+    if fixed.size == 1:
+        return _whole(_trace(_pulled(fixed, name, 0, 1, n), name, n), 1)
     terms = [_pushed(_pushed(fixed, name, i, n), name, i, n) for i in range(n)]
     return clean(sum_(*terms, Constant(np.zeros(fixed.size or 0))))
 
@@ -91,6 +94,26 @@ def _prepared(e: ExpressionLike, arg: Variable, operator: str) -> tuple[Expressi
     if size is None:
         raise unknown_size(operator, name)
     return fix_sizes([node], asked)[0], name, size
+
+
+def _trace(fixed: Expression, name: str, n: int) -> Expression:
+    """`sum_i d e_i / d x_i`, by as few products as the Jacobian's structure allows."""
+    inputs = [(k, size) for k, size in terminals([fixed]).items() if size is not None]
+    if name not in dict(inputs):
+        return Constant(0.0)
+    found = compress(jacobian_pattern(make_tape([fixed], inputs), name))
+    on_diagonal = found.pattern.row == found.pattern.column
+    terms: list[Expression] = []
+    for number, seed in enumerate([*found.tangents, *found.cotangents]):
+        places = tuple(found.place[on_diagonal & (found.product == number)].tolist())
+        if places and number < len(found.tangents):
+            product = jvp_graph([fixed], {name: Constant(seed)})[0]
+        elif places:
+            product = vjp_graph([fixed], [Constant(seed)], [name])[name]
+        else:
+            continue
+        terms.append(total(Take(places)(_whole(product, n))))
+    return clean(sum_(*terms, 0.0))
 
 
 def _basis(place: int, size: int) -> Constant:
