@@ -42,7 +42,7 @@ _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inertia": (("ixx", "ixy", "ixz", "iyy", "iyz", "izz"), ()),
     "limit": (("velocity", "effort"), ("lower", "upper")),
     "origin": ((), ("xyz", "rpy")),
-    "axis": ((), ("xyz",)),
+    "axis": (("xyz",), ()),
     "dynamics": ((), ("damping", "friction")),
 }
 # element -> children that it must have

@@ -69,6 +69,7 @@ FAULTS = {
         LINKS + joint(ENDS + '<origin rpy="0 inf 0"/>', "fixed")
     ),
     "<axis xyz='x 0 1'>: not a number": urdf(LINKS + joint(ENDS + '<axis xyz="x 0 1"/>')),
+    "<axis> has no attribute 'xyz'": urdf(LINKS + joint(ENDS + LIMIT + "<axis/>")),
     "<dynamics damping='1_0'>: not a number": urdf(
         LINKS + joint(ENDS + '<dynamics damping="1_0"/>')
     ),
