@@ -74,13 +74,16 @@ class MatMul(Op):
         m, k, n = self.m, self.k, self.n
         a, b = args
         result = Pattern.none(size, a.pattern.columns)
-        of_a, of_b = np.arange(m * k).reshape(m, k), np.arange(k * n).reshape(k, n)
-        keep_a, keep_b = a.nonzero.reshape(m, k), b.nonzero.reshape(k, n)
-        for i in range(k):
-            both = (keep_a[:, i, None] & keep_b[i]).reshape(-1)
-            left = a.pattern.take(np.repeat(of_a[:, i], n)).kept(both)
-            right = b.pattern.take(np.tile(of_b[i], m)).kept(both)
-            result = result.union(left).union(right)
+        if a.pattern.codes.size:
+            inner, column = np.nonzero(b.nonzero.reshape(k, n))
+            rows = np.arange(m)[:, None]
+            source, target = (rows * k + inner).reshape(-1), (rows * n + column).reshape(-1)
+            result = result.union(a.pattern.take(source).moved(target, size))
+        if b.pattern.codes.size:
+            row, inner = np.nonzero(a.nonzero.reshape(m, k))
+            columns = np.arange(n)[:, None]
+            source, target = (inner * n + columns).reshape(-1), (row * n + columns).reshape(-1)
+            result = result.union(b.pattern.take(source).moved(target, size))
         return result
 
 

@@ -206,13 +206,10 @@ class Stack(Op):
         return gradients
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        result = Pattern.none(size, args[0].pattern.columns)
-        start = 0
-        for arg in args:
-            rows = np.arange(start, start + arg.pattern.rows)
-            result = result.union(arg.pattern.moved(rows, size))
-            start += arg.pattern.rows
-        return result
+        columns = args[0].pattern.columns
+        starts = np.cumsum([0, *(a.pattern.rows for a in args)])
+        codes = [a.pattern.codes + start * columns for a, start in zip(args, starts, strict=False)]
+        return Pattern(size, columns, np.concatenate(codes).astype(np.int64))
 
 
 class GetItem(Composite):
