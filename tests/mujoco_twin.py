@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Oracle:
         self.v, self.a, self.tau = rng.normal(size=(3, robot.nv))
         model, data, order = self.model, self.data, scene.order
         data.qpos[:], data.qvel[:] = order.to_q(self.q), order.to_v(self.v, self.q)
-        mujoco.mj_forward(model, data)
+        quietly(mujoco.mj_forward, model, data)
         self.qM = full_mass_matrix(model, data)
 
     def results(self) -> dict[str, np.ndarray]:
@@ -79,7 +79,7 @@ class Oracle:
         flags = model.opt.disableflags
         model.opt.disableflags = flags | int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT)
         data.qacc[:] = self.scene.order.to_a(self.a, self.q, self.v)
-        mujoco.mj_inverse(model, data)
+        quietly(mujoco.mj_inverse, model, data)
         model.opt.disableflags = flags
         return self.scene.order.from_force(data.qfrc_inverse + data.qfrc_passive, self.q)
 
@@ -95,7 +95,7 @@ class Oracle:
         data, order = self.data, self.scene.order
         others = data.qfrc_passive - data.qfrc_spring - data.qfrc_damper + data.qfrc_actuator
         data.qfrc_applied[:] = order.to_v(self.tau, self.q) - others
-        mujoco.mj_forward(self.model, data)
+        quietly(mujoco.mj_forward, self.model, data)
         return order.from_a(data.qacc_smooth, self.q, self.v)
 
 
@@ -129,6 +129,16 @@ def compare(scene: Mjcf, seeds: Iterable[int], tolerance: float = 1e-8) -> None:
             scale = max(1e-3, float(np.abs(expected).max(initial=0.0)))
             error = float(np.abs(np.reshape(result, expected.shape) - expected).max(initial=0.0))
             assert error <= tolerance * scale, f"{what}: {error} of {scale}, seed {seed}"
+
+
+def quietly(compute: Callable[[Any, Any], None], model: Any, data: Any) -> None:
+    """Computes without MuJoCo's warnings, which it would print and append to MUJOCO_LOG.TXT."""
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda text: None)
+    try:
+        compute(model, data)
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 def full_mass_matrix(model: Any, data: Any) -> np.ndarray:

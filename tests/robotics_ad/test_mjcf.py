@@ -3,7 +3,7 @@
 import mujoco
 import numpy as np
 import pytest
-from mujoco_twin import compare, gymnasium_models
+from mujoco_twin import Oracle, compare, gymnasium_models
 
 from robotics_ad import read_mjcf
 
@@ -137,3 +137,14 @@ def test_joints_come_in_mujocos_order(name):
     np.testing.assert_array_equal(scene.order.to_q(q), q)
     if robot.nq == robot.nv:
         np.testing.assert_array_equal(scene.order.to_v(v), v)
+
+
+def test_the_oracle_leaves_no_log_of_mujocos_warnings(tmp_path, monkeypatch, capfd):
+    """Two joints that nearly coincide: MuJoCo warns of a mass matrix that is singular."""
+    monkeypatch.chdir(tmp_path)
+    slides = '<joint type="slide" axis="1 0 0"/><joint type="slide" axis="1 1e-9 0"/>'
+    scene = read_mjcf(world(body(slides)))
+    assert "singular" in scene.warnings[0]
+    Oracle(scene, 0)
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
