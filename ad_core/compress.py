@@ -18,7 +18,7 @@ from ad_core.declared import opaque_pattern
 from ad_core.expr import Array
 from ad_core.lower import Tape
 from ad_core.op import Op
-from ad_core.pattern import Dependence, Numbers, Pattern
+from ad_core.pattern import Dependence, Numbers, Pattern, distinct
 
 
 def jacobian_pattern(tape: Tape, arg: str) -> Pattern:
@@ -171,7 +171,7 @@ def _colours(line: Numbers, lines: int, other: Numbers, others: int, most: int) 
     Where the entries lie in bands or blocks, colours in turn are the fewest; else greedily.
     """
     in_turn = np.arange(lines, dtype=np.int64) % max(most, 1)
-    if most <= 1 or np.unique(other * most + in_turn[line]).size == line.size:
+    if most <= 1 or distinct(other * most + in_turn[line], others * most).size == line.size:
         return in_turn
     others_of: list[list[int]] = [[] for _ in range(lines)]
     for o, i in zip(other.tolist(), line.tolist(), strict=True):

@@ -105,7 +105,16 @@ class Pattern:
 
     @staticmethod
     def _made(rows: int, columns: int, row: Numbers, column: Numbers) -> Pattern:
-        return Pattern(rows, columns, np.unique(row * columns + column).astype(np.int64))
+        return Pattern(rows, columns, distinct(row * columns + column, rows * columns))
+
+
+def distinct(numbers: Numbers, bound: int) -> Numbers:
+    """The numbers in order, each once, of some from 0 to below `bound`."""
+    if numbers.size < bound // 64:
+        return np.unique(numbers).astype(np.int64)
+    present = np.zeros(bound, dtype=np.bool_)  # faster where they are many
+    present[numbers] = True
+    return np.flatnonzero(present).astype(np.int64)
 
 
 @dataclass(frozen=True)
