@@ -26,7 +26,6 @@ from robotics_ad.dynamics.point_forces import (
     WrenchTorques,
 )
 from robotics_ad.dynamics.regressor import InverseDynamicsRegressor
-from robotics_ad.dynamics.robot_function import GRAVITY
 from robotics_ad.dynamics.springs import JointSprings
 from robotics_ad.dynamics.terms import (
     BiasForces,
@@ -35,6 +34,7 @@ from robotics_ad.dynamics.terms import (
     GravityForces,
     JointFriction,
 )
+from robotics_ad.robot_function import GRAVITY
 
 GravityVector = GravityForces
 """Another name of `GravityForces`, as in Klampt."""

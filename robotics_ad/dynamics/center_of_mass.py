@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from ad_core.expr import Expression
 from robotics_ad.dynamics.energy import CenterOfMass, total_mass
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.dynamics.world_moments import Branches
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows
 from robotics_ad.model import RobotModel
 from robotics_ad.optional import Maybe, cross, full, plus, total
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import WORLD, Tree
 
 

@@ -29,9 +29,9 @@ from robotics_ad.dynamics.contacts import (
 from robotics_ad.dynamics.factors import Factors, Sparse, dense, entries_by_index
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.robot_function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.robot_function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.tree import Tree
 
 

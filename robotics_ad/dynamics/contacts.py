@@ -19,11 +19,11 @@ from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.dynamics.factors import Sparse
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
 from robotics_ad.optional import Maybe
 from robotics_ad.rigid import Pose
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import Tree
 
 _AXES = "xyz"

@@ -24,10 +24,10 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.dynamics.world_moments import Branches, WorldMoments, full_matrix
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
 from robotics_ad.optional import Maybe, cross, dot, minus, plus
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import WORLD, Tree
 
 

@@ -15,10 +15,10 @@ from ad_core import math as adm
 from ad_core.expr import Expression, as_expression
 from robotics_ad import so3
 from robotics_ad.dynamics.inverse import newton_euler
-from robotics_ad.dynamics.robot_function import GravityFunction, RobotFunction
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
 from robotics_ad.rigid import nominal_part
+from robotics_ad.robot_function import GravityFunction, RobotFunction
 from robotics_ad.tree import Tree, merged
 
 

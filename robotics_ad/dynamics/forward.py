@@ -17,8 +17,8 @@ from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocit
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
 from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.robot_function import DynamicsFunction
 from robotics_ad.motion import JointMotion, joint_motion
+from robotics_ad.robot_function import DynamicsFunction
 from robotics_ad.tree import WORLD, Tree
 
 _DEEP = 4.0

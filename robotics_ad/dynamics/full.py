@@ -11,10 +11,10 @@ from ad_core.expr import Expression
 from robotics_ad.arrays import frozen
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.point_forces import swept_torques
-from robotics_ad.dynamics.robot_function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
 from robotics_ad.optional import Maybe, cross, plus
+from robotics_ad.robot_function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.tree import WORLD, Tree
 
 

@@ -21,9 +21,9 @@ from robotics_ad.dynamics.constrained import (
 from robotics_ad.dynamics.contacts import Contact, checked_contacts, contact_rows
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import RobotModel
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import Tree
 
 

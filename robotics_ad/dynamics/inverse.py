@@ -26,9 +26,9 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.expr import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, skew
-from robotics_ad.dynamics.robot_function import DynamicsFunction
 from robotics_ad.motion import JointMotion, joint_motion, joint_rate, scaled_rates
 from robotics_ad.rigid import AnyMoments, Pose, VaryingMoments, moments_from
+from robotics_ad.robot_function import DynamicsFunction
 from robotics_ad.tree import WORLD, Body, Tree
 
 

@@ -14,8 +14,8 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad.arrays import Vector
 from robotics_ad.dynamics.composite import composites, momenta
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.motion import entries_of, joint_motion
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import Body, Tree
 
 

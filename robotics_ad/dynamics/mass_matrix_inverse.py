@@ -6,7 +6,7 @@ import ad_core as ad
 from ad_core.expr import Expression
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.robot_function import RobotFunction
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import Tree
 
 

@@ -17,9 +17,9 @@ from ad_core.expr import Expression
 from robotics_ad.dynamics.composite import carried, composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
 from robotics_ad.dynamics.inverse import body_wrenches
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.motion import joint_motion
 from robotics_ad.optional import Maybe, cross, full, minus, plus
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import WORLD, Tree
 
 

@@ -12,8 +12,8 @@ from ad_core import math as adm
 from ad_core.expr import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.joint import Joint
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import Tree
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import ad_core as ad
 from ad_core.expr import Expression
 from robotics_ad.dynamics.inverse import newton_euler
-from robotics_ad.dynamics.robot_function import GravityFunction, RobotFunction, joint_friction
+from robotics_ad.robot_function import GravityFunction, RobotFunction, joint_friction
 from robotics_ad.tree import Tree
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import ad_core as ad
 from ad_core.expr import Expression
-from robotics_ad.dynamics.robot_function import RobotFunction
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.robot_function import RobotFunction
 from robotics_ad.tree import Tree
 
 
