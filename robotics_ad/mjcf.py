@@ -16,9 +16,9 @@ from typing import IO, Any
 import numpy as np
 
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
-from robotics_ad.mjcf_source import Compiled, compiled, disabled
-from robotics_ad.mjcf_tree import links_and_joints, names_of
+from robotics_ad.files.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
+from robotics_ad.files.mjcf_source import Compiled, compiled, disabled
+from robotics_ad.files.mjcf_tree import links_and_joints, names_of
 from robotics_ad.model import RobotModel
 from robotics_ad.mujoco_interop import MujocoOrder, order_of
 

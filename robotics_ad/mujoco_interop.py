@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.files.mjcf_tree import KINDS, names_of
 from robotics_ad.interop import Order, Place
 from robotics_ad.joint_types import JOINT_TYPES
-from robotics_ad.mjcf_tree import KINDS, names_of
 from robotics_ad.model import RobotModel
 
 

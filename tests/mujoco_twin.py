@@ -19,8 +19,8 @@ from robotics_ad.dynamics import (
     JointSprings,
     MassMatrix,
 )
+from robotics_ad.files.mjcf_tree import names_of
 from robotics_ad.kinematics import WorldTransform
-from robotics_ad.mjcf_tree import names_of
 
 
 def gymnasium_models() -> dict[str, Path]:

@@ -148,6 +148,19 @@ def test_bodies_that_cannot_exist_load_as_real_files_have_them():
     assert massless.mass == 0.0
 
 
+def test_space_before_the_declaration_is_skipped_and_lines_still_count():
+    text = '<?xml version="1.0"?>\n<robot name="r"><link name="a"/></robot>'
+    for document in ("\n\n" + text, ("\n \t" + text).encode()):
+        assert load_urdf(document).link_names == ("a",)
+    with pytest.raises(ValueError, match=r"line 4: .*no attribute 'name'"):
+        load_urdf("\n\n" + text.replace(' name="r"', ""))
+
+
+def test_a_nameless_robot_of_xacro_is_called_xacro():
+    with pytest.raises(ValueError, match="no attribute 'name': this is a xacro file"):
+        load_urdf('<robot xmlns:xacro="x"><link name="a"/></robot>')
+
+
 def test_errors_tell_file_and_line(tmp_path):
     path = tmp_path / "bad.urdf"
     path.write_text('<robot name="r">\n<link name="a"/>\n<link/>\n</robot>')

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from robotics_ad.arrays import Vector, snap
+from robotics_ad.files.mjcf_source import disabled
 from robotics_ad.inertia import Inertia
 from robotics_ad.joint import Joint, Mimic
 from robotics_ad.joint_types import JOINT_TYPES
-from robotics_ad.mjcf_source import disabled
 from robotics_ad.model import Link
 from robotics_ad.rigid import Pose, identity_pose
 
@@ -166,7 +166,7 @@ def _numbers(model: Any, j: int, name: str, rotor: float) -> dict[str, Any]:
     if kind == "floating" and numbers["armature"] != 0.0:
         raise ValueError(
             f"joint '{name}': armature {numbers['armature']} on a free joint: MuJoCo's acts along "
-            "the world's axes, ours along the body's"
+            "the world's axes, ours along the body's; give that joint armature='0'"
         )
     if row.nq == 1 and model.jnt_limited[j] and not disabled(model, "LIMIT"):
         numbers["lower"], numbers["upper"] = model.jnt_range[j]

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from robotics_ad.sources import shortened
-from robotics_ad.xml_guard import GuardedXml
+from robotics_ad.files.sources import shortened
+from robotics_ad.files.xml_guard import GuardedXml
 
 MAX_DEPTH = 64
 MAX_LINKS = 20_000
@@ -128,7 +128,8 @@ class _Cleaner(GuardedXml):
         required, optional = _NAMES.get(tag, ((), ()))
         for name in required:
             if not attributes.get(name, "").strip():
-                self.fail(f"<{tag}> has no attribute '{name}'")
+                hint = f": {_XACRO}" if tag == "robot" and "xmlns:xacro" in attributes else ""
+                self.fail(f"<{tag}> has no attribute '{name}'{hint}")
         kept = {name: attributes[name] for name in (*required, *optional) if name in attributes}
         for name, value in kept.items():
             if len(value) > MAX_TEXT:

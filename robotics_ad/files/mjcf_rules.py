@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from robotics_ad.files.mjcf_source import disabled
+from robotics_ad.files.mjcf_tree import Names, joint_actuators
 from robotics_ad.joint import Mimic
-from robotics_ad.mjcf_source import disabled
-from robotics_ad.mjcf_tree import Names, joint_actuators
 
 _JOINT_EQUALITY = 2  # mujoco.mjtEq.mjEQ_JOINT
 _SCALAR = (2, 3)  # slide, hinge

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 from xml.parsers import expat
 
-from robotics_ad.sources import shortened
+from robotics_ad.files.sources import shortened
 
 MAX_ELEMENTS = 1_000_000
 
@@ -31,6 +31,7 @@ class GuardedXml:
         self.depth = 0
         self._max_depth = max_depth
         self._elements = 0
+        self._lines_before = 0
 
     def opened(self, tag: str, attributes: dict[str, str]) -> None:
         """Called where an element begins; `depth` counts it."""
@@ -41,7 +42,7 @@ class GuardedXml:
         raise NotImplementedError
 
     def read(self, text: bytes | str) -> None:
-        """Pass over a document.
+        """Pass over a document; space before its first `<`, which other parsers allow, is skipped.
 
         Raises:
             ValueError: Naming the document and the fault, and mostly the line.
@@ -53,7 +54,11 @@ class GuardedXml:
         parser.EndElementHandler = self._end
         self._parser = parser
         try:
-            parser.Parse(text.encode("utf-8") if isinstance(text, str) else text, True)
+            data = text.encode("utf-8") if isinstance(text, str) else text
+            # counted, so that messages name the lines of the file
+            start = len(data) - len(data.lstrip(b" \t\r\n"))
+            self._lines_before = data[:start].count(b"\n")
+            parser.Parse(data[start:], True)
         except Fault:
             raise
         except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: encodings
@@ -61,7 +66,8 @@ class GuardedXml:
 
     def fail(self, fault: str) -> NoReturn:
         """Raise the fault with the document and the line."""
-        raise Fault(f"{self.label}, line {self._parser.CurrentLineNumber}: {fault}")
+        line = self._parser.CurrentLineNumber + self._lines_before
+        raise Fault(f"{self.label}, line {line}: {fault}")
 
     def _refuse_doctype(self, *declaration: object) -> None:
         self.fail("document type declarations are refused (they can define entities)")
