@@ -1,15 +1,17 @@
 """One row for each primitive: how to call it, what torch says, where to draw, and special points.
 
-`tests/ad_core/test_primitives.py` compares every row on every engine. A new primitive is one row.
+`tests/ad_core/test_primitives.py` compares every row on every engine. A new primitive is one row,
+here or, for a function of one number, in `op_curves`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
+from op_curves import CURVES
+from op_rows import HUGE, INF, NAN, NO_MX, NONE, OWN, SMALL, TINY, TORCH, At, OpSpec, P, W, binary
 
 import ad_core as ad
 from ad_core import math as adm
@@ -17,72 +19,7 @@ from ad_core.ops.elementwise import equal, less, less_equal
 from ad_core.ops.linalg import MatMul, Solve
 from ad_core.ops.structure import Broadcast, Scatter, Take, total
 
-INF = math.inf
-NAN = math.nan
-TINY = 5e-324  # the least subnormal number
-HUGE = 1e300
-SMALL = 1e-300
-OWN = frozenset({"SX", "MX", "torch", "kernel"})
-NO_MX = OWN - {"MX"}  # MX multiplies what it leaves out by zero, and 0 times infinity is nan
-TORCH = frozenset({"torch"})
-NONE: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class At:
-    """The truth at one point of scalars: the value, first and second partial derivatives.
-
-    `second` goes row by row, and is all zeros where it is empty. `partials` is None, and so is
-    `second`, where there is nothing to say: no limit exists, or the limits differ. `own` names the
-    engines whose own differentiation is right here, too (ours is, on all of them).
-    """
-
-    args: tuple[float, ...]
-    value: float
-    partials: tuple[float, ...] | None = None
-    second: tuple[float, ...] | None = ()
-    own: frozenset[str] = OWN
-
-
-@dataclass(frozen=True)
-class OpSpec:
-    """A primitive's row; `draws[i]` is the interval that argument `i` is drawn from."""
-
-    name: str
-    call: Callable[..., ad.Expression]
-    torch: Callable[..., torch.Tensor]
-    draws: tuple[tuple[float, float], ...]
-    sizes: tuple[tuple[int, ...], ...]
-    special: tuple[At, ...] = ()
-    title: str = ""
-
-    def __str__(self) -> str:
-        return self.title or self.name
-
-
-UNARY = ((1,), (4,))
-BINARY = ((1, 1), (3, 3), (1, 3), (3, 1))
-
-
-def unary(
-    call: Callable[..., ad.Expression],
-    reference: Callable[..., torch.Tensor],
-    low: float,
-    high: float,
-    *special: At,
-    name: str | None = None,
-) -> OpSpec:
-    return OpSpec(name or reference.__name__, call, reference, ((low, high),), UNARY, special)
-
-
-def binary(
-    name: str,
-    call: Callable[..., ad.Expression],
-    reference: Callable[..., torch.Tensor],
-    draws: tuple[tuple[float, float], tuple[float, float]],
-    *special: At,
-) -> OpSpec:
-    return OpSpec(name, call, reference, draws, BINARY, special)
+EYE3 = ad.constant([1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])
 
 
 def flag(compare: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -115,12 +52,11 @@ def steps(at_tie: float, below: float, above: float) -> tuple[At, ...]:
     )
 
 
-W = (-3.0, 3.0)  # a wide interval
-P = (0.2, 3.0)  # positive
 _LOG4 = math.log(4.0)
 POW_4_HALF = (-1 / 32, 0.5 + 0.25 * _LOG4, 0.5 + 0.25 * _LOG4, 2 * _LOG4**2)
 
 SPECS: tuple[OpSpec, ...] = (
+    *CURVES,
     binary(
         "add",
         ad.add,
@@ -216,163 +152,6 @@ SPECS: tuple[OpSpec, ...] = (
         At((-5.0, -INF), -5.0, (1.0, 0.0)),
         At((NAN, 3.0), NAN, None),
     ),
-    unary(
-        ad.neg, torch.neg, *W, At((INF,), -INF, (-1.0,)), At((0.0,), -0.0, (-1.0,)), At((NAN,), NAN)
-    ),
-    unary(
-        ad.abs_,
-        torch.abs,
-        *W,
-        At((0.0,), 0.0, (0.0,)),
-        At((-INF,), INF, (-1.0,)),
-        At((-TINY,), TINY, (-1.0,)),
-        At((-HUGE,), HUGE, (-1.0,)),
-        At((NAN,), NAN),
-    ),
-    unary(
-        adm.sign,
-        torch.sign,
-        *W,
-        At((0.0,), 0.0, (0.0,)),
-        At((-TINY,), -1.0, (0.0,)),
-        At((INF,), 1.0, (0.0,)),
-    ),
-    unary(
-        adm.floor,
-        torch.floor,
-        *W,
-        At((2.0,), 2.0, (0.0,)),
-        At((-0.5,), -1.0, (0.0,)),
-        At((-TINY,), -1.0, (0.0,)),
-        At((HUGE,), HUGE, (0.0,)),
-        At((-INF,), -INF, (0.0,)),
-        At((NAN,), NAN, (0.0,)),
-    ),
-    unary(
-        adm.ceil,
-        torch.ceil,
-        *W,
-        At((2.0,), 2.0, (0.0,)),
-        At((0.5,), 1.0, (0.0,)),
-        At((TINY,), 1.0, (0.0,)),
-        At((-HUGE,), -HUGE, (0.0,)),
-        At((INF,), INF, (0.0,)),
-    ),
-    unary(
-        adm.sqrt,
-        torch.sqrt,
-        *P,
-        At((0.0,), 0.0, (INF,), (-INF,), NO_MX),
-        At((4.0,), 2.0, (0.25,), (-1 / 32,)),
-        At((-1.0,), NAN, (NAN,), (NAN,)),
-        At((INF,), INF, (0.0,), (0.0,)),
-        At((HUGE,), 1e150, (5e-151,), (0.0,)),
-        At((SMALL,), 1e-150, (5e149,), (-INF,)),
-        At((TINY,), math.sqrt(TINY), (0.5 / math.sqrt(TINY),), (-INF,)),
-    ),
-    unary(
-        adm.exp,
-        torch.exp,
-        *W,
-        At((0.0,), 1.0, (1.0,), (1.0,)),
-        At((-1e4,), 0.0, (0.0,), (0.0,)),
-        At((1e4,), INF, (INF,), (INF,), NO_MX),
-        At((-INF,), 0.0, (0.0,), (0.0,)),
-        At((-740.0,), math.exp(-740.0), (0.0,), (0.0,)),
-        At((700.0,), math.exp(700.0), (math.exp(700.0),), (math.exp(700.0),)),
-        At((NAN,), NAN, (NAN,), (NAN,)),
-    ),
-    unary(
-        adm.expm1,
-        torch.expm1,
-        *W,
-        At((1e-12,), math.expm1(1e-12), (1.0 + 1e-12,), (1.0 + 1e-12,)),
-        At((0.0,), 0.0, (1.0,), (1.0,)),
-        At((TINY,), TINY, (1.0,), (1.0,)),
-        At((-INF,), -1.0, (0.0,), (0.0,)),
-        At((1e4,), INF, (INF,), (INF,), NO_MX),
-    ),
-    unary(
-        adm.log,
-        torch.log,
-        *P,
-        At((1.0,), 0.0, (1.0,), (-1.0,)),
-        At((0.0,), -INF, (INF,), (-INF,), NO_MX),
-        At((TINY,), math.log(TINY), (INF,), (-INF,)),
-        At((SMALL,), math.log(SMALL), (HUGE,), (-INF,)),
-        At((HUGE,), math.log(HUGE), (SMALL,), (0.0,)),
-        At((INF,), INF, (0.0,), (0.0,)),
-        At((-1.0,), NAN),
-    ),
-    unary(
-        adm.log1p,
-        torch.log1p,
-        *P,
-        At((1e-12,), math.log1p(1e-12), (1.0 - 1e-12,), (2e-12 - 1.0,)),
-        At((0.0,), 0.0, (1.0,), (-1.0,)),
-        At((-1.0,), -INF, (INF,), (-INF,), NO_MX),
-        At((-2.0,), NAN),
-        At((INF,), INF, (0.0,), (0.0,)),
-        At((TINY,), TINY, (1.0,), (-1.0,)),
-    ),
-    unary(
-        adm.sin,
-        torch.sin,
-        *W,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((INF,), NAN, (NAN,), (NAN,)),
-        At((TINY,), TINY, (1.0,), (0.0,)),
-        At((1e6,), math.sin(1e6), (math.cos(1e6),), (-math.sin(1e6),)),
-        At((1e22,), math.sin(1e22), (math.cos(1e22),), (-math.sin(1e22),)),
-    ),
-    unary(
-        adm.cos,
-        torch.cos,
-        *W,
-        At((0.0,), 1.0, (-0.0,), (-1.0,)),
-        At((-INF,), NAN, (NAN,), (NAN,)),
-        At((1e22,), math.cos(1e22), (-math.sin(1e22),), (-math.cos(1e22),)),
-    ),
-    unary(
-        adm.tan,
-        torch.tan,
-        -1.2,
-        1.2,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((math.pi / 4,), 1.0, (2.0,), (4.0,)),
-        At((INF,), NAN, (NAN,), (NAN,)),
-        At((-TINY,), -TINY, (1.0,), (0.0,)),
-    ),
-    unary(
-        adm.asin,
-        torch.asin,
-        -0.9,
-        0.9,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((1.0,), math.pi / 2, (INF,), (INF,), NO_MX),
-        At((-1.0,), -math.pi / 2, (INF,), (-INF,), NO_MX),
-        At((1 - 2**-53,), math.asin(1 - 2**-53), (2.0**26,), (2.0**78,)),
-        At((2.0,), NAN, (NAN,), (NAN,)),
-    ),
-    unary(
-        adm.acos,
-        torch.acos,
-        -0.9,
-        0.9,
-        At((0.0,), math.pi / 2, (-1.0,), (0.0,)),
-        At((-1.0,), math.pi, (-INF,), (INF,), NO_MX),
-        At((1.0,), 0.0, (-INF,), (-INF,), NO_MX),
-        At((-2.0,), NAN, (NAN,), (NAN,)),
-    ),
-    unary(
-        adm.atan,
-        torch.atan,
-        *W,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((INF,), math.pi / 2, (0.0,), None),
-        At((1e200,), math.pi / 2, (0.0,), (0.0,)),
-        At((TINY,), TINY, (1.0,), (0.0,)),
-    ),
     binary(
         "atan2",
         adm.atan2,
@@ -389,60 +168,6 @@ SPECS: tuple[OpSpec, ...] = (
         At((INF, 1.0), math.pi / 2, None),
         At((-INF, -INF), -3 * math.pi / 4, None),
         At((1.0, NAN), NAN, None),
-    ),
-    unary(
-        adm.sinh,
-        torch.sinh,
-        *W,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((-INF,), -INF, (INF,), (-INF,), NO_MX),
-        At((1000.0,), INF, (INF,), (INF,), NO_MX),
-        At((TINY,), TINY, (1.0,), (0.0,)),
-    ),
-    unary(
-        adm.cosh,
-        torch.cosh,
-        *W,
-        At((0.0,), 1.0, (0.0,), (1.0,)),
-        At((-1000.0,), INF, (-INF,), (INF,), NO_MX),
-    ),
-    unary(
-        adm.tanh,
-        torch.tanh,
-        *W,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((INF,), 1.0, (0.0,), (0.0,)),
-        At((-400.0,), -1.0, (0.0,), (0.0,)),
-        At((TINY,), TINY, (1.0,), (0.0,)),
-    ),
-    unary(
-        adm.asinh,
-        torch.asinh,
-        *W,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((TINY,), TINY, (1.0,), (0.0,)),
-        At((-1e100,), -math.asinh(1e100), (0.0,), (0.0,)),
-        At((INF,), INF, (0.0,), None),
-    ),
-    unary(
-        adm.acosh,
-        torch.acosh,
-        1.2,
-        4.0,
-        At((1.0,), 0.0, (INF,), (-INF,), NO_MX),
-        At((1e100,), math.acosh(1e100), (0.0,), (0.0,)),
-        At((0.5,), NAN, (NAN,), (NAN,)),
-    ),
-    unary(
-        adm.atanh,
-        torch.atanh,
-        -0.9,
-        0.9,
-        At((0.0,), 0.0, (1.0,), (0.0,)),
-        At((1.0,), INF, (INF,), (INF,), NO_MX),
-        At((-1.0,), -INF, (INF,), (-INF,), NO_MX),
-        At((TINY,), TINY, (1.0,), (0.0,)),
-        At((2.0,), NAN, None),
     ),
     binary("less", less, flag(torch.lt), (W, W), *steps(0.0, 1.0, 0.0)),
     binary("less_equal", less_equal, flag(torch.le), (W, W), *steps(1.0, 1.0, 0.0)),
@@ -534,5 +259,3 @@ SPECS: tuple[OpSpec, ...] = (
         ((9, 6),),
     ),
 )
-
-EYE3 = ad.constant([1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])

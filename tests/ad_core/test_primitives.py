@@ -12,7 +12,8 @@ import torch
 from backends import ENGINES, Array, compute
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from op_specs import SPECS, OpSpec
+from op_rows import OpSpec
+from op_specs import SPECS
 
 import ad_core as ad
 from ad_core.derive import jvp_graph, vjp_graph

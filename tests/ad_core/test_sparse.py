@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from op_specs import SPECS, OpSpec
+from op_rows import OpSpec
+from op_specs import SPECS
 
 import ad_core as ad
 from ad_core import math as adm

@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 import pytest
 from backends import ENGINES, Array, compute
-from op_specs import SPECS, At, OpSpec
+from op_rows import At, OpSpec
+from op_specs import SPECS
 
 import ad_core as ad
 from ad_core.derive import jvp_graph, vjp_graph
