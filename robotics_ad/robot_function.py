@@ -27,6 +27,22 @@ Gravity = ArrayLike | Literal["argument"]
 """Three numbers, m/s^2, or "argument": `gravity` (3) becomes an argument of the function."""
 
 
+def moving(robot: RobotModel, kind: str) -> RobotModel:
+    """The robot, if it is one that moves; `kind` is who asks.
+
+    Raises:
+        TypeError: for what is no `RobotModel`.
+        ValueError: for a robot without moving joints.
+    """
+    if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"{kind}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
+        )
+    if robot.nv == 0:
+        raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
+    return robot
+
+
 class RobotFunction(ad.Composite):
     """A function of a robot's state; `ARGUMENTS` names its arguments, each of size nq or nv.
 
@@ -40,14 +56,7 @@ class RobotFunction(ad.Composite):
     ARGUMENTS: tuple[str, ...] = ("q",)
 
     def __init__(self, robot: RobotModel, wrenches_on: Sequence[LinkFrame] = ()) -> None:
-        kind = type(self).__name__
-        if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"{kind}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
-            )
-        if robot.nv == 0:
-            raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
-        self.robot = robot
+        self.robot = moving(robot, type(self).__name__)
         self.links = self._of_this_robot(wrenches_on)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:

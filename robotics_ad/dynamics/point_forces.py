@@ -13,21 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from numpy.typing import ArrayLike
-
 import ad_core as ad
 from ad_core.expr import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import frozen
 from robotics_ad.kinematics.jacobian import Frame, at_link, checked_frame
 from robotics_ad.kinematics.motion_in_world import WorldMotion
-from robotics_ad.kinematics.positions import Chain, LinkFunction
+from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
 from robotics_ad.optional import Maybe, cross, dot, minus, plus
 from robotics_ad.tree import WORLD
 
 
-class PointForceTorques(LinkFunction):
+class PointForceTorques(PointFunction):
     """tau = J_p(q)^T f, nv entries, N m and N: what a force on a point of a link does.
 
     A function of q (nq) and `force` (3), along the world's axes, N; J_p is the `PointJacobian`.
@@ -38,10 +35,6 @@ class PointForceTorques(LinkFunction):
     """
 
     ADDED: Mapping[str, int] = {"force": 3}
-
-    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
-        super().__init__(link)
-        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
 
     def arguments(self) -> Mapping[str, int]:
         """The configuration, and the force or wrench."""

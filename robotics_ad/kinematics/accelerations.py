@@ -16,13 +16,10 @@ a point of the world. They differ by w x v_p in the linear half:
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
-
 from ad_core.expr import Expression
-from robotics_ad.arrays import frozen
 from robotics_ad.kinematics.jacobian import Frame, FramedFunction, at_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.kinematics.positions import Chain, LinkFunction
+from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
 from robotics_ad.optional import cross, full, minus, plus
 from robotics_ad.rigid import Pose
@@ -138,7 +135,7 @@ class WorldAngularAcceleration(LinkFunction):
         return full(motion.spin_rate(index))
 
 
-class WorldAcceleration(LinkFunction):
+class WorldAcceleration(PointFunction):
     """p''(q, v, a) of a point of the link along the world's axes, 3 numbers, m/s^2.
 
     Args:
@@ -147,10 +144,6 @@ class WorldAcceleration(LinkFunction):
     """
 
     ARGUMENTS = _STATE
-
-    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
-        super().__init__(link)
-        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
 
     def n_out(self) -> int:
         """3."""

@@ -20,6 +20,7 @@ from ad_core.expr import Expression
 from robotics_ad import coordinates, so3
 from robotics_ad.coordinates import Coordinates
 from robotics_ad.model import RobotModel
+from robotics_ad.robot_function import moving
 from robotics_ad.so3.even import EvenFunctions, atan_ratio
 
 _PI = 3.141592653589793
@@ -35,14 +36,7 @@ class JointwiseFunction(ad.Composite):
     RESULT = "q"
 
     def __init__(self, robot: RobotModel) -> None:
-        kind = type(self).__name__
-        if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"{kind}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
-            )
-        if robot.nv == 0:
-            raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
-        self.robot = robot
+        self.robot = moving(robot, type(self).__name__)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.robot.name})"

@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from numpy.typing import ArrayLike
-
 from ad_core.expr import Expression
-from robotics_ad.arrays import frozen
 from robotics_ad.kinematics.motion_in_link import columns_in_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion, by_rows
-from robotics_ad.kinematics.positions import Chain, LinkFunction
+from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
 from robotics_ad.optional import full
 from robotics_ad.rigid import Pose
@@ -98,17 +95,13 @@ class JacobianTimeDerivative(FramedFunction):
         return stacked_columns(jacobian_column_rates(motion, index, end, self.frame), motion.nv)
 
 
-class PointJacobian(LinkFunction):
+class PointJacobian(PointFunction):
     """J_p(q) with dp/dt = J_p v, 3 * nv entries row by row, m: for a point p that the link carries.
 
     Args:
         link: the link, from `robot.link(name)`.
         local: the point in the link's frame, 3 numbers, m.
     """
-
-    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
-        super().__init__(link)
-        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
 
     def n_out(self) -> int:
         """Size 3 nv."""

@@ -92,6 +92,19 @@ class LinkFunction(ad.Composite):
         return path.bodies, path.links[self.link.name][1]
 
 
+class PointFunction(LinkFunction):
+    """A function that belongs to a point of a link.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+        local: the point in the link's frame, 3 numbers, m.
+    """
+
+    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
+        super().__init__(link)
+        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
+
+
 class WorldTransform(LinkFunction):
     """T_world_link(q), a 12-vector [R (9, column-major), t (3)] as in `se3`; t in m."""
 
@@ -123,17 +136,13 @@ class WorldOrientation(LinkFunction):
         return turned(rotation, end.R)
 
 
-class WorldPosition(LinkFunction):
+class WorldPosition(PointFunction):
     """p_world = R_world_link(q) local + t_world_link(q), 3 numbers, m.
 
     Args:
         link: the link, from `robot.link(name)`.
         local: the point in the link's frame, 3 numbers, m.
     """
-
-    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
-        super().__init__(link)
-        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
 
     def n_out(self) -> int:
         """3."""

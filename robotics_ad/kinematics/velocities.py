@@ -8,18 +8,14 @@ S = [S_w; S_l] its joint's subspace:
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
-
 from ad_core.expr import Expression
-from robotics_ad.arrays import frozen
 from robotics_ad.kinematics.jacobian import at_link
-from robotics_ad.kinematics.positions import Chain, LinkFunction
-from robotics_ad.model import LinkFrame
+from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.optional import full
 
 
-class LinkVelocity(LinkFunction):
-    """A function of `q` (nq) and `v` (nv) with 3 entries."""
+class WorldAngularVelocity(LinkFunction):
+    """w(q, v), the link's angular velocity along the world's axes, 3 numbers, rad/s."""
 
     ARGUMENTS = ("q", "v")
 
@@ -27,17 +23,13 @@ class LinkVelocity(LinkFunction):
         """3."""
         return 3
 
-
-class WorldAngularVelocity(LinkVelocity):
-    """w(q, v), the link's angular velocity along the world's axes, 3 numbers, rad/s."""
-
     def build(self, chain: Chain, *args: Expression) -> Expression:
         """The sum of the joints' angular velocities."""
         motion, index, _ = at_link(chain, self.link.robot.nv, *args)
         return full(motion.spin(index))
 
 
-class WorldVelocity(LinkVelocity):
+class WorldVelocity(PointFunction):
     """The velocity of a point of the link along the world's axes, 3 numbers, m/s.
 
     Args:
@@ -45,9 +37,11 @@ class WorldVelocity(LinkVelocity):
         local: the point in the link's frame, 3 numbers, m.
     """
 
-    def __init__(self, link: LinkFrame, local: ArrayLike = (0.0, 0.0, 0.0)) -> None:
-        super().__init__(link)
-        self.local = frozen(local, (3,), f"{type(self).__name__}: argument 'local'")
+    ARGUMENTS = ("q", "v")
+
+    def n_out(self) -> int:
+        """3."""
+        return 3
 
     def build(self, chain: Chain, *args: Expression) -> Expression:
         """The velocity of the last body's origin, and the point's about it."""

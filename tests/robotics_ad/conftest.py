@@ -147,3 +147,18 @@ def arm(request: pytest.FixtureRequest) -> Twin:
 @pytest.fixture
 def panda() -> Twin:
     return twin_of("panda")
+
+
+FREE_CASES = [
+    ("panda_description/urdf/panda.urdf", "fixed"),
+    ("kinova_description/robots/kinova.urdf", "floating"),
+    ("anymal_c_simple_description/urdf/anymal.urdf", "floating"),
+    ("g1_description/urdf/g1_29dof_rev_1_0.urdf", "floating"),
+]
+
+
+@pytest.fixture(params=FREE_CASES, ids=lambda case: f"{case[0].split('/')[-1]}-{case[1]}")
+def free(request: pytest.FixtureRequest) -> Twin:
+    """The robots of `FREE_CASES`, without mimics, beside Pinocchio's."""
+    path, base = request.param
+    return free_twin(urdf_path(path), base)

@@ -3,6 +3,7 @@
 import numpy as np
 import pinocchio
 import pytest
+from closeness import close
 from robot_files import urdf_path
 
 import ad_core as ad
@@ -49,12 +50,6 @@ def free(request, free_twin_of):
     """The robots of `CASES` beside Pinocchio's."""
     path, base = request.param
     return free_twin_of(urdf_path(path), base)
-
-
-def close(ours, theirs) -> None:
-    """Equal to 1e-9 of the largest entry."""
-    scale = max(1.0, float(np.abs(theirs).max(initial=0.0)))
-    np.testing.assert_allclose(ours, theirs, atol=1e-9 * scale)
 
 
 def test_dynamics(free):

@@ -4,6 +4,7 @@ import numpy as np
 import pinocchio
 import pytest
 from backends import ENGINES, compute
+from closeness import close
 from hypothesis import given, settings
 from robot_files import urdf_path
 from robot_trees import state, trees
@@ -94,12 +95,6 @@ def any_held(request, free_twin_of) -> Held:
     """All robots of `CASES`."""
     path, base, contacts = CASES[request.param]
     return Held(free_twin_of(urdf_path(path), base), contacts)
-
-
-def close(ours, theirs, size: float = 1.0) -> None:
-    """Equal to 1e-9 of the largest entry, or of `size`."""
-    scale = max(size, float(np.abs(theirs).max(initial=0.0)))
-    np.testing.assert_allclose(ours, theirs, atol=1e-9 * scale)
 
 
 def torques(held: Held, q: np.ndarray, v: np.ndarray) -> np.ndarray:

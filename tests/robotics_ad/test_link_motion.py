@@ -4,7 +4,7 @@ import numpy as np
 import pinocchio
 import pytest
 from backends import ENGINES, compute
-from robot_files import urdf_path
+from closeness import close
 
 import ad_core as ad
 from ad_core.derive import jvp_graph
@@ -25,31 +25,12 @@ from robotics_ad.kinematics import (
     WorldVelocity,
 )
 
-CASES = [
-    ("panda_description/urdf/panda.urdf", "fixed"),
-    ("kinova_description/robots/kinova.urdf", "floating"),
-    ("anymal_c_simple_description/urdf/anymal.urdf", "floating"),
-    ("g1_description/urdf/g1_29dof_rev_1_0.urdf", "floating"),
-]
 FRAMES = {
     "world": pinocchio.WORLD,
     "local": pinocchio.LOCAL,
     "local_world_aligned": pinocchio.LOCAL_WORLD_ALIGNED,
 }
 LOCAL = np.array([0.1, -0.2, 0.3])
-
-
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0].split('/')[-1]}-{case[1]}")
-def free(request, free_twin_of):
-    """The robots of `CASES` beside Pinocchio's."""
-    path, base = request.param
-    return free_twin_of(urdf_path(path), base)
-
-
-def close(ours, theirs) -> None:
-    """Equal to 1e-9 of the largest entry."""
-    scale = max(1.0, float(np.abs(theirs).max(initial=0.0)))
-    np.testing.assert_allclose(ours, theirs, atol=1e-9 * scale)
 
 
 def some_links(robot: RobotModel) -> tuple[str, ...]:
