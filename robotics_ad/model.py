@@ -48,6 +48,20 @@ class LinkFrame:
         return self.name
 
 
+def checked_link(link: LinkFrame, who: str) -> LinkFrame:
+    """The link, if it is one; `who` asks for it.
+
+    Raises:
+        TypeError: for anything but a `LinkFrame`.
+    """
+    if not isinstance(link, LinkFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"{who}: argument 'link' is a {type(link).__name__}, "
+            "expected a link as robot.link(name) gives it"
+        )
+    return link
+
+
 @dataclass(frozen=True, eq=False)
 class RobotModel(ConfigurationSpace, Rebuilt):
     """A tree of links with one root; its configurations are those of `ConfigurationSpace`.

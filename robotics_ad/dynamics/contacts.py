@@ -20,7 +20,7 @@ from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.dynamics.factors import Sparse
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.model import LinkFrame, RobotModel, checked_link
 from robotics_ad.optional import Maybe
 from robotics_ad.rigid import Pose
 from robotics_ad.robot_function import RobotFunction
@@ -45,6 +45,7 @@ class PointContact:
     axes: str = _AXES
 
     def __post_init__(self) -> None:
+        checked_link(self.link, "PointContact")
         object.__setattr__(self, "local", frozen(self.local, (3,), "PointContact: 'local'"))
         if not self.axes or [a for a in _AXES if a in self.axes] != list(self.axes):
             raise ValueError(f"PointContact: 'axes' is '{self.axes}', expected 'xyz' or some of it")
@@ -91,6 +92,7 @@ class FrameContact:
     local: Vector = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
+        checked_link(self.link, "FrameContact")
         object.__setattr__(self, "local", frozen(self.local, (3,), "FrameContact: 'local'"))
 
     @property

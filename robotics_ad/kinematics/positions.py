@@ -19,7 +19,7 @@ from ad_core import math as adm
 from ad_core.expr import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, column_major, frozen
 from robotics_ad.frames import aligned
-from robotics_ad.model import LinkFrame
+from robotics_ad.model import LinkFrame, checked_link
 from robotics_ad.motion import joint_motion
 from robotics_ad.rigid import Pose
 from robotics_ad.tree import WORLD, Body, merged
@@ -39,12 +39,7 @@ class LinkFunction(ad.Composite):
     ARGUMENTS: tuple[str, ...] = ("q",)
 
     def __init__(self, link: LinkFrame) -> None:
-        if not isinstance(link, LinkFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"{type(self).__name__}: argument 'link' is a {type(link).__name__}, "
-                "expected a link as robot.link(name) gives it"
-            )
-        self.link = link
+        self.link = checked_link(link, type(self).__name__)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.link.name})"
