@@ -57,24 +57,27 @@ INLINE turned reduce_angle(vec x)
     const vec q = shifted - ROUND_SHIFT;
     const vec r = ((x - q * HALF_PI_1) - q * HALF_PI_2) - q * HALF_PI_3;
     const vec z = r * r;
-    const vec s = r + (r * z) * sine_series(z);
+    const vec s = r + r * (z * sine_series(z) + R(0)); /* + 0: so that sin(-0) is -0 */
     const vec c = R(1) + z * (R(-0.5) + z * cosine_series(z));
-    /* sin r has the sign of r, also at -0 */
-    return (turned){(vec)((ivec)s | ((ivec)r & SIGN_BIT)), c, (ivec)shifted};
+    return (turned){s, c, (ivec)shifted};
 }
 
-/* -x where bit 1 of `quarter` is set, else x. */
-INLINE vec flip(vec x, ivec quarter)
+/* What an xor with it makes of the sine the cosine, and the other way, in lanes of odd quarters. */
+INLINE ivec exchange(turned a)
 {
-    return (vec)((ivec)x ^ ((quarter & 2) << (WORD_BITS - 2)));
+    const ivec odd = (a.quarter << (WORD_BITS - 1)) >> (WORD_BITS - 1);
+    return ((ivec)a.sine ^ (ivec)a.cosine) & odd;
 }
+/* Sine is negative in quarters 2 and 3, where bit 1 is set; cosine in 1 and 2, where the bits differ. */
 INLINE vec sine_of(turned a)
 {
-    return flip(choose(-(a.quarter & 1), a.cosine, a.sine), a.quarter);
+    const ivec sign = (a.quarter << (WORD_BITS - 2)) & SIGN_BIT;
+    return (vec)((ivec)a.sine ^ exchange(a) ^ sign);
 }
 INLINE vec cosine_of(turned a)
 {
-    return flip(choose(-(a.quarter & 1), a.sine, a.cosine), a.quarter + 1);
+    const ivec sign = ((a.quarter << (WORD_BITS - 1)) ^ (a.quarter << (WORD_BITS - 2))) & SIGN_BIT;
+    return (vec)((ivec)a.cosine ^ exchange(a) ^ sign);
 }
 
 static NOINLINE vec far_sin(vec x, vec y)
