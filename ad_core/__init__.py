@@ -5,6 +5,8 @@ Everything public is re-exported below; `ad_core.math` has the mathematical func
 `_scalar` are the helpers that Klampt has under these names for writers of functions.
 """
 
+import time
+
 from ad_core.checks import check_derivatives
 from ad_core.differences import (
     finite_difference_policy,
@@ -50,6 +52,9 @@ from ad_core.ops import (
 
 FINITE_DIFFERENCE_RES = 1e-6
 """The step of finite differences; assign `ad_core.FINITE_DIFFERENCE_RES` to change it."""
+
+LOADED_NS = time.time_ns()
+"""When this process took up the package's files, ns since the epoch; see `ad_core.sources`."""
 
 __all__ = [
     "FINITE_DIFFERENCE_RES",

@@ -1,9 +1,9 @@
-"""Built libraries on disk, shared by the processes of one user.
+"""Built libraries, and notes that lead to them, on disk, shared by the processes of one user.
 
-A library is stored under the hash of everything it depends on, followed by a seal: the hash of the
-key and of the bytes before it. Files are written beside their place and renamed into it, so a
-reader finds a whole file or none. Only files of this user, in a folder that only this user can
-write, are ever loaded.
+A file is stored under the hash of everything it depends on, followed by a seal: the hash of the key
+and of the bytes before it. Files are written beside their place and renamed into it, so a reader
+finds a whole file or none. Only files of this user, in a folder that only this user can write, are
+ever read.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SIZE_LIMIT = 512 * 2**20
+NOTE_SUFFIX = ".note"
 _SUFFIX = ".so"
 _BUILD_PREFIX = "build-"
 _STALE_S = 3600.0
+_SEAL_BYTES = 32
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """Where the cache is, how many libraries it holds and their size; the size it is kept under."""
+    """Where the cache is, its libraries, bytes in them and in notes, and the most it may hold."""
 
     path: Path
     n_libraries: int
@@ -56,11 +58,10 @@ def open_cache() -> Path:
 
 def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     """Path of the library `key` in `folder`, built by `build(path)` if it is not there intact."""
+    found = find(folder, key)
+    if found is not None:
+        return found
     path = folder / (key + _SUFFIX)
-    if _is_intact(path, key):
-        with contextlib.suppress(OSError):
-            os.utime(path)
-        return path
     workshop = Path(tempfile.mkdtemp(dir=folder, prefix=_BUILD_PREFIX))
     try:
         draft = workshop / ("library" + _SUFFIX)
@@ -68,20 +69,53 @@ def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
         body = draft.read_bytes()
         draft.write_bytes(body + _seal(key, body))
         draft.chmod(0o700)
-        if path.is_dir():
-            _remove(path)
-        os.replace(draft, path)
+        _put(draft, path)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     evict(folder, size_limit(), keep=path)
     return path
 
 
+def find(folder: Path, key: str) -> Path | None:
+    """Path of the library `key` in `folder` if it is there intact; marks it as used."""
+    path = folder / (key + _SUFFIX)
+    return None if read_sealed(path, key) is None else path
+
+
+def read_sealed(path: Path, key: str) -> memoryview | None:
+    """What a file says before its seal, if that is intact; marks it as used."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or _fault_of(status) is not None:
+            return None
+        data = memoryview(path.read_bytes())
+    except OSError:
+        return None
+    if bytes(data[-_SEAL_BYTES:]) != _seal(key, data[:-_SEAL_BYTES]):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return data[:-_SEAL_BYTES]
+
+
+def write_sealed(path: Path, key: str, body: bytes) -> None:
+    """Puts a file with a seal into its place. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_BUILD_PREFIX)
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body + _seal(key, body))
+        _put(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def info() -> CacheInfo:
     """State of the cache; creates nothing."""
     path = cache_path()
-    sizes = [size for _, size, _ in _libraries(path)]
-    return CacheInfo(path, len(sizes), sum(sizes), size_limit())
+    files = _files(path)
+    n_libraries = sum(file.suffix == _SUFFIX for _, _, file in files)
+    return CacheInfo(path, n_libraries, sum(size for _, size, _ in files), size_limit())
 
 
 def clear() -> CacheInfo:
@@ -89,7 +123,8 @@ def clear() -> CacheInfo:
     before = info()
     if before.path.is_dir():
         for path in before.path.iterdir():
-            if path.suffix == _SUFFIX or path.name.startswith(("compiler-", _BUILD_PREFIX)):
+            ours = path.suffix in (_SUFFIX, NOTE_SUFFIX)
+            if ours or path.name.startswith(("compiler-", _BUILD_PREFIX)):
                 _remove(path)
     return before
 
@@ -105,10 +140,13 @@ def size_limit() -> int:
 
 
 def evict(folder: Path, limit: int, keep: Path) -> None:
-    """Removes the least recently used libraries until at most `limit` bytes are left."""
-    libraries = sorted(_libraries(folder))
-    total = sum(size for _, size, _ in libraries)
-    for _, size, path in libraries:
+    """Removes the least recently used files until at most `limit` bytes are left.
+
+    A note is used just before the library that it leads to, and so goes before it.
+    """
+    files = sorted(_files(folder))
+    total = sum(size for _, size, _ in files)
+    for _, size, path in files:
         if total <= limit:
             break
         if path != keep:
@@ -117,7 +155,7 @@ def evict(folder: Path, limit: int, keep: Path) -> None:
     for leftover in folder.glob(_BUILD_PREFIX + "*"):
         with contextlib.suppress(OSError):
             if time.time() - leftover.lstat().st_mtime > _STALE_S:
-                shutil.rmtree(leftover, ignore_errors=True)
+                _remove(leftover)
 
 
 def _remove(path: Path) -> None:
@@ -128,24 +166,28 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _libraries(folder: Path) -> list[tuple[float, int, Path]]:
+def mark_used(folder: Path, key: str) -> None:
+    """Makes the library `key` the most recently used file."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / (key + _SUFFIX))
+
+
+def _put(draft: Path, path: Path) -> None:
+    """Moves a file to its place in one step, a folder there or not."""
+    if path.is_dir():
+        _remove(path)
+    os.replace(draft, path)
+
+
+def _files(folder: Path) -> list[tuple[float, int, Path]]:
+    """Time of last use, size and path of every library and note."""
     found: list[tuple[float, int, Path]] = []
-    for path in folder.glob("*" + _SUFFIX):
-        with contextlib.suppress(OSError):
-            status = path.lstat()
-            found.append((status.st_mtime, status.st_size, path))
+    for suffix in (_SUFFIX, NOTE_SUFFIX):
+        for path in folder.glob("*" + suffix):
+            with contextlib.suppress(OSError):
+                status = path.lstat()
+                found.append((status.st_mtime, status.st_size, path))
     return found
-
-
-def _is_intact(path: Path, key: str) -> bool:
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or _fault_of(status) is not None:
-            return False
-        data = memoryview(path.read_bytes())
-    except OSError:
-        return False
-    return bytes(data[-32:]) == _seal(key, data[:-32])
 
 
 def _seal(key: str, body: bytes | memoryview) -> bytes:

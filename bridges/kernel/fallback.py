@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ import casadi as ca
 import numpy as np
 
 from bridges.kernel.arrays import Array, Shape
+from bridges.kernel.errors import BuildError
+
+_warned: set[str] = set()
 
 
 class CasadiEvaluator:
@@ -35,3 +39,21 @@ class CasadiEvaluator:
 def _columns(x: Array, batch: Shape, samples: int) -> Array:
     rows = np.broadcast_to(x, (*batch, x.shape[-1])).reshape(samples, x.shape[-1])
     return np.ascontiguousarray(rows.T, dtype=np.float64)
+
+
+def warn_slow(name: str, error: Exception) -> None:
+    """Says why a kernel is slow: one warning per reason and process."""
+    reason = str(error)
+    if reason in _warned:
+        return
+    _warned.add(reason)
+    advice = (
+        "Install gcc or clang, or set CC to a C compiler, to get the speed."
+        if isinstance(error, BuildError)
+        else "Express the function without that operation to get the speed."
+    )
+    warnings.warn(
+        f"kernel {name!r} is not compiled and runs some hundred times slower: {reason}. {advice}",
+        RuntimeWarning,
+        stacklevel=5,
+    )

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import casadi as ca
@@ -28,10 +24,10 @@ from bridges.kernel.driver import tells_overlap
 from bridges.kernel.emit_c import emit_c
 from bridges.kernel.emit_cuda import emit_cuda
 from bridges.kernel.errors import BuildError
-from bridges.kernel.fallback import CasadiEvaluator
-from bridges.kernel.fingerprint import fingerprint
-from bridges.kernel.native import NativeEvaluator, compiler_here, load_native
-from bridges.kernel.program import Program, expand, read_program
+from bridges.kernel.fallback import CasadiEvaluator, warn_slow
+from bridges.kernel.formula import Formula, building
+from bridges.kernel.native import NativeEvaluator, compiler_here
+from bridges.kernel.program import Program
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.target import DType, Target, check_dtype
 from bridges.kernel.tensors import TensorCaller
@@ -41,14 +37,6 @@ _BRIEF = 5_000_000
 
 
 _empty = np.empty  # looked up at every call of a kernel
-
-# CasADi's expressions are not safe to build in several threads at once; and one build is enough.
-# A lock for every process: in a forked child no thread is left to give back that of its parent.
-_locks: dict[int, threading.RLock] = {}
-
-
-def _building() -> threading.RLock:
-    return _locks.setdefault(os.getpid(), threading.RLock())
 
 
 class Kernel:
@@ -65,22 +53,24 @@ class Kernel:
 
     def __init__(
         self,
-        function: ca.Function,
+        function: ca.Function | Formula,
         dtype: str = "float64",
         *,
         output_shapes: Sequence[Shape] | None = None,
         is_tuple: bool = False,
     ) -> None:
         self.dtype: DType = check_dtype(dtype)
-        self.function: ca.Function = _as_columns(function)
-        f = self.function
+        given = isinstance(function, Formula)
+        self.formula: Formula = function if given else Formula.of(function, self.dtype)
+        outline = self.formula.outline
+        inputs = zip(outline.names_in, outline.sizes_in, strict=True)
         self.arguments: tuple[Argument, ...] = tuple(
-            Argument(i, f.name_in(i), f.numel_in(i)) for i in range(f.n_in())
+            Argument(i, name, size) for i, (name, size) in enumerate(inputs)
         )
-        sizes = [f.numel_out(o) for o in range(f.n_out())]
-        self.output_shapes: tuple[Shape, ...] = tuple(output_shapes or ((n,) for n in sizes))
+        self.output_shapes: tuple[Shape, ...] = tuple(
+            output_shapes or ((n,) for n in outline.sizes_out)
+        )
         self._numpy_dtype = np.dtype(self.dtype)
-        self._program: Program | None = None
         self._derivatives: dict[tuple[str, tuple[int, ...]], Kernel] = {}
         self._evaluator: NativeEvaluator | CasadiEvaluator | None = None
         self.is_tuple: bool = is_tuple or len(self.output_shapes) != 1
@@ -97,16 +87,19 @@ class Kernel:
         return tuple(argument.size for argument in self.arguments)
 
     @property
+    def function(self) -> ca.Function:
+        """The CasADi function of columns that the kernel computes, made when first asked for."""
+        return self.formula.function
+
+    @property
     def program(self) -> Program:
         """The scalar program. Raises NotImplementedError for an operation without a kernel form."""
-        if self._program is None:
-            self._program = read_program(self.function)
-        return self._program
+        return self.formula.program
 
     @property
     def n_ops(self) -> int:
         """Operations per sample."""
-        return self.program.n_ops
+        return self.formula.n_ops
 
     @property
     def flops(self) -> int:
@@ -116,7 +109,7 @@ class Kernel:
     @property
     def bytes(self) -> int:
         """Bytes read and written per sample."""
-        numbers = sum(self.input_sizes) + sum(self.program.output_sizes)
+        numbers = sum(self.input_sizes) + sum(self.formula.outline.sizes_out)
         return numbers * self._numpy_dtype.itemsize
 
     @property
@@ -141,24 +134,20 @@ class Kernel:
     def build(self) -> Kernel:
         """Builds the library, or finds it in the cache, now instead of at the first call."""
         if self._evaluator is None:
-            with _building():
+            with building():
                 if self._evaluator is None:
                     self._build()
         return self
 
     def _build(self) -> None:
         try:
-            name = fingerprint(self.function)
-            library = load_native(name, self.dtype, lambda: self.program)
+            library = self.formula.library()
         except (BuildError, NotImplementedError) as error:
-            _warn_slow(self.function.name(), error)
+            warn_slow(self.formula.outline.title, error)
             self._tensors = TensorCaller(self, None, 0)
             self._evaluator = CasadiEvaluator(self.function, self._numpy_dtype)
             return
-        row_bytes = max(
-            (self.function.numel_out(o) for o in range(self.function.n_out())), default=0
-        )
-        row_bytes *= self._numpy_dtype.itemsize
+        row_bytes = max(self.formula.outline.sizes_out, default=0) * self._numpy_dtype.itemsize
         self._most = min(_BRIEF // max(library.n_ops, 1), LARGE_BYTES // max(row_bytes, 1))
         self._most = max(self._most, 1)
         self._tensors = TensorCaller(self, library, self._most)
@@ -217,8 +206,7 @@ class Kernel:
         The kernel takes `(x_0, ..., w_0, ...)`, a cotangent for every output, and gives a gradient
         for every input, or for those whose numbers are in `wrt`.
         """
-        chosen = self._chosen(wrt)
-        return self._derived("vjp", chosen, lambda: derivatives.vjp_function(self.function, chosen))
+        return self._derived("vjp", self._chosen(wrt))
 
     def jvp(self, wrt: Iterable[int] | None = None) -> Kernel:
         """`s_o = sum_i (d y_o / d x_i) t_i`: the Jacobian-vector product.
@@ -226,13 +214,7 @@ class Kernel:
         The kernel takes `(x_0, ..., t_0, ...)`, a tangent for every input (of `wrt`), and gives a
         tangent for every output, in a tuple where this kernel gives one.
         """
-        chosen = self._chosen(wrt)
-        return self._derived(
-            "jvp",
-            chosen,
-            lambda: derivatives.jvp_function(self.function, chosen),
-            is_tuple=self.is_tuple,
-        )
+        return self._derived("jvp", self._chosen(wrt), is_tuple=self.is_tuple)
 
     def jacobian(self, wrt: Iterable[int] | None = None) -> Kernel:
         """`J_oi = d y_o / d x_i`, of shape `(*batch, size of y_o, size of x_i)`.
@@ -241,23 +223,13 @@ class Kernel:
         are flattened row by row.
         """
         chosen = self._chosen(wrt)
-        sizes = [self.function.numel_out(o) for o in range(self.function.n_out())]
+        sizes = self.formula.outline.sizes_out
         shapes = [(m, self.arguments[i].size) for m in sizes for i in chosen]
-        return self._derived(
-            "jacobian",
-            chosen,
-            lambda: derivatives.jacobian_function(self.function, chosen),
-            shapes,
-        )
+        return self._derived("jacobian", chosen, shapes)
 
     def jacobian_values(self, wrt: Iterable[int] | None = None) -> Kernel:
         """The structural nonzeros of every Jacobian, in the order of `jacobian_pattern`."""
-        chosen = self._chosen(wrt)
-        return self._derived(
-            "jacobian_values",
-            chosen,
-            lambda: derivatives.jacobian_values_function(self.function, chosen),
-        )
+        return self._derived("jacobian_values", self._chosen(wrt))
 
     def jacobian_pattern(
         self, wrt: Iterable[int] | None = None
@@ -271,15 +243,13 @@ class Kernel:
         The kernel takes `(x_0, ..., w_0, ..., t_0, ...)`: inputs, a cotangent for every output and
         a tangent for every input. It gives one vector for every input.
         """
-        return self._derived(
-            "hessian_vp", (), lambda: derivatives.hessian_vp_function(self.function)
-        )
+        return self._derived("hessian_vp", ())
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{a.name}[{a.size}]" for a in self.arguments)
         outputs = ", ".join(
             f"{name}{list(shape)}"
-            for name, shape in zip(self.function.name_out(), self.output_shapes, strict=True)
+            for name, shape in zip(self.formula.outline.names_out, self.output_shapes, strict=True)
         )
         return f"Kernel({inputs} -> {outputs}, {self.dtype})"
 
@@ -364,26 +334,20 @@ class Kernel:
         self,
         kind: str,
         wrt: tuple[int, ...],
-        function: Callable[[], ca.Function],
         output_shapes: Sequence[Shape] | None = None,
         is_tuple: bool = False,
     ) -> Kernel:
         kernel = self._derivatives.get((kind, wrt))
         if kernel is None:
-            with _building():
+            with building():
                 kernel = self._derivatives.get((kind, wrt))
                 if kernel is None:
+                    formula = self.formula.derived(kind, wrt)
                     kernel = Kernel(
-                        function(), self.dtype, output_shapes=output_shapes, is_tuple=is_tuple
+                        formula, self.dtype, output_shapes=output_shapes, is_tuple=is_tuple
                     )
                     self._derivatives[kind, wrt] = kernel
         return kernel
-
-
-def _as_columns(function: ca.Function) -> ca.Function:
-    with contextlib.suppress(NotImplementedError):  # `Kernel.build` says so
-        function = expand(function)
-    return derivatives.column_function(function)
 
 
 def _unpickle(
@@ -391,24 +355,3 @@ def _unpickle(
 ) -> Kernel:
     function = ca.Function.deserialize(serialized)
     return Kernel(function, dtype, output_shapes=output_shapes, is_tuple=is_tuple)
-
-
-_warned: set[str] = set()
-
-
-def _warn_slow(name: str, error: Exception) -> None:
-    """One warning per reason and process."""
-    reason = str(error)
-    if reason in _warned:
-        return
-    _warned.add(reason)
-    advice = (
-        "Install gcc or clang, or set CC to a C compiler, to get the speed."
-        if isinstance(error, BuildError)
-        else "Express the function without that operation to get the speed."
-    )
-    warnings.warn(
-        f"kernel {name!r} is not compiled and runs some hundred times slower: {reason}. {advice}",
-        RuntimeWarning,
-        stacklevel=4,
-    )

@@ -62,8 +62,10 @@ class NativeEvaluator:
         run_ranges(work, samples, library.lanes, thread_count() if worth else 1)
 
 
-def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]) -> Library:
-    """The library of a function, from the cache or built now.
+def load_native(
+    fingerprint: bytes, dtype: DType, program: Callable[[], Program]
+) -> tuple[str, Library]:
+    """The library of a function, from the cache or built now, and its key there.
 
     fingerprint: bytes that say what the function computes; `program` is read only to build.
 
@@ -76,6 +78,7 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
     for part in parts:
         digest.update(part if isinstance(part, bytes) else part.encode())
         digest.update(b"\0")
+    key = digest.hexdigest()[:40]
 
     def build(path: Path) -> None:
         scalar = program()
@@ -83,9 +86,15 @@ def load_native(fingerprint: bytes, dtype: DType, program: Callable[[], Program]
 
     folder = cache.open_cache()
     try:
-        return Library(cache.fetch(folder, digest.hexdigest()[:40], build))
+        return key, Library(cache.fetch(folder, key, build))
     except OSError as error:
         raise BuildError(f"the kernel cache {folder} cannot be used: {error}") from error
+
+
+def find_native(key: str) -> Library | None:
+    """The library of that key, if it is in the cache and intact."""
+    path = cache.find(cache.open_cache(), key)
+    return None if path is None else Library(path)
 
 
 def compiler_here() -> Compiler:

@@ -1,0 +1,86 @@
+"""Notes in the cache: which library computes a function that is told by its identity.
+
+A note stands beside the libraries under the hash of the identity and of what a library depends on
+besides. It is sealed as they are; one that is not intact counts as none, and is written anew. What
+it says is plain data: names, sizes, and the library's key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bridges.kernel import cache
+from bridges.kernel.build import BASE_FLAGS, Compiler
+from bridges.kernel.identity import Identity
+from bridges.kernel.target import DType, Target
+
+_SUFFIX = cache.NOTE_SUFFIX
+_KEY = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Names and sizes of what a function takes and gives, and its own name."""
+
+    title: str
+    names_in: tuple[str, ...]
+    sizes_in: tuple[int, ...]
+    names_out: tuple[str, ...]
+    sizes_out: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """The key of a function's library, its operations per sample, and its outline."""
+
+    library: str
+    n_ops: int
+    outline: Outline
+
+
+def note_key(identity: Identity, dtype: DType, compiler: Compiler) -> str:
+    """The key of the note for a number type, compiler and processor."""
+    target = Target(dtype, compiler.vector_bytes)
+    facts = repr((target, compiler.identity, BASE_FLAGS)).encode()
+    return hashlib.sha256(identity.digest + facts).hexdigest()[:40]
+
+
+def read_note(folder: Path, key: str) -> Note | None:
+    """The note, if it is there and intact; marks it as used."""
+    body = cache.read_sealed(folder / (key + _SUFFIX), key)
+    if body is None:
+        return None
+    try:
+        data: Any = json.loads(bytes(body))
+        names_in, sizes_in, names_out, sizes_out = data["outline"]
+        outline = Outline(
+            str(data["title"]),
+            tuple(map(str, names_in)),
+            tuple(map(int, sizes_in)),
+            tuple(map(str, names_out)),
+            tuple(map(int, sizes_out)),
+        )
+        library = str(data["library"])
+        return Note(library, int(data["n_ops"]), outline) if _KEY.fullmatch(library) else None
+    except (ValueError, KeyError, TypeError):  # written by something else than this
+        return None
+
+
+def write_note(folder: Path, key: str, note: Note) -> None:
+    """Puts the note into the cache; on a full disk there is none the next time."""
+    o = note.outline
+    data = {
+        "library": note.library,
+        "n_ops": note.n_ops,
+        "title": o.title,
+        "outline": [o.names_in, o.sizes_in, o.names_out, o.sizes_out],
+    }
+    with contextlib.suppress(OSError):
+        cache.write_sealed(folder / (key + _SUFFIX), key, json.dumps(data).encode())
+    cache.mark_used(folder, note.library)  # behind the note, which shall not outlive it
