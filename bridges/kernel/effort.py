@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridges.kernel.program import Program
+from bridges.kernel.program import SEARCHED, Program
 
 # Operations whose functions are short, and are copied to where they are used.
 INLINED = frozenset({"sin", "cos", "sqrt", "floor", "ceil"})
@@ -51,8 +51,10 @@ def effort_for_size(n_ops: int, n_uses: int = 0, n_columns: int = 0) -> Effort:
     n_uses: of the functions of `INLINED`; n_columns: of inputs and outputs.
     """
     shares = (n_uses > _MANY_USES, n_columns > _MANY_COLUMNS)
+    if n_ops <= SEARCHED:  # these come in a good order already
+        return Effort(1500, *shares, "-O2")
     if n_ops <= 2_000:
-        # Scheduling before registers are given out: 5 % on inverse dynamics of an arm.
+        # Scheduling before registers are given out: 5 % on the gradient of inverse dynamics.
         return Effort(1500, *shares, "-O2 -fschedule-insns -fsched-pressure")
     if n_ops <= 16_000:
         return Effort(500, *shares, f"-O2 {_NO_SEARCH}")

@@ -10,12 +10,13 @@ needs is gone, and the order keeps few values alive at a time.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import casadi as ca
 
-from bridges.kernel.schedule import schedule
+from bridges.kernel.schedule import Timing, depth_first, overlapped, spills
 
 # Arity and arithmetic weight (flops, transcendental functions by their usual polynomial length)
 # of every SX operation, by the name that the emitters use.
@@ -68,6 +69,15 @@ OPERATIONS: dict[str, tuple[int, int]] = {
     "erf": (1, 40),
     "erfinv": (1, 60),
 }
+
+# Operations up to which a program's order is worth a search. Larger ones wait for values in memory
+# more than for each other.
+SEARCHED = 1_250
+# Vector registers that a block function has for values, and what part more of the values may go
+# through memory for the sake of instructions that do not wait for each other.
+_REGISTERS = 30
+_OVERLAP_WORTH = 1.25
+_SLOW = {"div", "inv", "sqrt"}
 
 _COMMUTATIVE = {"add", "mul", "eq", "ne", "and", "or", "hypot"}
 
@@ -169,7 +179,7 @@ def schedule_program(
     """The program with dead instructions removed and the others ordered for short live ranges."""
     operands = [i.args if i.op in OPERATIONS else () for i in instructions]
     roots = [k for entries in outputs for k in entries if k is not None]
-    order = schedule(operands, roots)
+    order = _order(instructions, operands, roots)
     position = {old: new for new, old in enumerate(order)}
     moved: list[Instruction] = []
     for old in order:
@@ -182,6 +192,53 @@ def schedule_program(
         tuple(moved),
         tuple(tuple(None if k is None else position[k] for k in entries) for entries in outputs),
     )
+
+
+def _order(
+    instructions: Sequence[Instruction], operands: Sequence[tuple[int, ...]], roots: Sequence[int]
+) -> list[int]:
+    """Few values alive in a large program; in a small one also few instructions that wait."""
+    order = depth_first(operands, roots)
+    if sum(instructions[k].op in OPERATIONS for k in order) > SEARCHED:
+        return order
+    walked = depth_first(operands, [*_early(instructions, order), *roots])
+    woven = overlapped(operands, roots, [_timing(i.op) for i in instructions], _REGISTERS)
+    in_registers = [tuple(a for a in args if instructions[a].op != "constant") for args in operands]
+    fewest = spills(in_registers, walked, _REGISTERS)
+    return woven if spills(in_registers, woven, _REGISTERS) <= _OVERLAP_WORTH * fewest else walked
+
+
+def _early(instructions: Sequence[Instruction], order: Sequence[int]) -> list[int]:
+    """Functions such as sines of little more than inputs, by argument: they are best done first.
+
+    Where they are copied or called, they take most registers for themselves.
+    """
+    near: dict[int, int] = {}  # operations between inputs and a value without functions
+    early: list[int] = []
+    for k in order:
+        op, args, _ = instructions[k]
+        if op not in OPERATIONS:
+            near[k] = 0
+        elif all(a in near for a in args):
+            if _is_function(op):
+                early.append(k)
+            elif (steps := 1 + max(near[a] for a in args)) <= 3:
+                near[k] = steps
+    return sorted(early, key=lambda k: (instructions[k].args, k))
+
+
+def _timing(op: str) -> Timing:
+    if op == "constant":
+        return Timing(0, 0)
+    if op == "input":
+        return Timing(10, 4)
+    if _is_function(op):
+        return Timing(60, OPERATIONS[op][1])
+    return Timing(14, 8) if op in _SLOW else Timing(4, 1)
+
+
+def _is_function(op: str) -> bool:
+    return OPERATIONS[op][1] >= 20
 
 
 def expand(function: ca.Function) -> ca.Function:

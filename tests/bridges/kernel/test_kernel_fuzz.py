@@ -15,7 +15,6 @@ from bridges.kernel import Kernel
 from bridges.kernel.emit_c import emit_c
 from bridges.kernel.parts import lay_out
 from bridges.kernel.program import OPERATIONS, Instruction, Program, schedule_program
-from bridges.kernel.schedule import schedule
 from bridges.kernel.target import Target
 
 N = 3
@@ -217,6 +216,9 @@ def step(
     if op in ("fmod", "remainder", "floor", "ceil", "sign", "copysign", "lt", "le", "eq", "ne"):
         unsure = np.max([u for _, u in operands], axis=0) > 0
         spread = np.where(unsure & (op in ("fmod", "remainder")), np.inf, spread)
+    if op in ("eq", "ne"):  # values that may be equal though no corner of theirs is
+        (a, u), (b, v) = operands
+        spread = np.where((u + v > 0) & (np.abs(a - b) <= u + v), 1.0, spread)
     lost = 4 * rounding.unit * np.abs(centre) + rounding.least
     if op in ("add", "sub"):
         largest = np.max([np.abs(v) for v, _ in operands], axis=0)
@@ -267,20 +269,6 @@ def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: 
     pose = np.empty((37, 12), dtype)
     assert Library(library).buffers(1000, q, pose) == 0
     np.testing.assert_allclose(pose, kernel(q), atol=8 * np.finfo(dtype).eps)
-
-
-def test_schedule_keeps_operands_first() -> None:
-    rng = np.random.default_rng(0)
-    operands = [
-        sorted(set(rng.integers(0, k, min(k, 2)).tolist())) if k else [] for k in range(300)
-    ]
-    roots = [299, 150, 299, 7]
-    order = schedule(operands, roots)
-    place = {k: i for i, k in enumerate(order)}
-    assert len(place) == len(order)
-    assert set(roots) <= set(place)
-    for k in order:
-        assert all(place[a] < place[k] for a in operands[k])
 
 
 def test_a_chain_of_100000_instructions_is_laid_out() -> None:
