@@ -32,23 +32,19 @@ _FILES: dict[str, tuple[str, ...]] = {
     "atanh": ("wide", "log", "asinh"),
     "pow": ("lanewise", "wide", "exp", "log", "pow"),
     "hypot": ("wide", "hypot"),
-    "erfinv": ("lanewise", "erfinv"),
+    "erf": ("wide", "exp", "erf"),
+    "erfinv": ("wide", "log", "erfinv"),
+    "fmod": ("fmod",),
+    "remainder": ("fmod",),
 }
-
-# Operations that go lane by lane to the C library's function of their name, by arity.
-_LANEWISE = {"erf": 1, "fmod": 2, "remainder": 2}
 
 
 def math_text(operations: Iterable[str]) -> str:
     """C text of the functions of these operations and of what they need, each file once."""
     files: dict[str, None] = {"basic": None}
-    lanewise: list[str] = []
     for name in operations:
-        if name in _LANEWISE:
-            files["lanewise"] = None
-            lanewise.append(f"LANEWISE_{_LANEWISE[name]}(v_{name}, FN({name}))")
         files.update(dict.fromkeys(_FILES.get(name, ())))
-    return "\n".join([*(c_text(f"{file}.h") for file in files), *lanewise])
+    return "\n".join(c_text(f"{file}.h") for file in files)
 
 
 @functools.cache

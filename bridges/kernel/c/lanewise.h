@@ -1,11 +1,4 @@
 /* Functions that take each lane to the C library. */
-#define LANEWISE_1(name, function) \
-    static NOINLINE vec name(vec x) \
-    { \
-        vec r; \
-        for (int k = 0; k < LANES; k++) r[k] = function(x[k]); \
-        return r; \
-    }
 #define LANEWISE_2(name, function) \
     static NOINLINE vec name(vec x, vec y) \
     { \

@@ -9,12 +9,18 @@ static const double log_p[] = {
 /* 2^e (1 + f): the exponent that brings a normal x into [sqrt(1/2), sqrt(2)). */
 INLINE lvec exponent_of(dvec x) { return ((lvec)x - 0x3fe6a09e667f3bcd) >> 52; }
 
-/* e ln 2 + log(1 + f) */
-INLINE dvec sum_log(lvec exponent, dvec f)
+/* The part of e ln 2 that is a multiple of 2^-42, and the rest of e ln 2 + log(1 + f). */
+INLINE pair log_parts(lvec exponent, dvec f)
 {
     const dvec e = (dvec)(exponent + (lvec)d_splat(D_SHIFT)) - D_SHIFT;
     const dvec s = f / (2 + f), z = s * s;
-    return e * LN2_1 + (f - (s * (f - z * SERIES(z, log_p)) - e * LN2_2));
+    return (pair){e * LN2_1, f - (s * (f - z * SERIES(z, log_p)) - e * LN2_2)};
+}
+/* e ln 2 + log(1 + f) */
+INLINE dvec sum_log(lvec exponent, dvec f)
+{
+    const pair parts = log_parts(exponent, f);
+    return parts.high + parts.low;
 }
 /* The limits of log at 0 and infinity, nan below 0, and y elsewhere. */
 INLINE dvec log_limits(dvec x, dvec y)

@@ -36,6 +36,9 @@ INLINE halfvec narrow(dvec x) { return __builtin_convertvector(x, halfvec); }
     }
 #endif
 
+/* high + low */
+typedef struct { dvec high, low; } pair;
+
 INLINE dvec d_splat(double x) { return x - (dvec){0}; }
 INLINE dvec d_choose(lvec mask, dvec yes, dvec no)
 {
@@ -52,15 +55,31 @@ INLINE dvec d_sqrt(dvec x)
     for (int k = 0; k < D_LANES; k++) r[k] = __builtin_sqrt(x[k]);
     return r;
 }
+/* The first 26 bits: products of such numbers are exact. */
+INLINE dvec head(dvec x) { return (dvec)((lvec)x & ~0x7ffffffLL); }
+/* x - s^2 where that is small: all steps are exact. */
+INLINE dvec less_square(dvec x, dvec s)
+{
+    const dvec high = head(s), low = s - high;
+    return ((x - high * high) - 2 * high * low) - low * low;
+}
 /* 2^k for -1022 <= k <= 1023. */
 INLINE dvec d_power_of_2(lvec k) { return (dvec)((k + 1023) << 52); }
 
-/* c[0] + c[1] z + ... + c[n - 1] z^(n - 1) */
+/* The sum of c[k] z^(k / step) for k = last, last - step, ... */
+INLINE dvec every(int step, dvec z, const double *c, int last)
+{
+    dvec sum = d_splat(c[last]);
+#pragma GCC unroll 16
+    for (int k = last - step; k >= 0; k -= step) sum = c[k] + z * sum;
+    return sum;
+}
+/* c[0] + c[1] z + ... + c[n - 1] z^(n - 1). Even and odd powers of a long series are summed apart:
+   neither sum waits for the other. */
 INLINE dvec series(dvec z, const double *c, int n)
 {
-    dvec sum = d_splat(c[n - 1]);
-#pragma GCC unroll 16
-    for (int k = n - 2; k >= 0; k--) sum = c[k] + z * sum;
-    return sum;
+    if (n < 8) return every(1, z, c, n - 1);
+    const dvec square = z * z;
+    return every(2, square, c, (n - 1) & ~1) + z * every(2, square, c, (n - 2) | 1);
 }
 #define SERIES(z, c) series(z, c, (int)(sizeof(c) / sizeof((c)[0])))
