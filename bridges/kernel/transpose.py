@@ -61,16 +61,7 @@ def _shuffled(w: int, target: Target) -> str:
     store = [f"MOVE void store_{w}(real *y, word n, {store_parameters})", "{"]
 
     for i in range(w):
-        pieces = [f"(*(const piece_{w} *)(x + {w * b + i} * n))" for b in range(groups)]
-        size = w
-        while len(pieces) > 1:
-            indices = ", ".join(map(str, range(2 * size)))
-            pieces = [
-                f"__builtin_shufflevector({a}, {b}, {indices})"
-                for a, b in zip(pieces[::2], pieces[1::2], strict=True)
-            ]
-            size *= 2
-        load.append(f"    vec r{i} = {pieces[0]};")
+        load.append(f"    vec r{i} = pieces_{w}(x + {i} * n, n);")
         store.append(f"    vec r{i} = unknown(c{i});")
     butterflies = _butterflies(w, lanes)
     load.extend(butterflies)
@@ -88,7 +79,35 @@ def _shuffled(w: int, target: Target) -> str:
         f"typedef real piece_{w} "
         f"__attribute__((vector_size({bytes_}), aligned({target.itemsize}), may_alias));"
     )
-    return "\n".join([piece, *load, *store, ""])
+    return "\n".join([piece, _pieces(w, target), *load, *store, ""])
+
+
+def _pieces(w: int, target: Target) -> str:
+    """C text that puts pieces of `w` numbers from every w-th row side by side into a vector."""
+    count = target.lanes // w
+    parts = [f"*(const piece_{w} *)(x + {w * b} * n)" for b in range(count)]
+    plain, size = parts, w
+    while len(plain) > 1:
+        indices = ", ".join(map(str, range(2 * size)))
+        plain = [
+            f"__builtin_shufflevector({a}, {b}, {indices})"
+            for a, b in zip(plain[::2], plain[1::2], strict=True)
+        ]
+        size *= 2
+    lines = [f"    return {plain[0]};"]
+    if count == 2 and target.vector_bytes == 64:
+        lines = [
+            "#if defined(__AVX512F__) && !defined(__clang__)",
+            "    /* GCC 12 would load both and shuffle; this inserts the second while it loads. */",
+            "    return (vec)__builtin_ia32_insertf64x4_mask(",
+            f"        __builtin_ia32_pd512_256pd({parts[0]}), {parts[1]}, 1, (vec){{0}},",
+            "        (unsigned char)-1);",
+            "#else",
+            *lines,
+            "#endif",
+        ]
+    head = f"INLINE vec pieces_{w}(const real *x, word n)"
+    return "\n".join([head, "{", *lines, "}"])
 
 
 def _butterflies(w: int, lanes: int) -> list[str]:
