@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ad_core.expr import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph import topological
@@ -107,14 +108,16 @@ class _Writer(pickle.Pickler):
         self.packages: set[str] = set()
         self._known: set[tuple[type, str]] = set()
 
-    def reducer_override(self, obj: Any, /) -> Any:
-        kind: type[Any] = type(obj)
+    def reducer_override(self, obj: object, /) -> Any:
+        kind = type(obj)
         if kind is np.ndarray:
-            if obj.dtype.hasobject:
-                raise _Foreign(obj)
-            return _array, (obj.dtype.str, obj.shape, obj.tobytes())
+            array = cast("NDArray[Any]", obj)
+            if array.dtype.hasobject:
+                raise _Foreign(array)
+            return _array, (array.dtype.str, array.shape, array.tobytes())
         if isinstance(obj, np.generic):
-            return _number, (obj.dtype.str, obj.tobytes())
+            number = cast("np.generic[Any]", obj)
+            return _number, (number.dtype.str, number.tobytes())
         if kind in _PLAIN or obj is slice or obj is range:
             return NotImplemented
         # an object may say another module than its class: that which its name is written with

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import ModuleType
 
 _SECOND_NS = 1_000_000_000
+_File = tuple[str, int, int, int, int]
+"""Path, size, times of the last change to the content and to anything, number in its system."""
 
 
 def package_of(module: str) -> str | None:
@@ -44,7 +46,7 @@ def sources_stamp(packages: Iterable[str]) -> bytes | None:
             return None
         loaded: int = vars(sys.modules[name])["LOADED_NS"]
         try:
-            files = sorted(_files(folder, ""))
+            files = _files(folder)
         except OSError:
             return None
         changes = [change for _, _, _, change, _ in files]
@@ -62,13 +64,20 @@ def _folder(package: str) -> str | None:
     return folder if name == "__init__.py" else None
 
 
-def _files(folder: str, within: str) -> Iterator[tuple[str, int, int, int, int]]:
-    """Path, size, times of content and of change, and number of every file below a folder."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.is_dir():
-                status = entry.stat()
-                times = (status.st_mtime_ns, status.st_ctime_ns)
-                yield within + entry.name, status.st_size, *times, status.st_ino
-            elif entry.name != "__pycache__":
-                yield from _files(entry.path, f"{within}{entry.name}/")
+def _files(folder: str) -> list[_File]:
+    """Every file below a folder but the compiled ones of Python."""
+    found: list[_File] = []
+    folders = [folder]
+    while folders:
+        above = folders.pop()
+        with os.scandir(above) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    if entry.name != "__pycache__":
+                        folders.append(entry.path)
+                    continue
+                s = entry.stat()
+                times = (s.st_mtime_ns, s.st_ctime_ns)
+                found.append((entry.path, s.st_size, *times, s.st_ino))
+    found.sort()
+    return found

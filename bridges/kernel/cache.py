@@ -1,15 +1,13 @@
 """Built libraries, and notes that lead to them, on disk, shared by the processes of one user.
 
-A file is stored under the hash of everything it depends on, followed by a seal: the hash of the key
-and of the bytes before it. Files are written beside their place and renamed into it, so a reader
-finds a whole file or none. Only files of this user, in a folder that only this user can write, are
-ever read.
+A file is stored under the hash of everything it depends on, with a seal (`sealed`). Files are
+written beside their place and renamed into it, so a reader finds a whole file or none. Only files
+of this user, in a folder that only this user can write, are ever read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import stat
@@ -20,12 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridges.kernel.sealed import fault_of, is_intact, read_sealed, seal
+
 SIZE_LIMIT = 512 * 2**20
-NOTE_SUFFIX = ".note"
+_NOTE_SUFFIX = ".note"
 _SUFFIX = ".so"
 _BUILD_PREFIX = "build-"
 _STALE_S = 3600.0
-_SEAL_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
         draft = workshop / ("library" + _SUFFIX)
         build(draft)
         body = draft.read_bytes()
-        draft.write_bytes(body + _seal(key, body))
+        draft.write_bytes(body + seal(key, [body]))
         draft.chmod(0o700)
         _put(draft, path)
     finally:
@@ -79,33 +78,22 @@ def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
 def find(folder: Path, key: str) -> Path | None:
     """Path of the library `key` in `folder` if it is there intact; marks it as used."""
     path = folder / (key + _SUFFIX)
-    return None if read_sealed(path, key) is None else path
+    return path if is_intact(path, key) else None
 
 
-def read_sealed(path: Path, key: str) -> memoryview | None:
-    """What a file says before its seal, if that is intact; marks it as used."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or _fault_of(status) is not None:
-            return None
-        data = memoryview(path.read_bytes())
-    except OSError:
-        return None
-    if bytes(data[-_SEAL_BYTES:]) != _seal(key, data[:-_SEAL_BYTES]):
-        return None
-    with contextlib.suppress(OSError):
-        os.utime(path)
-    return data[:-_SEAL_BYTES]
+def find_note(folder: Path, key: str) -> bytes | None:
+    """What the note `key` in `folder` says, if it is there intact; marks it as used."""
+    return read_sealed(folder / (key + _NOTE_SUFFIX), key)
 
 
-def write_sealed(path: Path, key: str, body: bytes) -> None:
-    """Puts a file with a seal into its place. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_BUILD_PREFIX)
+def put_note(folder: Path, key: str, body: bytes) -> None:
+    """Puts a note into its place. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_BUILD_PREFIX)
     draft = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(body + _seal(key, body))
-        _put(draft, path)
+            file.write(body + seal(key, [body]))
+        _put(draft, folder / (key + _NOTE_SUFFIX))
     finally:
         draft.unlink(missing_ok=True)
 
@@ -123,7 +111,7 @@ def clear() -> CacheInfo:
     before = info()
     if before.path.is_dir():
         for path in before.path.iterdir():
-            ours = path.suffix in (_SUFFIX, NOTE_SUFFIX)
+            ours = path.suffix in (_SUFFIX, _NOTE_SUFFIX)
             if ours or path.name.startswith(("compiler-", _BUILD_PREFIX)):
                 _remove(path)
     return before
@@ -182,7 +170,7 @@ def _put(draft: Path, path: Path) -> None:
 def _files(folder: Path) -> list[tuple[float, int, Path]]:
     """Time of last use, size and path of every library and note."""
     found: list[tuple[float, int, Path]] = []
-    for suffix in (_SUFFIX, NOTE_SUFFIX):
+    for suffix in (_SUFFIX, _NOTE_SUFFIX):
         for path in folder.glob("*" + suffix):
             with contextlib.suppress(OSError):
                 status = path.lstat()
@@ -190,34 +178,53 @@ def _files(folder: Path) -> list[tuple[float, int, Path]]:
     return found
 
 
-def _seal(key: str, body: bytes | memoryview) -> bytes:
-    digest = hashlib.sha256(key.encode())
-    digest.update(body)
-    return digest.digest()
-
-
 def _make_private(path: Path) -> str | None:
     """None when `path` is now a folder that only this user can write, else what is wrong."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.is_dir():
+            _make_folders(path)
         status = path.stat()
         if not stat.S_ISDIR(status.st_mode):
             return "is not a directory"
         if not os.access(path, os.W_OK | os.X_OK):
             return "cannot be written"
+        return fault_of(status) or _fault_above(path)
     except FileExistsError:
         return "is not a directory"
     except OSError as error:
         return f"cannot be made ({error.strerror})"
-    return _fault_of(status)
 
 
-def _fault_of(status: os.stat_result) -> str | None:
-    if hasattr(os, "getuid") and status.st_uid != os.getuid():
-        return "belongs to another user"
-    if status.st_mode & 0o022:
-        return "can be written by other users"
+def _make_folders(path: Path) -> None:
+    """Makes a folder and those above it that are missing, for this user alone whatever the mask."""
+    missing = [path, *(folder for folder in path.parents if not folder.exists())]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _fault_above(path: Path) -> str | None:
+    """What is wrong with the folder that holds `path`: others could put another in its place."""
+    for parent in {path.parent, path.resolve().parent}:
+        status = parent.stat()
+        mode = status.st_mode
+        shared = mode & stat.S_IWOTH or (
+            mode & stat.S_IWGRP and not _is_private_group(status.st_gid)
+        )
+        if shared and not mode & stat.S_ISVTX:
+            return f"is in {parent}, which can be written by other users"
     return None
+
+
+def _is_private_group(number: int) -> bool:
+    """Whether this user's own group, of which no one else is a member, has this number."""
+    try:
+        import grp
+        import pwd
+
+        user = pwd.getpwuid(os.getuid())
+        return user.pw_gid == number and set(grp.getgrgid(number).gr_mem) <= {user.pw_name}
+    except (ImportError, KeyError):
+        return False
 
 
 _temporary: dict[str, Path] = {}

@@ -20,7 +20,6 @@ from bridges.kernel.build import BASE_FLAGS, Compiler
 from bridges.kernel.identity import Identity
 from bridges.kernel.target import DType, Target
 
-_SUFFIX = cache.NOTE_SUFFIX
 _KEY = re.compile(r"[0-9a-f]{40}")
 
 
@@ -53,11 +52,11 @@ def note_key(identity: Identity, dtype: DType, compiler: Compiler) -> str:
 
 def read_note(folder: Path, key: str) -> Note | None:
     """The note, if it is there and intact; marks it as used."""
-    body = cache.read_sealed(folder / (key + _SUFFIX), key)
+    body = cache.find_note(folder, key)
     if body is None:
         return None
     try:
-        data: Any = json.loads(bytes(body))
+        data: Any = json.loads(body)
         names_in, sizes_in, names_out, sizes_out = data["outline"]
         outline = Outline(
             str(data["title"]),
@@ -82,5 +81,5 @@ def write_note(folder: Path, key: str, note: Note) -> None:
         "outline": [o.names_in, o.sizes_in, o.names_out, o.sizes_out],
     }
     with contextlib.suppress(OSError):
-        cache.write_sealed(folder / (key + _SUFFIX), key, json.dumps(data).encode())
+        cache.put_note(folder, key, json.dumps(data).encode())
     cache.mark_used(folder, note.library)  # behind the note, which shall not outlive it

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from ad_core.expr import Array
 from ad_core.lower import Tape, tape_of
-from bridges.casadi import ad_to_casadi
-from bridges.kernel import Kernel, casadi_to_kernel
+from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch.compiled import Compiled
 from bridges.pytorch.operator import register
 from bridges.pytorch.recorded import PLAIN, Tensors, apply_operator, broadcast
@@ -85,13 +84,12 @@ class Block:
 
     def _kernel(self, dtype: torch.dtype) -> Kernel:
         stage = self._stage
-        program = ad_to_casadi(
-            stage.roots,
+        return ad_to_kernel(
+            stage.roots[0] if len(stage.roots) == 1 else stage.roots,
             stage.names,
             sizes=dict(zip(stage.names, stage.sizes, strict=True)),
-            symbolic="SX",
+            dtype=KERNEL_DTYPES[dtype],
         )
-        return casadi_to_kernel(program, KERNEL_DTYPES[dtype])
 
 
 def _key(source: str, tape: Tape) -> str:

@@ -103,11 +103,11 @@ def test_fork_while_another_thread_builds(monkeypatch: pytest.MonkeyPatch) -> No
         return load(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("bridges.kernel.kernel.load_native", slow)
+        patch.setattr("bridges.kernel.formula.load_native", slow)
         builder = threading.Thread(target=casadi_to_kernel, args=[ca.Function("f", [x], [x + 5.5])])
         builder.start()
         assert inside.wait(60)
-        patch.setattr("bridges.kernel.kernel.load_native", load)
+        patch.setattr("bridges.kernel.formula.load_native", load)
         child = multiprocessing.get_context("fork").Process(target=build_another)
         child.start()
         child.join(60)
