@@ -46,3 +46,20 @@ def arm() -> ca.Function:
     position = position + rotation[:, 2] * 0.107
     pose = ca.vertcat(ca.vec(rotation), position)
     return ca.Function("arm", [q], [pose], ["q"], ["pose"])
+
+
+@pytest.fixture(scope="session")
+def all_operations() -> ca.Function:
+    """Every operation of SX, on two numbers and on one between -1 and 1."""
+    x, y, s = ca.SX.sym("x"), ca.SX.sym("y"), ca.SX.sym("s")
+    outputs = [
+        *(x + y, x - y, x * y, x / y, -x, 1 / x, x**2, 2 * x, ca.fmin(x, y), ca.fmax(x, y)),
+        *(x < y, x <= y, ca.if_else(x == y, s, x), ca.if_else(x != y, s, y)),
+        *(ca.logic_not(x), ca.logic_and(x, y), ca.logic_or(x < 0, y), ca.copysign(x, y)),
+        *(ca.fmod(x, y), ca.remainder(x, y), ca.sin(x), ca.cos(x), ca.tan(x), ca.cos(y)),
+        *(ca.asin(s), ca.acos(s), ca.atan(x), ca.atan2(x, y), ca.sinh(x), ca.cosh(x), ca.tanh(x)),
+        *(ca.asinh(x), ca.acosh(1 + x * x), ca.atanh(s), ca.exp(x), ca.log(x * x), ca.expm1(x)),
+        *(ca.log1p(x * x), ca.fabs(x) ** y, ca.hypot(x, y), ca.erf(x), ca.erfinv(s)),
+        *(ca.sqrt(ca.fabs(y)), ca.fabs(x), ca.sign(x), ca.floor(x), ca.ceil(x)),
+    ]
+    return ca.Function("f", [x, y, s], [ca.vertcat(*outputs), ca.vertcat(0, x)])
