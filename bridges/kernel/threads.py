@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
+
+# Blocks in a range: a call from Python costs as much as computing a few.
+_WORTH_A_CALL = 64
 
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
@@ -33,18 +36,49 @@ def thread_count() -> int:
 def run_ranges(work: Callable[[int, int], None], total: int, grain: int, threads: int) -> None:
     """Calls `work(begin, end)` over ranges that cover `0 ... total`, on `threads` threads.
 
-    Ranges start at multiples of `grain`. There are a few for every thread, so that a thread that
-    was held up does not hold up the others.
+    Ranges start at multiples of `grain`. Every thread, the caller's among them, takes the next
+    range when it is done with one, and ranges grow shorter towards the end: so a thread on a slower
+    processor takes fewer, and all end at nearly the same time.
+
+    Raises what `work` raises, after all threads have ended; ranges not begun are then left out.
     """
-    blocks = -(-total // grain)
-    parts = min(blocks, 4 * threads)
-    if threads <= 1 or parts <= 1:
+    left = deque(_ranges(total, grain, threads))
+    if threads <= 1 or len(left) <= 1:
         work(0, total)
         return
-    edges = [min(total, blocks * part // parts * grain) for part in range(parts + 1)]
-    pool = _pool(threads)
-    for future in [pool.submit(work, *bounds) for bounds in itertools.pairwise(edges)]:
-        future.result()
+
+    def take() -> None:
+        while True:
+            try:
+                bounds = left.popleft()
+            except IndexError:  # none is left
+                return
+            try:
+                work(*bounds)
+            except BaseException:
+                left.clear()
+                raise
+
+    helpers = [_pool(threads - 1).submit(take) for _ in range(min(threads, len(left)) - 1)]
+    try:
+        take()
+    finally:
+        # those that have not begun wait for threads that are busy with other calls
+        running = [helper for helper in helpers if not helper.cancel()]
+        wait(running)
+    for helper in running:
+        helper.result()
+
+
+def _ranges(total: int, grain: int, threads: int) -> Iterator[tuple[int, int]]:
+    """Each a part of what is left: half a thread's share, down to a small one."""
+    blocks = -(-total // grain)
+    smallest = max(blocks // (64 * threads), min(_WORTH_A_CALL, blocks // (8 * threads)), 1)
+    begin = 0
+    while begin < blocks:
+        end = min(begin + max((blocks - begin) // (2 * threads), smallest), blocks)
+        yield begin * grain, min(end * grain, total)
+        begin = end
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:

@@ -5,14 +5,19 @@
    and output); WORKSPACE (vectors that the parts of `block` leave for each other); and
    BLOCK(x, y, w), the call of `block` with arrays of pointers and the workspace. */
 
-#define ROOM (LANES * (SCRATCH + WORKSPACE + 1))
+#define ROOM (LANES * (SCRATCH + N_OUT + WORKSPACE + 1))
 #define ON_STACK 8192
 #define MAX_AXES 64
 /* Bytes of an output row beyond which a block is computed in the scratch and copied out as one stream:
    the short pieces of `store` in many rows at once would each wait for memory. */
 #define LONG_ROW 128
-/* Bytes of an output beyond which its long rows are written past the caches. */
-#define LARGE_OUTPUT (1 << 22)
+/* Bytes of an array that does not stay in the caches until it is used again: outputs are written past
+   them, inputs fetched before they are needed. */
+#define LARGE (1 << 22)
+/* Blocks between the one computed and the one whose inputs are fetched, and operations for every number
+   read from which on there is so much to do that a processor fetches in time by itself. */
+#define FETCHED_AHEAD 4
+#define MUCH_WORK 24
 
 EXPORT const integer operations = OPERATIONS, lanes = LANES;
 static const integer input_size[] = {INPUT_SIZES};
@@ -60,21 +65,26 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
     real stack[ROOM <= ON_STACK ? ROOM : 1] __attribute__((aligned(64)));
     real *room = stack, *copy[N_IN + N_OUT + 1], *y[N_OUT + 1];
     const real *x[N_IN + 1];
-    int plain[N_IN + 1], filled[N_IN + 1], large[N_OUT + 1];
-    integer samples = 1;
+    int plain[N_IN + 1], filled[N_IN + 1], far[N_IN + 1], large[N_OUT + 1];
+    integer samples = 1, fetched = 0, ahead[N_OUT + 1];
     for (integer a = 0; a < axes; a++) samples *= shape[a];
-    for (integer o = 0; o < N_OUT; o++)
-        large[o] = samples * output_size[o] * (integer)sizeof(real) > LARGE_OUTPUT;
+    for (integer o = 0; o < N_OUT; o++) {
+        large[o] = samples * output_size[o] * (integer)sizeof(real) > LARGE;
+        ahead[o] = large[o] ? ahead_of(y0[o] + begin * output_size[o]) : 0;
+    }
     if (ROOM > ON_STACK) room = aligned_alloc(64, (ROOM * sizeof(real) + 63) / 64 * 64);
     if (!room) return 1;
     for (integer i = 0, used = 0; i < N_IN + N_OUT; i++) {
         copy[i] = room + LANES * WORKSPACE + used;
-        used += LANES * (i < N_IN ? input_size[i] : output_size[i - N_IN]);
+        used += LANES * (i < N_IN ? input_size[i] : output_size[i - N_IN] + 1);
     }
     for (integer i = 0; i < N_IN; i++) {
         plain[i] = is_row_major(input_size[i], axes, stride + i * (axes + 1));
         filled[i] = 0;
+        far[i] = plain[i] && samples * input_size[i] * (integer)sizeof(real) > LARGE;
+        if (far[i]) fetched += input_size[i];
     }
+    const int fetches = OPERATIONS < MUCH_WORK * fetched;
     for (integer at = begin; at < end; at += LANES) {
         const integer count = end - at < LANES ? end - at : LANES;
         for (integer i = 0; i < N_IN; i++) {
@@ -85,15 +95,23 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
             filled[i] = is_constant(axes, steps);
         }
         for (integer o = 0; o < N_OUT; o++) {
-            const int in_place = count == LANES && output_size[o] * sizeof(real) <= LONG_ROW;
-            y[o] = in_place ? y0[o] + at * output_size[o] : copy[N_IN + o];
+            const integer n = output_size[o];
+            const int in_place = count == LANES && !large[o] && n * sizeof(real) <= LONG_ROW;
+            y[o] = in_place ? y0[o] + at * n : copy[N_IN + o] + ahead[o];
         }
+        if (fetches && samples - at > (FETCHED_AHEAD + 1) * LANES)
+            for (integer i = 0; i < N_IN; i++)
+                if (far[i])
+                    fetch(x0[i] + (at + FETCHED_AHEAD * LANES) * input_size[i],
+                          LANES * input_size[i]);
         BLOCK(x, y, (vec *)room);
         for (integer o = 0; o < N_OUT; o++) {
             const integer n = output_size[o];
-            if (y[o] != copy[N_IN + o]) continue;
-            if (large[o]) copy_past(y0[o] + at * n, y[o], count * n);
-            else memcpy(y0[o] + at * n, y[o], count * n * sizeof(real));
+            if (large[o])
+                write_past(y0[o], at * n, copy[N_IN + o], count * n, at == begin,
+                           end - at <= LANES);
+            else if (y[o] == copy[N_IN + o])
+                memcpy(y0[o] + at * n, y[o], count * n * sizeof(real));
         }
     }
     for (integer o = 0; o < N_OUT; o++)

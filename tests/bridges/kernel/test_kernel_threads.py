@@ -1,0 +1,116 @@
+"""How a batch is shared between threads."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bridges.kernel.threads import run_ranges
+
+# (total, grain, threads)
+SPLITS = [
+    (1, 8, 2),
+    (8, 8, 2),
+    (9, 8, 2),
+    (100, 8, 3),
+    (1000, 1, 2),
+    (60_011, 8, 16),
+    (1_048_576, 16, 2),
+    (5, 8, 64),
+]
+
+
+@pytest.mark.parametrize(("total", "grain", "threads"), SPLITS)
+def test_ranges_cover_everything_once(total: int, grain: int, threads: int) -> None:
+    calls: list[tuple[int, int]] = []
+    run_ranges(lambda *bounds: calls.append(bounds), total, grain, threads)
+    calls.sort()
+    assert calls[0][0] == 0
+    assert calls[-1][1] == total
+    assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(calls))
+    assert all(begin % grain == 0 and begin < end for begin, end in calls)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_ranges_grow_shorter(threads: int) -> None:
+    """So that the threads end together: the first is half a share, the last a small part of one."""
+    calls: list[tuple[int, int]] = []
+    total = 1_000_000
+    run_ranges(lambda *bounds: calls.append(bounds), total, 8, threads)
+    lengths = [end - begin for begin, end in sorted(calls)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert total / (2 * threads) - 8 <= lengths[0] <= total / (2 * threads)
+    assert lengths[-1] <= total / (64 * threads) + 8
+    assert len(lengths) <= 16 * threads
+
+
+def test_one_thread_makes_one_call() -> None:
+    calls: list[tuple[int, int]] = []
+    run_ranges(lambda *bounds: calls.append(bounds), 100_000, 8, 1)
+    assert calls == [(0, 100_000)]
+
+
+def test_a_thread_that_is_held_up_holds_up_no_other() -> None:
+    """The first range ends only when all others have been computed, by the other thread."""
+    others = threading.Event()
+    done = 0
+    lock = threading.Lock()
+
+    def work(begin: int, end: int) -> None:
+        nonlocal done
+        if begin == 0:
+            assert others.wait(60)
+        with lock:
+            done += end - begin
+            if done == 100_000 - first:
+                others.set()
+
+    first = 100_000 // 4
+    run_ranges(work, 100_000, 1, 2)
+    assert done == 100_000
+
+
+@pytest.mark.parametrize("kind", [MemoryError, IndexError])
+def test_an_error_ends_all_threads_first(kind: type[Exception]) -> None:
+    """What a range raises comes to the caller when no thread is at work any more."""
+    at_work: set[int] = set()
+    both = threading.Barrier(2)
+
+    def work(begin: int, end: int) -> None:
+        at_work.add(begin)
+        if len(at_work) <= 2:
+            both.wait(60)
+        if begin == 0:
+            at_work.discard(begin)
+            raise kind("no memory")
+        threading.Event().wait(0.05)
+        at_work.discard(begin)
+
+    with pytest.raises(kind, match="no memory"):
+        run_ranges(work, 100_000, 1, 2)
+    assert not at_work
+
+
+def test_a_call_waits_for_no_other_call() -> None:
+    """While the pool's thread is busy with one call, another is computed by its own thread."""
+    inside, leave = threading.Event(), threading.Event()
+    both = threading.Barrier(2)
+
+    def long(begin: int, end: int) -> None:
+        if both.n_waiting < 2 and not inside.is_set():
+            both.wait(60)
+            inside.set()
+            assert leave.wait(60)
+
+    with ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(run_ranges, long, 100_000, 1, 2)
+        assert inside.wait(60)
+        lengths: list[int] = []
+        run_ranges(lambda begin, end: lengths.append(end - begin), 100_000, 1, 2)
+        assert sum(lengths) == 100_000
+        assert not waiting.done()
+        leave.set()
+        waiting.result(60)
