@@ -3,14 +3,26 @@
    x = q pi/2 + r with |r| <= pi/4, pi/2 in three pieces of which q times the first is exact (Cody and
    Waite, "Software manual for the elementary functions", 1980). Then sin r = r + r^3 S(r^2) and
    cos r = 1 - r^2/2 + r^4 C(r^2), S and C interpolated at Chebyshev nodes. Lanes beyond FAR_ANGLE go
-   to the C library, which reduces them exactly. */
+   to the C library, which reduces them exactly. Where multiply-adds round twice, the pieces are
+   shorter, so that q times all but the last is exact, and r carries its rounding error. */
 
+/* GCC makes no multiply-adds of products and sums where it is to follow the standard. */
+#if (defined(__FMA__) || defined(__aarch64__)) && !defined(__STRICT_ANSI__)
+#define ROUNDS_ONCE 1
+#else
+#define ROUNDS_ONCE 0
+#endif
 #if DOUBLE
 #define FAR_ANGLE 1e6
 #define TWO_OVER_PI 0x1.45f306dc9c883p-1
 #define HALF_PI_1 0x1.921fb54400000p+0
+#if ROUNDS_ONCE
 #define HALF_PI_2 0x1.0b4611a626331p-34
 #define HALF_PI_3 0x1.1701b839a2520p-88
+#else
+#define HALF_PI_2 0x1.0b4611a600000p-34
+#define HALF_PI_3 0x1.3198a2e037073p-69
+#endif
 INLINE vec sine_series(vec z)
 {
     return -0.16666666666666666
@@ -33,7 +45,12 @@ INLINE vec cosine_series(vec z)
 #define FAR_ANGLE 5e3f
 #define TWO_OVER_PI 0x1.45f306p-1f
 #define HALF_PI_1 0x1.92p+0f
+#if ROUNDS_ONCE
 #define HALF_PI_2 0x1.fb5444p-12f
+#else
+#define HALF_PI_1_END 0x1.fb4p-12f
+#define HALF_PI_2 0x1.444p-24f
+#endif
 #define HALF_PI_3 0x1.68c234p-39f
 INLINE vec sine_series(vec z)
 {
@@ -55,10 +72,23 @@ INLINE turned reduce_angle(vec x)
 {
     const vec shifted = x * TWO_OVER_PI + ROUND_SHIFT;
     const vec q = shifted - ROUND_SHIFT;
+#if ROUNDS_ONCE
     const vec r = ((x - q * HALF_PI_1) - q * HALF_PI_2) - q * HALF_PI_3;
     const vec z = r * r;
     const vec s = r + r * (z * sine_series(z) + R(0)); /* + 0: so that sin(-0) is -0 */
     const vec c = R(1) + z * (R(-0.5) + z * cosine_series(z));
+#else
+#if DOUBLE
+    const vec rest = x - q * HALF_PI_1;
+#else
+    const vec rest = (x - q * HALF_PI_1) - q * HALF_PI_1_END;
+#endif
+    const vec next = rest - q * HALF_PI_2, r = next - q * HALF_PI_3, z = r * r;
+    const vec lost = ((rest - next) - q * HALF_PI_2) + ((next - r) - q * HALF_PI_3);
+    const vec sine = r + (r * z * sine_series(z) + lost);
+    const vec s = (vec)((ivec)sine | ((ivec)r & SIGN_BIT)); /* so that sin(-0) is -0 */
+    const vec c = R(1) + (z * (R(-0.5) + z * cosine_series(z)) - r * lost);
+#endif
     return (turned){s, c, (ivec)shifted};
 }
 

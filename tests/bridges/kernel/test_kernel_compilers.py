@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import casadi as ca
+import mpmath
 import numpy as np
 import pytest
 
@@ -166,3 +167,22 @@ def test_an_arm(name: str, derivative: str, dtype: str, arm: ca.Function, tmp_pa
     np.testing.assert_allclose(
         have[0], kernel(*inputs).reshape(101, -1), rtol=tolerance, atol=tolerance
     )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", WAYS)
+def test_large_angles(name: str, dtype: str, tmp_path: Path) -> None:
+    """Near multiples of a quarter turn, where all digits come from the reduction of the angle."""
+    x = ca.SX.sym("x")
+    kernel = Kernel(ca.Function("f", [x], [ca.sin(x), ca.cos(x), ca.tan(x)]), dtype)
+    turns = np.round(10 ** np.random.default_rng(0).uniform(0, 3.4, (300, 1)))
+    if dtype == "float64":
+        turns = np.concatenate([turns, turns * 250])
+    angles = (turns * np.pi / 2).astype(dtype)
+    unit = float(np.finfo(dtype).eps)
+    for have, function in zip(
+        computed(kernel, WAYS[name], [angles], tmp_path), ("sin", "cos", "tan"), strict=True
+    ):
+        with mpmath.workprec(200):
+            want = [float(getattr(mpmath, function)(mpmath.mpf(a))) for a in angles[:, 0].tolist()]
+        np.testing.assert_allclose(have[:, 0], want, rtol=2 * unit, atol=0)
