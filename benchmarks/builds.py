@@ -14,7 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from statistics import median
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from statistics import harmonic_mean, median
 from typing import Any
 
 import casadi
@@ -93,8 +95,13 @@ def build_figures(quick: bool) -> list[Measured]:
 
 
 def thread_figures(quick: bool) -> list[Measured]:
-    """Time of one thread over that of two, in turn, on the same data."""
+    """How many times as fast two threads are, and how fast beside two that only copy.
+
+    One thread is timed on one processor and on the other, for these have neighbours of their own;
+    the harmonic mean is the time of the mean speed. All are timed in turn, on the same data.
+    """
     samples = 4_096 if quick else 1_048_576
+    rounds = 2 if quick else 15
     arm = robot("panda")
     rng = np.random.default_rng(1)
     figures: list[Measured] = []
@@ -104,26 +111,72 @@ def thread_figures(quick: bool) -> list[Measured]:
         "inverse dynamics": (dynamics, None),
         "forward kinematics": (ad_to_kernel(pose(arm)), None),
     }
+    copy = _Copy(2**20 if quick else 2**28)
     for label, (kernel, goal) in kernels.items():
         inputs = [rng.normal(size=(samples, n)) for n in kernel.input_sizes]
-        for threads in (1, 2):  # builds, starts the threads, and takes the memory of the results
-            _seconds(kernel, inputs, threads)
-        ratios: list[float] = []
-        for _ in range(2 if quick else 9):
-            one, two = (_seconds(kernel, inputs, threads) for threads in (1, 2))
-            ratios.append(one / two)
-        ratios.sort()
-        spread = f"{ratios[0]:.2f} .. {ratios[-1]:.2f}"
-        name = f"{label}, batch {samples:,}, two threads ({spread})"
-        figures.append(Measured(name, median(ratios), "times as fast", at_least=goal))
+        call = partial(_call, kernel, inputs)
+        for threads in (2, 1):  # builds, starts the threads, and takes the memory of the results
+            call(threads)
+        ours: list[tuple[float, float]] = []
+        copies: list[tuple[float, float]] = []
+        for _ in range(rounds):
+            ours.append(_one_and_two(call))
+            copies.append(_one_and_two(copy))
+        size = kernel.bytes * samples / copy.size
+        beside = [theirs * size / two for (_, two), (_, theirs) in zip(ours, copies, strict=True)]
+        copied = f"memcpy of as many bytes as {label}"
+        for name, ratios, unit, at_least in (
+            (f"{label}, batch {samples:,}, two threads", _ratios(ours), "times as fast", goal),
+            (f"{copied}, two threads", _ratios(copies), "times as fast", None),
+            (f"{copied}, beside it, two threads each", beside, "times as long", None),
+        ):
+            spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
+            figures.append(Measured(f"{name} ({spread})", median(ratios), unit, at_least=at_least))
     return figures
 
 
-def _seconds(kernel: Kernel, inputs: list[Any], threads: int) -> float:
-    os.environ["ROBOGRAD_NUM_THREADS"] = str(threads)
+def _ratios(seconds: list[tuple[float, float]]) -> list[float]:
+    return [one / two for one, two in seconds]
+
+
+def _one_and_two(call: Callable[[int], None]) -> tuple[float, float]:
+    """Seconds of a call on one thread and on two."""
+    ours = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    ones: list[float] = []
+    for processor in ours[:2]:
+        if len(ours) > 1:
+            os.sched_setaffinity(0, {processor})  # this thread; others have begun
+        ones.append(_seconds(call, 1))
+    if len(ours) > 1:
+        os.sched_setaffinity(0, ours)
+    return harmonic_mean(ones), _seconds(call, 2)
+
+
+def _seconds(call: Callable[[int], None], threads: int) -> float:
     start = time.perf_counter()
-    kernel(*inputs)
+    call(threads)
     return time.perf_counter() - start
+
+
+def _call(kernel: Kernel, inputs: list[Any], threads: int) -> None:
+    os.environ["ROBOGRAD_NUM_THREADS"] = str(threads)
+    kernel(*inputs)
+
+
+class _Copy:
+    """Copies `size` bytes in two halves, one after the other or at once."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)
+        self._halves = list(zip(np.split(target, 2), np.split(source, 2), strict=True))
+        self._pool = ThreadPoolExecutor(2)
+        self(2)
+
+    def __call__(self, threads: int) -> None:
+        """Copies on so many threads."""
+        run = map if threads == 1 else self._pool.map
+        list(run(lambda half: np.copyto(*half), self._halves))
 
 
 def _processor_seconds() -> float:
