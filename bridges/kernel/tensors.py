@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
 
 class _Plan(NamedTuple):
-    """What a call with inputs of `shapes` does; `may_be_negated`: a lazy negation could hide."""
+    """What a call with inputs of `shapes` does.
+
+    may_be_negated: a lazy negation could hide in one of the tensors.
+    n_bytes: of every input and output.
+    """
 
     shapes: tuple[Any, ...]
     samples: int
     output_shapes: tuple[Shape, ...]
     may_be_negated: bool
+    n_bytes: tuple[int, ...]
+
+
+# Pairs of an output and another tensor up to which they are compared in Python.
+_FEW_PAIRS = 64
 
 
 class TensorCaller:
@@ -34,7 +43,7 @@ class TensorCaller:
         self._run: Any = None if library is None else library.rows
         self._torch: Any = None
         self._dtype: Any = None
-        self._plan = _Plan((), 0, (), False)
+        self._plan = _Plan((), 0, (), False, ())
         self._n_in = len(kernel.input_sizes)
         self._is_single = self._n_in == len(kernel.output_shapes) == 1
 
@@ -44,9 +53,17 @@ class TensorCaller:
         recorded: whether autograd would want to record the call; then tensors that require grad
         take the long way, which refuses them.
         """
-        shapes, samples, output_shapes, may_be_negated = self._plan
+        try:
+            outputs = self._call_planned(tensors, recorded)
+        except AttributeError:  # not all are tensors
+            outputs = None
+        return self._replan(tensors, recorded) if outputs is None else outputs
+
+    def _call_planned(self, tensors: Sequence[Any], recorded: bool) -> list[Any] | None:
+        """The same at once for tensors of the shapes of the plan, None for others."""
+        shapes, samples, output_shapes, may_be_negated, _ = self._plan
         if not shapes or len(tensors) != self._n_in:
-            return self._replan(tensors, recorded)
+            return None
         dtype = self._dtype
         if self._is_single:  # the loops below would take half of the time of a call
             tensor = tensors[0]
@@ -58,7 +75,7 @@ class TensorCaller:
                 or (recorded and tensor.requires_grad)
                 or (may_be_negated and tensor.is_neg())
             ):
-                return self._replan(tensors, recorded)
+                return None
             output = tensor.new_empty(*output_shapes[0])
             if self._run(samples, tensor.data_ptr(), output.data_ptr()):
                 raise MemoryError("kernel: no memory for its workspace")
@@ -73,7 +90,7 @@ class TensorCaller:
                 or (recorded and tensor.requires_grad)
                 or (may_be_negated and tensor.is_neg())
             ):
-                return self._replan(tensors, recorded)
+                return None
             pointers.append(tensor.data_ptr())
         new = tensors[0].new_empty
         outputs = [new(*shape) for shape in output_shapes]
@@ -83,9 +100,47 @@ class TensorCaller:
         return outputs
 
     def call_into(self, tensors: Sequence[Any], out: Any) -> list[Any]:
-        """The same into given tensors."""
-        self._check_unrecorded(tensors)
-        return self._general(tensors, out)
+        """The same into given tensors; refuses inputs that would lose their gradient."""
+        given: list[Any] = list(as_sequence(out))
+        try:
+            pointers = self._pointers(tensors, given)
+        except AttributeError:  # not all are tensors
+            pointers = None
+        if pointers is None:
+            self._check_unrecorded(tensors)
+            self._general(tensors, given)
+            self._make_plan(tensors, given)
+        elif self._run(*pointers):
+            raise MemoryError("kernel: no memory for its workspace")
+        return given
+
+    def _pointers(self, tensors: Sequence[Any], out: Sequence[Any]) -> list[int] | None:
+        """Samples and pointers for a call straight into `out`, None where that takes more care."""
+        shapes, samples, output_shapes, may_be_negated, n_bytes = self._plan
+        n_in, n_out = self._n_in, len(output_shapes)
+        if not shapes or len(tensors) != n_in or len(out) != n_out:
+            return None
+        dtype = self._dtype
+        pointers = [samples]
+        for tensor, shape in zip((*tensors, *out), shapes + output_shapes):  # noqa: B905
+            if (
+                tensor.shape != shape
+                or tensor.dtype is not dtype
+                or not tensor.is_contiguous()
+                or not tensor.is_cpu
+                or tensor.requires_grad
+                or (may_be_negated and tensor.is_neg())
+            ):
+                return None
+            pointers.append(tensor.data_ptr())
+        if n_out * (n_in + n_out) > _FEW_PAIRS:
+            return None
+        for o in range(n_in + 1, n_in + n_out + 1):
+            begin, end = pointers[o], pointers[o] + n_bytes[o - 1]
+            for a in range(1, o):  # an output shares no memory with what stands before it
+                if pointers[a] < end and begin < pointers[a] + n_bytes[a - 1]:
+                    return None
+        return pointers
 
     def _check_unrecorded(self, tensors: Sequence[Any]) -> None:
         """Refuses tensors that would lose their gradient."""
@@ -100,24 +155,30 @@ class TensorCaller:
 
     def _replan(self, tensors: Sequence[Any], recorded: bool) -> list[Any]:
         """Answers this call the general way, and plans the next one of these shapes."""
-        torch = self._import()
+        self._import()
         if recorded:
             self._check_unrecorded(tensors)
         outputs = self._general(tensors, None)
+        self._make_plan(tensors, outputs)
+        return outputs
+
+    def _make_plan(self, tensors: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """Remembers how tensors of these shapes are called, if they can go to their pointers."""
         shapes = tuple(tensor.shape for tensor in tensors)
         batches = {shape[:-1] for shape in shapes if len(shape) > 0}
         if self._run is None or len(batches) != 1 or not all(shapes):
-            return outputs
+            return
         (batch,) = batches
-        samples = int(torch.Size(batch).numel())
+        samples = int(self._torch.Size(batch).numel())
         if 0 < samples <= self._most:
+            every = [*tensors, *outputs]
             self._plan = _Plan(
                 shapes,
                 samples,
-                tuple(tuple(y.shape) for y in outputs),
-                any(shape.numel() == 1 for shape in shapes),
+                tuple(y.shape for y in outputs),
+                any(tensor.numel() == 1 for tensor in every),
+                tuple(tensor.numel() * tensor.element_size() for tensor in every),
             )
-        return outputs
 
     def _general(self, tensors: Sequence[Any], out: Any) -> list[Any]:
         kernel = self._kernel
@@ -132,6 +193,9 @@ class TensorCaller:
         targets = [self._as_array(y, f"out {o}") for o, y in enumerate(given)]
         if len(arrays) != len(kernel.arguments) or not kernel.run_into(arrays, targets):
             kernel.run_arrays(arrays, targets)
+        for tensor, target in zip(given, targets, strict=True):
+            if tensor.is_neg():  # `target` is a copy
+                tensor.detach().copy_(torch.from_numpy(target))
         return given
 
     def _as_array(self, tensor: Any, label: str) -> Any:
