@@ -11,13 +11,12 @@ at which a file was last changed in any way, unlike that of its content, is not 
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from collections.abc import Iterable
 from types import ModuleType
 
 _SECOND_NS = 1_000_000_000
-_File = tuple[str, int, int, int, int]
-"""Path, size, times of the last change to the content and to anything, number in its system."""
 
 
 def package_of(module: str) -> str | None:
@@ -39,7 +38,7 @@ def sources_stamp(packages: Iterable[str]) -> bytes | None:
     of them changed after it was loaded, or its file system keeps no times of changes (images of
     file systems, whose times are whole seconds chosen by whoever made them).
     """
-    facts: list[object] = []
+    facts: list[bytes] = []
     for name in sorted(set(packages)):
         folder = _folder(name)
         if folder is None:
@@ -49,11 +48,13 @@ def sources_stamp(packages: Iterable[str]) -> bytes | None:
             files = _files(folder)
         except OSError:
             return None
-        changes = [change for _, _, _, change, _ in files]
+        changes = [status.st_ctime_ns for _, status in files]
         if max(changes) > loaded or not any(change % _SECOND_NS for change in changes):
             return None
-        facts.append((name, files))
-    return repr(facts).encode()
+        numbers = [n for _, s in files for n in (s.st_size, s.st_mtime_ns, s.st_ino >> 1)]
+        facts.append(os.fsencode("\0".join([name, *(path for path, _ in files), ""])))
+        facts.append(struct.pack(f"<{len(changes)}q{len(numbers)}q", *changes, *numbers))
+    return b"".join(facts)
 
 
 def _folder(package: str) -> str | None:
@@ -64,20 +65,16 @@ def _folder(package: str) -> str | None:
     return folder if name == "__init__.py" else None
 
 
-def _files(folder: str) -> list[_File]:
-    """Every file below a folder but the compiled ones of Python."""
-    found: list[_File] = []
+def _files(folder: str) -> list[tuple[str, os.stat_result]]:
+    """Every file below a folder but the compiled ones of Python, and its sizes and times."""
+    found: list[tuple[str, os.stat_result]] = []
     folders = [folder]
     while folders:
-        above = folders.pop()
-        with os.scandir(above) as entries:
+        with os.scandir(folders.pop()) as entries:
             for entry in entries:
-                if entry.is_dir():
-                    if entry.name != "__pycache__":
-                        folders.append(entry.path)
-                    continue
-                s = entry.stat()
-                times = (s.st_mtime_ns, s.st_ctime_ns)
-                found.append((entry.path, s.st_size, *times, s.st_ino))
+                if not entry.is_dir():
+                    found.append((entry.path, entry.stat()))
+                elif entry.name != "__pycache__":
+                    folders.append(entry.path)
     found.sort()
     return found

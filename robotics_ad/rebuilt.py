@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 
 R = TypeVar("R", bound="Rebuilt")
@@ -25,5 +26,9 @@ class Rebuilt:
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         """The class and its fields, in order."""
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]  # a data class
-        return type(self), tuple(getattr(self, name) for name in names)
+        return type(self), tuple([getattr(self, name) for name in _field_names(type(self))])
+
+
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -12,6 +12,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import casadi as ca
 
@@ -60,8 +61,12 @@ class Formula:
         self._program: Program | None = None
         self._outline: Outline | None = None
         self._printed: bytes | None = None
-        self._key = None if identity is None else _note_key(identity, dtype)
-        self._note = None if self._key is None else read_note(cache.open_cache(), self._key)
+        self._key: str | None = None
+        self._note: Note | None = None
+        if identity is not None:
+            self._folder = cache.open_cache()
+            self._key = _note_key(identity, dtype, self._folder)
+            self._note = None if self._key is None else read_note(self._folder, self._key)
 
     @classmethod
     def of(cls, function: ca.Function, dtype: DType) -> Formula:
@@ -70,7 +75,7 @@ class Formula:
 
     @property
     def is_noted(self) -> bool:
-        """Whether names, sizes and the library's key were found in the cache."""
+        """Whether names and sizes, at least, were found in the cache."""
         return self._note is not None
 
     @property
@@ -92,13 +97,18 @@ class Formula:
     @property
     def n_ops(self) -> int:
         """Operations per sample."""
-        return self.program.n_ops if self._note is None else self._note.n_ops
+        known = None if self._note is None else self._note.n_ops
+        return self.program.n_ops if known is None else known
 
     @property
     def outline(self) -> Outline:
         """Names and sizes."""
         if self._outline is None:
-            self._outline = _outline(self.function) if self._note is None else self._note.outline
+            if self._note is not None:
+                self._outline = self._note.outline
+            else:
+                self._outline = _outline(self.function)
+                self._take_down(Note(self._outline))  # who asks for its derivatives will look
         return self._outline
 
     def derived(self, kind: str, wrt: tuple[int, ...]) -> Formula:
@@ -114,15 +124,18 @@ class Formula:
 
         Raises BuildError, and NotImplementedError for an operation without a kernel form.
         """
-        if self._note is not None:
-            library = find_native(self._note.library)
+        if self._note is not None and self._note.library is not None:
+            library = find_native(self._folder, self._note.library)
             if library is not None:
                 return library
         name, library = load_native(self._fingerprint, self.dtype, lambda: self.program)
-        if self._identity is not None and self._key is not None and self._identity.holds():
-            note = Note(name, library.n_ops, _outline(self.function))
-            write_note(cache.open_cache(), self._key, note)
+        self._take_down(Note(self.outline, name, library.n_ops))
         return library
+
+    def _take_down(self, note: Note) -> None:
+        """Puts a note into the cache, if the files that the identity speaks of are as they were."""
+        if self._identity is not None and self._key is not None and self._identity.holds():
+            write_note(self._folder, self._key, note)
 
     @property
     def _fingerprint(self) -> bytes:
@@ -137,9 +150,9 @@ class Formula:
         return self._identity
 
 
-def _note_key(identity: Identity, dtype: DType) -> str | None:
+def _note_key(identity: Identity, dtype: DType, folder: Path) -> str | None:
     try:
-        return note_key(identity, dtype, compiler_here())
+        return note_key(identity, dtype, compiler_here(folder))
     except BuildError:  # said when the library is asked for
         return None
 

@@ -91,15 +91,15 @@ def load_native(
         raise BuildError(f"the kernel cache {folder} cannot be used: {error}") from error
 
 
-def find_native(key: str) -> Library | None:
-    """The library of that key, if it is in the cache and intact."""
-    path = cache.find(cache.open_cache(), key)
+def find_native(folder: Path, key: str) -> Library | None:
+    """The library of that key, if it is in the cache `folder` and intact."""
+    path = cache.find(folder, key)
     return None if path is None else Library(path)
 
 
-def compiler_here() -> Compiler:
-    """The compiler of this machine. Raises BuildError."""
-    return probe(find_compiler(), cache.open_cache())
+def compiler_here(folder: Path | None = None) -> Compiler:
+    """The compiler of this machine, with its notes in the cache `folder`. Raises BuildError."""
+    return probe(find_compiler(), folder or cache.open_cache())
 
 
 @functools.cache

@@ -36,11 +36,11 @@ class Outline:
 
 @dataclass(frozen=True)
 class Note:
-    """The key of a function's library, its operations per sample, and its outline."""
+    """The outline of a function; once it was built, its library's key and operations per sample."""
 
-    library: str
-    n_ops: int
     outline: Outline
+    library: str | None = None
+    n_ops: int | None = None
 
 
 def note_key(identity: Identity, dtype: DType, compiler: Compiler) -> str:
@@ -65,8 +65,10 @@ def read_note(folder: Path, key: str) -> Note | None:
             tuple(map(str, names_out)),
             tuple(map(int, sizes_out)),
         )
+        if data["library"] is None:
+            return Note(outline)
         library = str(data["library"])
-        return Note(library, int(data["n_ops"]), outline) if _KEY.fullmatch(library) else None
+        return Note(outline, library, int(data["n_ops"])) if _KEY.fullmatch(library) else None
     except (ValueError, KeyError, TypeError):  # written by something else than this
         return None
 
@@ -82,4 +84,5 @@ def write_note(folder: Path, key: str, note: Note) -> None:
     }
     with contextlib.suppress(OSError):
         cache.put_note(folder, key, json.dumps(data).encode())
-    cache.mark_used(folder, note.library)  # behind the note, which shall not outlive it
+    if note.library is not None:
+        cache.mark_used(folder, note.library)  # behind the note, which shall not outlive it
