@@ -34,10 +34,10 @@ def tells_overlap(n_in: int, n_out: int) -> bool:
     return (n_in + n_out) * n_out <= 1024
 
 
-def driver_text(program: Program, n_slots: int) -> str:
+def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
     """C text of the entry points of the library: `run`, and the functions that Python calls.
 
-    n_slots: vectors in the workspace of the block function.
+    n_slots: vectors in the workspace of a block; n_blocks: blocks that the block function computes.
     """
     n_in, n_out = len(program.input_sizes), len(program.output_sizes)
     arguments = [f"(x)[{i}]" for i in range(n_in)] + [f"(y)[{o}]" for o in range(n_out)]
@@ -53,7 +53,8 @@ def driver_text(program: Program, n_slots: int) -> str:
         "TELLS_OVERLAP": int(tells_overlap(n_in, n_out)),
         "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
         "WORKSPACE": n_slots,
-        "BLOCK(x, y, w)": f"block({', '.join([*arguments, 'w'])})",
+        "BLOCKS": n_blocks,
+        "BLOCK(x, y, w, n)": f"block({', '.join([*arguments, 'w', *['n'] * (n_blocks > 1)])})",
     }
     return (
         _definitions(**definitions) + c_text("stream.h") + c_text("driver.c") + c_text("python.c")

@@ -57,7 +57,7 @@ def effort_for_size(n_ops: int, n_uses: int = 0, n_columns: int = 0) -> Effort:
         # Scheduling before registers are given out: 5 % on the gradient of inverse dynamics.
         return Effort(1500, *shares, "-O2 -fschedule-insns -fsched-pressure")
     if n_ops <= 16_000:
-        return Effort(500, *shares, f"-O2 {_NO_SEARCH}")
+        return Effort(300, *shares, f"-O2 {_NO_SEARCH}")
     # Level 1 leaves out what joins products with sums, and loops over lanes.
     vector = "-fexpensive-optimizations -ftree-loop-vectorize -ftree-slp-vectorize"
     return Effort(300, *shares, f"-O1 {vector} {_NO_SEARCH}")

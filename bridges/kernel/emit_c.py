@@ -37,24 +37,36 @@ def emit_c(program: Program, target: Target, weight: int | None = None) -> str:
 
     weight: of the parts of the block function (see `parts`); None: by the program's size.
     """
-    block = emit_block(program, target, weight=weight, in_arrays=has_many_arrays(program))
+    in_arrays = has_many_arrays(program)
+    block = emit_block(program, target, weight=weight, in_arrays=in_arrays, most_blocks=2)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     return "\n".join(
         [
             f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
             emit_preamble(block.called, target, effort_for(program)),
             block.text,
-            driver_text(program, block.n_slots),
+            driver_text(program, block.n_slots, block.n_blocks),
         ]
     )
 
 
+# Several blocks go through the parts of a program together where their data are small beside the
+# instructions that need not be fetched again: so many operations at least for every number that
+# parts leave or give as a result, and so many bytes of workspace at most.
+_OPERATIONS_A_NUMBER = 12
+_NEAR_BYTES = 96 * 1024
+
+
 class Block(NamedTuple):
-    """C text of a block function, the math functions it calls, vectors in its workspace."""
+    """C text of a block function, the math functions it calls, vectors in the workspace of a block.
+
+    n_blocks: how many blocks it computes at most; with one, it takes no number of them.
+    """
 
     text: str
     called: frozenset[str]
     n_slots: int
+    n_blocks: int
 
 
 def emit_preamble(called: Iterable[str], target: Target, effort: Effort | None = None) -> str:
@@ -74,8 +86,13 @@ def emit_block(
     weight: int | None = None,
     effort: Effort | None = None,
     in_arrays: bool = False,
+    most_blocks: int = 1,
 ) -> Block:
     """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples.
+
+    most_blocks: `name(x0, ..., y0, ..., w, blocks)` that computes up to so many instead, where the
+    program has several parts: each part then runs for every block before the next part does, so
+    that its instructions are fetched once. They do not fit into the processor's first cache.
 
     effort: that of the whole library, as for `emit_preamble`; None: that of this program.
     in_arrays: `name(x, y, w)` instead, with arrays of pointers: compilers are slow with hundreds of
@@ -93,6 +110,12 @@ def emit_block(
     )
     called: set[str] = set()
     single = len(layout.parts) == 1
+    data = layout.n_slots + sum(program.output_sizes)
+    gains = (
+        _OPERATIONS_A_NUMBER * data <= program.n_ops
+        and most_blocks * layout.n_slots * target.vector_bytes <= _NEAR_BYTES
+    )
+    n_blocks = most_blocks if gains and not single and not in_arrays else 1
     functions: list[str] = []
     for number, part in enumerate(layout.parts):
         writer = _PartWriter(program, chunks, target, layout, part)
@@ -103,13 +126,21 @@ def emit_block(
         signature = _signature(program, title, in_arrays)
         pointers = writer.pointers() if in_arrays else []
         functions.append("\n".join([comment, signature, "{", *pointers, *body, "}", ""]))
-    if not single:
+    if n_blocks > 1:
+        functions.append(_tiled_sequence(program, layout, name))
+    elif not single:
         functions.append(_sequence(program, len(layout.parts), name, in_arrays))
-    return Block("\n".join(functions), frozenset(called), layout.n_slots)
+    return Block("\n".join(functions), frozenset(called), layout.n_slots, n_blocks)
 
 
 _BLOCK_COMMENT = (
     "/* One block: LANES samples, rows of each input and output one after the other; w is the\n"
+    "   workspace. */"
+)
+
+
+_BLOCKS_COMMENT = (
+    "/* LANES samples a block, rows of each input and output one after the other; w is the\n"
     "   workspace. */"
 )
 
@@ -131,6 +162,19 @@ def _sequence(program: Program, n_parts: int, name: str, in_arrays: bool) -> str
     calls = [f"    {name}_part_{number}({arguments});" for number in range(n_parts)]
     signature = _signature(program, name, in_arrays)
     return "\n".join([_BLOCK_COMMENT, signature, "{", *calls, "}", ""])
+
+
+def _tiled_sequence(program: Program, layout: Layout, name: str) -> str:
+    """The block function of a program in several parts, for several blocks."""
+    arguments = [f"x{i} + b * LANES * {n}" for i, n in enumerate(program.input_sizes)]
+    arguments += [f"y{o} + b * LANES * {n}" for o, n in enumerate(program.output_sizes)]
+    arguments.append(f"w + b * {layout.n_slots}")
+    lines: list[str] = []
+    for number in range(len(layout.parts)):
+        lines.append("    for (int b = 0; b < blocks; b++)")
+        lines.append(f"        {name}_part_{number}({', '.join(arguments)});")
+    signature = _signature(program, name, in_arrays=False).removesuffix(")") + ", int blocks)"
+    return "\n".join([_BLOCKS_COMMENT, signature, "{", *lines, "}", ""])
 
 
 def _stores(program: Program, target: Target) -> Iterator[Store]:

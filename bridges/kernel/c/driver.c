@@ -1,11 +1,12 @@
-/* The walk over a batch: cuts it into blocks of LANES samples and calls `block` for each.
+/* The walk over a batch: cuts it into blocks of LANES samples and calls `block` for BLOCKS at a time.
 
    The emitter defines before: OPERATIONS; N_IN, N_OUT; INPUT_SIZES, OUTPUT_SIZES, ROW_STRIDES (lists
    that end with an extra 0); TELLS_OVERLAP (see python.c); SCRATCH (numbers in one row of every input
-   and output); WORKSPACE (vectors that the parts of `block` leave for each other); and
-   BLOCK(x, y, w), the call of `block` with arrays of pointers and the workspace. */
+   and output); WORKSPACE (vectors that the parts of `block` leave for each other in one block); and
+   BLOCK(x, y, w, n), the call of `block` for n blocks with arrays of pointers and the workspace. */
 
-#define ROOM (LANES * (SCRATCH + N_OUT + WORKSPACE + 1))
+#define SPAN (LANES * BLOCKS)
+#define ROOM (SPAN * (SCRATCH + WORKSPACE) + LANES * (N_OUT + 1))
 #define ON_STACK 8192
 #define MAX_AXES 64
 /* Bytes of an output row beyond which a block is computed in the scratch and copied out as one stream:
@@ -14,7 +15,7 @@
 /* Bytes of an array that does not stay in the caches until it is used again: outputs are written past
    them, inputs fetched before they are needed. */
 #define LARGE (1 << 22)
-/* Blocks between the one computed and the one whose inputs are fetched, and operations for every number
+/* Calls of `block` between the one made and the one whose inputs are fetched, and operations for every number
    read from which on there is so much to do that a processor fetches in time by itself. */
 #define FETCHED_AHEAD 4
 #define MUCH_WORK 24
@@ -23,7 +24,7 @@ EXPORT const integer operations = OPERATIONS, lanes = LANES;
 static const integer input_size[] = {INPUT_SIZES};
 static const integer output_size[] = {OUTPUT_SIZES};
 
-/* Copies `count` samples of one input from `first` on; the last of them fills the block. */
+/* Copies `count` samples of one input from `first` on; the last of them fills its block. */
 static void gather(real *rows, integer n, const real *x, integer axes, const integer *shape,
                    const integer *stride, integer first, integer count)
 {
@@ -33,7 +34,8 @@ static void gather(real *rows, integer n, const real *x, integer axes, const int
         first /= shape[a];
         offset += at[a] * stride[a];
     }
-    for (integer k = 0; k < LANES; k++, rows += n) {
+    const integer whole = (count + LANES - 1) / LANES * LANES;
+    for (integer k = 0; k < whole; k++, rows += n) {
         for (integer j = 0; j < n; j++) rows[j] = x[offset + j * stride[axes]];
         if (k + 1 >= count) continue;
         for (integer a = axes - 1; a >= 0; a--) {
@@ -75,8 +77,8 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
     if (ROOM > ON_STACK) room = aligned_alloc(64, (ROOM * sizeof(real) + 63) / 64 * 64);
     if (!room) return 1;
     for (integer i = 0, used = 0; i < N_IN + N_OUT; i++) {
-        copy[i] = room + LANES * WORKSPACE + used;
-        used += LANES * (i < N_IN ? input_size[i] : output_size[i - N_IN] + 1);
+        copy[i] = room + SPAN * WORKSPACE + used;
+        used += i < N_IN ? SPAN * input_size[i] : SPAN * output_size[i - N_IN] + LANES;
     }
     for (integer i = 0; i < N_IN; i++) {
         plain[i] = is_row_major(input_size[i], axes, stride + i * (axes + 1));
@@ -85,31 +87,32 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
         if (far[i]) fetched += input_size[i];
     }
     const int fetches = OPERATIONS < MUCH_WORK * fetched;
-    for (integer at = begin; at < end; at += LANES) {
-        const integer count = end - at < LANES ? end - at : LANES;
+    for (integer at = begin; at < end; at += SPAN) {
+        const integer count = end - at < SPAN ? end - at : SPAN;
+        const int whole = count % LANES == 0;
         for (integer i = 0; i < N_IN; i++) {
             const integer *const steps = stride + i * (axes + 1);
-            x[i] = plain[i] && count == LANES ? x0[i] + at * input_size[i] : copy[i];
+            x[i] = plain[i] && whole ? x0[i] + at * input_size[i] : copy[i];
             if (x[i] != copy[i] || filled[i]) continue;
             gather(copy[i], input_size[i], x0[i], axes, shape, steps, at, count);
             filled[i] = is_constant(axes, steps);
         }
         for (integer o = 0; o < N_OUT; o++) {
             const integer n = output_size[o];
-            const int in_place = count == LANES && !large[o] && n * sizeof(real) <= LONG_ROW;
+            const int in_place = whole && !large[o] && n * sizeof(real) <= LONG_ROW;
             y[o] = in_place ? y0[o] + at * n : copy[N_IN + o] + ahead[o];
         }
-        if (fetches && samples - at > (FETCHED_AHEAD + 1) * LANES)
+        if (fetches && samples - at > (FETCHED_AHEAD + 1) * SPAN)
             for (integer i = 0; i < N_IN; i++)
                 if (far[i])
-                    fetch(x0[i] + (at + FETCHED_AHEAD * LANES) * input_size[i],
-                          LANES * input_size[i]);
-        BLOCK(x, y, (vec *)room);
+                    fetch(x0[i] + (at + FETCHED_AHEAD * SPAN) * input_size[i],
+                          SPAN * input_size[i]);
+        BLOCK(x, y, (vec *)room, (int)((count + LANES - 1) / LANES));
         for (integer o = 0; o < N_OUT; o++) {
             const integer n = output_size[o];
             if (large[o])
                 write_past(y0[o], at * n, copy[N_IN + o], count * n, at == begin,
-                           end - at <= LANES);
+                           end - at <= SPAN);
             else if (y[o] == copy[N_IN + o])
                 memcpy(y0[o] + at * n, y[o], count * n * sizeof(real));
         }
