@@ -12,9 +12,9 @@
 /* Bytes of an output row beyond which a block is computed in the scratch and copied out as one stream:
    the short pieces of `store` in many rows at once would each wait for memory. */
 #define LONG_ROW 128
-/* Bytes of an array that does not stay in the caches until it is used again: outputs are written past
-   them, inputs fetched before they are needed. */
-#define LARGE (1 << 22)
+/* Bytes of all inputs, or of all outputs, beyond which they do not stay in the caches until they are
+   used again: inputs are fetched before they are needed, outputs written past the caches. */
+#define LARGE (1 << 23)
 /* Calls of `block` between the one made and the one whose inputs are fetched, and operations for every number
    read from which on there is so much to do that a processor fetches in time by itself. */
 #define FETCHED_AHEAD 4
@@ -67,13 +67,13 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
     real stack[ROOM <= ON_STACK ? ROOM : 1] __attribute__((aligned(64)));
     real *room = stack, *copy[N_IN + N_OUT + 1], *y[N_OUT + 1];
     const real *x[N_IN + 1];
-    int plain[N_IN + 1], filled[N_IN + 1], far[N_IN + 1], large[N_OUT + 1];
-    integer samples = 1, fetched = 0, ahead[N_OUT + 1];
+    int plain[N_IN + 1], filled[N_IN + 1];
+    integer samples = 1, read = 0, written = 0, ahead[N_OUT + 1];
     for (integer a = 0; a < axes; a++) samples *= shape[a];
-    for (integer o = 0; o < N_OUT; o++) {
-        large[o] = samples * output_size[o] * (integer)sizeof(real) > LARGE;
-        ahead[o] = large[o] ? ahead_of(y0[o] + begin * output_size[o]) : 0;
-    }
+    for (integer o = 0; o < N_OUT; o++) written += output_size[o];
+    const int past = samples * written * (integer)sizeof(real) > LARGE;
+    for (integer o = 0; o < N_OUT; o++)
+        ahead[o] = past && output_size[o] ? ahead_of(y0[o] + begin * output_size[o]) : 0;
     if (ROOM > ON_STACK) room = aligned_alloc(64, (ROOM * sizeof(real) + 63) / 64 * 64);
     if (!room) return 1;
     for (integer i = 0, used = 0; i < N_IN + N_OUT; i++) {
@@ -83,10 +83,10 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
     for (integer i = 0; i < N_IN; i++) {
         plain[i] = is_row_major(input_size[i], axes, stride + i * (axes + 1));
         filled[i] = 0;
-        far[i] = plain[i] && samples * input_size[i] * (integer)sizeof(real) > LARGE;
-        if (far[i]) fetched += input_size[i];
+        if (plain[i]) read += input_size[i];
     }
-    const int fetches = OPERATIONS < MUCH_WORK * fetched;
+    const int fetches =
+        samples * read * (integer)sizeof(real) > LARGE && OPERATIONS < MUCH_WORK * read;
     for (integer at = begin; at < end; at += SPAN) {
         const integer count = end - at < SPAN ? end - at : SPAN;
         const int whole = count % LANES == 0;
@@ -99,26 +99,25 @@ EXPORT int run(integer begin, integer end, integer axes, const integer *shape,
         }
         for (integer o = 0; o < N_OUT; o++) {
             const integer n = output_size[o];
-            const int in_place = whole && !large[o] && n * sizeof(real) <= LONG_ROW;
+            const int in_place = whole && !past && n * sizeof(real) <= LONG_ROW;
             y[o] = in_place ? y0[o] + at * n : copy[N_IN + o] + ahead[o];
         }
         if (fetches && samples - at > (FETCHED_AHEAD + 1) * SPAN)
             for (integer i = 0; i < N_IN; i++)
-                if (far[i])
+                if (plain[i])
                     fetch(x0[i] + (at + FETCHED_AHEAD * SPAN) * input_size[i],
                           SPAN * input_size[i]);
         BLOCK(x, y, (vec *)room, (int)((count + LANES - 1) / LANES));
         for (integer o = 0; o < N_OUT; o++) {
             const integer n = output_size[o];
-            if (large[o])
+            if (past && n)
                 write_past(y0[o], at * n, copy[N_IN + o], count * n, at == begin,
                            end - at <= SPAN);
             else if (y[o] == copy[N_IN + o])
                 memcpy(y0[o] + at * n, y[o], count * n * sizeof(real));
         }
     }
-    for (integer o = 0; o < N_OUT; o++)
-        if (large[o]) __sync_synchronize();
+    if (past) __sync_synchronize();
     if (ROOM > ON_STACK) free(room);
     return 0;
 }

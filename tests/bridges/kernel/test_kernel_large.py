@@ -12,14 +12,16 @@ import pytest
 from bridges.kernel import Kernel, casadi_to_kernel, native
 
 # Bytes from which on outputs go past the caches and inputs are fetched ahead (c/driver.c).
-LARGE = 2**22
+LARGE = 2**23
 MARK = -12345.0
 
 
-def rows(n: int) -> ca.Function:
-    """Two inputs of unequal sizes, `n` numbers out."""
+def rows(n: int, terms: int = 0) -> ca.Function:
+    """Two inputs of unequal sizes, `n` numbers out, with so many operations more in each."""
     x, y = ca.SX.sym("x", 3), ca.SX.sym("y", 2)
     out = [ca.sin(x[j % 3]) * (j + 1) + y[j % 2] * x[(j + 1) % 3] for j in range(n)]
+    for k in range(terms):
+        out = [entry * 0.9 + out[(j + 1 + k) % n] for j, entry in enumerate(out)]
     return ca.Function("f", [x, y], [ca.vertcat(*out)])
 
 
@@ -59,10 +61,14 @@ Work = Callable[[int, int], None]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("n", [1, 3, 7, 19])
-def test_any_split(n: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ranges of one sample, of a part of a block, of several blocks, in any order."""
-    kernel = casadi_to_kernel(rows(n), dtype)
+@pytest.mark.parametrize(("n", "terms"), [(1, 0), (3, 0), (7, 0), (19, 0), (19, 200)])
+def test_any_split(n: int, terms: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranges of one sample, of a part of a block, of several blocks, in any order.
+
+    The longest program is computed in parts, several blocks at a time.
+    """
+    kernel = casadi_to_kernel(rows(n, terms), dtype)
+    assert ("block_part_1(" in kernel.c_source) == (terms > 0)
     samples = LARGE // (n * np.dtype(dtype).itemsize) + 77
     x, y = draw(samples, dtype)
     want = in_small_batches(kernel, x, y)
@@ -97,13 +103,19 @@ def test_large_beside_small_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     x = ca.SX.sym("x", 5)
     long = ca.vertcat(*[x[j % 5] * (j + 2) for j in range(23)])
     kernel = casadi_to_kernel(ca.Function("f", [x], [x[:3] + 1, long, x[4], ca.SX(0, 1)]))
-    data = np.random.default_rng(0).normal(size=(30_011, 5))
-    assert 30_011 * 3 * 8 < LARGE < 30_011 * 23 * 8
+    data = np.random.default_rng(0).normal(size=(60_011, 5))
+    assert 60_011 * 3 * 8 < LARGE < 60_011 * 23 * 8
     want = (data[:, :3] + 1, data[:, np.arange(23) % 5] * np.arange(2, 25), data[:, 4:])
-    for threads in "12":
+    memory = np.full(64, MARK)
+    sizes = (3, 23, 1)
+    for threads, place in zip("1212", (0, 3, 5, 8), strict=True):
         monkeypatch.setenv("ROBOGRAD_NUM_THREADS", threads)
-        for have, wanted in zip(kernel(data), want, strict=False):
+        out = [np.empty((len(data), n)) for n in sizes]
+        kernel(data, out=[*out, memory[place:place].reshape(len(data), 0)])
+        for have, also, wanted in zip(out, kernel(data), want, strict=False):
             np.testing.assert_array_equal(have, wanted)
+            np.testing.assert_array_equal(also, wanted)
+        assert (memory == MARK).all()
 
 
 def test_large_inputs_in_every_way() -> None:
