@@ -26,6 +26,7 @@ from ad_core.signature import Signature
 from ad_core.sources import package_of
 
 _PLAIN = (slice, range)
+_FLOAT64 = np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class _Writer(pickle.Pickler):
         kind = type(obj)
         if kind is np.ndarray:
             array = cast("NDArray[Any]", obj)
+            if array.dtype is _FLOAT64:  # nearly all of them
+                return _floats, (array.shape, array.tobytes())
             if array.dtype.hasobject:
                 raise _Foreign(array)
             return _array, (array.dtype.str, array.shape, array.tobytes())
@@ -146,6 +149,10 @@ class _Reader(pickle.Unpickler):
         if not plain and package_of(module) is None:
             raise pickle.UnpicklingError(f"{module}.{name} is not of a package known by its files")
         return super().find_class(module, name)
+
+
+def _floats(shape: tuple[int, ...], data: bytes) -> Any:
+    return _array("f8", shape, data)
 
 
 def _array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:

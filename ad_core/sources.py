@@ -45,15 +45,14 @@ def sources_stamp(packages: Iterable[str]) -> bytes | None:
             return None
         loaded: int = vars(sys.modules[name])["LOADED_NS"]
         try:
-            files = _files(folder)
+            paths, numbers = _files(folder)
         except OSError:
             return None
-        changes = [status.st_ctime_ns for _, status in files]
+        changes = numbers[::4]
         if max(changes) > loaded or not any(change % _SECOND_NS for change in changes):
             return None
-        numbers = [n for _, s in files for n in (s.st_size, s.st_mtime_ns, s.st_ino >> 1)]
-        facts.append(os.fsencode("\0".join([name, *(path for path, _ in files), ""])))
-        facts.append(struct.pack(f"<{len(changes)}q{len(numbers)}q", *changes, *numbers))
+        facts.append(os.fsencode("\0".join([name, *paths, ""])))
+        facts.append(struct.pack(f"<{len(numbers)}q", *numbers))
     return b"".join(facts)
 
 
@@ -65,16 +64,21 @@ def _folder(package: str) -> str | None:
     return folder if name == "__init__.py" else None
 
 
-def _files(folder: str) -> list[tuple[str, os.stat_result]]:
-    """Every file below a folder but the compiled ones of Python, and its sizes and times."""
-    found: list[tuple[str, os.stat_result]] = []
+def _files(folder: str) -> tuple[list[str], list[int]]:
+    """Every file below a folder but the compiled ones of Python: paths, and four numbers for each.
+
+    The numbers are the times of the last change to anything and to the content, size, and inode.
+    """
+    paths: list[str] = []
+    numbers: list[int] = []
     folders = [folder]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if not entry.is_dir():
-                    found.append((entry.path, entry.stat()))
+                    s = entry.stat()
+                    paths.append(entry.path)
+                    numbers += (s.st_ctime_ns, s.st_mtime_ns, s.st_size, s.st_ino >> 1)
                 elif entry.name != "__pycache__":
                     folders.append(entry.path)
-    found.sort()
-    return found
+    return paths, numbers

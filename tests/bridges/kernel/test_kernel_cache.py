@@ -95,6 +95,54 @@ def test_folder_writable_by_others_is_refused(folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o703])
+def test_folder_in_one_that_others_can_write_is_refused(folder: Path, mode: int) -> None:
+    """They could put a folder of their own in its place, between the check and the loading."""
+    above = folder.parent / "above"
+    above.mkdir()
+    inside = above / "cache"
+    inside.mkdir(mode=0o700)
+    above.chmod(mode)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROBOGRAD_CACHE", str(inside))
+        with pytest.warns(RuntimeWarning, match="is in .*above, which can be written by other"):
+            kernel = casadi_to_kernel(small(5.75))
+        np.testing.assert_allclose(kernel(np.ones(2)), want(5.75))
+        assert not list(inside.iterdir())
+        above.chmod(mode | 0o1000)  # as /tmp: others cannot rename what is ours
+        assert cache.open_cache() == inside
+        link = folder.parent / "link"
+        link.symlink_to(inside)
+        above.chmod(mode)
+        patch.setenv("ROBOGRAD_CACHE", str(link))  # the way there does not matter
+        with pytest.warns(RuntimeWarning, match="is in .*above, which can be written by other"):
+            assert cache.open_cache() != link
+
+
+def test_group_that_is_the_users_own_may_write_the_folder_above(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every user has a group, folders are often writable by it."""
+    folder.mkdir(mode=0o700)
+    folder.parent.chmod(0o770)
+    assert cache.open_cache() == folder
+    monkeypatch.setattr(cache, "_is_private_group", lambda _: False)
+    with pytest.warns(RuntimeWarning, match="can be written by other users"):
+        assert cache.open_cache() != folder
+
+
+def test_folders_that_are_made_on_the_way_are_private(folder: Path) -> None:
+    mask = os.umask(0)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ROBOGRAD_CACHE", str(folder / "a" / "b"))
+            path = cache.open_cache()
+    finally:
+        os.umask(mask)
+    assert path == folder / "a" / "b"
+    assert [p.stat().st_mode & 0o777 for p in (path, path.parent, folder)] == [0o700] * 3
+
+
 def test_folder_of_another_user_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir(mode=0o700)
     monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
