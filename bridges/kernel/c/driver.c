@@ -15,8 +15,8 @@
 /* Bytes of all inputs, or of all outputs, beyond which they do not stay in the caches until they are
    used again: inputs are fetched before they are needed, outputs written past the caches. */
 #define LARGE (1 << 23)
-/* Calls of `block` between the one made and the one whose inputs are fetched, and operations for every number
-   read from which on there is so much to do that a processor fetches in time by itself. */
+/* Calls of `block` between the one made and the one whose inputs are fetched, and operations for every
+   number read from which on there is so much to do that a processor fetches in time by itself. */
 #define FETCHED_AHEAD 4
 #define MUCH_WORK 24
 
