@@ -92,10 +92,9 @@ def build_figures(quick: bool) -> list[Measured]:
         figures.append(
             Measured(f"{name}: load from the CasADi function", median(loads), "ms", at_most=5)
         )
-    figures += load_figures(quick)
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # kilobytes on Linux
     figures.append(Measured("memory of the compiler", used, "MiB", at_most=1000))
-    return figures
+    return figures + load_figures(quick)  # last: their processes are no compilers
 
 
 def thread_figures(quick: bool) -> list[Measured]:
