@@ -1,14 +1,19 @@
 """What every test shares: one thread each, a kernel cache in the checkout, markers, hypothesis."""
 
 import os
+import tempfile
 from pathlib import Path
 
 # Before numpy or torch is imported: two test processes share two cores, so that a thread pool in
 # each would only add switching. Tests of threading ask for their threads by name.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
-# Compiled kernels are found again by the next run, and the user's own cache is left alone.
-os.environ.setdefault("ROBOGRAD_CACHE", str(Path(__file__).parents[1] / ".kernel-cache"))
+# Compiled kernels are found again by the next run, and the user's own cache is left alone. A cache
+# in a checkout that others can write would be refused.
+_root = Path(__file__).parents[1]
+_shared = _root.stat().st_mode & 0o022
+_cache = Path(tempfile.mkdtemp(prefix="robograd-")) if _shared else _root / ".kernel-cache"
+os.environ.setdefault("ROBOGRAD_CACHE", str(_cache))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest

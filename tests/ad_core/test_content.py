@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fresh_process import ROOT, run_python
 from op_specs import SPECS, OpSpec
 
 import ad_core as ad
@@ -24,7 +23,6 @@ from ad_core.ops.shaped import Quadratic
 from ad_core.signature import signature
 from ad_core.sources import package_of, sources_stamp
 
-ROOT = Path(__file__).parents[2]
 X, Y = ad.var("x", 3), ad.var("y", 3)
 
 
@@ -253,21 +251,8 @@ SAME = """
 """
 
 
-def run(code: str, path: Path = ROOT, **environment: str) -> str:
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, "PYTHONPATH": str(path), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
-
-
 def test_bytes_are_the_same_in_every_process() -> None:
-    assert len({run(SAME, PYTHONHASHSEED=seed) for seed in ("0", "1", "77")}) == 1
+    assert len({run_python(SAME, PYTHONHASHSEED=seed) for seed in ("0", "1", "77")}) == 1
 
 
 @pytest.fixture
@@ -317,7 +302,7 @@ def stamp_in_a_new_process(package: Path) -> str:
         stamp = sources_stamp(["known_by_files"])
         print(None if stamp is None else stamp.hex())
     """
-    return run(code, Path(f"{ROOT}{os.pathsep}{package.parent}"))
+    return run_python(code, PYTHONPATH=f"{ROOT}{os.pathsep}{package.parent}")
 
 
 def test_a_stamp_changes_with_every_file(package: Path) -> None:

@@ -18,6 +18,14 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache for one test."""
+    path = tmp_path / "cache"
+    monkeypatch.setenv("ROBOGRAD_CACHE", str(path))
+    return path
+
+
 @pytest.fixture(scope="session")
 def arm() -> ca.Function:
     """Pose of the flange of a seven-joint arm (Panda's modified DH parameters, Franka's manual):

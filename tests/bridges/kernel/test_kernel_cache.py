@@ -14,6 +14,7 @@ from pathlib import Path
 import casadi as ca
 import numpy as np
 import pytest
+from fresh_process import printed, start_python
 
 from bridges.kernel import cache, casadi_to_kernel
 from bridges.kernel.fingerprint import fingerprint
@@ -29,13 +30,6 @@ def small(factor: float) -> ca.Function:
 
 def want(factor: float) -> np.ndarray:
     return factor * np.ones(2) + np.sin(1.0)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "cache"
-    monkeypatch.setenv("ROBOGRAD_CACHE", str(path))
-    return path
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -194,20 +188,8 @@ def test_ten_processes_build_the_same_kernel(folder: Path) -> None:
         assert k.is_native
         print(repr(float(k(np.ones((20, 3))).sum())))
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(10)
-    ]
-    results = [process.communicate(timeout=120) for process in processes]
-    assert [p.returncode for p in processes] == [0] * 10, results
-    assert len({out for out, _ in results}) == 1
+    processes = [start_python(code) for _ in range(10)]
+    assert len({printed(process) for process in processes}) == 1
     assert len(list(folder.glob("*.so"))) == 1
     assert not list(folder.glob("build-*"))
 

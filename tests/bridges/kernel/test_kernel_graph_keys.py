@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -15,6 +13,8 @@ from typing import Any
 import casadi as ca
 import numpy as np
 import pytest
+from fresh_process import ROOT, run_python
+from kernel_notes import notes_in
 
 import ad_core as ad
 from ad_core import math as adm
@@ -23,15 +23,7 @@ from robotics_ad import RobotModel, packaged_arm
 from robotics_ad.dynamics import InverseDynamics
 from robotics_ad.kinematics import WorldPosition, WorldTransform
 
-ROOT = Path(__file__).parents[3]
 X, Y = ad.var("x", 2), ad.var("y", 2)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "cache"
-    monkeypatch.setenv("ROBOGRAD_CACHE", str(path))
-    return path
 
 
 def call(kernel: Kernel, fill: float = 0.3) -> np.ndarray:
@@ -39,23 +31,6 @@ def call(kernel: Kernel, fill: float = 0.3) -> np.ndarray:
     rng = np.random.default_rng(int(100 * fill))
     results = kernel(*(rng.normal(size=n).astype(kernel.dtype) for n in kernel.input_sizes))
     return np.concatenate([np.ravel(r) for r in (results if kernel.is_tuple else [results])])
-
-
-def notes_in(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.note"))
-
-
-def run_python(code: str, **environment: str) -> str:
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
 
 
 # ------------------------------------------------------------------------------------ found
@@ -338,21 +313,28 @@ def test_users_code_that_changes_between_processes_is_run_anew(folder: Path) -> 
     assert not notes_in(folder)
 
 
-def test_code_known_by_files_that_changes_is_run_anew(folder: Path, tmp_path: Path) -> None:
-    """A user's package may say that it is: its functions are found, until a file changes."""
-    package = tmp_path / "known_functions"
+def users_package(folder: Path, name: str, factor: str) -> Path:
+    """A package known by its files, with a function `Scaled` that multiplies by `factor`."""
+    package = folder / name
     package.mkdir()
     (package / "__init__.py").write_text("import time\nLOADED_NS = time.time_ns()\n")
-    body = """
+    (package / "factor.py").write_text("FACTOR = 2.0\n")
+    body = f"""
         import ad_core as ad
-        from known_functions.factor import FACTOR
+        from {name}.factor import FACTOR
 
         class Scaled(ad.Composite):
             def n_args(self): return 1
             def n_out(self): return 2
-            def expand(self, x): return FACTOR * x
+            def expand(self, x): return {factor} * x
     """
     (package / "scaled.py").write_text(textwrap.dedent(body))
+    return package
+
+
+def test_code_known_by_files_that_changes_is_run_anew(folder: Path, tmp_path: Path) -> None:
+    """A user's package may say that it is: its functions are found, until a file changes."""
+    package = users_package(tmp_path, "known_functions", "FACTOR")
     code = """
         import numpy as np
         import ad_core as ad
@@ -371,17 +353,7 @@ def test_code_known_by_files_that_changes_is_run_anew(folder: Path, tmp_path: Pa
 
 def test_no_note_for_code_that_changed_since_it_was_loaded(folder: Path, tmp_path: Path) -> None:
     """The process still runs the old code: it must not say that this is what the files do."""
-    package = tmp_path / "edited_functions"
-    package.mkdir()
-    (package / "__init__.py").write_text("import time\nLOADED_NS = time.time_ns()\n")
-    body = """
-        import ad_core as ad
-        class Scaled(ad.Composite):
-            def n_args(self): return 1
-            def n_out(self): return 2
-            def expand(self, x): return 2.0 * x
-    """
-    (package / "scaled.py").write_text(textwrap.dedent(body))
+    users_package(tmp_path, "edited_functions", "2.0")
     code = """
         import pathlib, time
         import numpy as np

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fresh_process import printed, run_python, start_python
+from kernel_notes import notes_in
 
 import ad_core as ad
 from ad_core import math as adm
@@ -21,15 +20,7 @@ from bridges.pytorch import ad_to_torch
 from robotics_ad import packaged_arm
 from robotics_ad.kinematics import WorldTransform
 
-ROOT = Path(__file__).parents[3]
 X, Y = ad.var("x", 2), ad.var("y", 2)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "cache"
-    monkeypatch.setenv("ROBOGRAD_CACHE", str(path))
-    return path
 
 
 @pytest.fixture
@@ -41,23 +32,6 @@ def no_function(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("bridges.casadi.ad_to_casadi", lowered)
     monkeypatch.setattr(formula, "_as_columns", lowered)
-
-
-def notes_in(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.note"))
-
-
-def run_python(code: str, **environment: str) -> str:
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
 
 
 @pytest.fixture
@@ -189,19 +163,8 @@ def test_ten_processes_note_the_same_graph(folder: Path) -> None:
         k = ad_to_kernel(adm.cos(ad.var("x", 3)) * 1.5)
         print(repr(float(k(np.ones((20, 3))).sum())), repr(float(k.vjp()(*np.ones((2, 3)))[0])))
     """
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(10)
-    ]
-    results = [process.communicate(timeout=120) for process in processes]
-    assert [p.returncode for p in processes] == [0] * 10, results
-    assert len({out for out, _ in results}) == 1
+    processes = [start_python(code) for _ in range(10)]
+    assert len({printed(process) for process in processes}) == 1
     assert len(list(folder.glob("*.so"))) == len(notes_in(folder)) == 2
     assert not list(folder.glob("build-*"))
 
