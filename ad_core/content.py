@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.expr import ADFunctionCall, ADTerminal, Constant, Expression
-from ad_core.graph import topological
 from ad_core.op import Elementwise
 from ad_core.ops.elementwise import ELEMENTWISE
 from ad_core.signature import Signature
@@ -59,7 +58,8 @@ class Content:
                     ADFunctionCall(function, [nodes[i] for i in cast("list[int]", operands)])
                 )
         roots = cast("list[int]", roots)
-        return Signature(tuple(nodes[i] for i in roots), names, title, single), dict(sizes)
+        chosen = tuple(nodes[i] for i in roots)
+        return Signature(chosen, names, title, single, tuple(nodes)), dict(sizes)
 
 
 def content_of(chosen: Signature, sizes: Mapping[str, int] | None = None) -> Content | None:
@@ -81,16 +81,16 @@ _Row = tuple[Any, Any]
 
 def _rows(chosen: Signature) -> tuple[list[_Row], list[int]]:
     """A row a node, arguments first, and the numbers of the roots' rows."""
-    order = topological(chosen.roots)
-    number = {node: i for i, node in enumerate(order)}
+    number = {node: i for i, node in enumerate(chosen.nodes)}
     rows: list[_Row] = []
-    for node in order:
-        kind: type = type(node)
-        if isinstance(node, ADFunctionCall) and kind is ADFunctionCall:
+    node: Any
+    for node in chosen.nodes:
+        kind: Any = node.__class__
+        if kind is ADFunctionCall:
             rows.append((node.func, [number[a] for a in node.args]))
-        elif isinstance(node, ADTerminal) and kind is ADTerminal:
+        elif kind is ADTerminal:
             rows.append((node.name, node.size))
-        elif isinstance(node, Constant) and kind is Constant:
+        elif kind is Constant:
             rows.append((None, node.value))
         else:
             raise _Foreign(node)

@@ -39,8 +39,13 @@ def terminals(roots: Sequence[Expression]) -> dict[str, int | None]:
 
     Raises ValueError where one name is declared with two sizes.
     """
+    return terminals_among(topological(roots))
+
+
+def terminals_among(nodes: Sequence[Expression]) -> dict[str, int | None]:
+    """`terminals` of a graph whose nodes are at hand, in order."""
     found: dict[str, int | None] = {}
-    for node in topological(roots):
+    for node in nodes:
         if isinstance(node, ADTerminal):
             known = found.get(node.name)
             if known is not None and node.size is not None and known != node.size:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ad_core.errors import unknown_name
 from ad_core.expr import ADTerminal, Expression, names_of
-from ad_core.graph import terminals as terminals_of
+from ad_core.graph import terminals_among, topological
 from ad_core.interface import ADFunctionInterface
 from ad_core.lower import Tape, tape_of
 
@@ -17,12 +17,16 @@ Func: TypeAlias = "Expression | Sequence[Expression] | ADFunctionInterface"
 
 @dataclass(frozen=True)
 class Signature:
-    """The roots to compute, the inputs' names in order, and a name for the whole."""
+    """The roots to compute, the inputs' names in order, and a name for the whole.
+
+    `nodes` are all below the roots, arguments first.
+    """
 
     roots: tuple[Expression, ...]
     names: tuple[str, ...]
     title: str
     single: bool
+    nodes: tuple[Expression, ...]
 
     def tape(self, sizes: Mapping[str, int] | None) -> Tape:
         """The tape for engines; `sizes` fills in what the variables leave open."""
@@ -48,16 +52,17 @@ def signature(func: Func, terminals: Sequence[str | ADTerminal] | None = None) -
         for root in roots:
             if not isinstance(root, Expression):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"expected expressions, got {type(root).__name__}")
-    present = terminals_of(roots)
+    nodes = tuple(topological(roots))
+    present = terminals_among(nodes)
     if terminals is None:
-        return Signature(roots, tuple(present), title, single)
+        return Signature(roots, tuple(present), title, single, nodes)
     names = names_of("terminals", terminals)
     if len(set(names)) != len(names):
         raise ValueError(f"a terminal is listed twice: {', '.join(names)}")
     for name in present:
         if name not in names:
             raise unknown_name("listed terminal", name, names)
-    return Signature(roots, names, title, single)
+    return Signature(roots, names, title, single, nodes)
 
 
 def _applied(func: ADFunctionInterface) -> Expression:
