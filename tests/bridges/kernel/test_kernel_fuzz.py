@@ -219,6 +219,10 @@ def step(
     if op in ("eq", "ne"):  # values that may be equal though no corner of theirs is
         (a, u), (b, v) = operands
         spread = np.where((u + v > 0) & (np.abs(a - b) <= u + v), 1.0, spread)
+    if op in ("sin", "cos"):  # corners may lie whole turns apart
+        spread = np.maximum(spread, np.minimum(operands[0][1], 2.0))
+    if op == "tan":
+        spread = np.where(operands[0][1] > 0.1, np.inf, spread)
     lost = 4 * rounding.unit * np.abs(centre) + rounding.least
     if op in ("add", "sub"):
         largest = np.max([np.abs(v) for v, _ in operands], axis=0)
