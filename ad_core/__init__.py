@@ -7,15 +7,15 @@ Everything public is re-exported below; `ad_core.math` has the mathematical func
 
 import time
 
-from ad_core.checks import check_derivatives
-from ad_core.differences import (
+from ad_core.functions.checks import check_derivatives
+from ad_core.functions.differences import (
     finite_difference_policy,
     finite_differences,
     finite_differences_hessian,
     finite_differences_hessian2,
 )
-from ad_core.evaluate import eval_multiple
-from ad_core.expr import (
+from ad_core.numpy.evaluate import eval_multiple
+from ad_core.graph.nodes import (
     ADFunctionCall,
     ADTerminal,
     Constant,
@@ -24,13 +24,13 @@ from ad_core.expr import (
     constant,
     var,
 )
-from ad_core.expr import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from ad_core.expr import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from ad_core.function import function
-from ad_core.interface import ADFunctionInterface
-from ad_core.jacobians import derivative_multiple
-from ad_core.op import Composite, composite
-from ad_core.operators import curl, divergence, gradient, hessian, jacobian, laplacian
+from ad_core.graph.nodes import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ad_core.graph.nodes import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ad_core.functions.python import function
+from ad_core.graph.interface import ADFunctionInterface
+from ad_core.numpy.jacobians import derivative_multiple
+from ad_core.ops.primitive import Composite, composite
+from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
 from ad_core.ops import (
     abs_,
     add,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.model import Case, Limit, Timed, Work
-from bridges.kernel.build import find_compiler
+from bridges.native.build import find_compiler
 
 _VECTOR = 64  # bytes
 _CHAINS = 16  # of the multiply-add loop

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.model import Arrays, Case, Row, Timed
 from benchmarks.robots import Robot, robot
 from benchmarks.timing import FULL, QUICK, Effort, measure, quartiles
-from bridges.kernel.errors import BuildError
+from bridges.native.errors import BuildError
 
 # Where a contender gives no tolerance of its own.
 _TOLERANCE = {"float64": 1e-10, "float32": 1e-4}

@@ -146,14 +146,14 @@ def _info(arguments: argparse.Namespace) -> None:
 
 
 def _cache_info(_: argparse.Namespace) -> None:
-    from bridges.kernel import cache
+    from bridges.native import cache
     from robograd.info import describe
 
     print(describe(cache.info()))
 
 
 def _cache_clear(_: argparse.Namespace) -> None:
-    from bridges.kernel import cache
+    from bridges.native import cache
     from robograd.info import describe
 
     print(f"removed {describe(cache.clear())}")

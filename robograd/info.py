@@ -10,9 +10,9 @@ import shutil
 import subprocess
 from importlib import metadata
 
-from bridges.kernel import cache
-from bridges.kernel.build import find_compiler
-from bridges.kernel.errors import BuildError
+from bridges.native import cache
+from bridges.native.build import find_compiler
+from bridges.native.errors import BuildError
 from robograd import __version__
 from robotics_ad.printing import NARROWEST
 

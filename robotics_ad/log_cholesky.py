@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.inertia import Inertia
 

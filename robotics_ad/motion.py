@@ -14,7 +14,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.arrays import Matrix, Vector, column_major
 from robotics_ad.rigid import Pose, VaryingPose
 from robotics_ad.tree import Body

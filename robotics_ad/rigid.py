@@ -13,7 +13,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.arrays import Matrix, Vector
 
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))

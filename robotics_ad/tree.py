@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.arrays import Vector, snap
 from robotics_ad.joint_types import JOINT_TYPES, JointType
 from robotics_ad.model import Joint, Link, RobotModel

@@ -1,6 +1,6 @@
 """The primitives of the graph, and the n-ary fronts that users call."""
 
-from ad_core.op import Op
+from ad_core.ops.primitive import Op
 from ad_core.ops.control import (
     cond,
     cond3,

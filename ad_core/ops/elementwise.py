@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ad_core.expr import Constant, Expression
-from ad_core.op import Elementwise, elementwise, flat, is_scalar_constant
+from ad_core.graph.nodes import Constant, Expression
+from ad_core.ops.primitive import Elementwise, elementwise, flat, is_scalar_constant
 
 
 def _one(*_: Expression) -> Expression:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ad_core.expr import Expression
-from ad_core.op import Composite, Size, broadcast_size
+from ad_core.graph.nodes import Expression
+from ad_core.ops.primitive import Composite, Size, broadcast_size
 from ad_core.ops.structure import total
 
 

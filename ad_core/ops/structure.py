@@ -13,11 +13,11 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from ad_core.errors import unknown_size, wrong_size
-from ad_core.expr import ADFunctionCall, Constant, Expression, ExpressionLike, Index, as_expression
-from ad_core.namespace import Indices, Kernel, Namespace
-from ad_core.op import Composite, Op, Size, spread
-from ad_core.pattern import Dependence, Pattern
+from ad_core.graph.errors import unknown_size, wrong_size
+from ad_core.graph.nodes import ADFunctionCall, Constant, Expression, ExpressionLike, Index, as_expression
+from ad_core.ops.namespace import Indices, Kernel, Namespace
+from ad_core.ops.primitive import Composite, Op, Size, spread
+from ad_core.ops.pattern import Dependence, Pattern
 
 
 class Linear(Op):

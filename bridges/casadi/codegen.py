@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ad_core.expr import ADTerminal
-from ad_core.signature import Func
+from ad_core.graph.nodes import ADTerminal
+from ad_core.lowering.signature import Func
 from bridges.casadi.compiled import c_source
 from bridges.casadi.function import ad_to_casadi
 

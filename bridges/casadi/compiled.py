@@ -16,11 +16,11 @@ from typing import Any
 import casadi
 
 from bridges.casadi.stages import library_text, stage_entries
-from bridges.kernel import cache
-from bridges.kernel.build import BASE_FLAGS, compile_library, find_compiler, optimisation, probe
-from bridges.kernel.errors import BuildError
+from bridges.native import cache
+from bridges.native.build import BASE_FLAGS, compile_library, find_compiler, optimisation, probe
+from bridges.native.errors import BuildError
 from bridges.kernel.native import emitter_digest
-from bridges.kernel.target import Target
+from bridges.native.target import Target
 
 
 def compiled_function(

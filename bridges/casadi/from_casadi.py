@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ad_core as ad
-from ad_core.expr import Constant, Expression
-from ad_core.interface import ADFunctionInterface
-from ad_core.op import Composite
+from ad_core.graph.nodes import Constant, Expression
+from ad_core.graph.interface import ADFunctionInterface
+from ad_core.ops.primitive import Composite
 from bridges.casadi.operations import OPERATIONS
-from bridges.kernel.program import Program, read_program
+from bridges.native.program import Program, read_program
 
 
 def casadi_to_ad(function: casadi.Function, output: int | str | None = None) -> ADFunctionInterface:

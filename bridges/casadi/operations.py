@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from ad_core.ops.elementwise import equal, less, less_equal
 
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import casadi
 
-from bridges.kernel.effort import effort_for
-from bridges.kernel.emit_c import Block, emit_block, emit_preamble
-from bridges.kernel.program import Program, read_program
-from bridges.kernel.target import Target
+from bridges.native.effort import effort_for
+from bridges.native.emit_c import Block, emit_block, emit_preamble
+from bridges.native.program import Program, read_program
+from bridges.native.target import Target
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import casadi as ca
 import numpy as np
 
 from bridges.kernel.arrays import Array, Shape
-from bridges.kernel.errors import BuildError
+from bridges.native.errors import BuildError
 
 _warned: set[str] = set()
 

@@ -16,15 +16,17 @@ from pathlib import Path
 
 import casadi as ca
 
-from bridges.kernel import cache, derivatives
-from bridges.kernel.errors import BuildError
+from bridges.kernel import derivatives
+
+from bridges.native import cache
+from bridges.native.errors import BuildError
 from bridges.kernel.fingerprint import fingerprint
 from bridges.kernel.identity import Identity, identity_of_function
-from bridges.kernel.library import Library
+from bridges.native.library import Library
 from bridges.kernel.native import compiler_here, find_native, load_native
 from bridges.kernel.notes import Note, Outline, note_key, read_note, write_note
-from bridges.kernel.program import Program, expand, read_program
-from bridges.kernel.target import DType
+from bridges.native.program import Program, expand, read_program
+from bridges.native.target import DType
 
 # CasADi's expressions are not safe to build in several threads at once; and one build is enough.
 # A lock for every process: in a forked child no thread is left to give back that of its parent.

@@ -8,11 +8,11 @@ from typing import Any
 import casadi as ca
 
 from ad_core.content import content_of
-from ad_core.signature import Signature, signature
+from ad_core.lowering.signature import Signature, signature
 from bridges.kernel.formula import Formula
 from bridges.kernel.identity import identity_of_graph
 from bridges.kernel.kernel import Kernel
-from bridges.kernel.target import DType, check_dtype
+from bridges.native.target import DType, check_dtype
 
 
 def casadi_to_kernel(function: ca.Function, dtype: str = "float64") -> Kernel:

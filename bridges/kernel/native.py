@@ -8,21 +8,21 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bridges.kernel import cache
+from bridges.native import cache
 from bridges.kernel.arrays import Array, Shape, merged_strides
-from bridges.kernel.build import (
+from bridges.native.build import (
     BASE_FLAGS,
     Compiler,
     compile_library,
     find_compiler,
     probe,
 )
-from bridges.kernel.effort import effort_for
-from bridges.kernel.emit_c import emit_c
-from bridges.kernel.errors import BuildError
-from bridges.kernel.library import Library
-from bridges.kernel.program import Program
-from bridges.kernel.target import DType, Target
+from bridges.native.effort import effort_for
+from bridges.native.emit_c import emit_c
+from bridges.native.errors import BuildError
+from bridges.native.library import Library
+from bridges.native.program import Program
+from bridges.native.target import DType, Target
 from bridges.kernel.threads import run_ranges, thread_count
 
 # Operations times samples above which a call is worth several threads.

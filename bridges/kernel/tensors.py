@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridges.kernel.arrays import Shape, as_sequence
-from bridges.kernel.library import Library
+from bridges.native.library import Library
 
 if TYPE_CHECKING:
     from bridges.kernel.kernel import Kernel

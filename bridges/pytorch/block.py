@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ad_core.expr import Array
-from ad_core.lower import Tape, tape_of
+from ad_core.graph.nodes import Array
+from ad_core.lowering.tape import Tape, tape_of
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch.compiled import Compiled
 from bridges.pytorch.operator import register

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ad_core.expr import ADFunctionCall, Array, Expression
-from ad_core.lower import Tape, make_tape
+from ad_core.graph.nodes import ADFunctionCall, Array, Expression
+from ad_core.lowering.tape import Tape, make_tape
 from bridges.pytorch.block import Block, Engine
 from bridges.pytorch.host import HostCall
 from bridges.pytorch.native import NativeCall

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ad_core.derive import clean, jvp_graph, vjp_graph
-from ad_core.expr import ADFunctionCall, ADTerminal, Array, Constant, Expression
-from ad_core.program import host_kernel
+from ad_core.derivatives.products import clean, jvp_graph, vjp_graph
+from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Array, Constant, Expression
+from ad_core.numpy.program import host_kernel
 from bridges.pytorch.recorded import Differentiable, Tensors, Wrt, apply
 from bridges.pytorch.stages import Stage
 
@@ -19,7 +19,7 @@ from bridges.pytorch.stages import Stage
 class HostCall:
     """A call of a user's function, made on the host in float64, one sample at a time.
 
-    Its derivatives are graphs again (`ad_core.opaque`): the function's own derivatives, or finite
+    Its derivatives are graphs again (`ad_core.functions.opaque`): the function's own derivatives, or finite
     differences, and products with them.
     """
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ad_core.errors import unknown_name, wrong_count, wrong_size
+from ad_core.graph.errors import unknown_name, wrong_count, wrong_size
 
 Tensors = tuple[Tensor, ...]
 Sized = Sequence[tuple[str, int]]

@@ -23,8 +23,8 @@ from torch.fx.node import map_arg
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.errors import unknown_size
-from ad_core.expr import Expression, ExpressionLike, as_expression
+from ad_core.graph.errors import unknown_size
+from ad_core.graph.nodes import Expression, ExpressionLike, as_expression
 
 Shape = tuple[int, ...]
 

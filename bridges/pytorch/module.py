@@ -16,9 +16,9 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from ad_core.errors import unknown_name, wrong_size
-from ad_core.expr import ADTerminal
-from ad_core.signature import Func, Signature, signature
+from ad_core.graph.errors import unknown_name, wrong_size
+from ad_core.graph.nodes import ADTerminal
+from ad_core.lowering.signature import Func, Signature, signature
 from bridges.kernel import Kernel
 from bridges.pytorch.block import KERNEL_DTYPES, Engine
 from bridges.pytorch.chain import Chain, Part, tensor

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ad_core.expr import ADFunctionCall
+from ad_core.graph.nodes import ADFunctionCall
 from bridges.pytorch.host import arguments
 from bridges.pytorch.recorded import Tensors, broadcast
 from bridges.pytorch.stages import Stage

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ad_core.expr import Array
-from ad_core.lower import Step, Tape
-from ad_core.op import Op
+from ad_core.graph.nodes import Array
+from ad_core.lowering.tape import Step, Tape
+from ad_core.ops.primitive import Op
 from bridges.pytorch.namespace import TORCH
 
 OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}

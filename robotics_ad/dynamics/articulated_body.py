@@ -24,7 +24,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.dynamics.inverse import Wrench
 from robotics_ad.frames import turns

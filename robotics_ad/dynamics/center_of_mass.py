@@ -8,7 +8,7 @@ with l the velocity of the point of what it carries that is at P; see `world_mom
 
 from __future__ import annotations
 
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.dynamics.energy import CenterOfMass, total_mass
 from robotics_ad.dynamics.world_moments import Branches
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows

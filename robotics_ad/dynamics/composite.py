@@ -14,7 +14,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression, as_expression
+from ad_core.graph.nodes import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, skew
 from robotics_ad.frames import turns
 from robotics_ad.motion import JointMotion, joint_configuration

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.dynamics.contacts import (
     Contact,
     ContactRows,

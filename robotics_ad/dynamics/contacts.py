@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import ad_core as ad
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.dynamics.factors import Sparse

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad import so3
 from robotics_ad.dynamics.world_moments import Branches, WorldMoments, full_matrix
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion

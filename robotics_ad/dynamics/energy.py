@@ -12,7 +12,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression, as_expression
+from ad_core.graph.nodes import Expression, as_expression
 from robotics_ad import so3
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.kinematics.positions import placements

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
 from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from numpy.typing import ArrayLike
 
 import ad_core as ad
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.arrays import frozen
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.point_forces import swept_torques

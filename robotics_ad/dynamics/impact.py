@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.dynamics.constrained import (
     ContactSystem,
     check_independent,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.arrays import Vector
 from robotics_ad.dynamics.composite import composites, momenta
 from robotics_ad.motion import entries_of, joint_motion

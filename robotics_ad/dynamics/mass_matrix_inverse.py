@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ad_core as ad
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.robot_function import RobotFunction

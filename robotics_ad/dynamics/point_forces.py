@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import ad_core as ad
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad import so3
 from robotics_ad.kinematics.jacobian import Frame, at_link, checked_frame
 from robotics_ad.kinematics.motion_in_world import WorldMotion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import ad_core as ad
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.robot_function import GravityFunction, RobotFunction, joint_friction
 from robotics_ad.tree import Tree

@@ -16,7 +16,7 @@ a point of the world. They differ by w x v_p in the linear half:
 
 from __future__ import annotations
 
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.kinematics.jacobian import Frame, FramedFunction, at_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
 from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction

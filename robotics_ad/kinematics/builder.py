@@ -11,7 +11,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 import ad_core as ad
-from ad_core.expr import Expression, ExpressionLike, as_expression
+from ad_core.graph.nodes import Expression, ExpressionLike, as_expression
 from robotics_ad import se3, so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.kinematics.accelerations import twist_rate

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad import coordinates, so3
 from robotics_ad.coordinates import Coordinates
 from robotics_ad.model import RobotModel

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.kinematics.motion_in_link import columns_in_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion, by_rows
 from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction

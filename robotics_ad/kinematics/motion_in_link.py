@@ -20,7 +20,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression, as_expression
+from ad_core.graph.nodes import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, column_major
 from robotics_ad.kinematics.motion_in_world import Column, added_to, own_columns
 from robotics_ad.kinematics.positions import shifted

@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 
 import ad_core as ad
-from ad_core.expr import Expression, as_expression
+from ad_core.graph.nodes import Expression, as_expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector
 from robotics_ad.kinematics.positions import shifted, turned

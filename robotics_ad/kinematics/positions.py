@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.expr import Expression, as_expression
+from ad_core.graph.nodes import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, column_major, frozen
 from robotics_ad.frames import aligned
 from robotics_ad.model import LinkFrame, checked_link

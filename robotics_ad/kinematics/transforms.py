@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import ad_core as ad
-from ad_core.expr import Expression
+from ad_core.graph.nodes import Expression
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
 from robotics_ad.robot_function import RobotFunction

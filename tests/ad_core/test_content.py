@@ -18,9 +18,9 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core import sources
 from ad_core.content import Content, content_of
-from ad_core.op import Elementwise, elementwise
+from ad_core.ops.primitive import Elementwise, elementwise
 from ad_core.ops.shaped import Quadratic
-from ad_core.signature import signature
+from ad_core.lowering.signature import signature
 from ad_core.sources import package_of, sources_stamp
 
 X, Y = ad.var("x", 3), ad.var("y", 3)
@@ -244,7 +244,7 @@ SAME = """
     import ad_core as ad
     from ad_core import math as adm
     from ad_core.content import content_of
-    from ad_core.signature import signature
+    from ad_core.lowering.signature import signature
     x = ad.var("x", 3)
     graph = adm.cross(adm.sin(x), adm.linear(np.diag([1.0, 2.0, 3.0]), x)) / adm.norm(x)[0:1]
     print(hashlib.sha256(content_of(signature(graph)).data).hexdigest())

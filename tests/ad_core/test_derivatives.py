@@ -8,8 +8,8 @@ import torch
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.derive import derivative_graph, vjp_graph
-from ad_core.lower import fix_sizes, make_tape
+from ad_core.derivatives.products import derivative_graph, vjp_graph
+from ad_core.lowering.tape import fix_sizes, make_tape
 
 X, Y = np.array([0.4, -0.7, 1.1]), np.array([0.5, 2.0])
 

@@ -10,7 +10,7 @@ import pytest
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.ops.structure import Broadcast, Scatter, Take
-from ad_core.signature import signature
+from ad_core.lowering.signature import signature
 
 
 class Loop(ad.Composite):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import robograd
-from bridges.kernel import cache
+from bridges.native import cache
 from robograd.cli import main
 from robotics_ad import packaged_arm
 from robotics_ad.packaged import packaged_arm_text

@@ -18,7 +18,7 @@ from robot_files import urdf_path
 
 import ad_core as ad
 from ad_core.content import Content, content_of
-from ad_core.signature import signature
+from ad_core.lowering.signature import signature
 from robotics_ad import RobotModel, dynamics, kinematics, load_urdf, packaged_arm, se3, so3
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +147,7 @@ def test_equal_models_have_equal_bytes() -> None:
 SAME = """
 import hashlib, sys
 from ad_core.content import content_of
-from ad_core.signature import signature
+from ad_core.lowering.signature import signature
 from robotics_ad import load_urdf
 from robotics_ad.dynamics import ForwardDynamics
 function = ForwardDynamics(load_urdf(sys.argv[1]).parametrize(["panda_link3.mass", "*.damping"]))

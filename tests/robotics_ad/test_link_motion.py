@@ -7,7 +7,7 @@ from backends import ENGINES, compute
 from closeness import close
 
 import ad_core as ad
-from ad_core.derive import jvp_graph
+from ad_core.derivatives.products import jvp_graph
 from robotics_ad import JOINT_TYPES, Joint, Link, Mimic, RobotModel, packaged_arm
 from robotics_ad.kinematics import (
     ClassicalAcceleration,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ad_core as ad
-from ad_core.checks import check_derivatives
+from ad_core.functions.checks import check_derivatives
 from robotics_ad import Inertia
 from robotics_ad.log_cholesky import from_log_cholesky, log_cholesky, log_cholesky_moments
 

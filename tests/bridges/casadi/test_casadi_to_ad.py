@@ -10,7 +10,7 @@ import pytest
 import ad_core as ad
 from ad_core import math as adm
 from bridges.casadi import ad_to_casadi, casadi_to_ad
-from bridges.kernel.program import OPERATIONS as KERNEL_OPERATIONS
+from bridges.native.program import OPERATIONS as KERNEL_OPERATIONS
 
 # Operations that SX has beyond those that act on numbers: structure, not arithmetic.
 STRUCTURE = {"ASSIGN", "CONST", "INPUT", "OUTPUT", "PARAMETER", "CALL", "LIFT", "PRINTME"}

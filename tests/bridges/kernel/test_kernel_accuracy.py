@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from bridges.kernel import Kernel, casadi_to_kernel
-from bridges.kernel.build import find_compiler
+from bridges.native.build import find_compiler
 
 SAMPLES = int(os.environ.get("ROBOGRAD_ACCURACY_SAMPLES", "100000"))
 # How many of them mpmath sees.

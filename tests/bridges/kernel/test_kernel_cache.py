@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from fresh_process import printed, start_python
 
-from bridges.kernel import cache, casadi_to_kernel
+from bridges.kernel import casadi_to_kernel
+
+from bridges.native import cache
 from bridges.kernel.fingerprint import fingerprint
-from bridges.kernel.program import OPERATIONS, read_program
+from bridges.native.program import OPERATIONS, read_program
 
 ROOT = Path(__file__).parents[3]
 

@@ -26,10 +26,10 @@ import numpy as np
 import pytest
 
 from bridges.kernel import Kernel
-from bridges.kernel.build import BASE_FLAGS
-from bridges.kernel.effort import effort_for
-from bridges.kernel.emit_c import emit_c
-from bridges.kernel.target import Target
+from bridges.native.build import BASE_FLAGS
+from bridges.native.effort import effort_for
+from bridges.native.emit_c import emit_c
+from bridges.native.target import Target
 
 # Reads the number of samples and the inputs, writes the outputs.
 MAIN = """

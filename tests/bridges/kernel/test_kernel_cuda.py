@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bridges.kernel import Kernel, casadi_to_kernel
-from bridges.kernel.program import OPERATIONS, read_program
+from bridges.native.program import OPERATIONS, read_program
 
 # What CUDA's language adds to C++, for one thread that walks over all the samples.
 HOST = """

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridges.kernel import Kernel
-from bridges.kernel.emit_c import emit_c
-from bridges.kernel.parts import lay_out
-from bridges.kernel.program import OPERATIONS, Instruction, Program, schedule_program
-from bridges.kernel.target import Target
+from bridges.native.emit_c import emit_c
+from bridges.native.parts import lay_out
+from bridges.native.program import OPERATIONS, Instruction, Program, schedule_program
+from bridges.native.target import Target
 
 N = 3
 UNARY = [name for name, (arity, _) in OPERATIONS.items() if arity == 1 and name != "erfinv"]
@@ -237,8 +237,8 @@ def step(
 @pytest.mark.parametrize("weight", [1, 7, 40, 10**9])
 def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     """Programs cut into many parts, through the workspace, equal the uncut one bit by bit."""
-    from bridges.kernel.build import compile_library
-    from bridges.kernel.library import Library
+    from bridges.native.build import compile_library
+    from bridges.native.library import Library
     from bridges.kernel.native import compiler_here
 
     x = ca.SX.sym("x", N)
@@ -262,8 +262,8 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
 @pytest.mark.parametrize("width", [16, 32, 64])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: Any) -> None:
-    from bridges.kernel.build import compile_library
-    from bridges.kernel.library import Library
+    from bridges.native.build import compile_library
+    from bridges.native.library import Library
     from bridges.kernel.native import compiler_here
 
     kernel = Kernel(arm, dtype)

@@ -14,8 +14,9 @@ from kernel_notes import notes_in
 
 import ad_core as ad
 from ad_core import math as adm
-from bridges.kernel import Kernel, ad_to_kernel, cache, formula
-from bridges.kernel.sealed import seal
+from bridges.kernel import Kernel, ad_to_kernel, formula
+from bridges.native import cache
+from bridges.native.sealed import seal
 from bridges.pytorch import ad_to_torch
 from robotics_ad import packaged_arm
 from robotics_ad.kinematics import WorldTransform

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bridges.kernel import casadi_to_kernel
-from bridges.kernel.program import OPERATIONS, read_program
+from bridges.native.program import OPERATIONS, read_program
 
 X, Y = ca.SX.sym("x"), ca.SX.sym("y")
 

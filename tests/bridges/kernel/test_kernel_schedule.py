@@ -10,8 +10,8 @@ from robot_files import urdf_path
 
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import Kernel
-from bridges.kernel.program import Instruction, schedule_program
-from bridges.kernel.schedule import Timing, depth_first, overlapped, spills
+from bridges.native.program import Instruction, schedule_program
+from bridges.native.schedule import Timing, depth_first, overlapped, spills
 from robotics_ad import load_urdf
 from robotics_ad.dynamics import InverseDynamics
 

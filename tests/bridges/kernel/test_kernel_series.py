@@ -10,7 +10,7 @@ import mpmath
 import pytest
 from mpmath import mpf
 
-from bridges.kernel.vector_math import c_text
+from bridges.native.vector_math import c_text
 
 Function = Callable[[Any], Any]
 

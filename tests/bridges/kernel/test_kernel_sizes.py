@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from bridges.kernel import casadi_to_kernel
-from bridges.kernel.build import compile_library
-from bridges.kernel.effort import Effort, effort_for_size
-from bridges.kernel.emit_c import emit_c
-from bridges.kernel.library import Library
+from bridges.native.build import compile_library
+from bridges.native.effort import Effort, effort_for_size
+from bridges.native.emit_c import emit_c
+from bridges.native.library import Library
 from bridges.kernel.native import compiler_here
-from bridges.kernel.target import Target
+from bridges.native.target import Target
 
 
 def mixed(n_in: int, length: int) -> ca.Function:
@@ -43,7 +43,7 @@ def test_every_effort_gives_the_same_values(
     compiler = compiler_here()
     effort = effort_for_size(n_ops, n_uses=n_ops, n_columns=n_ops)
     assert effort.shares_functions == (n_ops > 100)
-    monkeypatch.setattr("bridges.kernel.emit_c.effort_for", lambda _: effort)
+    monkeypatch.setattr("bridges.native.emit_c.effort_for", lambda _: effort)
     text = emit_c(kernel.program, Target(dtype, compiler.vector_bytes), 12)
     assert text.count("_part_") > 10
     compile_library(text, compiler, effort.flags, tmp_path / "library.so")

@@ -1,0 +1,177 @@
+"""Finite differences: the helpers that users call, and what stands in for a missing derivative."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ad_core.graph.nodes import Array, as_value
+
+Policy = Literal["allow", "warn", "error"]
+POLICIES = ("allow", "warn", "error")
+
+LEAST_RELATIVE_STEP = 1.5e-8
+"""The square root of the rounding unit: a smaller step would drown in the entry's own rounding."""
+
+_policy: ContextVar[Policy] = ContextVar("finite_difference_policy", default="allow")
+
+
+@contextmanager
+def finite_difference_policy(policy: Policy) -> Generator[None]:
+    """Within the context, allow, warn of, or refuse derivatives by finite differences.
+
+    `"warn"` gives a RuntimeWarning and `"error"` a NotImplementedError, each when such a derivative
+    is computed. Raises ValueError for another policy.
+    """
+    if policy not in POLICIES:
+        raise ValueError(f"no policy '{policy}'; policies: {', '.join(POLICIES)}")
+    token = _policy.set(policy)
+    try:
+        yield
+    finally:
+        _policy.reset(token)
+
+
+def apply_policy(what: str) -> None:
+    """Tell, or refuse, that `what` is about to be differentiated by finite differences."""
+    policy = _policy.get()
+    if policy == "warn":
+        message = f"{what} is by finite differences: no exact derivative is given"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    elif policy == "error":
+        raise NotImplementedError(f"{what} is not given, and finite differences are refused here")
+
+
+def finite_difference_step() -> float:
+    """`ad_core.FINITE_DIFFERENCE_RES` as it is set now."""
+    return float(sys.modules["ad_core"].FINITE_DIFFERENCE_RES)
+
+
+def central_differences(
+    f: Callable[..., ArrayLike], args: Sequence[Any], path: Sequence[int], shape: tuple[int, ...]
+) -> Array:
+    """`f` differentiated w.r.t. each argument number in `path` in turn, to the given shape.
+
+    The leading `len(shape) - len(path)` axes are those of `f` itself. The step grows with the order
+    `k` as `r^(3 / (k + 2))`, `r = FINITE_DIFFERENCE_RES`, which balances truncation and rounding
+    (Press et al., Numerical Recipes, 3rd ed., section 5.7). Beside a large entry it is larger.
+    """
+    own = shape[: len(shape) - len(path)]
+    step = finite_difference_step() ** (3.0 / (len(path) + 2))
+
+    def differenced(order: int, point: Sequence[Any]) -> Array:
+        if order == 0:
+            return np.asarray(f(*point), dtype=np.float64).reshape(own)
+        arg = path[order - 1]
+        x = as_value(point[arg], "x")
+        columns: list[Array] = []
+        for i in range(x.size):
+            ends: list[Array] = []
+            reach = 0.0
+            for side in (1.0, -1.0):
+                moved = np.array(x).reshape(-1)
+                moved[i] += side * max(step, LEAST_RELATIVE_STEP * abs(moved[i]))
+                reach += side * float(moved[i])
+                entry = float(moved[0]) if x.ndim == 0 else moved
+                ends.append(differenced(order - 1, [*point[:arg], entry, *point[arg + 1 :]]))
+            columns.append((ends[0] - ends[1]) / reach)
+        lower = (*own, *(shape[len(own) + k] for k in range(order - 1)))
+        return np.stack(columns, axis=-1) if columns else np.zeros((*lower, 0))
+
+    return differenced(len(path), args)
+
+
+def finite_differences(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float = 1e-6) -> Array:
+    """Forward differences `(f(x + h e_i) - f(x)) / h`, shape `(size(f(x)), size(x))`.
+
+    `f` and `x` are a scalar or a vector each.
+    """
+    at = _Stencil(f, [x])
+    columns = [(at({(0, i): h}) - at({})) / h for i in range(at.sizes[0])]
+    return _stacked(columns, (at({}).size, at.sizes[0]))
+
+
+def finite_differences_hessian(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float) -> Array:
+    """Forward differences of second order in `x`, shape `(size(f(x)), size(x), size(x))`."""
+    at = _Stencil(f, [x])
+    n = at.sizes[0]
+    once = [at({(0, i): h}) for i in range(n)]
+    rows = [
+        _stacked(
+            [
+                (
+                    at({(0, i): h, (0, j): h} if i != j else {(0, i): 2 * h})
+                    - once[i]
+                    - once[j]
+                    + at({})
+                )
+                / h**2
+                for j in range(n)
+            ],
+            (at({}).size, n),
+        )
+        for i in range(n)
+    ]
+    return np.stack(rows, axis=1) if rows else np.zeros((at({}).size, 0, 0))
+
+
+def finite_differences_hessian2(
+    f: Callable[[Any, Any], ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    hx: float,
+    hy: float | None = None,
+) -> Array:
+    """Forward differences of `d^2 f / dx dy`, shape `(size(f), size(x), size(y))`.
+
+    `hy` is the step in `y`, by default that in `x`.
+    """
+    step_y = hx if hy is None else hy
+    at = _Stencil(f, [x, y])
+    m, n = at.sizes
+    along_y = [at({(1, j): step_y}) for j in range(n)]
+    rows: list[Array] = []
+    for i in range(m):
+        along_x = at({(0, i): hx})
+        cells = [
+            (at({(0, i): hx, (1, j): step_y}) - along_x - along_y[j] + at({})) / (hx * step_y)
+            for j in range(n)
+        ]
+        rows.append(_stacked(cells, (at({}).size, n)))
+    return np.stack(rows, axis=1) if rows else np.zeros((at({}).size, 0, n))
+
+
+class _Stencil:
+    """`f` as flat arrays at points moved from the base: `at({(argument, entry): distance})`."""
+
+    def __init__(self, f: Callable[..., ArrayLike], args: Sequence[ArrayLike]) -> None:
+        self._f = f
+        self._args = [as_value(a, f"argument {i}") for i, a in enumerate(args)]
+        self.sizes = [a.size for a in self._args]
+        self._base: Array | None = None
+
+    def __call__(self, moves: dict[tuple[int, int], float]) -> Array:
+        if not moves and self._base is not None:
+            return self._base
+        points: list[Any] = []
+        for number, a in enumerate(self._args):
+            moved = np.array(a).reshape(-1)
+            for (arg, entry), distance in moves.items():
+                if arg == number:
+                    moved[entry] += distance
+            points.append(float(moved[0]) if a.ndim == 0 else moved)
+        value = np.array(as_value(self._f(*points), "f(x)")).reshape(-1)
+        if not moves:
+            self._base = value
+        return value
+
+
+def _stacked(columns: Sequence[Array], shape: tuple[int, int]) -> Array:
+    return np.stack(columns, axis=1) if columns else np.zeros(shape)

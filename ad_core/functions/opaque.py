@@ -1,0 +1,279 @@
+"""Functions that the graph cannot look into: their derivatives, given or by finite differences.
+
+The derivative of an opaque call is again a call: of a `DerivativeTensor`, contracted with the
+tangent, or of a `Pushforward`, where the function gives Jacobian-vector products alone. Those can
+be differentiated in turn. So opaque functions take part in every product and order of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ad_core.functions.differences import apply_policy, central_differences
+from ad_core.graph.errors import unknown_size
+from ad_core.graph.nodes import ADFunctionCall, Array, Expression, as_value
+from ad_core.graph.interface import ADFunctionInterface, gives
+from ad_core.ops.linalg import MatMul
+
+
+class Wrapped(ADFunctionInterface):
+    """What functions derived from an opaque function share: its arguments."""
+
+    def __init__(self, func: ADFunctionInterface) -> None:
+        self.func = func
+
+    def __str__(self) -> str:
+        return str(self.func)
+
+    def argname(self, arg: int) -> str:
+        return self.func.argname(arg)
+
+    def n_args(self) -> int:
+        return self.func.n_args()
+
+    def n_in(self, arg: int) -> int:
+        return self.func.n_in(arg)
+
+
+class SizedOpaque(Wrapped):
+    """An opaque function whose result's size was found by calling it once."""
+
+    def __init__(self, func: ADFunctionInterface, size: int, scalar: bool) -> None:
+        super().__init__(func)
+        self._size, self.scalar = size, scalar
+
+    def n_out(self) -> int:
+        return self._size
+
+    def eval(self, *args: Any) -> Any:
+        return self.func.eval(*args)
+
+
+class DerivativeTensor(Wrapped):
+    """The derivative of `func` w.r.t. its arguments `path` in turn, flattened.
+
+    Shape before flattening: `(n_out, n_in(path[0]), ..., n_in(path[-1]))`. It comes from
+    `gen_derivative`, `derivative` or `jvp` as far as the function gives them; central differences
+    do the rest.
+    """
+
+    def __init__(
+        self, func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(func)
+        self.path, self.shape = path, shape
+
+    def __str__(self) -> str:
+        return f"d{list(self.path)} {self.func}"
+
+    def n_out(self) -> int:
+        return int(np.prod(self.shape))
+
+    def eval(self, *args: Any) -> Array:
+        return derivative_tensor(self.func, self.path, self.shape, args).reshape(-1)
+
+
+class Pushforward(Wrapped):
+    """`(d func / d x_arg) t` of `(t, *args)`, by one call of the function's own `jvp`."""
+
+    def __init__(self, func: ADFunctionInterface, arg: int, shape: tuple[int, int]) -> None:
+        super().__init__(func)
+        self.arg, self.shape = arg, shape
+
+    def __str__(self) -> str:
+        return f"jvp[{self.arg}] {self.func}"
+
+    def argname(self, arg: int) -> str:
+        return self.func.argname(arg - 1) if arg else f"d{self.func.argname(self.arg)}"
+
+    def n_args(self) -> int:
+        count = self.func.n_args()
+        return -1 if count < 0 else count + 1
+
+    def n_in(self, arg: int) -> int:
+        return self.func.n_in(arg - 1) if arg else self.shape[1]
+
+    def n_out(self) -> int:
+        return self.shape[0]
+
+    def eval(self, *args: Any) -> Array:
+        tangent, *rest = args
+        try:
+            return pushed(self.func, self.arg, np.atleast_1d(tangent), rest, self.shape[0])
+        except NotImplementedError:
+            jacobian = derivative_tensor(self.func, (self.arg,), self.shape, rest)
+            return jacobian @ np.atleast_1d(tangent)
+
+
+def pushed(
+    func: ADFunctionInterface, arg: int, tangent: Array, args: Sequence[Any], size: int
+) -> Array:
+    """`func.jvp` along a tangent `(n_in,)`, which is a float where the argument is one."""
+    given = float(tangent[0]) if np.ndim(args[arg]) == 0 else tangent
+    return checked_tensor(f"{func}: jvp", func.jvp(arg, given, *args), (size,))
+
+
+def derivative_tensor(
+    func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
+) -> Array:
+    """The value of a `DerivativeTensor`, by the best means that the function gives.
+
+    The longest part of `path` for which the function gives a derivative is taken from there; the
+    other arguments' steps are central differences of it.
+    """
+    m, sizes = shape[0], shape[1:]
+    for places in _parts(len(path)):  # the last one, the empty part, always returns
+        part = tuple(path[p] for p in places)
+        part_shape = (m, *(sizes[p] for p in places))
+        given = _given_tensor(func, part, part_shape, args) if part else None
+        if given is not None and len(part) == len(path):
+            return given
+        if given is not None or not part:
+            rest = tuple(p for p in range(len(path)) if p not in places)
+            _tell(func, path)
+            tensor = central_differences(
+                _lower(func, part, part_shape),
+                args,
+                [path[p] for p in rest],
+                (*part_shape, *(sizes[p] for p in rest)),
+            )
+            back = np.argsort((*places, *rest))
+            return np.transpose(tensor, (0, *(int(axis) + 1 for axis in back)))
+    raise AssertionError("the empty part is always there")
+
+
+def _parts(count: int) -> Iterator[tuple[int, ...]]:
+    """All choices of places, the longest first, the empty one last."""
+    for length in range(count, -1, -1):
+        yield from combinations(range(count), length)
+
+
+def _tell(func: ADFunctionInterface, path: tuple[int, ...]) -> None:
+    named = ", ".join(f"'{func.argname(i)}'" for i in path)
+    apply_policy(f"{func}: the derivative w.r.t. {named}")
+
+
+def _lower(
+    func: ADFunctionInterface, part: tuple[int, ...], shape: tuple[int, ...]
+) -> Callable[..., Array]:
+    """The given derivative along `part` (the value itself if that is empty) as a function."""
+
+    def lower(*point: Any) -> Array:
+        if not part:
+            return as_value(func.eval(*point), str(func))
+        given = _given_tensor(func, part, shape, point)
+        if given is None:
+            raise NotImplementedError(f"{func}: a derivative that was given before is not now")
+        return given
+
+    return lower
+
+
+def _given_tensor(
+    func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
+) -> Array | None:
+    """The derivative as the function itself gives it, or None."""
+    if gives(func, "gen_derivative"):
+        try:
+            value = func.gen_derivative(list(path), *args)
+            return checked_tensor(f"{func}: gen_derivative", value, shape)
+        except NotImplementedError:
+            pass
+    if len(path) != 1:
+        return None
+    if gives(func, "derivative"):
+        try:
+            value = func.derivative(path[0], *args)
+            return checked_tensor(f"{func}: derivative", value, shape)
+        except NotImplementedError:
+            pass
+    if gives(func, "jvp"):
+        try:
+            columns = [pushed(func, path[0], t, args, shape[0]) for t in np.eye(shape[1])]
+            return np.stack(columns, axis=1) if columns else np.zeros(shape)
+        except NotImplementedError:
+            pass
+    return None
+
+
+def checked_tensor(place: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """What a user's derivative returned, in the shape expected; a plain 0 stands for zeros.
+
+    Axes of length 1 may be missing or added; anything else is an error, never a reshape.
+    """
+    if value is None:
+        raise TypeError(f"{place} returned None, expected an array of shape {shape}")
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{place} returned numbers of dtype {array.dtype}, expected real ones")
+    array = array.astype(np.float64)
+    if array.ndim == 0 and array == 0:
+        return np.zeros(shape)
+    if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
+        raise ValueError(f"{place} returned shape {array.shape}, expected {shape}")
+    return array.reshape(shape)
+
+
+def opaque_jvp(node: ADFunctionCall, tangents: Sequence[Expression | None]) -> Expression | None:
+    """The tangent of an opaque call, from its derivative and each argument's tangent."""
+    total: Expression | None = None
+    for i, tangent in enumerate(tangents):
+        if tangent is not None:
+            term = _push(node, i, tangent)
+            total = term if total is None else total + term
+    return total
+
+
+def _push(node: ADFunctionCall, arg: int, tangent: Expression) -> Expression:
+    func, m, n = _original(node.func), *_sizes(node, arg)
+    if isinstance(func, Pushforward) and arg == 0:  # linear in its tangent
+        return ADFunctionCall(func, [tangent, *node.args[1:]])
+    if gives(func, "jvp") and not gives(func, "derivative"):
+        return ADFunctionCall(Pushforward(func, arg, (m, n)), [tangent, *node.args])
+    return MatMul(m, n, 1)(_jacobian_call(node, arg), tangent)
+
+
+def opaque_vjp(
+    node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
+) -> Sequence[Expression | None]:
+    """The cotangents of an opaque call's arguments: cotangent times the Jacobian."""
+    gradients: list[Expression | None] = []
+    for i, wanted in enumerate(needed):
+        if wanted:
+            m, n = _sizes(node, i)
+            gradients.append(MatMul(1, m, n)(cotangent, _jacobian_call(node, i)))
+        else:
+            gradients.append(None)
+    return gradients
+
+
+def _jacobian_call(node: ADFunctionCall, arg: int) -> Expression:
+    """The flattened Jacobian `(m, n)` of an opaque call w.r.t. one of its arguments."""
+    func, (m, n) = _original(node.func), _sizes(node, arg)
+    if isinstance(func, DerivativeTensor):
+        tensor = DerivativeTensor(func.func, (*func.path, arg), (*func.shape, n))
+        return ADFunctionCall(tensor, node.args)
+    if isinstance(func, Pushforward):
+        tangent, *args = node.args
+        if arg == 0:
+            first = DerivativeTensor(func.func, (func.arg,), func.shape)
+            return ADFunctionCall(first, args)
+        # d/dx_i (J t) = (dJ/dx_i) t: with the axes (m, n_i, n), a plain product with t
+        second = DerivativeTensor(func.func, (arg - 1, func.arg), (m, n, func.shape[1]))
+        return MatMul(m * n, func.shape[1], 1)(ADFunctionCall(second, args), tangent)
+    return ADFunctionCall(DerivativeTensor(func, (arg,), (m, n)), node.args)
+
+
+def _original(func: ADFunctionInterface) -> ADFunctionInterface:
+    return func.func if isinstance(func, SizedOpaque) else func
+
+
+def _sizes(node: ADFunctionCall, arg: int) -> tuple[int, int]:
+    m, n = node.size, node.args[arg].size
+    if m is None or n is None:
+        raise unknown_size(str(node.func), node.func.argname(arg))
+    return m, n

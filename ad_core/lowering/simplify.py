@@ -1,0 +1,144 @@
+"""A table of local rewrites, applied to each call as the graph is lowered.
+
+Each row maps a primitive's name to a function that gives a simpler node or None. Rewrites keep the
+value bit for bit on finite numbers; `0 * x` becomes 0 even where x might be infinite, which is what
+a structural zero means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
+from ad_core.ops.namespace import NUMPY
+from ad_core.ops.primitive import Op, is_scalar_constant
+
+Args = Sequence[Expression]
+Rewrite = Callable[[ADFunctionCall, Args], "Expression | None"]
+
+
+def simplify_call(node: ADFunctionCall, args: Args) -> Expression:
+    """`node`'s function applied to `args`, in its simplest form that the table knows."""
+    func = node.func
+    if isinstance(func, Op):
+        given = tuple(args)
+        if sum(map(_is_constant, given)) == len(given):
+            return _fold(func, given)
+        call = node if given == node.args else ADFunctionCall(func, given)
+        rewrite = REWRITES.get(func.name)
+        simpler = rewrite(call, call.args) if rewrite else None
+        return call if simpler is None else simpler
+    return ADFunctionCall(func, args)
+
+
+def _fold(func: Op, args: Args) -> Expression:
+    values = [a.value for a in args if isinstance(a, Constant)]
+    with np.errstate(all="ignore"):
+        result = np.atleast_1d(func.bind(NUMPY)(*(np.atleast_1d(v) for v in values)))
+    scalar = func.gives_scalar([v.ndim == 0 for v in values])
+    return Constant(result[0] if scalar else result)
+
+
+def _is_constant(e: Expression) -> bool:
+    return type(e) is Constant
+
+
+def _is_zero(e: Expression) -> bool:
+    return isinstance(e, Constant) and not e.value.any()
+
+
+def _is_all(e: Expression, value: float) -> bool:
+    return isinstance(e, Constant) and bool((e.value == value).all())
+
+
+def _add(call: ADFunctionCall, args: Args) -> Expression | None:
+    x, y = args
+    if _is_zero(x) and y.size == call.size:
+        return y
+    return x if _is_zero(y) and x.size == call.size else None
+
+
+def _sub(call: ADFunctionCall, args: Args) -> Expression | None:
+    return args[0] if _is_zero(args[1]) and args[0].size == call.size else None
+
+
+def _mul(call: ADFunctionCall, args: Args) -> Expression | None:
+    x, y = args
+    if _is_zero(x) or _is_zero(y):
+        return Constant(np.zeros(call.size or 0)) if call.size != 1 else Constant(0.0)
+    if _is_all(x, 1.0) and y.size == call.size:
+        return y
+    return x if _is_all(y, 1.0) and x.size == call.size else None
+
+
+def _div(call: ADFunctionCall, args: Args) -> Expression | None:
+    return args[0] if _is_all(args[1], 1.0) and args[0].size == call.size else None
+
+
+def _neg(call: ADFunctionCall, args: Args) -> Expression | None:
+    (x,) = args
+    return x.args[0] if isinstance(x, ADFunctionCall) and _named(x, "neg") else None
+
+
+def _pow(call: ADFunctionCall, args: Args) -> Expression | None:
+    x, y = args
+    return x if is_scalar_constant(y, 1.0) and x.size == call.size else None
+
+
+def _named(call: ADFunctionCall, name: str) -> bool:
+    return isinstance(call.func, Op) and call.func.name == name
+
+
+def _take(call: ADFunctionCall, args: Args) -> Expression | None:
+    """A take of a take or of one part of a stack reads from the source itself."""
+    from ad_core.ops.structure import Take
+
+    take, (x,) = call.func, args
+    if not isinstance(take, Take):
+        return None
+    scalar = take.scalarity == "always"
+    if isinstance(x, ADFunctionCall) and isinstance(x.func, Take):
+        return _taken(tuple(x.func.indices[i] for i in take.indices), scalar, x.args[0])
+    if isinstance(x, ADFunctionCall) and _named(x, "stack") and take.indices:
+        return _take_of_stack(take.indices, scalar, x.args)
+    simplest = _taken(take.indices, scalar, x)
+    same = isinstance(simplest, ADFunctionCall) and isinstance(simplest.func, Take)
+    return None if same else simplest
+
+
+def _taken(indices: tuple[int, ...], scalar: bool, x: Expression) -> Expression:
+    """`x[indices]`: x itself if they are all of it in order, or its one entry repeated."""
+    from ad_core.ops.structure import Broadcast, Take
+
+    if indices == tuple(range(x.size or 0)) and not scalar:
+        return x
+    if x.size == 1 and len(indices) > 1:
+        return Broadcast(len(indices))(x)
+    return Take(indices, scalar)(x)
+
+
+def _take_of_stack(indices: tuple[int, ...], scalar: bool, parts: Args) -> Expression | None:
+    start = 0
+    for part in parts:
+        stop = start + (part.size or 0)
+        if start <= min(indices) and max(indices) < stop:
+            local = tuple(i - start for i in indices)
+            if isinstance(part, Constant):
+                value = np.atleast_1d(part.value)[list(local)]
+                return Constant(value[0] if scalar else value)
+            return part if part.size == 1 and scalar else _taken(local, scalar, part)
+        start = stop
+    return None
+
+
+REWRITES: dict[str, Rewrite] = {
+    "add": _add,
+    "sub": _sub,
+    "mul": _mul,
+    "div": _div,
+    "neg": _neg,
+    "pow": _pow,
+    "take": _take,
+}

@@ -1,0 +1,70 @@
+"""The C text around the block function: definitions that the files in `c` read, and the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridges.native.effort import Effort
+from bridges.native.program import Program
+from bridges.native.target import Target
+from bridges.native.vector_math import c_text
+
+
+def types_text(target: Target, effort: Effort | None = None) -> str:
+    """C text of the number and vector types and of the macros that the other parts use.
+
+    effort: says which functions are called, not copied; None: all are copied.
+    """
+    definitions = _definitions(
+        DOUBLE=int(target.dtype == "float64"),
+        VECTOR_BYTES=target.vector_bytes,
+        SHARED_MATH=int(effort is not None and effort.shares_functions),
+        SHARED_MOVES=int(effort is not None and effort.shares_moves),
+    )
+    return definitions + c_text("types.h")
+
+
+def has_many_arrays(program: Program) -> bool:
+    """Whether the block function takes arrays of pointers instead of a pointer an argument."""
+    return len(program.input_sizes) + len(program.output_sizes) > 32
+
+
+def tells_overlap(n_in: int, n_out: int) -> bool:
+    """Whether `buffers` compares the memory of every output with that of all other arrays."""
+    return (n_in + n_out) * n_out <= 1024
+
+
+def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
+    """C text of the entry points of the library: `run`, and the functions that Python calls.
+
+    n_slots: vectors in the workspace of a block; n_blocks: blocks that the block function computes.
+    """
+    n_in, n_out = len(program.input_sizes), len(program.output_sizes)
+    arguments = [f"(x)[{i}]" for i in range(n_in)] + [f"(y)[{o}]" for o in range(n_out)]
+    if has_many_arrays(program):
+        arguments = ["x", "y"]
+    definitions = {
+        "OPERATIONS": program.n_ops,
+        "N_IN": n_in,
+        "N_OUT": n_out,
+        "INPUT_SIZES": _list(program.input_sizes),
+        "OUTPUT_SIZES": _list(program.output_sizes),
+        "ROW_STRIDES": _list(f"{n}, 1" for n in program.input_sizes),
+        "TELLS_OVERLAP": int(tells_overlap(n_in, n_out)),
+        "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
+        "WORKSPACE": n_slots,
+        "BLOCKS": n_blocks,
+        "BLOCK(x, y, w, n)": f"block({', '.join([*arguments, 'w', *['n'] * (n_blocks > 1)])})",
+    }
+    return (
+        _definitions(**definitions) + c_text("stream.h") + c_text("driver.c") + c_text("python.c")
+    )
+
+
+def _definitions(**values: object) -> str:
+    return "".join(f"#define {name} {value}\n" for name, value in values.items())
+
+
+def _list(items: Iterable[object]) -> str:
+    """A C initialiser; the 0 at the end is there because C has no empty arrays."""
+    return ", ".join([*map(str, items), "0"])
