@@ -17,17 +17,21 @@ import numpy as np
 from ad_core.functions.declared import opaque_pattern
 from ad_core.graph.nodes import Array
 from ad_core.lowering.tape import Tape
+from ad_core.ops.pattern import Dependence, Numbers, Pattern, distinct, stacked
 from ad_core.ops.primitive import Op
-from ad_core.ops.pattern import Dependence, Numbers, Pattern, distinct
 
 
-def jacobian_pattern(tape: Tape, arg: str) -> Pattern:
-    """The pattern of the first output's Jacobian w.r.t. one input."""
-    columns = dict(tape.inputs)[arg]
+def jacobian_pattern(tape: Tape, wrt: Sequence[int]) -> Pattern:
+    """Where `d y / d x` can be other than zero: all outputs, one behind the other, by all inputs.
+
+    wrt: numbers of the inputs, which stand one behind the other in this order.
+    """
+    starts = np.cumsum([0, *(tape.inputs[i][1] for i in wrt)])
+    columns = int(starts[-1])
     slots = [Dependence(Pattern.none(size, columns)) for size in tape.sizes]
-    for i, (name, size) in enumerate(tape.inputs):
-        if name == arg:
-            slots[i] = Dependence(Pattern.diagonal(size))
+    for i, start in zip(wrt, starts, strict=False):
+        rows = np.arange(tape.inputs[i][1], dtype=np.int64)
+        slots[i] = Dependence(Pattern(rows.size, columns, rows * (columns + 1) + start))
     for slot, value in tape.constants:
         slots[slot] = Dependence(slots[slot].pattern, value)
     for step in tape.steps:
@@ -40,7 +44,7 @@ def jacobian_pattern(tape: Tape, arg: str) -> Pattern:
         else:
             pattern = opaque_pattern(step.func, args, size)
         slots[step.out] = Dependence(pattern)
-    return slots[tape.outputs[0]].pattern
+    return stacked([slots[o].pattern for o in tape.outputs], columns)
 
 
 @dataclass(frozen=True)

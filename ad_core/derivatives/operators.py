@@ -19,7 +19,7 @@ from ad_core.graph.nodes import (
     as_expression,
     name_of,
 )
-from ad_core.graph.walks import sizes_asked, terminals
+from ad_core.graph.walks import sizes_asked, terminals, topological
 from ad_core.lowering.tape import fix_sizes, make_tape
 from ad_core.ops.reduction import sum_
 from ad_core.ops.structure import Take, stack, total
@@ -89,7 +89,7 @@ def _prepared(e: ExpressionLike, arg: Variable, operator: str) -> tuple[Expressi
     declared = terminals([node])
     if name not in declared:
         raise unknown_name("variable", name, declared)
-    asked = sizes_asked([node])
+    asked = sizes_asked(topological([node]))
     size = asked.get(name) if declared[name] is None else declared[name]
     if size is None:
         raise unknown_size(operator, name)
@@ -101,7 +101,7 @@ def _trace(fixed: Expression, name: str, n: int) -> Expression:
     inputs = [(k, size) for k, size in terminals([fixed]).items() if size is not None]
     if name not in dict(inputs):
         return Constant(0.0)
-    found = compress(jacobian_pattern(make_tape([fixed], inputs), name))
+    found = compress(jacobian_pattern(make_tape([fixed], inputs), [list(dict(inputs)).index(name)]))
     on_diagonal = found.pattern.row == found.pattern.column
     terms: list[Expression] = []
     for number, seed in enumerate([*found.tangents, *found.cotangents]):

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ad_core.derivatives.choices import add, pull
+from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph.walks import topological
+from ad_core.lowering.simplify import simplified
 from ad_core.ops.primitive import Op
-from ad_core.functions.opaque import opaque_jvp, opaque_vjp
-from ad_core.lowering.simplify import simplify_call
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
@@ -112,13 +112,7 @@ def derivative_graph(
 
 def clean(root: Expression) -> Expression:
     """The graph after the rewrites of `simplify`, bottom up."""
-    new: dict[Expression, Expression] = {}
-    for node in topological([root]):
-        if isinstance(node, ADFunctionCall):
-            new[node] = simplify_call(node, [new[a] for a in node.args])
-        else:
-            new[node] = node
-    return new[root]
+    return simplified([root])[0]
 
 
 def _zeros(like: Expression) -> Expression:

@@ -54,10 +54,10 @@ def terminals_among(nodes: Sequence[Expression]) -> dict[str, int | None]:
     return found
 
 
-def sizes_asked(roots: Sequence[Expression]) -> dict[str, int]:
+def sizes_asked(nodes: Sequence[Expression]) -> dict[str, int]:
     """The sizes of variables that no one declared, where a function of fixed sizes takes them."""
     found: dict[str, int] = {}
-    for node in topological(roots):
+    for node in nodes:
         if isinstance(node, ADFunctionCall):
             for i, arg in enumerate(node.args):
                 if isinstance(arg, ADTerminal) and arg.size is None and node.func.n_in(i) != -1:

@@ -12,11 +12,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
+from ad_core.graph.walks import topological
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op, is_scalar_constant
 
 Args = Sequence[Expression]
 Rewrite = Callable[[ADFunctionCall, Args], "Expression | None"]
+
+
+def simplified(roots: Sequence[Expression]) -> list[Expression]:
+    """The graphs after the rewrites, bottom up; what they share stays shared."""
+    new: dict[Expression, Expression] = {}
+    for node in topological(roots):
+        if isinstance(node, ADFunctionCall):
+            new[node] = simplify_call(node, [new[a] for a in node.args])
+        else:
+            new[node] = node
+    return [new[root] for root in roots]
 
 
 def simplify_call(node: ADFunctionCall, args: Args) -> Expression:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ad_core.functions.opaque import SizedOpaque
 from ad_core.graph.errors import unknown_name, unknown_size, wrong_size
+from ad_core.graph.interface import ADFunctionInterface
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Array, Constant, Expression
 from ad_core.graph.walks import sizes_asked, terminals, topological
-from ad_core.graph.interface import ADFunctionInterface
-from ad_core.ops.primitive import Composite, Op
-from ad_core.functions.opaque import SizedOpaque
 from ad_core.lowering.simplify import simplify_call
+from ad_core.ops.primitive import Composite, Op
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def tape_of(
     for name in sizes:
         if name not in declared and name not in terminal_names:
             raise unknown_name("terminal", name, terminal_names)
-    sizes = {**sizes_asked(roots), **sizes}
+    sizes = {**sizes_asked(topological(roots)), **sizes}
     inputs: list[tuple[str, int]] = []
     for name in terminal_names:
         size = declared.get(name)

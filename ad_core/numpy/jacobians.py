@@ -13,17 +13,6 @@ from numpy.typing import ArrayLike
 from ad_core.derivatives.compress import Compression, compress, jacobian_pattern, whole
 from ad_core.derivatives.products import clean, derivative_graph, jvp_graph, vjp_graph
 from ad_core.graph.errors import unknown_name
-from ad_core.numpy.evaluate import (
-    ONE,
-    Built,
-    batch_shape,
-    bind,
-    cached,
-    check_names,
-    fixed_at,
-    vectors,
-    zeros,
-)
 from ad_core.graph.nodes import (
     ADTerminal,
     Array,
@@ -35,9 +24,20 @@ from ad_core.graph.nodes import (
     name_of,
 )
 from ad_core.lowering.tape import make_tape
+from ad_core.numpy.evaluate import (
+    ONE,
+    Built,
+    batch_shape,
+    bind,
+    cached,
+    check_names,
+    fixed_at,
+    vectors,
+    zeros,
+)
+from ad_core.numpy.program import Program
 from ad_core.ops.primitive import spread
 from ad_core.ops.structure import stack
-from ad_core.numpy.program import Program
 
 TANGENT, COTANGENT = "@tangent", "@cotangent"
 
@@ -110,7 +110,9 @@ def _products(
     """The products of the root's Jacobian with seeds, as graphs, and the seeds' names and sizes."""
     rows, columns = root.size or 0, dict(inputs)[arg]
     if min(rows, columns) > 1 or structured:
-        compression = compress(jacobian_pattern(make_tape([root], inputs), arg))
+        compression = compress(
+            jacobian_pattern(make_tape([root], inputs), [list(dict(inputs)).index(arg)])
+        )
     else:
         compression = whole(rows, columns)
     seeds: list[tuple[str, int]] = []

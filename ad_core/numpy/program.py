@@ -13,14 +13,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.functions.opaque import SizedOpaque
 from ad_core.graph.errors import wrong_size
+from ad_core.graph.interface import ADFunctionInterface
 from ad_core.graph.nodes import ADTerminal, Array, Constant, Expression, as_value
 from ad_core.graph.walks import topological
-from ad_core.graph.interface import ADFunctionInterface
 from ad_core.lowering.tape import Tape
 from ad_core.ops.namespace import NUMPY, Kernel
 from ad_core.ops.primitive import Graphed, Op
-from ad_core.functions.opaque import SizedOpaque
 
 Instruction = tuple[Kernel, int, int, tuple[int, ...], int]
 """A kernel, its first two arguments (-1: none), all of them, and where the result goes."""

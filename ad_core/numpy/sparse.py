@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from ad_core.derivatives.compress import jacobian_pattern
 from ad_core.graph.errors import unknown_name, unknown_size
 from ad_core.graph.nodes import Expression
-from ad_core.graph.walks import sizes_asked, terminals
-from ad_core.numpy.jacobians import jacobian_products
+from ad_core.graph.walks import sizes_asked, terminals, topological
 from ad_core.lowering.tape import fix_sizes, make_tape
+from ad_core.numpy.jacobians import jacobian_products
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -25,12 +25,14 @@ def sparsity(e: Expression, arg: str, sizes: Mapping[str, int]) -> NDArray[np.bo
     for name in (arg, *sizes):
         if name not in declared:
             raise unknown_name("variable", name, declared)
-    given = {**sizes_asked([e]), **sizes}
+    given = {**sizes_asked(topological([e])), **sizes}
     known = {n: given.get(n, -1) if size is None else size for n, size in declared.items()}
     if -1 in known.values():
         raise unknown_size("sparsity", next(n for n, size in known.items() if size == -1))
     (fixed,) = fix_sizes([e], given)
-    return jacobian_pattern(make_tape([fixed], list(known.items())), arg).to_array()
+    return jacobian_pattern(
+        make_tape([fixed], list(known.items())), [list(known).index(arg)]
+    ).to_array()
 
 
 def derivative_sparse(e: Expression, arg: str, values: Mapping[str, ArrayLike]) -> csr_array:

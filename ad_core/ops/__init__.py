@@ -1,6 +1,5 @@
 """The primitives of the graph, and the n-ary fronts that users call."""
 
-from ad_core.ops.primitive import Op
 from ad_core.ops.control import (
     cond,
     cond3,
@@ -11,6 +10,7 @@ from ad_core.ops.control import (
 )
 from ad_core.ops.elementwise import ELEMENTWISE, abs_, add, div, mod, mul, neg, pow_, sub
 from ad_core.ops.linalg import MatMul, Solve
+from ad_core.ops.primitive import Op
 from ad_core.ops.reduction import sum_
 from ad_core.ops.structure import Broadcast, Scatter, Take, getitem, setitem, stack, total
 

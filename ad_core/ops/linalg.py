@@ -9,9 +9,9 @@ import numpy as np
 from ad_core.graph.errors import whole_shape, wrong_size
 from ad_core.graph.nodes import ADFunctionCall, Expression
 from ad_core.ops.namespace import Kernel, Namespace, Value
+from ad_core.ops.pattern import Dependence, Pattern
 from ad_core.ops.primitive import Op
 from ad_core.ops.structure import Take
-from ad_core.ops.pattern import Dependence, Pattern
 
 
 class MatMul(Op):

@@ -144,3 +144,11 @@ def dense(args: Sequence[Dependence], rows: int) -> Pattern:
     """Every row depends on all that any argument depends on."""
     columns = args[0].pattern.columns
     return unite([a.pattern.joined(rows) for a in args], rows, columns)
+
+
+def stacked(patterns: Sequence[Pattern], columns: int) -> Pattern:
+    """The matrices one below the other."""
+    starts = np.cumsum([0, *(p.rows for p in patterns)])
+    codes = [p.codes + start * columns for p, start in zip(patterns, starts, strict=False)]
+    whole = np.concatenate(codes) if codes else np.zeros(0)
+    return Pattern(int(starts[-1]), columns, whole.astype(np.int64))

@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 
 from ad_core.graph.errors import wrong_count, wrong_size
-from ad_core.graph.nodes import ADFunctionCall, Constant, Expression, ExpressionLike, as_expression
 from ad_core.graph.interface import ADFunctionInterface
+from ad_core.graph.nodes import ADFunctionCall, Constant, Expression, ExpressionLike, as_expression
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, dense, unite
 

@@ -9,9 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ad_core.graph.errors import whole_shape
-from ad_core.graph.nodes import ADFunctionCall, Array, Constant, Expression, ExpressionLike, as_expression
-from ad_core.ops.primitive import Composite
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    Array,
+    Constant,
+    Expression,
+    ExpressionLike,
+    as_expression,
+)
 from ad_core.ops.linalg import MatMul, Solve, matmul_call
+from ad_core.ops.primitive import Composite
 from ad_core.ops.structure import Take, stack
 
 Shape: TypeAlias = "tuple[int, int]"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ad_core.graph.nodes import ADFunctionCall, Expression, ExpressionLike
-from ad_core.ops.primitive import Composite, Size, broadcast_size
 from ad_core.ops.control import cond, cond3, maximum, maximum_of_two, minimum_of_two
 from ad_core.ops.elementwise import abs_, exp, less, log, log1p
+from ad_core.ops.primitive import Composite, Size, broadcast_size
 from ad_core.ops.structure import total
 
 

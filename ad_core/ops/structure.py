@@ -14,10 +14,17 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from ad_core.graph.errors import unknown_size, wrong_size
-from ad_core.graph.nodes import ADFunctionCall, Constant, Expression, ExpressionLike, Index, as_expression
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    Constant,
+    Expression,
+    ExpressionLike,
+    Index,
+    as_expression,
+)
 from ad_core.ops.namespace import Indices, Kernel, Namespace
+from ad_core.ops.pattern import Dependence, Pattern, stacked
 from ad_core.ops.primitive import Composite, Op, Size, spread
-from ad_core.ops.pattern import Dependence, Pattern
 
 
 class Linear(Op):
@@ -206,10 +213,7 @@ class Stack(Op):
         return gradients
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        columns = args[0].pattern.columns
-        starts = np.cumsum([0, *(a.pattern.rows for a in args)])
-        codes = [a.pattern.codes + start * columns for a, start in zip(args, starts, strict=False)]
-        return Pattern(size, columns, np.concatenate(codes).astype(np.int64))
+        return stacked([a.pattern for a in args], args[0].pattern.columns)
 
 
 class GetItem(Composite):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ad_core.graph.errors import wrong_size
 from ad_core.graph.nodes import Expression
-from ad_core.ops.primitive import Composite, Size, composite
 from ad_core.ops.control import cond
 from ad_core.ops.elementwise import equal, sqrt
+from ad_core.ops.primitive import Composite, Size, composite
 from ad_core.ops.structure import Take, total
 
 

@@ -1,0 +1,142 @@
+"""`lower`: what a user hands to an engine, with its sizes, as one `Lowered` that every engine takes.
+
+expressions or a function -> inputs in order -> fixed roots -> tape
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ad_core.graph.errors import unknown_name, unknown_size
+from ad_core.graph.interface import ADFunctionInterface
+from ad_core.graph.nodes import ADTerminal, Expression, Variable, names_of
+from ad_core.graph.walks import sizes_asked, terminals_among, topological
+from ad_core.lowering.simplify import simplified
+from ad_core.lowering.tape import SizeProbe, Tape, fix_sizes, make_tape
+
+Func: TypeAlias = "Expression | Iterable[Expression] | ADFunctionInterface"
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """`y_0, y_1, ... = f(x_0, x_1, ...)` with every size known.
+
+    Attributes:
+        title: what the whole is called in errors.
+        single: whether one expression was given, not a sequence of them.
+        names_out: a name for each output.
+        roots: the outputs as graphs of primitives and users' functions.
+        tape: the same as steps over slots, with the inputs' names and sizes.
+    """
+
+    title: str
+    single: bool
+    names_out: tuple[str, ...]
+    roots: tuple[Expression, ...]
+    tape: Tape
+
+    @property
+    def names_in(self) -> tuple[str, ...]:
+        """The inputs' names, in order."""
+        return tuple(name for name, _ in self.tape.inputs)
+
+    @property
+    def sizes_in(self) -> tuple[int, ...]:
+        """The inputs' numbers of entries, in order."""
+        return tuple(size for _, size in self.tape.inputs)
+
+    @property
+    def sizes_out(self) -> tuple[int, ...]:
+        """The outputs' numbers of entries, in order."""
+        return tuple(self.tape.sizes[slot] for slot in self.tape.outputs)
+
+
+def lower(
+    func: Func,
+    terminals: Sequence[Variable] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    probe: SizeProbe | None = None,
+) -> Lowered:
+    """Lower an expression, several of them, or a function.
+
+    Args:
+        func: An expression; a tuple, list or generator of them; or a function.
+        terminals: The order of the inputs; by default that of first appearance for expressions and
+            that of the arguments for a function. It may name variables that are not used.
+        sizes: Sizes of variables that were declared without one. A variable that a function of
+            fixed sizes takes has that size.
+        probe: Finds the size of a user's function's result that the function does not say.
+
+    Raises:
+        ValueError: for a repeated, unknown or missing name, or a size that is missing or misfits.
+        TypeError: for what is neither expression nor function.
+    """
+    roots, title, single = _read(func)
+    nodes = topological(roots)
+    declared = terminals_among(nodes)
+    names = tuple(declared) if terminals is None else _ordered(terminals, declared)
+    given = dict(sizes or {})
+    for name in given:
+        if name not in names:
+            raise unknown_name("variable", name, names)
+    known = {**sizes_asked(nodes), **given}
+    inputs: list[tuple[str, int]] = []
+    for name in names:
+        declared_size = declared.get(name)
+        size = known.get(name) if declared_size is None else declared_size
+        if size is None:
+            raise unknown_size(title, name)
+        inputs.append((name, size))
+    fixed = tuple(fix_sizes(roots, known, probe))
+    names_out = ("out",) if single else tuple(f"out_{i}" for i in range(len(roots)))
+    return Lowered(title, single, names_out, fixed, make_tape(fixed, inputs))
+
+
+def lowered_graphs(
+    title: str,
+    roots: Sequence[tuple[str, Expression]],
+    inputs: Sequence[tuple[str, int]],
+    single: bool = False,
+) -> Lowered:
+    """Named graphs whose sizes are fixed, such as derivatives, simplified and lowered."""
+    simple = tuple(simplified([root for _, root in roots]))
+    return Lowered(title, single, tuple(n for n, _ in roots), simple, make_tape(simple, inputs))
+
+
+def _read(func: Func) -> tuple[tuple[Expression, ...], str, bool]:
+    """The expressions, a title, and whether it is one by itself."""
+    if isinstance(func, ADFunctionInterface):
+        return (applied(func),), str(func), True
+    if isinstance(func, Expression):
+        return (func,), "expression", True
+    if isinstance(func, str) or not isinstance(func, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"expected an expression, a tuple of them, or a function, got {func!r}")
+    roots = tuple(func)
+    if not roots:
+        raise ValueError("no expressions were given")
+    for root in roots:
+        if not isinstance(root, Expression):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"expected expressions, got {type(root).__name__}")
+    return roots, "expressions", False
+
+
+def _ordered(terminals: Sequence[Variable], declared: Mapping[str, int | None]) -> tuple[str, ...]:
+    names = names_of("terminals", terminals)
+    if len(set(names)) != len(names):
+        raise ValueError(f"a terminal is listed twice: {', '.join(names)}")
+    for name in declared:
+        if name not in names:
+            raise unknown_name("listed terminal", name, names)
+    return names
+
+
+def applied(func: ADFunctionInterface) -> Expression:
+    """The function called on variables named as its arguments are."""
+    count = func.n_args()
+    if count < 0:
+        raise ValueError(f"{func} takes any number of arguments; call it on variables first")
+    sizes = [func.n_in(i) for i in range(count)]
+    variables = [ADTerminal(func.argname(i), None if n < 0 else n) for i, n in enumerate(sizes)]
+    return func(*variables)
