@@ -7,6 +7,7 @@ Everything public is re-exported below; `ad_core.math` has the mathematical func
 
 import time
 
+from ad_core import ops, passes
 from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
 from ad_core.functions.checks import check_derivatives
 from ad_core.functions.differences import (
@@ -16,18 +17,19 @@ from ad_core.functions.differences import (
     finite_differences_hessian2,
 )
 from ad_core.functions.python import function
-from ad_core.graph.interface import ADFunctionInterface
 from ad_core.graph.nodes import (
     ADFunctionCall,
+    ADFunctionInterface,
     ADTerminal,
     Constant,
     Expression,
     ExpressionLike,
     constant,
+    install,
     var,
 )
-from ad_core.graph.nodes import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.graph.nodes import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ad_core.graph.values import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.numpy.evaluate import eval_multiple
 from ad_core.numpy.jacobians import derivative_multiple
 from ad_core.ops import (
@@ -49,6 +51,8 @@ from ad_core.ops import (
     sum_,
 )
 from ad_core.ops.primitive import Composite, composite
+
+install(ops, passes)
 
 FINITE_DIFFERENCE_RES = 1e-6
 """The step of finite differences; assign `ad_core.FINITE_DIFFERENCE_RES` to change it."""

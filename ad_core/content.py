@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.lowering.signature import Signature
-from ad_core.ops.elementwise import ELEMENTWISE
-from ad_core.ops.primitive import Elementwise
+from ad_core.ops.elementwise import ELEMENTWISE, Elementwise
 from ad_core.sources import package_of
 
 _PLAIN = (slice, range)

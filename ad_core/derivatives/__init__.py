@@ -1,1 +1,24 @@
+"""Derivatives as graphs: products, Jacobians by their structure, differential operators.
 
+`jvp`, `vjp`, `hessian_vp` and `jacobian_of` take a `Lowered`; the operators take expressions.
+"""
+
+from ad_core.derivatives.compress import Compression
+from ad_core.derivatives.functions import Jacobian, hessian_vp, jvp, vjp
+from ad_core.derivatives.functions import jacobian as jacobian_of
+from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
+
+__all__ = [
+    "Compression",
+    "Jacobian",
+    "curl",
+    "divergence",
+    "gradient",
+    "hessian",
+    "hessian_vp",
+    "jacobian",
+    "jacobian_of",
+    "jvp",
+    "laplacian",
+    "vjp",
+]

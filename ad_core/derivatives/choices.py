@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.ops.control import Select
-from ad_core.ops.primitive import Op, gather, spread
+from ad_core.ops.primitive import Op
+from ad_core.ops.structure import gather, spread
 
 DEEPEST = 8
 """How many choices within choices are kept; within more, a slope is multiplied by zero."""

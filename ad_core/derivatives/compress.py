@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ad_core.functions.declared import opaque_pattern
-from ad_core.graph.nodes import Array
+from ad_core.graph.values import Array
 from ad_core.lowering.tape import Tape
 from ad_core.ops.pattern import Dependence, Numbers, Pattern, distinct, stacked
 from ad_core.ops.primitive import Op

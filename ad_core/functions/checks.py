@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from ad_core.functions.differences import finite_differences
 from ad_core.functions.opaque import checked_tensor, pushed
-from ad_core.graph.interface import ADFunctionInterface, gives
-from ad_core.graph.nodes import Array, Expression, as_value
+from ad_core.graph.nodes import ADFunctionInterface, Expression, gives
+from ad_core.graph.values import Array, as_value
 
 
 def check_derivatives(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.functions.opaque import DerivativeTensor, SizedOpaque
-from ad_core.graph.interface import ADFunctionInterface
+from ad_core.graph.nodes import ADFunctionInterface
 from ad_core.ops.pattern import Dependence, Pattern, unite
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.graph.nodes import Array, as_value
+from ad_core.graph.values import Array, as_value
 
 Policy = Literal["allow", "warn", "error"]
 POLICIES = ("allow", "warn", "error")

@@ -15,8 +15,8 @@ import numpy as np
 
 from ad_core.functions.differences import apply_policy, central_differences
 from ad_core.graph.errors import unknown_size
-from ad_core.graph.interface import ADFunctionInterface, gives
-from ad_core.graph.nodes import ADFunctionCall, Array, Expression, as_value
+from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Expression, gives
+from ad_core.graph.values import Array, as_value
 from ad_core.ops.linalg import MatMul
 
 

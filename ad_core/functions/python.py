@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ad_core.graph.errors import wrong_count
-from ad_core.graph.interface import ADFunctionInterface
-from ad_core.graph.nodes import whole_number
+from ad_core.graph.nodes import ADFunctionInterface
+from ad_core.graph.values import whole_number
 
 Rule: TypeAlias = "Callable[..., Any]"
 RulePerArgument: TypeAlias = "Rule | Sequence[Rule | None] | None"

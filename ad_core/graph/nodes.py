@@ -1,29 +1,94 @@
-"""Expression nodes: variables, constants and calls, immutable and shared by identity.
+"""The graph: variables, constants, and calls of functions; immutable and shared by identity.
 
-A node stands for a scalar or a 1-D float vector. Building a node checks counts and sizes as far as
-they are known; nothing is computed until an engine is asked to. Nodes are compared by identity, so
-one Python object used twice is one shared subexpression.
+A node stands for a scalar or a 1-D float vector. A function and its application define each other,
+so both stand here. Building a node checks counts and sizes as far as they are known; nothing is
+computed until an engine is asked to. Nodes are compared by identity: one Python object used twice
+is one shared subexpression.
+
+What operators build and what is done with a whole graph lie in folders above this one; `ad_core`
+installs them (`install`) when it is imported.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeAlias, cast
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ad_core.graph.errors import wrong_count, wrong_size
+from ad_core.graph.values import Array, NotNumbers, as_value, whole_number
+
 if TYPE_CHECKING:
     from types import EllipsisType
 
-    from ad_core.graph.interface import ADFunctionInterface
-    from ad_core.numpy.sparse import csr_array
+    from scipy.sparse import csr_array
 
-Array: TypeAlias = NDArray[np.float64]
+Size: TypeAlias = "int | None"
+"""A number of entries; None while it is not known."""
 Index: TypeAlias = "int | slice | Sequence[int] | NDArray[np.integer[Any]] | EllipsisType"
 ExpressionLike: TypeAlias = "Expression | str | ArrayLike"
 Variable: TypeAlias = "str | ADTerminal"
+
+
+Build: TypeAlias = "Callable[..., Expression]"
+
+
+class Operators(Protocol):
+    """What Python's operators on expressions build (`ad_core.ops`)."""
+
+    @property
+    def add(self) -> Build: ...
+    @property
+    def sub(self) -> Build: ...
+    @property
+    def mul(self) -> Build: ...
+    @property
+    def div(self) -> Build: ...
+    @property
+    def pow_(self) -> Build: ...
+    @property
+    def mod(self) -> Build: ...
+    @property
+    def neg(self) -> Build: ...
+    @property
+    def abs_(self) -> Build: ...
+    @property
+    def getitem(self) -> Build: ...
+
+
+class Passes(Protocol):
+    """What is done with whole graphs: walks, text, and the numpy engine (`ad_core.passes`)."""
+
+    def evaluate(self, *given: Any) -> list[Any]: ...
+    def evaluate_jacobians(self, *given: Any) -> list[Array]: ...
+    def evaluate_tensor(self, *given: Any) -> Array: ...
+    def evaluate_jvp(self, *given: Any) -> Array: ...
+    def evaluate_vjp(self, *given: Any) -> dict[str, Array]: ...
+    def evaluate_batch(self, *given: Any) -> Array: ...
+    def evaluate_derivative_batch(self, *given: Any) -> Array: ...
+    def derivative_sparse(self, *given: Any) -> csr_array: ...
+    def sparsity(self, *given: Any) -> NDArray[np.bool_]: ...
+    def substitute(self, *given: Any) -> Expression: ...
+    def terminals(self, *given: Any) -> dict[str, Size]: ...
+    def to_text(self, *given: Any) -> str: ...
+    def flatten(self, *given: Any) -> list[Any]: ...
+    def unflatten(self, *given: Any) -> Expression: ...
+
+
+def install(operators: Operators, passes: Passes) -> None:
+    """Give expressions what their operators build and what their methods do."""
+    Expression.operators, Expression.passes = operators, passes
+
+
+def _binary(build: Callable[[Operators], Build]) -> Callable[[Expression, Any], Expression]:
+    return lambda self, other: build(self.operators)(self, other)
+
+
+def _reflected(build: Callable[[Operators], Build]) -> Callable[[Expression, Any], Expression]:
+    return lambda self, other: build(self.operators)(other, self)
 
 
 class Expression:
@@ -32,7 +97,9 @@ class Expression:
     __slots__ = ("__weakref__", "size")
     __array_ufunc__ = None  # numpy arrays leave `array + expression` to us
 
-    size: int | None
+    operators: ClassVar[Operators]
+    passes: ClassVar[Passes]
+    size: Size
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"expressions are immutable: cannot set '{name}'")
@@ -45,76 +112,59 @@ class Expression:
     def eval(self, /, **values: ArrayLike) -> Any:
         """The value with every variable bound by keyword: a float, or an array of shape `(n,)`.
 
-        Raises ValueError for a missing or unknown name or a value of the wrong size.
+        Names that the expression does not have are ignored. Raises ValueError for a missing one or
+        a value of the wrong size.
         """
-        from ad_core.numpy.evaluate import evaluate
+        return self.passes.evaluate((self,), values)[0]
 
-        return evaluate((self,), values)[0]
-
-    def derivative(self, /, arg: Variable, **values: ArrayLike) -> Array:
+    def derivative(self, arg: Variable, /, **values: ArrayLike) -> Array:
         """The Jacobian `d self / d arg`, shape `(n_out, n_arg)`: always 2-D, also for scalars.
 
         `arg` is a variable of the expression, by name or as a node.
         """
-        from ad_core.numpy.jacobians import evaluate_jacobians
+        return self.passes.evaluate_jacobians((self,), name_of(arg), values)[0]
 
-        return evaluate_jacobians((self,), name_of(arg), values)[0]
-
-    def gen_derivative(self, /, args: Sequence[Variable], **values: ArrayLike) -> Any:
+    def gen_derivative(self, args: Sequence[Variable], /, **values: ArrayLike) -> Any:
         """The derivative w.r.t. each name in `args` in turn.
 
         The result has shape `(n_out, n_args[0], ..., n_args[-1])`; for no names it is `eval`'s.
         """
-        from ad_core.numpy.jacobians import evaluate_tensor
-
         names = names_of("gen_derivative", args)
-        return evaluate_tensor(self, names, values) if names else self.eval(**values)
+        return self.passes.evaluate_tensor(self, names, values) if names else self.eval(**values)
 
-    def jvp(self, /, tangents: Mapping[Variable, ArrayLike], **values: ArrayLike) -> Array:
+    def jvp(self, tangents: Mapping[Variable, ArrayLike], /, **values: ArrayLike) -> Array:
         """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`.
 
         `tangents` has a tangent, as large as its variable, for each variable, by name or as a node;
         the others are held.
         """
-        from ad_core.numpy.evaluate import evaluate_jvp
+        return self.passes.evaluate_jvp(self, tangents, values)
 
-        return evaluate_jvp(self, tangents, values)
-
-    def vjp(self, /, cotangent: ArrayLike, **values: ArrayLike) -> dict[str, Array]:
+    def vjp(self, cotangent: ArrayLike, /, **values: ArrayLike) -> dict[str, Array]:
         """`cotangent^T (d self / d x)` for every variable `x` by name, each of shape `(n_x,)`."""
-        from ad_core.numpy.evaluate import evaluate_vjp
-
-        return evaluate_vjp(self, cotangent, values)
+        return self.passes.evaluate_vjp(self, cotangent, values)
 
     def eval_batch(self, /, **values: ArrayLike) -> Array:
         """Values `(*batch, n_out)` for inputs `(*batch, n)`, whose batch axes broadcast."""
-        from ad_core.numpy.evaluate import evaluate_batch
+        return self.passes.evaluate_batch(self, values)
 
-        return evaluate_batch(self, values)
-
-    def derivative_batch(self, /, arg: Variable, **values: ArrayLike) -> Array:
+    def derivative_batch(self, arg: Variable, /, **values: ArrayLike) -> Array:
         """Jacobians for a batch: inputs `(*batch, n)`, result `(*batch, n_out, n_arg)`."""
-        from ad_core.numpy.jacobians import evaluate_derivative_batch
+        return self.passes.evaluate_derivative_batch(self, name_of(arg), values)
 
-        return evaluate_derivative_batch(self, name_of(arg), values)
-
-    def derivative_sparse(self, /, arg: Variable, **values: ArrayLike) -> csr_array:
+    def derivative_sparse(self, arg: Variable, /, **values: ArrayLike) -> csr_array:
         """The Jacobian `(n_out, n_arg)` as a scipy sparse array of its structural nonzeros.
 
         Its cost grows with their number, not with the Jacobian's size. Needs scipy.
         """
-        from ad_core.numpy.sparse import derivative_sparse
+        return self.passes.derivative_sparse(self, name_of(arg), values)
 
-        return derivative_sparse(self, name_of(arg), values)
-
-    def sparsity(self, /, arg: Variable, **sizes: int) -> NDArray[np.bool_]:
+    def sparsity(self, arg: Variable, /, **sizes: int) -> NDArray[np.bool_]:
         """Which entries of `d self / d arg` may be nonzero: a boolean array `(n_out, n_arg)`.
 
         Sizes of variables that were declared without one are given by keyword.
         """
-        from ad_core.numpy.sparse import sparsity
-
-        return sparsity(self, name_of(arg), sizes)
+        return self.passes.sparsity(self, name_of(arg), sizes)
 
     # ----------------------------------------------------------------------------- the graph
 
@@ -123,31 +173,21 @@ class Expression:
 
         Raises ValueError for a name that the expression does not have.
         """
-        from ad_core.graph.walks import substitute
-
-        return substitute(self, {k: as_expression(v) for k, v in replacements.items()})
+        return self.passes.substitute(self, {k: as_expression(v) for k, v in replacements.items()})
 
     def terminals(self, sort: bool = False) -> list[str]:
         """The names of the variables, by first appearance, or alphabetically if `sort`."""
-        from ad_core.graph.walks import terminals
-
-        names = list(terminals((self,)))
+        names = list(self.passes.terminals((self,)))
         return sorted(names) if sort else names
 
     def __str__(self) -> str:
-        from ad_core.ops.printing import to_text
-
-        return to_text(self)
+        return self.passes.to_text(self)
 
     def __repr__(self) -> str:
-        from ad_core.ops.printing import to_text
-
-        return to_text(self, abbreviate=True)
+        return self.passes.to_text(self, True)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from ad_core.graph.walks import flatten, unflatten
-
-        return unflatten, (flatten(self),)
+        return self.passes.unflatten, (self.passes.flatten(self),)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Expression:
         return self  # immutable, and functions are shared by identity
@@ -157,83 +197,24 @@ class Expression:
 
     # ------------------------------------------------------------------------------ operators
 
-    def __add__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import add
-
-        return add(self, other)
-
-    def __radd__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import add
-
-        return add(other, self)
-
-    def __sub__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import sub
-
-        return sub(self, other)
-
-    def __rsub__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import sub
-
-        return sub(other, self)
-
-    def __mul__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import mul
-
-        return mul(self, other)
-
-    def __rmul__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import mul
-
-        return mul(other, self)
-
-    def __truediv__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import div
-
-        return div(self, other)
-
-    def __rtruediv__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import div
-
-        return div(other, self)
-
-    def __pow__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import pow_
-
-        return pow_(self, other)
-
-    def __rpow__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import pow_
-
-        return pow_(other, self)
-
-    def __mod__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import mod
-
-        return mod(self, other)
-
-    def __rmod__(self, other: ExpressionLike) -> Expression:
-        from ad_core.ops import mod
-
-        return mod(other, self)
+    __add__, __radd__ = _binary(lambda o: o.add), _reflected(lambda o: o.add)
+    __sub__, __rsub__ = _binary(lambda o: o.sub), _reflected(lambda o: o.sub)
+    __mul__, __rmul__ = _binary(lambda o: o.mul), _reflected(lambda o: o.mul)
+    __truediv__, __rtruediv__ = _binary(lambda o: o.div), _reflected(lambda o: o.div)
+    __pow__, __rpow__ = _binary(lambda o: o.pow_), _reflected(lambda o: o.pow_)
+    __mod__, __rmod__ = _binary(lambda o: o.mod), _reflected(lambda o: o.mod)
 
     def __neg__(self) -> Expression:
-        from ad_core.ops import neg
-
-        return neg(self)
+        return self.operators.neg(self)
 
     def __pos__(self) -> Expression:
         return self
 
     def __abs__(self) -> Expression:
-        from ad_core.ops import abs_
-
-        return abs_(self)
+        return self.operators.abs_(self)
 
     def __getitem__(self, index: Index) -> Expression:
-        from ad_core.ops import getitem
-
-        return getitem(self, index)
+        return self.operators.getitem(self, index)
 
     def __len__(self) -> int:
         if self.size is None:
@@ -242,6 +223,9 @@ class Expression:
 
     def __iter__(self) -> Iterator[Expression]:
         return (self[i] for i in range(len(self)))
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise NotNumbers("an expression is not an array; use .eval(...) to get its value")
 
     def __bool__(self) -> NoReturn:
         raise TypeError("an expression has no truth value; use ad.cond(pred, pos, neg)")
@@ -257,7 +241,7 @@ class ADTerminal(Expression):
 
     name: str
 
-    def __init__(self, name: str, size: int | None = None) -> None:
+    def __init__(self, name: str, size: Size = None) -> None:
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a variable's name is a string, not {type(name).__name__}")
         if not name:
@@ -294,6 +278,108 @@ class ADFunctionCall(Expression):
         object.__setattr__(self, "func", func)
         object.__setattr__(self, "args", nodes)
         object.__setattr__(self, "size", func.call_size(tuple([a.size for a in nodes])))
+
+
+class ADFunctionInterface:
+    """A function `f(x_0, ..., x_k)` of scalars and 1-D arrays that builds expressions when called.
+
+    A subclass gives at least `eval`. `n_args`, `n_in`, `n_out` let mistakes be found when the call
+    is built; `derivative`, `jvp` or `gen_derivative` make derivatives exact, and what is missing is
+    done by finite differences. An instance may hold any data (a robot, a network).
+    """
+
+    def __str__(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        """The name, the arguments, and whether derivatives are by finite differences."""
+        count = self.n_args()
+        names = "..." if count < 0 else ", ".join(self.argname(i) for i in range(count))
+        how = "gen_derivative" if gives(self, "gen_derivative") else "finite differences"
+        first = any(gives(self, method) for method in ("derivative", "jvp"))
+        if first and how != "gen_derivative":
+            return f"<{self}({names}): derivatives above order 1 by finite differences>"
+        return f"<{self}({names}): derivatives by {how}>"
+
+    def argname(self, arg: int) -> str:
+        """A name for argument `arg`: by default, the name that `eval` gives it."""
+        names = _parameters(self)
+        return names[arg] if names is not None and arg < len(names) else f"arg_{arg}"
+
+    def n_args(self) -> int:
+        """The number of arguments, or -1 where any number will do."""
+        names = _parameters(self)
+        return -1 if names is None else len(names)
+
+    def n_in(self, arg: int) -> int:
+        """The number of entries of argument `arg` (1 also admits a scalar), or -1 if it varies."""
+        return -1
+
+    def n_out(self) -> int:
+        """The number of entries of the result, or -1 if it varies."""
+        return -1
+
+    def eval(self, *args: Any) -> Any:
+        """The value for arguments that are floats or float arrays."""
+        raise NotImplementedError(f"{self}: eval is not defined")
+
+    def derivative(self, arg: int, *args: Any) -> Any:
+        """The Jacobian w.r.t. argument `arg`, shape `(n_out, n_in(arg))`; 0 stands for zeros.
+
+        Raises NotImplementedError where it is not given.
+        """
+        raise NotImplementedError(f"{self}: derivative is not defined")
+
+    def gen_derivative(self, arg: Sequence[int], *args: Any) -> Any:
+        """The derivative w.r.t. each argument number in `arg`, in turn; 0 stands for zeros.
+
+        Shape `(n_out, n_in(arg[0]), ..., n_in(arg[-1]))`. Raises NotImplementedError where it is
+        not given.
+        """
+        raise NotImplementedError(f"{self}: gen_derivative is not defined")
+
+    def jvp(self, arg: int, darg: Any, *args: Any) -> Any:
+        """`(df/dx_arg) darg`, shape `(n_out,)`; raises NotImplementedError where not given."""
+        raise NotImplementedError(f"{self}: jvp is not defined")
+
+    def sparsity(self, arg: int) -> NDArray[np.bool_] | None:
+        """Where `df/dx_arg` can be other than zero: booleans `(n_out, n_in(arg))`; None: anywhere.
+
+        `Expression.sparsity` and `derivative_sparse` follow it, and so does CasADi.
+        """
+        return None
+
+    def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
+        """The expression of this function applied to expressions, names, numbers or arrays."""
+        return ADFunctionCall(self, args)
+
+    def call_size(self, sizes: tuple[int | None, ...]) -> int | None:
+        """The result's size for arguments of these sizes (None: unknown); raises if they misfit."""
+        expected = self.n_args()
+        if expected not in (-1, len(sizes)):
+            raise wrong_count(str(self), len(sizes), expected)
+        for i, size in enumerate(sizes):
+            wanted = self.n_in(i)
+            if size is not None and wanted not in (-1, size):
+                raise wrong_size(str(self), self.argname(i), size, wanted)
+        out = self.n_out()
+        return None if out == -1 else out
+
+
+def _parameters(func: ADFunctionInterface) -> list[str] | None:
+    """The names of `eval`'s parameters without default, or None where it takes any number."""
+    parameters = inspect.signature(func.eval).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    return [p.name for p in parameters if p.default is p.empty]
+
+
+def gives(func: ADFunctionInterface, method: str) -> bool:
+    """Whether a function offers `method`: by overriding it, or as its `given_methods` say."""
+    given = getattr(func, "given_methods", None)
+    if given is not None:
+        return method in given
+    return getattr(type(func), method) is not getattr(ADFunctionInterface, method)
 
 
 def var(name: str, size: int | None = None) -> ADTerminal:
@@ -344,53 +430,6 @@ def as_expressions(place: str, values: Sequence[ExpressionLike]) -> tuple[Expres
 def size_of(value: ExpressionLike) -> int | None:
     """The number of entries: 1 for a scalar; None for an expression of unknown size."""
     return value.size if isinstance(value, Expression) else as_value(value, "value").size
-
-
-def is_scalar(value: ArrayLike) -> bool:
-    """Whether a value is a plain number rather than a vector."""
-    return as_value(value, "value").ndim == 0
-
-
-def as_value(value: object, name: str) -> Array:
-    """A float64 array of at most one axis; ints are promoted, anything but numbers is refused."""
-    if type(value) is float:
-        return cast("Array", np.float64(value))
-    if isinstance(value, np.ndarray) and value.dtype == np.float64:
-        array = cast("Array", value)
-    else:
-        array = _numbers(cast("object", value), name)
-    if array.ndim > 1:
-        raise ValueError(f"'{name}' has shape {array.shape}; values are scalars or 1-D arrays")
-    return array
-
-
-def as_batch(value: object, name: str) -> Array:
-    """A float64 array `(*batch, n)`: as `as_value`, with any number of leading axes."""
-    array = _numbers(value, name)
-    return array.reshape(1) if array.ndim == 0 else array
-
-
-def _numbers(value: object, name: str) -> Array:
-    """Promote real numbers to float64; name the variable when the value is something else."""
-    if isinstance(value, Expression) or (
-        isinstance(value, (list, tuple))
-        and any(isinstance(v, Expression) for v in cast("Sequence[object]", value))
-    ):
-        raise TypeError(f"'{name}' holds expressions where numbers are expected; see ad.stack")
-    try:
-        raw = np.asarray(cast("ArrayLike", value))
-    except ValueError as error:
-        raise ValueError(f"'{name}' is not a rectangular array of numbers") from error
-    if raw.dtype.kind not in "fiub":
-        raise TypeError(f"'{name}' is not made of real numbers (dtype {raw.dtype})")
-    return raw.astype(np.float64, copy=False)
-
-
-def whole_number(value: object) -> int:
-    """An int from anything that is exactly one; raises TypeError for booleans and the rest."""
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError("a boolean is not a number here")
-    return operator.index(cast("SupportsIndex", value))
 
 
 def _checked_size(name: str, size: object) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from ad_core.graph.errors import unknown_name, wrong_size
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Expression
+from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 
 
 def topological(roots: Sequence[Expression]) -> list[Expression]:
@@ -116,8 +116,6 @@ def flatten(root: Expression) -> list[Any]:
 
 def unflatten(rows: list[Any]) -> Expression:
     """The graph that `flatten` wrote."""
-    from ad_core.graph.nodes import Constant
-
     nodes: list[Expression] = []
     for kind, content, detail in rows:
         if kind == "call":

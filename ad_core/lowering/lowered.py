@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ad_core.graph.errors import unknown_name, unknown_size
-from ad_core.graph.interface import ADFunctionInterface
-from ad_core.graph.nodes import ADTerminal, Expression, Variable, names_of
+from ad_core.graph.nodes import ADFunctionInterface, ADTerminal, Expression, Variable, names_of
 from ad_core.graph.walks import sizes_asked, terminals_among, topological
 from ad_core.lowering.simplify import simplified
 from ad_core.lowering.tape import SizeProbe, Tape, fix_sizes, make_tape

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ad_core.graph.errors import unknown_name
-from ad_core.graph.interface import ADFunctionInterface
-from ad_core.graph.nodes import ADTerminal, Expression, names_of
+from ad_core.graph.nodes import ADFunctionInterface, ADTerminal, Expression, names_of
 from ad_core.graph.walks import terminals_among, topological
 from ad_core.lowering.tape import Tape, tape_of
 

@@ -15,6 +15,7 @@ from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.graph.walks import topological
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op, is_scalar_constant
+from ad_core.ops.structure import Broadcast, Take
 
 Args = Sequence[Expression]
 Rewrite = Callable[[ADFunctionCall, Args], "Expression | None"]
@@ -105,8 +106,6 @@ def _named(call: ADFunctionCall, name: str) -> bool:
 
 def _take(call: ADFunctionCall, args: Args) -> Expression | None:
     """A take of a take or of one part of a stack reads from the source itself."""
-    from ad_core.ops.structure import Take
-
     take, (x,) = call.func, args
     if not isinstance(take, Take):
         return None
@@ -122,8 +121,6 @@ def _take(call: ADFunctionCall, args: Args) -> Expression | None:
 
 def _taken(indices: tuple[int, ...], scalar: bool, x: Expression) -> Expression:
     """`x[indices]`: x itself if they are all of it in order, or its one entry repeated."""
-    from ad_core.ops.structure import Broadcast, Take
-
     if indices == tuple(range(x.size or 0)) and not scalar:
         return x
     if x.size == 1 and len(indices) > 1:

@@ -13,8 +13,14 @@ import numpy as np
 
 from ad_core.functions.opaque import SizedOpaque
 from ad_core.graph.errors import unknown_name, unknown_size, wrong_size
-from ad_core.graph.interface import ADFunctionInterface
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Array, Constant, Expression
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    ADFunctionInterface,
+    ADTerminal,
+    Constant,
+    Expression,
+)
+from ad_core.graph.values import Array
 from ad_core.graph.walks import sizes_asked, terminals, topological
 from ad_core.lowering.simplify import simplify_call
 from ad_core.ops.primitive import Composite, Op

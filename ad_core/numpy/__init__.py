@@ -1,1 +1,1 @@
-
+"""The reference engine: tapes run on numpy, one sample or a batch."""

@@ -20,19 +20,18 @@ from ad_core.graph.errors import unknown_name, wrong_size
 from ad_core.graph.nodes import (
     ADFunctionCall,
     ADTerminal,
-    Array,
     Constant,
     Expression,
     ExpressionLike,
     Variable,
-    as_batch,
     as_expressions,
-    as_value,
     name_of,
 )
+from ad_core.graph.values import Array, as_batch, as_value
 from ad_core.graph.walks import terminals
+from ad_core.lowering.scalars import scalar_flags
 from ad_core.lowering.tape import SizeProbe, fix_sizes, make_tape
-from ad_core.numpy.program import Program, scalar_flags
+from ad_core.numpy.program import Program
 
 CACHE_SIZE = 512
 ONE = cast("Array", np.float64(1.0))

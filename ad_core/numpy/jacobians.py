@@ -15,14 +15,13 @@ from ad_core.derivatives.products import clean, derivative_graph, jvp_graph, vjp
 from ad_core.graph.errors import unknown_name
 from ad_core.graph.nodes import (
     ADTerminal,
-    Array,
     Expression,
     ExpressionLike,
     Variable,
-    as_batch,
     as_expressions,
     name_of,
 )
+from ad_core.graph.values import Array, as_batch
 from ad_core.lowering.tape import make_tape
 from ad_core.numpy.evaluate import (
     ONE,
@@ -36,8 +35,7 @@ from ad_core.numpy.evaluate import (
     zeros,
 )
 from ad_core.numpy.program import Program
-from ad_core.ops.primitive import spread
-from ad_core.ops.structure import stack
+from ad_core.ops.structure import spread, stack
 
 TANGENT, COTANGENT = "@tangent", "@cotangent"
 

@@ -6,21 +6,19 @@ whole batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ad_core.functions.opaque import SizedOpaque
-from ad_core.graph.errors import wrong_size
-from ad_core.graph.interface import ADFunctionInterface
-from ad_core.graph.nodes import ADTerminal, Array, Constant, Expression, as_value
-from ad_core.graph.walks import topological
+from ad_core.functions.host import host_kernel
+from ad_core.graph.values import Array
+from ad_core.lowering.scalars import slot_scalars
 from ad_core.lowering.tape import Tape
 from ad_core.ops.namespace import NUMPY, Kernel
-from ad_core.ops.primitive import Graphed, Op
+from ad_core.ops.primitive import Op
 
 Instruction = tuple[Kernel, int, int, tuple[int, ...], int]
 """A kernel, its first two arguments (-1: none), all of them, and where the result goes."""
@@ -154,69 +152,3 @@ OVERRIDES: dict[str, Callable[..., Kernel]] = {
     "matmul": _matmul,
 }
 """Primitives whose static parameters are worth preparing for numpy, by name."""
-
-
-def host_kernel(
-    func: ADFunctionInterface, size: int, scalars: tuple[bool, ...]
-) -> Callable[..., Array]:
-    """A user's function over values with leading batch axes, called once a sample.
-
-    `scalars` tells which arguments the function gets as plain floats. Raises ValueError when the
-    function returns a wrong number of entries.
-    """
-
-    def one(args: Sequence[Array]) -> Array:
-        given = [float(a[0]) if s else a for a, s in zip(args, scalars, strict=True)]
-        result = as_value(func.eval(*given), str(func)).reshape(-1)
-        if result.size != size:
-            raise wrong_size(str(func), "result", result.size, size)
-        return result
-
-    def kernel(*values: Array) -> Array:
-        args = [np.atleast_1d(v) for v in values]
-        if all(a.ndim == 1 for a in args):
-            return one(args)
-        batch = np.broadcast_shapes(*(a.shape[:-1] for a in args))
-        whole = [np.broadcast_to(a, (*batch, a.shape[-1])) for a in args]
-        out = np.empty((*batch, size))
-        for place in cast("Iterator[tuple[int, ...]]", np.ndindex(*batch)):
-            out[place] = one([a[place] for a in whole])
-        return out
-
-    return kernel
-
-
-def scalar_flags(roots: Sequence[Expression], bound: Mapping[str, bool]) -> dict[Expression, bool]:
-    """Which nodes are scalars rather than vectors of one entry, given which variables are."""
-    flags: dict[Expression, bool] = {}
-    for node in topological(roots):
-        if isinstance(node, ADTerminal):
-            flags[node] = bound[node.name]
-        elif isinstance(node, Constant):
-            flags[node] = node.value.ndim == 0
-        else:
-            func, args = getattr(node, "func", None), getattr(node, "args", ())
-            if isinstance(func, Graphed):
-                flags[node] = func.gives_scalar([flags[a] for a in args])
-            else:
-                flags[node] = _opaque_scalar(func, node.size)
-    return flags
-
-
-def _opaque_scalar(func: ADFunctionInterface | None, size: int | None) -> bool:
-    if isinstance(func, SizedOpaque):
-        return func.scalar
-    return size in (1, None)
-
-
-def slot_scalars(tape: Tape, inputs: Sequence[bool] = ()) -> list[bool]:
-    """`scalar_flags` over a tape's slots; without knowledge, inputs of one entry are scalars."""
-    flags = [size == 1 for size in tape.sizes]
-    for i, flag in enumerate(inputs):
-        flags[i] = flag
-    for step in tape.steps:
-        if isinstance(step.func, Op):
-            flags[step.out] &= step.func.gives_scalar([flags[a] for a in step.args])
-        else:
-            flags[step.out] &= _opaque_scalar(step.func, tape.sizes[step.out])
-    return flags

@@ -10,7 +10,9 @@ from ad_core.ops.control import (
 )
 from ad_core.ops.elementwise import ELEMENTWISE, abs_, add, div, mod, mul, neg, pow_, sub
 from ad_core.ops.linalg import MatMul, Solve
-from ad_core.ops.primitive import Op
+from ad_core.ops.namespace import Namespace
+from ad_core.ops.pattern import Pattern
+from ad_core.ops.primitive import Composite, Op, composite
 from ad_core.ops.reduction import sum_
 from ad_core.ops.structure import Broadcast, Scatter, Take, getitem, setitem, stack, total
 
@@ -27,8 +29,13 @@ PRIMITIVES: dict[str, Op | type[Op]] = {
 
 __all__ = [
     "PRIMITIVES",
+    "Composite",
+    "Namespace",
+    "Op",
+    "Pattern",
     "abs_",
     "add",
+    "composite",
     "cond",
     "cond3",
     "div",

@@ -15,8 +15,8 @@ from ad_core.graph.nodes import Constant, Expression
 from ad_core.ops.elementwise import less_equal
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, unite
-from ad_core.ops.primitive import Composite, Op, Size, broadcast_size, call, gather, spread
-from ad_core.ops.structure import stack
+from ad_core.ops.primitive import Composite, Op, Size, broadcast_size, call
+from ad_core.ops.structure import gather, spread, stack
 
 
 class Select(Op):

@@ -6,10 +6,102 @@ argument entry by entry. The value is the namespace function of the same name.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
 import numpy as np
 
 from ad_core.graph.nodes import Constant, Expression
-from ad_core.ops.primitive import Elementwise, elementwise, flat, is_scalar_constant
+from ad_core.ops.namespace import Kernel, Namespace
+from ad_core.ops.pattern import Dependence, Pattern, unite
+from ad_core.ops.primitive import Op, Size, broadcast_size, is_scalar_constant
+from ad_core.ops.structure import gather, spread
+
+Partial: TypeAlias = "Callable[..., Expression | None]"
+
+
+class Elementwise(Op):
+    """A primitive that acts entry by entry, scalars broadcasting against vectors.
+
+    `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
+    value, both products and broadcasting follow from it. `symbol` is its infix operator; `vanishing`
+    tells that a zero factor makes the result zero; `argnames` has a letter for each argument.
+    """
+
+    entrywise = True
+
+    def __init__(
+        self,
+        name: str,
+        *partials: Partial,
+        symbol: str | None = None,
+        vanishing: bool = False,
+        argnames: str = "xy",
+    ) -> None:
+        self.name = name
+        self._argnames = argnames
+        self.symbol = symbol
+        self._partials = partials
+        self._vanishing = vanishing
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_name, (self.name,)
+
+    def n_args(self) -> int:
+        return len(self._partials)
+
+    def argname(self, arg: int) -> str:
+        return self._argnames[arg]
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        return broadcast_size(self, sizes)
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return getattr(xp, self.name)
+
+    def jvp_rule(
+        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
+    ) -> Expression | None:
+        total: Expression | None = None
+        for partial, tangent in zip(self._partials, tangents, strict=True):
+            slope = None if tangent is None else partial(*args, out)
+            if tangent is not None and slope is not None:
+                term = product(slope, tangent)
+                total = term if total is None else total + term
+        return None if total is None else spread(total, out.size)
+
+    def vjp_rule(
+        self,
+        args: Sequence[Expression],
+        out: Expression,
+        cotangent: Expression,
+        needed: Sequence[bool],
+    ) -> Sequence[Expression | None]:
+        gradients: list[Expression | None] = []
+        for partial, arg, wanted in zip(self._partials, args, needed, strict=True):
+            slope = partial(*args, out) if wanted else None
+            gradients.append(None if slope is None else gather(product(slope, cotangent), arg.size))
+        return gradients
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        sloped = [a for a, p in zip(args, self._partials, strict=True) if p is not flat]
+        result = unite([a.pattern for a in sloped], size, args[0].pattern.columns)
+        if self._vanishing:
+            for factor in args:
+                if factor.value is not None:
+                    result = result.kept(np.broadcast_to(factor.nonzero, (size,)))
+        return result
+
+
+def flat(*_: Expression) -> None:
+    """The partial of a function that is constant between its steps."""
+
+
+def product(a: Expression, b: Expression) -> Expression:
+    """`a * b`, where a factor that is the constant 1 is dropped."""
+    if is_scalar_constant(a, 1.0) and (b.size != 1 or a.size == 1):
+        return b
+    return a * b
 
 
 def _one(*_: Expression) -> Expression:
@@ -48,46 +140,46 @@ def _over_squared_radius(part: Expression, y: Expression, x: Expression) -> Expr
     return part / unit / (u * u + v * v + at_origin) / unit * (1.0 - at_origin)
 
 
-add = elementwise("add", _one, _one, symbol="+")
-sub = elementwise("sub", _one, _minus_one, symbol="-")
-mul = elementwise("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*", vanishing=True)
-div = elementwise("div", lambda x, y, out: 1.0 / y, lambda x, y, out: -(out / y), symbol="/")
-pow_ = elementwise("pow", _pow_base, _pow_exponent, symbol="**")
-mod = elementwise("mod", _one, lambda x, y, out: -floor(x / y), symbol="%")
-neg = elementwise("neg", _minus_one)
-abs_ = elementwise("abs", lambda x, out: sign(x))
-sign = elementwise("sign", flat)
-floor = elementwise("floor", flat)
-ceil = elementwise("ceil", flat)
+add = Elementwise("add", _one, _one, symbol="+")
+sub = Elementwise("sub", _one, _minus_one, symbol="-")
+mul = Elementwise("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*", vanishing=True)
+div = Elementwise("div", lambda x, y, out: 1.0 / y, lambda x, y, out: -(out / y), symbol="/")
+pow_ = Elementwise("pow", _pow_base, _pow_exponent, symbol="**")
+mod = Elementwise("mod", _one, lambda x, y, out: -floor(x / y), symbol="%")
+neg = Elementwise("neg", _minus_one)
+abs_ = Elementwise("abs", lambda x, out: sign(x))
+sign = Elementwise("sign", flat)
+floor = Elementwise("floor", flat)
+ceil = Elementwise("ceil", flat)
 
-sqrt = elementwise("sqrt", lambda x, out: 0.5 / out)
-exp = elementwise("exp", lambda x, out: out)
-expm1 = elementwise("expm1", lambda x, out: exp(x))
-log = elementwise("log", lambda x, out: 1.0 / x)
-log1p = elementwise("log1p", lambda x, out: 1.0 / (1.0 + x))
+sqrt = Elementwise("sqrt", lambda x, out: 0.5 / out)
+exp = Elementwise("exp", lambda x, out: out)
+expm1 = Elementwise("expm1", lambda x, out: exp(x))
+log = Elementwise("log", lambda x, out: 1.0 / x)
+log1p = Elementwise("log1p", lambda x, out: 1.0 / (1.0 + x))
 
-sin = elementwise("sin", lambda x, out: cos(x))
-cos = elementwise("cos", lambda x, out: -sin(x))
-tan = elementwise("tan", lambda x, out: 1.0 + out * out)
-asin = elementwise("asin", lambda x, out: 1.0 / sqrt((1.0 - x) * (1.0 + x)))
-acos = elementwise("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
-atan = elementwise("atan", lambda x, out: 1.0 / (1.0 + x * x))
-atan2 = elementwise(
+sin = Elementwise("sin", lambda x, out: cos(x))
+cos = Elementwise("cos", lambda x, out: -sin(x))
+tan = Elementwise("tan", lambda x, out: 1.0 + out * out)
+asin = Elementwise("asin", lambda x, out: 1.0 / sqrt((1.0 - x) * (1.0 + x)))
+acos = Elementwise("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
+atan = Elementwise("atan", lambda x, out: 1.0 / (1.0 + x * x))
+atan2 = Elementwise(
     "atan2",
     lambda y, x, out: _over_squared_radius(x, y, x),
     lambda y, x, out: -_over_squared_radius(y, y, x),
     argnames="yx",
 )
-sinh = elementwise("sinh", lambda x, out: cosh(x))
-cosh = elementwise("cosh", lambda x, out: sinh(x))
-tanh = elementwise("tanh", lambda x, out: 1.0 - out * out)
-asinh = elementwise("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
-acosh = elementwise("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
-atanh = elementwise("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
+sinh = Elementwise("sinh", lambda x, out: cosh(x))
+cosh = Elementwise("cosh", lambda x, out: sinh(x))
+tanh = Elementwise("tanh", lambda x, out: 1.0 - out * out)
+asinh = Elementwise("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
+acosh = Elementwise("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
+atanh = Elementwise("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
 
-less = elementwise("less", flat, flat)
-less_equal = elementwise("less_equal", flat, flat)
-equal = elementwise("equal", flat, flat)
+less = Elementwise("less", flat, flat)
+less_equal = Elementwise("less_equal", flat, flat)
+equal = Elementwise("equal", flat, flat)
 
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op

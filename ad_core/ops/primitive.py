@@ -8,20 +8,21 @@ it expands into primitives, and so has exact derivatives of every order on every
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal, TypeAlias, overload
-
-import numpy as np
+from typing import Any, Literal, TypeAlias
 
 from ad_core.graph.errors import wrong_count, wrong_size
-from ad_core.graph.interface import ADFunctionInterface
-from ad_core.graph.nodes import ADFunctionCall, Constant, Expression, ExpressionLike, as_expression
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    ADFunctionInterface,
+    Constant,
+    Expression,
+    ExpressionLike,
+    as_expression,
+)
 from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern, dense, unite
+from ad_core.ops.pattern import Dependence, Pattern, dense
 
 Size: TypeAlias = "int | None"
-Partial: TypeAlias = "Callable[..., Expression | None]"
-UnaryPartial: TypeAlias = "Callable[[Expression, Expression], Expression | None]"
-BinaryPartial: TypeAlias = "Callable[[Expression, Expression, Expression], Expression | None]"
 Scalarity: TypeAlias = Literal["arguments", "always", "never"]
 """When a result of one entry is a scalar: if all arguments are, always, or never."""
 
@@ -95,114 +96,6 @@ class Op(Graphed):
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         """Which inputs each of the `size` entries may depend on: all of them, unless overridden."""
         return dense(args, size)
-
-
-class Elementwise(Op):
-    """A primitive that acts entry by entry, scalars broadcasting against vectors.
-
-    `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
-    value, both products and broadcasting follow from it.
-    """
-
-    entrywise = True
-
-    def __init__(
-        self,
-        name: str,
-        partials: Sequence[Partial],
-        *,
-        symbol: str | None,
-        vanishing: bool,
-        argnames: str,
-    ) -> None:
-        self.name = name
-        self._argnames = argnames
-        self.symbol = symbol
-        self._partials = tuple(partials)
-        self._vanishing = vanishing
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from ad_core.ops.elementwise import by_name
-
-        return by_name, (self.name,)
-
-    def n_args(self) -> int:
-        return len(self._partials)
-
-    def argname(self, arg: int) -> str:
-        return self._argnames[arg]
-
-    def call_size(self, sizes: tuple[Size, ...]) -> Size:
-        return broadcast_size(self, sizes)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        return getattr(xp, self.name)
-
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
-        total: Expression | None = None
-        for partial, tangent in zip(self._partials, tangents, strict=True):
-            slope = None if tangent is None else partial(*args, out)
-            if tangent is not None and slope is not None:
-                term = product(slope, tangent)
-                total = term if total is None else total + term
-        return None if total is None else spread(total, out.size)
-
-    def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
-        gradients: list[Expression | None] = []
-        for partial, arg, wanted in zip(self._partials, args, needed, strict=True):
-            slope = partial(*args, out) if wanted else None
-            gradients.append(None if slope is None else gather(product(slope, cotangent), arg.size))
-        return gradients
-
-    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        sloped = [a for a, p in zip(args, self._partials, strict=True) if p is not flat]
-        result = unite([a.pattern for a in sloped], size, args[0].pattern.columns)
-        if self._vanishing:
-            for factor in args:
-                if factor.value is not None:
-                    result = result.kept(np.broadcast_to(factor.nonzero, (size,)))
-        return result
-
-
-@overload
-def elementwise(name: str, x: UnaryPartial, /) -> Elementwise: ...
-@overload
-def elementwise(
-    name: str,
-    x: BinaryPartial,
-    y: BinaryPartial,
-    /,
-    *,
-    symbol: str | None = None,
-    vanishing: bool = False,
-    argnames: str = "xy",
-) -> Elementwise: ...
-def elementwise(
-    name: str,
-    /,
-    *partials: Partial,
-    symbol: str | None = None,
-    vanishing: bool = False,
-    argnames: str = "xy",
-) -> Elementwise:
-    """Declare an elementwise primitive; its kernel is the namespace function of the same name.
-
-    `symbol` is its infix operator, `vanishing` tells that a zero factor makes the result zero, and
-    `argnames` has a letter for each argument.
-    """
-    return Elementwise(name, partials, symbol=symbol, vanishing=vanishing, argnames=argnames)
-
-
-def flat(*_: Expression) -> None:
-    """The partial of a function that is constant between its steps."""
 
 
 class Composite(Graphed):
@@ -300,30 +193,9 @@ def broadcast_size(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
     return None if unknown and common == 1 else common
 
 
-def product(a: Expression, b: Expression) -> Expression:
-    """`a * b`, where a factor that is the constant 1 is dropped."""
-    if is_scalar_constant(a, 1.0) and (b.size != 1 or a.size == 1):
-        return b
-    return a * b
-
-
 def is_scalar_constant(e: Expression, value: float) -> bool:
     """Whether a node is a constant of one entry with this value."""
     return isinstance(e, Constant) and e.value.size == 1 and e.value.item() == value
-
-
-def spread(e: Expression, size: Size) -> Expression:
-    """A one-entry expression repeated to `size` entries; others as they are."""
-    from ad_core.ops.structure import Broadcast
-
-    return e if e.size == size or size is None else Broadcast(size)(e)
-
-
-def gather(e: Expression, size: Size) -> Expression:
-    """The adjoint of broadcasting: the sum of the entries if the argument had just one."""
-    from ad_core.ops.structure import total
-
-    return total(e) if size == 1 and e.size != 1 else e
 
 
 def call(func: ADFunctionInterface, *args: ExpressionLike) -> Expression:

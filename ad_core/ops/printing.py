@@ -6,7 +6,7 @@ import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph.walks import topological
-from ad_core.ops.primitive import Elementwise
+from ad_core.ops.elementwise import Elementwise
 from ad_core.ops.structure import GetItem
 
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "**": 4}

@@ -9,14 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ad_core.graph.errors import whole_shape
-from ad_core.graph.nodes import (
-    ADFunctionCall,
-    Array,
-    Constant,
-    Expression,
-    ExpressionLike,
-    as_expression,
-)
+from ad_core.graph.nodes import ADFunctionCall, Constant, Expression, ExpressionLike, as_expression
+from ad_core.graph.values import Array
 from ad_core.ops.linalg import MatMul, Solve, matmul_call
 from ad_core.ops.primitive import Composite
 from ad_core.ops.structure import Take, stack

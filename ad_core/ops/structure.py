@@ -24,7 +24,7 @@ from ad_core.graph.nodes import (
 )
 from ad_core.ops.namespace import Indices, Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, stacked
-from ad_core.ops.primitive import Composite, Op, Size, spread
+from ad_core.ops.primitive import Composite, Op, Size
 
 
 class Linear(Op):
@@ -352,6 +352,16 @@ def _index_text(index: NormalIndex) -> str:
     if isinstance(index, Mask):
         return str(list(index.positions))
     return str(index) if isinstance(index, int) else str(list(index))
+
+
+def spread(e: Expression, size: Size) -> Expression:
+    """A one-entry expression repeated to `size` entries; others as they are."""
+    return e if e.size == size or size is None else Broadcast(size)(e)
+
+
+def gather(e: Expression, size: Size) -> Expression:
+    """The adjoint of broadcasting: the sum of the entries if the argument had just one."""
+    return total(e) if size == 1 and e.size != 1 else e
 
 
 def _swapped(function: Kernel, static: tuple[object, ...], x: object) -> object:

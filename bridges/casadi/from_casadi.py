@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ad_core as ad
-from ad_core.graph.nodes import Constant, Expression
-from ad_core.graph.interface import ADFunctionInterface
+from ad_core.graph.nodes import ADFunctionInterface, Constant, Expression
 from ad_core.ops.primitive import Composite
 from bridges.casadi.operations import OPERATIONS
 from bridges.native.program import Program, read_program

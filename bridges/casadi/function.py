@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 import casadi
 
 from ad_core.graph.nodes import ADTerminal
-from ad_core.lowering.tape import Tape
 from ad_core.lowering.signature import Func, signature
+from ad_core.lowering.tape import Tape
 from bridges.casadi.compiled import compiled_function
 from bridges.casadi.errors import raise_callback_errors
 from bridges.casadi.host import Hosts

@@ -19,9 +19,9 @@ import casadi
 import numpy as np
 
 from ad_core.functions.declared import jacobian_structure
-from ad_core.graph.interface import ADFunctionInterface
+from ad_core.functions.host import host_kernel
 from ad_core.functions.opaque import DerivativeTensor, SizedOpaque
-from ad_core.numpy.program import host_kernel
+from ad_core.graph.nodes import ADFunctionInterface
 from bridges.casadi.errors import note_failure
 from bridges.casadi.from_casadi import WholeFunction
 from bridges.casadi.lowering import distinct, identifier

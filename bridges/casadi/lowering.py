@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import casadi
 
-from ad_core.graph.interface import ADFunctionInterface
+from ad_core.graph.nodes import ADFunctionInterface
+from ad_core.lowering.scalars import slot_scalars
 from ad_core.lowering.tape import Tape
 from ad_core.ops.primitive import Op
-from ad_core.numpy.program import slot_scalars
 from bridges.casadi.namespace import CasadiNamespace
 
 HostCall: TypeAlias = "Callable[[ADFunctionInterface, tuple[int, ...], int, tuple[bool, ...]], Any]"

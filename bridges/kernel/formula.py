@@ -17,14 +17,13 @@ from pathlib import Path
 import casadi as ca
 
 from bridges.kernel import derivatives
-
-from bridges.native import cache
-from bridges.native.errors import BuildError
 from bridges.kernel.fingerprint import fingerprint
 from bridges.kernel.identity import Identity, identity_of_function
-from bridges.native.library import Library
 from bridges.kernel.native import compiler_here, find_native, load_native
 from bridges.kernel.notes import Note, Outline, note_key, read_note, write_note
+from bridges.native import cache
+from bridges.native.errors import BuildError
+from bridges.native.library import Library
 from bridges.native.program import Program, expand, read_program
 from bridges.native.target import DType
 

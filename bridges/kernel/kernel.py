@@ -20,17 +20,17 @@ from bridges.kernel.arrays import (
     batch_shape,
     is_writable_in_place,
 )
+from bridges.kernel.fallback import CasadiEvaluator, warn_slow
+from bridges.kernel.formula import Formula, building
+from bridges.kernel.native import NativeEvaluator, compiler_here
+from bridges.kernel.results import LARGE_BYTES, empty
+from bridges.kernel.tensors import TensorCaller
 from bridges.native.driver import tells_overlap
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
 from bridges.native.errors import BuildError
-from bridges.kernel.fallback import CasadiEvaluator, warn_slow
-from bridges.kernel.formula import Formula, building
-from bridges.kernel.native import NativeEvaluator, compiler_here
 from bridges.native.program import Program
-from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.native.target import DType, Target, check_dtype
-from bridges.kernel.tensors import TensorCaller
 
 # Operations times samples up to which a call keeps the GIL: about a fifth of a millisecond.
 _BRIEF = 5_000_000

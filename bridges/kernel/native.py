@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bridges.native import cache
 from bridges.kernel.arrays import Array, Shape, merged_strides
+from bridges.kernel.threads import run_ranges, thread_count
+from bridges.native import cache
 from bridges.native.build import (
     BASE_FLAGS,
     Compiler,
@@ -23,7 +24,6 @@ from bridges.native.errors import BuildError
 from bridges.native.library import Library
 from bridges.native.program import Program
 from bridges.native.target import DType, Target
-from bridges.kernel.threads import run_ranges, thread_count
 
 # Operations times samples above which a call is worth several threads.
 _WORTH_THREADS = 5_000_000

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bridges.kernel.identity import Identity
 from bridges.native import cache
 from bridges.native.build import BASE_FLAGS, Compiler
-from bridges.kernel.identity import Identity
 from bridges.native.target import DType, Target
 
 _KEY = re.compile(r"[0-9a-f]{40}")

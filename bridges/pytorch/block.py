@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ad_core.graph.nodes import Array
+from ad_core.graph.values import Array
 from ad_core.lowering.tape import Tape, tape_of
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch.compiled import Compiled

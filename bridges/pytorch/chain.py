@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ad_core.graph.nodes import ADFunctionCall, Array, Expression
+from ad_core.graph.nodes import ADFunctionCall, Expression
+from ad_core.graph.values import Array
 from ad_core.lowering.tape import Tape, make_tape
 from bridges.pytorch.block import Block, Engine
 from bridges.pytorch.host import HostCall

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ad_core.derivatives.products import clean, jvp_graph, vjp_graph
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Array, Constant, Expression
-from ad_core.numpy.program import host_kernel
+from ad_core.functions.host import host_kernel
+from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
+from ad_core.graph.values import Array
 from bridges.pytorch.recorded import Differentiable, Tensors, Wrt, apply
 from bridges.pytorch.stages import Stage
 

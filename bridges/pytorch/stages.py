@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
+from ad_core.lowering.scalars import slot_scalars
 from ad_core.lowering.tape import Step, Tape
 from ad_core.ops.primitive import Op
-from ad_core.numpy.program import slot_scalars
 
 
 @dataclass(frozen=True)

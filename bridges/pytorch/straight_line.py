@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ad_core.graph.nodes import Array
+from ad_core.graph.values import Array
 from ad_core.lowering.tape import Step, Tape
 from ad_core.ops.primitive import Op
 from bridges.pytorch.namespace import TORCH

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vjp
 
-from ad_core.graph.nodes import ADFunctionCall, Array, ExpressionLike, as_expression
-from ad_core.graph.interface import ADFunctionInterface
+from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, ExpressionLike, as_expression
+from ad_core.graph.values import Array
 
 
 def torch_to_ad(

@@ -18,9 +18,9 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core import sources
 from ad_core.content import Content, content_of
-from ad_core.ops.primitive import Elementwise, elementwise
-from ad_core.ops.shaped import Quadratic
 from ad_core.lowering.signature import signature
+from ad_core.ops.elementwise import Elementwise
+from ad_core.ops.shaped import Quadratic
 from ad_core.sources import package_of, sources_stamp
 
 X, Y = ad.var("x", 3), ad.var("y", 3)

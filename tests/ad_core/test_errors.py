@@ -9,8 +9,8 @@ import pytest
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.ops.structure import Broadcast, Scatter, Take
 from ad_core.lowering.signature import signature
+from ad_core.ops.structure import Broadcast, Scatter, Take
 
 
 class Loop(ad.Composite):

@@ -18,8 +18,8 @@ from op_specs import SPECS
 import ad_core as ad
 from ad_core.derivatives.products import jvp_graph, vjp_graph
 from ad_core.lowering.tape import fix_sizes
-from ad_core.ops.namespace import NumpyNamespace
 from ad_core.ops import PRIMITIVES
+from ad_core.ops.namespace import NumpyNamespace
 
 CASES = [(spec, sizes) for spec in SPECS for sizes in spec.sizes]
 

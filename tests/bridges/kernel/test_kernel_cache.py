@@ -17,9 +17,8 @@ import pytest
 from fresh_process import printed, start_python
 
 from bridges.kernel import casadi_to_kernel
-
-from bridges.native import cache
 from bridges.kernel.fingerprint import fingerprint
+from bridges.native import cache
 from bridges.native.program import OPERATIONS, read_program
 
 ROOT = Path(__file__).parents[3]

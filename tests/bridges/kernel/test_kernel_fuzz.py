@@ -237,9 +237,9 @@ def step(
 @pytest.mark.parametrize("weight", [1, 7, 40, 10**9])
 def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     """Programs cut into many parts, through the workspace, equal the uncut one bit by bit."""
+    from bridges.kernel.native import compiler_here
     from bridges.native.build import compile_library
     from bridges.native.library import Library
-    from bridges.kernel.native import compiler_here
 
     x = ca.SX.sym("x", N)
     a = ca.sin(x[0]) * ca.cos(x[0]) + ca.cos(x[1])
@@ -262,9 +262,9 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
 @pytest.mark.parametrize("width", [16, 32, 64])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: Any) -> None:
+    from bridges.kernel.native import compiler_here
     from bridges.native.build import compile_library
     from bridges.native.library import Library
-    from bridges.kernel.native import compiler_here
 
     kernel = Kernel(arm, dtype)
     library = tmp_path / "library.so"

@@ -1,0 +1,28 @@
+"""What methods of expressions do with whole graphs: `graph.nodes.Passes` as a module."""
+
+from ad_core.graph.walks import flatten, substitute, terminals, unflatten
+from ad_core.numpy.evaluate import evaluate, evaluate_batch, evaluate_jvp, evaluate_vjp
+from ad_core.numpy.jacobians import (
+    evaluate_derivative_batch,
+    evaluate_jacobians,
+    evaluate_tensor,
+)
+from ad_core.numpy.sparse import derivative_sparse, sparsity
+from ad_core.ops.printing import to_text
+
+__all__ = [
+    "derivative_sparse",
+    "evaluate",
+    "evaluate_batch",
+    "evaluate_derivative_batch",
+    "evaluate_jacobians",
+    "evaluate_jvp",
+    "evaluate_tensor",
+    "evaluate_vjp",
+    "flatten",
+    "sparsity",
+    "substitute",
+    "terminals",
+    "to_text",
+    "unflatten",
+]
