@@ -158,7 +158,14 @@ def read(data: bytes, content: bytes | None = None) -> Saved:
     members = _members(data)
     try:
         return _read(members, content)
-    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+    except (
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise ValueError(f"not a kernel file: {type(error).__name__} {error}") from error
     except ValueError as error:
         raise ValueError(f"not a kernel file: {error}") from error
