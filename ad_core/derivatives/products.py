@@ -1,4 +1,4 @@
-"""Products with a graph's Jacobian, as graphs again: tangents pushed forward, cotangents pulled back.
+"""Products with a graph's Jacobian, as graphs again: tangents pushed, cotangents pulled.
 
     roots (sizes fixed, simplest forms) -> Products -> push, pull -> graphs in their simplest forms
 
@@ -125,11 +125,3 @@ def vjp_graph(
 def clean(root: Expression) -> Expression:
     """The graph in its simplest form."""
     return Simplifier()(root)
-
-
-def derivative_graph(roots, steps):
-    current = list(roots)
-    sizes = {n.name: n.size for n in topological(roots) if isinstance(n, ADTerminal)}
-    for name, tangent in steps:
-        current = jvp_graph(current, {name: ADTerminal(tangent, sizes.get(name))})
-    return current

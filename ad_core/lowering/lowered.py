@@ -1,4 +1,4 @@
-"""`lower`: what a user hands to an engine, with its sizes, as one `Lowered` that every engine takes.
+"""`lower`: what a user hands to an engine, with its sizes, as one `Lowered` for every engine.
 
 expressions or a function -> inputs in order -> fixed roots -> tape
 """

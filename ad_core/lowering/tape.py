@@ -1,4 +1,4 @@
-"""Tapes: what every engine reads. Inputs, constants, then steps over slots, in an order that runs."""
+"""Tapes, which every engine reads: inputs, constants, then steps over slots in order."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class MatMul(Op):
         self.m, self.k, self.n = m, k, n
         self.params = (m, k, n)
         self.sizes_in, self.size_out = (m * k, k * n), m * n
-        self.gives_scalar = always if m == n == 1 else never
+        self.scalarity = always if m == n == 1 else never
 
     def bind(self, xp: Namespace) -> Kernel:
         m, k, n = self.m, self.k, self.n
@@ -76,7 +76,7 @@ class Solve(Op):
 
     name = "solve"
     argnames = "ab"
-    gives_scalar = staticmethod(never)
+    scalarity = staticmethod(never)
 
     def __init__(self, m: int, n: int) -> None:
         self.m, self.n = m, n

@@ -42,7 +42,12 @@ def of_entries(scalars: Sequence[bool]) -> bool:
 class Graphed(ADFunctionInterface):
     """What primitives and composites share: numeric evaluation through the graph itself."""
 
-    gives_scalar: ScalarRule = staticmethod(all)
+    scalarity: ScalarRule | None = staticmethod(all)
+    """When a result of one entry is a scalar; None: always, if the function has one entry."""
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        """Whether a result of one entry is a scalar, given which arguments are."""
+        return self.n_out() == 1 if self.scalarity is None else self.scalarity(scalars)
 
     def __repr__(self) -> str:
         return str(self)
@@ -111,6 +116,8 @@ class Composite(Graphed):
     `n_args`, `n_in`, `n_out`), and define `expand`.
     """
 
+    scalarity = None
+
     def expand(self, *args: Expression) -> Expression:
         """The expression that this function stands for; every argument's size is known."""
         raise NotImplementedError(f"{self}: expand is not defined")
@@ -123,15 +130,11 @@ class Composite(Graphed):
     def argname(self, arg: int) -> str:
         return f"arg_{arg}" if self.argnames is None else self.argnames[arg]
 
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        """One number is a scalar."""
-        return self.n_out() == 1
-
 
 class ComposedFunction(Composite):
     """The instance that the `composite` decorator makes of a Python function."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (called by the decorator alone)
         self,
         name: str,
         rule: Callable[..., Expression],
@@ -144,7 +147,7 @@ class ComposedFunction(Composite):
         self.argnames, self.sizes_in = argnames, tuple(n_in)
         self.size_out = n_out if isinstance(n_out, int) else None
         self._size_rule = n_out if callable(n_out) else None
-        self.gives_scalar = scalar
+        self.scalarity = scalar
         self.__doc__ = rule.__doc__
         self.__module__, self.__qualname__ = rule.__module__, rule.__qualname__
 

@@ -95,7 +95,7 @@ class ShapedDot(Composite):
     """
 
     argnames = "xy"
-    gives_scalar = staticmethod(never)
+    scalarity = staticmethod(never)
 
     def __init__(
         self, shape1: Sequence[int] | None = None, shape2: Sequence[int] | None = None
@@ -120,7 +120,7 @@ class SolveSPD(Composite):
     """`X = A^-1 B`, A `(m, m)` symmetric positive definite, B `(m, n)`, both row-major."""
 
     argnames = "ab"
-    gives_scalar = staticmethod(never)
+    scalarity = staticmethod(never)
 
     def __init__(self, m: int, n: int) -> None:
         self._m, self._n = m, n

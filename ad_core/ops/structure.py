@@ -50,7 +50,7 @@ class Total(Linear):
     """The sum of a vector's entries."""
 
     name = "total"
-    gives_scalar = staticmethod(always)
+    scalarity = staticmethod(always)
 
     def __reduce__(self) -> str:
         return "total"
@@ -71,7 +71,7 @@ class Broadcast(Linear):
 
     name = "broadcast"
     sizes_in = (1,)
-    gives_scalar = staticmethod(never)
+    scalarity = staticmethod(never)
 
     def __init__(self, size: int) -> None:
         self.size = self.size_out = size
@@ -96,7 +96,7 @@ class Take(Linear):
         self.indices = indices
         self.params = (indices,)
         self.scalar = scalar
-        self.gives_scalar = always if scalar else never
+        self.scalarity = always if scalar else never
         self.moves = len(set(indices)) == len(indices)
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
@@ -121,7 +121,7 @@ class Scatter(Linear):
     """A vector of zeros to which each entry of `x` is added at its constant index."""
 
     name = "scatter"
-    gives_scalar = staticmethod(never)
+    scalarity = staticmethod(never)
     moves = True
 
     def __init__(self, indices: Indices, size: int) -> None:
@@ -143,7 +143,7 @@ class Stack(Op):
     """Scalars and vectors one behind the other, as one vector."""
 
     name = "stack"
-    gives_scalar = staticmethod(never)
+    scalarity = staticmethod(never)
     moves = True
 
     def __reduce__(self) -> str:
@@ -196,7 +196,7 @@ class GetItem(Composite):
 
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
-        self.gives_scalar = always if isinstance(self._index, int) else never
+        self.scalarity = always if isinstance(self._index, int) else never
 
     def __str__(self) -> str:
         return "getitem"
@@ -227,7 +227,7 @@ class SetItem(Composite):
     """A copy of `x` in which the entries at a constant index are those of `v`."""
 
     argnames = "xv"
-    gives_scalar = staticmethod(never)
+    scalarity = staticmethod(never)
 
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
