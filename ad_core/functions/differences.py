@@ -117,7 +117,9 @@ def finite_differences_hessian2(
     `hy` is the step in `y`, by default that in `x`.
     """
     step = hx if hy is None else hy
-    slopes = finite_differences(lambda x: finite_differences(lambda y: f(x, y), y, step), x, hx)
+    slopes = finite_differences(
+        lambda x: finite_differences(lambda y: f(x, y), y, step).reshape(-1), x, hx
+    )
     size, m, n = np.size(f(x, y)), np.size(x), np.size(y)
     return slopes.reshape(size, n, m).swapaxes(1, 2)
 
