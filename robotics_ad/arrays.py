@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 
+PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+"""The entries of a symmetric 3x3 matrix in the order of 6-vectors: xx, yy, zz, xy, xz, yz."""
+
 _SNAP = 2.0 * float(np.finfo(np.float64).eps)
 
 

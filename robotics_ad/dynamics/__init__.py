@@ -25,7 +25,7 @@ from robotics_ad.dynamics.point_forces import (
     PointWrenchTorques,
     WrenchTorques,
 )
-from robotics_ad.dynamics.regressor import InverseDynamicsRegressor
+from robotics_ad.dynamics.regressor import TO_PINOCCHIO, InverseDynamicsRegressor
 from robotics_ad.dynamics.springs import JointSprings
 from robotics_ad.dynamics.terms import (
     BiasForces,
@@ -34,7 +34,7 @@ from robotics_ad.dynamics.terms import (
     GravityForces,
     JointFriction,
 )
-from robotics_ad.robot_function import GRAVITY
+from robotics_ad.multibody.function import GRAVITY
 
 GravityVector = GravityForces
 """Another name of `GravityForces`, as in Klampt."""
@@ -47,6 +47,7 @@ MomentumVector = GeneralizedMomentum
 
 __all__ = [
     "GRAVITY",
+    "TO_PINOCCHIO",
     "BaseParameters",
     "BiasForces",
     "CenterOfMass",

@@ -8,14 +8,14 @@ with l the velocity of the point of what it carries that is at P; see `world_mom
 
 from __future__ import annotations
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.energy import CenterOfMass, total_mass
 from robotics_ad.dynamics.world_moments import Branches
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows
 from robotics_ad.model import RobotModel
-from robotics_ad.optional import Maybe, cross, full, plus, total
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.optional import Maybe, cross, full, plus, total
+from robotics_ad.multibody.tree import WORLD, Tree
 
 
 class CenterOfMassJacobian(RobotFunction):

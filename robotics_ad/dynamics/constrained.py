@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.contacts import (
     Contact,
     ContactRows,
@@ -31,8 +31,8 @@ from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.robot_function import GRAVITY, DynamicsFunction, Gravity
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import GRAVITY, DynamicsFunction, Gravity
+from robotics_ad.multibody.tree import Tree
 
 
 class ContactFunction(DynamicsFunction):

@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.dynamics.factors import Sparse
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel, checked_link
-from robotics_ad.optional import Maybe
-from robotics_ad.rigid import Pose
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.model.robot import checked_link
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.optional import Maybe
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import Tree
 
 _AXES = "xyz"
 

@@ -12,14 +12,14 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad import so3
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
-from robotics_ad.rigid import nominal_part
-from robotics_ad.robot_function import GravityFunction, RobotFunction
-from robotics_ad.tree import Tree, merged
+from robotics_ad.multibody.function import GravityFunction, RobotFunction
+from robotics_ad.multibody.rigid import nominal_part
+from robotics_ad.multibody.tree import Tree, merged
 
 
 class CenterOfMass(RobotFunction):

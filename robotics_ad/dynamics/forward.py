@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
 from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.motion import JointMotion, joint_motion
-from robotics_ad.robot_function import DynamicsFunction
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import DynamicsFunction
+from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.tree import WORLD, Tree
 
 _DEEP = 4.0
 

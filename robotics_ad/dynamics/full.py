@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from numpy.typing import ArrayLike
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import frozen
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.point_forces import swept_torques
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.optional import Maybe, cross, plus
-from robotics_ad.robot_function import GRAVITY, DynamicsFunction, Gravity
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import GRAVITY, DynamicsFunction, Gravity
+from robotics_ad.multibody.optional import Maybe, cross, plus
+from robotics_ad.multibody.tree import WORLD, Tree
 
 
 class FullDynamics(DynamicsFunction):

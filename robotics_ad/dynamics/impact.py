@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.constrained import (
     ContactSystem,
     check_independent,
@@ -23,8 +23,8 @@ from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import RobotModel
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class ImpactFunction(RobotFunction):

@@ -24,12 +24,12 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, skew
-from robotics_ad.motion import JointMotion, joint_motion, joint_rate, scaled_rates
-from robotics_ad.rigid import AnyMoments, Pose, VaryingMoments, moments_from
-from robotics_ad.robot_function import DynamicsFunction
-from robotics_ad.tree import WORLD, Body, Tree
+from robotics_ad.multibody.function import DynamicsFunction
+from robotics_ad.multibody.motion import JointMotion, joint_motion, joint_rate, scaled_rates
+from robotics_ad.multibody.rigid import AnyMoments, Pose, VaryingMoments, moments_from
+from robotics_ad.multibody.tree import WORLD, Body, Tree
 
 
 class InverseDynamics(DynamicsFunction):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class MassMatrixInverse(RobotFunction):

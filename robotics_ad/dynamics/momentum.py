@@ -13,14 +13,14 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.composite import carried, composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
 from robotics_ad.dynamics.inverse import body_wrenches
-from robotics_ad.motion import joint_motion
-from robotics_ad.optional import Maybe, cross, full, minus, plus
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.motion import joint_motion
+from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus
+from robotics_ad.multibody.tree import WORLD, Tree
 
 
 class CentroidalMatrix(RobotFunction):

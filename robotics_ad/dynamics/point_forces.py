@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.kinematics.jacobian import Frame, at_link, checked_frame
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
-from robotics_ad.optional import Maybe, cross, dot, minus, plus
-from robotics_ad.tree import WORLD
+from robotics_ad.multibody.optional import Maybe, cross, dot, minus, plus
+from robotics_ad.multibody.tree import WORLD
 
 
 class PointForceTorques(PointFunction):

@@ -23,14 +23,14 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
-from robotics_ad.arrays import Matrix, skew
+from ad_core.graph import Expression
+from robotics_ad.arrays import PAIRS, Matrix, skew
 from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.motion import JointMotion, joint_motion
-from robotics_ad.rigid import PAIRS, Pose, moments_map
-from robotics_ad.robot_function import GRAVITY, Gravity, GravityFunction
-from robotics_ad.tree import WORLD, Body, Tree, merged
+from robotics_ad.multibody.function import GRAVITY, Gravity, GravityFunction
+from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.rigid import Pose, moments_map
+from robotics_ad.multibody.tree import WORLD, Body, Tree, merged
 
 TO_PINOCCHIO = (0, 1, 2, 3, 4, 7, 5, 8, 9, 6)
 """pi[TO_PINOCCHIO] is in Pinocchio's order: m, m c, Ixx, Ixy, Iyy, Ixz, Iyz, Izz."""

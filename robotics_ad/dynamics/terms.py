@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.inverse import newton_euler
-from robotics_ad.robot_function import GravityFunction, RobotFunction, joint_friction
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import GravityFunction, RobotFunction, joint_friction
+from robotics_ad.multibody.tree import Tree
 
 
 class GravityForces(GravityFunction):

@@ -16,13 +16,13 @@ a point of the world. They differ by w x v_p in the linear half:
 
 from __future__ import annotations
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.jacobian import Frame, FramedFunction, at_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
 from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
-from robotics_ad.optional import cross, full, minus, plus
-from robotics_ad.rigid import Pose
+from robotics_ad.multibody.optional import cross, full, minus, plus
+from robotics_ad.multibody.rigid import Pose
 
 _STATE = ("q", "v", "a")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression, ExpressionLike, as_expression
+from ad_core.graph import Expression, ExpressionLike, as_expression
 from robotics_ad import se3, so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.kinematics.accelerations import twist_rate
@@ -25,8 +25,8 @@ from robotics_ad.kinematics.jacobian import (
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows
 from robotics_ad.kinematics.transforms import WorldTransforms
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.optional import full
-from robotics_ad.rigid import Pose
+from robotics_ad.multibody.optional import full
+from robotics_ad.multibody.rigid import Pose
 
 _ORIGIN = (0.0, 0.0, 0.0)
 

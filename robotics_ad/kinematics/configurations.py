@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
-from robotics_ad import coordinates, so3
-from robotics_ad.coordinates import Coordinates
-from robotics_ad.model import RobotModel
-from robotics_ad.robot_function import moving
+from ad_core.graph import Expression
+from robotics_ad import so3
+from robotics_ad.model import RobotModel, coordinates
+from robotics_ad.model.coordinates import Coordinates
+from robotics_ad.multibody.function import moving
 from robotics_ad.so3.even import EvenFunctions, atan_ratio
 
 _PI = 3.141592653589793

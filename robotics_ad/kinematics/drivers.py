@@ -18,11 +18,10 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.joint import Joint
 from robotics_ad.kinematics.configurations import JointwiseFunction
-from robotics_ad.model import RobotModel
+from robotics_ad.model import Joint, RobotModel
 
 
 class DriverFunction(JointwiseFunction):

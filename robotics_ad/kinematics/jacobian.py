@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.motion_in_link import columns_in_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion, by_rows
 from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
-from robotics_ad.optional import full
-from robotics_ad.rigid import Pose
+from robotics_ad.multibody.optional import full
+from robotics_ad.multibody.rigid import Pose
 
 Frame = Literal["world", "local", "local_world_aligned"]
 FRAMES = ("world", "local", "local_world_aligned")

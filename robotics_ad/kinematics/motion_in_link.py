@@ -20,14 +20,14 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, column_major
 from robotics_ad.kinematics.motion_in_world import Column, added_to, own_columns
 from robotics_ad.kinematics.positions import shifted
-from robotics_ad.motion import JointMotion, joint_motion
-from robotics_ad.optional import Maybe, cross, minus, plus, times, total
-from robotics_ad.rigid import Pose
-from robotics_ad.tree import Body
+from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.optional import Maybe, cross, minus, plus, times, total
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import Body
 
 Columns = dict[int, Column]
 

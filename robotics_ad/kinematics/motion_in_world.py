@@ -21,14 +21,14 @@ from functools import cached_property
 import numpy as np
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector
 from robotics_ad.kinematics.positions import shifted, turned
-from robotics_ad.motion import joint_motion
-from robotics_ad.optional import Maybe, cross, full, minus, plus, times, total
-from robotics_ad.rigid import Pose
-from robotics_ad.tree import WORLD, Body
+from robotics_ad.multibody.motion import joint_motion
+from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus, times, total
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import WORLD, Body
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, column_major, frozen
-from robotics_ad.frames import aligned
-from robotics_ad.model import LinkFrame, checked_link
-from robotics_ad.motion import joint_motion
-from robotics_ad.rigid import Pose
-from robotics_ad.tree import WORLD, Body, merged
+from robotics_ad.model import LinkFrame
+from robotics_ad.model.robot import checked_link
+from robotics_ad.multibody.frames import aligned
+from robotics_ad.multibody.motion import joint_motion
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import WORLD, Body, merged
 
 Chain = tuple[tuple[Body, ...], Pose]
 """The bodies from the world to a link, and the link's pose on the last."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class WorldTransforms(RobotFunction):

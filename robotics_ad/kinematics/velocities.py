@@ -8,10 +8,10 @@ S = [S_w; S_l] its joint's subspace:
 
 from __future__ import annotations
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.jacobian import at_link
 from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
-from robotics_ad.optional import full
+from robotics_ad.multibody.optional import full
 
 
 class WorldAngularVelocity(LinkFunction):

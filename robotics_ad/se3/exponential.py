@@ -11,7 +11,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.se3.algebra import blocks, inv, mul
 from robotics_ad.so3.even import EvenFunctions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import ADFunctionCall, Expression, ExpressionLike
+from ad_core.graph import ADFunctionCall, Expression, ExpressionLike
 from robotics_ad import so3
 
 

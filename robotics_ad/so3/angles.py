@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 
 # cos^2(pitch) below which roll and yaw are taken to be locked
 _LOCKED = 1e-24

@@ -6,7 +6,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.so3.algebra import SKEW_MAP
 
 # sin^2 of the angle below which two directions are taken to be opposite

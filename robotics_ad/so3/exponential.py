@@ -13,7 +13,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.so3.algebra import SKEW_MAP
 from robotics_ad.so3.even import EvenFunctions
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.so3.algebra import inv, mul
 from robotics_ad.so3.directions import project
 from robotics_ad.so3.even import atan_ratio

@@ -6,7 +6,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from ad_core.ops.elementwise import less, less_equal
 from robotics_ad.so3.even import EvenFunctions, atan_ratio
 

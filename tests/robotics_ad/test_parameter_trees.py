@@ -18,7 +18,7 @@ from robotics_ad.dynamics import (
 )
 from robotics_ad.dynamics.regressor import moving_links
 from robotics_ad.kinematics import Jacobian, WorldTransform, WorldVelocity
-from robotics_ad.parameters import PARAMETER_KINDS, ten_numbers
+from robotics_ad.model import PARAMETER_KINDS, ten_numbers
 
 
 def choices(robot: RobotModel) -> list[str]:

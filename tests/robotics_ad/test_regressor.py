@@ -14,9 +14,14 @@ from bridges.casadi import ad_to_casadi
 from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
 from robotics_ad import Inertia, RobotModel, load_urdf, packaged_arm
-from robotics_ad.dynamics import InverseDynamics, InverseDynamicsRegressor, base_parameters
-from robotics_ad.dynamics.regressor import TO_PINOCCHIO, moving_links
-from robotics_ad.parameters import ten_numbers
+from robotics_ad.dynamics import (
+    TO_PINOCCHIO,
+    InverseDynamics,
+    InverseDynamicsRegressor,
+    base_parameters,
+)
+from robotics_ad.dynamics.regressor import moving_links
+from robotics_ad.model import ten_numbers
 
 
 def numbers_of(robot: RobotModel, links) -> np.ndarray:

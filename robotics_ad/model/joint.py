@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector, finite_or_infinite, frozen, snap
-from robotics_ad.joint_types import JOINT_TYPES, AnyJointType, helical, plane_axes, universal
-from robotics_ad.rebuilt import Rebuilt
+from robotics_ad.model.joint_types import JOINT_TYPES, AnyJointType, helical, plane_axes, universal
+from robotics_ad.model.rebuilt import Rebuilt
 
 
 @dataclass(frozen=True, eq=False)

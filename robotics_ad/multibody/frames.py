@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.rigid import AnyMoments, Pose, added, identity_pose, nominal_part
-from robotics_ad.tree import WORLD, Body, Tree, subtree_sizes
+from robotics_ad.multibody.rigid import AnyMoments, Pose, added, identity_pose, nominal_part
+from robotics_ad.multibody.tree import WORLD, Body, Tree, subtree_sizes
 
 _Z = np.array([0.0, 0.0, 1.0])
 _RIGHT_ANGLE = 0.5 * float(np.pi)

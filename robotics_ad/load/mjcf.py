@@ -16,11 +16,12 @@ from typing import IO, Any
 import numpy as np
 
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.files.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
-from robotics_ad.files.mjcf_source import Compiled, compiled, disabled
-from robotics_ad.files.mjcf_tree import links_and_joints, names_of
+from robotics_ad.interop import MujocoOrder, mujoco_order
+from robotics_ad.interop.mujoco_names import names_of
+from robotics_ad.load.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
+from robotics_ad.load.mjcf_source import Compiled, compiled, disabled
+from robotics_ad.load.mjcf_tree import links_and_joints
 from robotics_ad.model import RobotModel
-from robotics_ad.mujoco_interop import MujocoOrder, order_of
 
 
 def load_mjcf(
@@ -82,7 +83,7 @@ class Mjcf:
     @cached_property
     def order(self) -> MujocoOrder:
         """The maps between MuJoCo's `qpos`, `qvel`, `qacc`, `qfrc` and ours."""
-        return order_of(self.robot, self.model)
+        return mujoco_order(self.robot, self.model)
 
     @cached_property
     def home(self) -> Vector:

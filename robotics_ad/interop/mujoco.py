@@ -20,10 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.files.mjcf_tree import KINDS, names_of
-from robotics_ad.interop import Order, Place
-from robotics_ad.joint_types import JOINT_TYPES
-from robotics_ad.model import RobotModel
+from robotics_ad.interop.mujoco_names import KINDS, names_of
+from robotics_ad.interop.order import Order, Place
+from robotics_ad.model import JOINT_TYPES, RobotModel
 
 
 class MujocoOrder(Order):
@@ -107,7 +106,7 @@ class MujocoOrder(Order):
         return rates
 
 
-def order_of(robot: RobotModel, model: Any) -> MujocoOrder:
+def mujoco_order(robot: RobotModel, model: Any) -> MujocoOrder:
     """The maps between a robot and a `mujoco.MjModel` of it; joints are matched by name.
 
     Joints that the model does not name have the names that `load_mjcf` makes up. A floating joint

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import Vector, snap
-from robotics_ad.joint_types import JOINT_TYPES, JointType
-from robotics_ad.model import Joint, Link, RobotModel
-from robotics_ad.rigid import (
+from robotics_ad.model import JOINT_TYPES, Joint, JointType, Link, RobotModel
+from robotics_ad.multibody.rigid import (
     AnyMoments,
     Moments,
     Pose,
@@ -26,7 +25,7 @@ from robotics_ad.rigid import (
     identity_pose,
     no_moments,
 )
-from robotics_ad.varying import VaryingNumbers
+from robotics_ad.multibody.varying import VaryingNumbers
 
 WORLD = -1
 """The parent index of bodies that hang on the fixed base."""

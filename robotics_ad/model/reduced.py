@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Vector, frozen, snap
-from robotics_ad.joint import Joint, Mimic
+from robotics_ad.model.joint import Joint, Mimic
 
 
 def locked(joint: Joint, positions: Mapping[str, ArrayLike]) -> Joint:

@@ -12,7 +12,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 
 Maybe: TypeAlias = "Expression | None"
 

@@ -13,16 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Vector
 from robotics_ad.model import Joint, RobotModel
-
-if TYPE_CHECKING:
-    from robotics_ad.mujoco_interop import MujocoOrder
 
 Base = Literal["pinocchio", "mujoco"]
 
@@ -134,42 +131,6 @@ class Order:
         if array.ndim == 0 or got != size:
             raise ValueError(f"argument '{name}' has size {got}, expected {size}")
         return array
-
-
-def pinocchio_order(robot: RobotModel, model: Any) -> Order:
-    """The order of a `pinocchio.Model` of the same robot.
-
-    Raises:
-        ValueError: if a moving joint of the robot is missing in the model.
-    """
-    places: list[Place] = []
-    names = list(model.names)
-    for joint in _moving(robot):
-        if joint.name not in names:
-            raise _missing(joint, "the Pinocchio model", names)
-        theirs = model.joints[names.index(joint.name)]
-        if theirs.nq > 0:
-            places.append(Place(joint, theirs.idx_q, theirs.nq, theirs.idx_v, theirs.nv))
-    return Order(robot, "pinocchio", places, model.nq, model.nv)
-
-
-def mujoco_order(robot: RobotModel, model: Any) -> MujocoOrder:
-    """The order of a `mujoco.MjModel` of the same robot; its free joint is our floating joint.
-
-    Raises:
-        ValueError: if a moving joint of the robot is missing in the model.
-    """
-    from robotics_ad.mujoco_interop import order_of  # here, not at the top: it builds on `Order`
-
-    return order_of(robot, model)
-
-
-def _moving(robot: RobotModel) -> list[Joint]:
-    return [joint for joint in robot.joints if joint.type.nq > 0]
-
-
-def _missing(joint: Joint, where: str, names: Sequence[str]) -> ValueError:
-    return ValueError(f"no joint '{joint.name}' in {where}; joints: {', '.join(names)}")
 
 
 def _leader(joint: Joint) -> str:

@@ -9,11 +9,9 @@ from typing import IO, Any
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector, snap
-from robotics_ad.files.sources import PackageDirs, read_source, shortened
-from robotics_ad.files.urdf_xml import clean_urdf
-from robotics_ad.inertia import Inertia
-from robotics_ad.joint_types import JOINT_TYPES
-from robotics_ad.model import Joint, Link, Mimic, RobotModel
+from robotics_ad.load.sources import PackageDirs, read_source, shortened
+from robotics_ad.load.urdf_xml import clean_urdf
+from robotics_ad.model import JOINT_TYPES, Inertia, Joint, Link, Mimic, RobotModel
 
 _BASES = ("fixed", "floating")
 # kg m^2: tools that compute inertias leave numbers like -1e-20 where there should be a zero

@@ -14,10 +14,10 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import Matrix, Vector, column_major
-from robotics_ad.rigid import Pose, VaryingPose
-from robotics_ad.tree import Body
+from robotics_ad.multibody.rigid import Pose, VaryingPose
+from robotics_ad.multibody.tree import Body
 
 
 @dataclass(frozen=True, eq=False)

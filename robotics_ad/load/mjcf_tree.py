@@ -10,55 +10,19 @@ Configurations are MuJoCo's: the reference of a hinge or slide is folded into it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from robotics_ad.arrays import Vector, snap
-from robotics_ad.files.mjcf_source import disabled
-from robotics_ad.inertia import Inertia
-from robotics_ad.joint import Joint, Mimic
-from robotics_ad.joint_types import JOINT_TYPES
-from robotics_ad.model import Link
-from robotics_ad.rigid import Pose, identity_pose
-
-KINDS = ("floating", "spherical", "prismatic", "revolute")
-"""Our joint types in the order of MuJoCo's numbers: free, ball, slide, hinge."""
-
+from robotics_ad.interop.mujoco_names import KINDS, Names, unused
+from robotics_ad.load.mjcf_source import disabled
+from robotics_ad.model import JOINT_TYPES, Inertia, Joint, Link, Mimic
+from robotics_ad.multibody.rigid import Pose, identity_pose
 
 _JOINT_TRANSMISSIONS = (0, 1)  # mujoco.mjtTrn: mjTRN_JOINT, mjTRN_JOINTINPARENT
-
-
-@dataclass(frozen=True, eq=False)
-class Names:
-    """Names by index in MuJoCo's arrays, made up where the model gives none; all differ."""
-
-    bodies: tuple[str, ...]
-    joints: tuple[str, ...]
-    sites: tuple[str | None, ...]
-
-
-def names_of(model: Any) -> Names:
-    """The names of a model's bodies and joints, and of the sites that have one.
-
-    An unnamed body is `body3`, by its number; an unnamed joint is called after its body and its
-    place there: `torso_joint0`. A site whose name a body has as well is `head_site`.
-    """
-    bodies = _named([model.body(i).name or None for i in range(model.nbody)], "body{}".format)
-
-    def of_joint(j: int) -> str:
-        body = int(model.jnt_bodyid[j])
-        return f"{bodies[body]}_joint{j - int(model.body_jntadr[body])}"
-
-    joints = _named([model.joint(j).name or None for j in range(model.njnt)], of_joint)
-    taken, sites = set(bodies), list[str | None]()
-    for s in range(model.nsite):
-        name = model.site(s).name
-        wanted = f"{name}_site" if name in taken else name
-        sites.append(_free(wanted, taken) if name else None)
-    return Names(tuple(bodies), tuple(joints), tuple(sites))
 
 
 def links_and_joints(
@@ -74,7 +38,7 @@ def links_and_joints(
     taken_joints, rotors = set(names.joints), _rotors(model)
 
     def hold(parent: str, child: str, pose: Pose) -> None:
-        name = _free(f"{child}_fixed", taken_joints)
+        name = unused(f"{child}_fixed", taken_joints)
         joints.append(Joint(name, "fixed", parent, child, pose.R, pose.p))
 
     for b in range(1, model.nbody):
@@ -85,7 +49,7 @@ def links_and_joints(
             # the configuration of a free joint is the pose in the world
             here = identity_pose() if step.kind == "floating" else pending @ step.before
             ends = n == len(steps) and not step.after.p.any()
-            child = name if ends else _free(f"{name}/{step.name}", taken)
+            child = name if ends else unused(f"{name}/{step.name}", taken)
             joints.append(step.joint(link, child, here, mimics.get(step.number)))
             if not ends:
                 links.append(Link(child))
@@ -207,18 +171,3 @@ def _pose(position: Vector, quaternion: Vector) -> Pose:
     quaternion = np.asarray(quaternion, dtype=np.float64)
     R, _ = JOINT_TYPES["spherical"].transform(np.zeros(3), quaternion / np.linalg.norm(quaternion))
     return Pose(snap(R), np.array(position, dtype=np.float64))
-
-
-def _named(given: list[str | None], made_up: Callable[[int], str]) -> list[str]:
-    taken = {name for name in given if name is not None}
-    return [_free(made_up(i), taken) if name is None else name for i, name in enumerate(given)]
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """`name`, numbered where it is taken already; taken from now on."""
-    choice, number = name, 1
-    while choice in taken:
-        number += 1
-        choice = f"{name}_{number}"
-    taken.add(choice)
-    return choice

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.frames import aligned, regrouped
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.motion import scaled_rates
-from robotics_ad.tree import Tree, merged
+from robotics_ad.multibody.frames import aligned, regrouped
+from robotics_ad.multibody.motion import scaled_rates
+from robotics_ad.multibody.tree import Tree, merged
 
 GRAVITY = (0.0, 0.0, -9.81)
 """Acceleration of free fall in the world, m/s^2."""

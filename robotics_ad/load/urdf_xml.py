@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from robotics_ad.files.sources import shortened
-from robotics_ad.files.xml_guard import GuardedXml
+from robotics_ad.load.sources import shortened
+from robotics_ad.load.xml_guard import GuardedXml
 
 MAX_DEPTH = 64
 MAX_LINKS = 20_000

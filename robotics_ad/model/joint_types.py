@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector, column_major, skew
-from robotics_ad.coordinates import (
+from robotics_ad.model.coordinates import (
     ANGLE,
     CIRCLE,
     LENGTH,

@@ -13,15 +13,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robotics_ad import reduced
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.inertia import Inertia
-from robotics_ad.joint import Joint, Mimic
-from robotics_ad.parameters import Parameter, ParameterName, changed, chosen, nominal
-from robotics_ad.printing import cut, tree_text
-from robotics_ad.rebuilt import Rebuilt
-from robotics_ad.space import ConfigurationSpace, found, slices
-from robotics_ad.topology import check_unique, depth_first, resolve_mimics
+from robotics_ad.model import reduced
+from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.joint import Joint, Mimic
+from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
+from robotics_ad.model.printing import cut, tree_text
+from robotics_ad.model.rebuilt import Rebuilt
+from robotics_ad.model.space import ConfigurationSpace, found, slices
+from robotics_ad.model.topology import check_unique, depth_first, resolve_mimics
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Vector
-from robotics_ad.joint import Joint
+from robotics_ad.model.joint import Joint
 
 T = TypeVar("T")
 

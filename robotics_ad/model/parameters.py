@@ -14,11 +14,10 @@ from typing import Protocol, TypeGuard, TypeVar, cast
 
 import numpy as np
 
-from robotics_ad.arrays import Matrix, Vector, skew, snap
-from robotics_ad.inertia import Inertia
-from robotics_ad.joint import Joint
-from robotics_ad.log_cholesky import from_log_cholesky, log_cholesky
-from robotics_ad.rigid import PAIRS
+from robotics_ad.arrays import PAIRS, Matrix, Vector, skew, snap
+from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.joint import Joint
+from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
 
 ParameterName = str | tuple[str, str]
 """`"link3.mass"`, or `("link3", "mass")` where the name itself has dots in it."""

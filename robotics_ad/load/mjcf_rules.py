@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from robotics_ad.files.mjcf_source import disabled
-from robotics_ad.files.mjcf_tree import Names, joint_actuators
-from robotics_ad.joint import Mimic
+from robotics_ad.interop.mujoco_names import Names
+from robotics_ad.load.mjcf_source import disabled
+from robotics_ad.load.mjcf_tree import joint_actuators
+from robotics_ad.model import Mimic
 
 _JOINT_EQUALITY = 2  # mujoco.mjtEq.mjEQ_JOINT
 _SCALAR = (2, 3)  # slide, hinge

@@ -9,15 +9,12 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.inertia import Inertia
-from robotics_ad.joint import Joint
-from robotics_ad.log_cholesky import log_cholesky_moments
-from robotics_ad.model import Link, RobotModel
-from robotics_ad.rigid import (
-    PAIRS,
+from robotics_ad.arrays import PAIRS, Matrix, Vector
+from robotics_ad.model import Inertia, Joint, Link, RobotModel
+from robotics_ad.model.pseudo_inertia import log_cholesky_moments
+from robotics_ad.multibody.rigid import (
     Moments,
     Pose,
     VaryingMoments,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 from xml.parsers import expat
 
-from robotics_ad.files.sources import shortened
+from robotics_ad.load.sources import shortened
 
 MAX_ELEMENTS = 1_000_000
 

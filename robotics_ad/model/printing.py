@@ -16,9 +16,9 @@ from typing import Protocol
 
 import numpy as np
 
-from robotics_ad.inertia import Inertia
-from robotics_ad.joint import Joint
-from robotics_ad.space import effort_units, q_units, v_units
+from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.joint import Joint
+from robotics_ad.model.space import effort_units, q_units, v_units
 
 NARROWEST = 20
 _DEEPEST = 0.4  # part of the width that drawing may take; what lies deeper is drawn no further in

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Matrix, Vector, frozen
-from robotics_ad.rebuilt import Rebuilt
+from robotics_ad.model.rebuilt import Rebuilt
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
+from robotics_ad.load import load_urdf
 from robotics_ad.model import RobotModel
-from robotics_ad.urdf import load_urdf
 
 
 def packaged_arm() -> RobotModel:
@@ -18,4 +18,4 @@ def packaged_arm() -> RobotModel:
 
 def packaged_arm_text() -> str:
     """The URDF text of `packaged_arm`."""
-    return resources.files("robotics_ad").joinpath("data/arm7.urdf").read_text(encoding="utf-8")
+    return resources.files("robotics_ad.data").joinpath("arm7.urdf").read_text(encoding="utf-8")

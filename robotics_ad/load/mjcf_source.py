@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from robotics_ad.files.sources import read_source, shortened
-from robotics_ad.files.xml_guard import GuardedXml
+from robotics_ad.load.sources import read_source, shortened
+from robotics_ad.load.xml_guard import GuardedXml
 
 MAX_DEPTH = 400
 """MuJoCo's XML library stops at 500 elements."""

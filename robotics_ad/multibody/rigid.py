@@ -13,11 +13,8 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
-from robotics_ad.arrays import Matrix, Vector
-
-PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
-"""The entries of a symmetric 3x3 matrix in the order of 6-vectors: xx, yy, zz, xy, xz, yz."""
+from ad_core.graph import Expression
+from robotics_ad.arrays import PAIRS, Matrix, Vector
 
 
 @dataclass(frozen=True, eq=False)
