@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal, TypeAlias
 
 from ad_core.graph.errors import wrong_count, wrong_size
+from ad_core.graph.layout import MatrixLayout
 from ad_core.graph.nodes import (
     ADFunctionCall,
     ADFunctionInterface,
@@ -127,7 +128,7 @@ class _ComposedFunction(Composite):
         name: str,
         rule: Callable[..., Expression],
         n_in: tuple[int, ...],
-        n_out: int,
+        n_out: int | MatrixLayout,
         argnames: tuple[str, ...],
     ) -> None:
         self._name, self._rule, self._argnames = name, rule, argnames
@@ -148,7 +149,11 @@ class _ComposedFunction(Composite):
         return self._n_in[arg]
 
     def n_out(self) -> int:
-        return self._n_out
+        return self._n_out.size if isinstance(self._n_out, MatrixLayout) else self._n_out
+
+    @property
+    def layout(self) -> MatrixLayout | None:
+        return self._n_out if isinstance(self._n_out, MatrixLayout) else None
 
     def argname(self, arg: int) -> str:
         return self._argnames[arg]
@@ -158,12 +163,13 @@ class _ComposedFunction(Composite):
 
 
 def composite(
-    name: str, *, n_in: tuple[int, ...], n_out: int, argnames: tuple[str, ...]
+    name: str, *, n_in: tuple[int, ...], n_out: int | MatrixLayout, argnames: tuple[str, ...]
 ) -> Callable[[Callable[..., Expression]], Composite]:
     """Make a function of the graph from a Python function that composes expressions.
 
     Use as a decorator at module level; the result prints as `name`, checks its arguments' sizes
-    when called, and keeps the docstring.
+    when called, and keeps the docstring. `n_out` is the number of entries of the result or, for a
+    matrix, how it lies flat.
     """
     if len(n_in) != len(argnames):
         raise ValueError(f"{name}: {len(n_in)} argument sizes but {len(argnames)} names")

@@ -11,6 +11,7 @@ from robotics_ad.dynamics.coriolis import CoriolisMatrix
 from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEnergy
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.full import FullDynamics
+from robotics_ad.dynamics.function import GRAVITY
 from robotics_ad.dynamics.impact import ContactImpulses, ImpactDynamics
 from robotics_ad.dynamics.inverse import InverseDynamics
 from robotics_ad.dynamics.mass_matrix import MassMatrix
@@ -34,7 +35,6 @@ from robotics_ad.dynamics.terms import (
     GravityForces,
     JointFriction,
 )
-from robotics_ad.multibody.function import GRAVITY
 
 GravityVector = GravityForces
 """Another name of `GravityForces`, as in Klampt."""

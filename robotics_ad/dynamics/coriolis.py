@@ -26,7 +26,7 @@ from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.dynamics.world_moments import Branches, WorldMoments, full_matrix
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.function import QV, RobotFunction
 from robotics_ad.multibody.optional import Maybe, cross, dot, minus, plus
 from robotics_ad.multibody.tree import WORLD, Tree
 
@@ -40,14 +40,10 @@ class CoriolisMatrix(RobotFunction):
         robot: the model.
     """
 
-    ARGUMENTS = ("q", "v")
-
-    def n_out(self) -> int:
-        """Size nv^2."""
-        return self.robot.nv**2
+    ARGUMENTS = QV
+    RESULT = ("nv", "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Composite bodies from the leaves inwards, then each pair of joints on one chain."""
         motion = WorldMotion(tree.bodies, tree.nv, *args)
         branches = Branches(motion)
         carried = _carried(motion, branches)

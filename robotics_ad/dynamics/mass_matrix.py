@@ -26,14 +26,9 @@ class MassMatrix(RobotFunction):
         robot: the model.
     """
 
-    ARGUMENTS = ("q",)
-
-    def n_out(self) -> int:
-        """Size nv^2."""
-        return self.robot.nv**2
+    RESULT = ("nv", "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Composite bodies from the leaves inwards, then their momenta towards the base."""
         entries = mass_entries(tree, args[0])
         nv = self.robot.nv
         zero = ad.constant(0.0)

@@ -32,7 +32,6 @@ class JointSprings(RobotFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The torques joint by joint."""
         (q,) = args
         robot = self.robot
         forces: dict[str, Expression] = {}

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.arrays import Matrix, Vector, real
 from robotics_ad.interop.mujoco_names import KINDS, names_of
 from robotics_ad.interop.order import Order, Place
 from robotics_ad.model import JOINT_TYPES, RobotModel
@@ -42,7 +42,7 @@ class MujocoOrder(Order):
     def __init__(
         self, robot: RobotModel, places: Sequence[Place], rest: ArrayLike, nv: int
     ) -> None:
-        self._rest = np.array(rest, dtype=np.float64)
+        self._rest = real(rest, "MujocoOrder: rest")
         super().__init__(robot, "mujoco", places, self._rest.size, nv)
 
     def to_q(self, q: ArrayLike) -> Vector:
@@ -79,7 +79,7 @@ class MujocoOrder(Order):
     def from_mass_matrix(self, qM: ArrayLike, q: ArrayLike) -> Matrix:
         """Our mass matrix, T^T qM T, from MuJoCo's full one (`mj_fullM`), (..., nv, nv)."""
         T = self.velocity_matrix(q)
-        return np.swapaxes(T, -1, -2) @ np.asarray(qM, dtype=np.float64) @ T
+        return np.swapaxes(T, -1, -2) @ real(qM, "argument 'qM'") @ T
 
     def velocity_matrix(self, q: ArrayLike) -> Matrix:
         """T(q) with qvel = T v, (..., MuJoCo's nv, our nv)."""

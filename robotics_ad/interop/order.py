@@ -1,9 +1,9 @@
 """Configurations and velocities in the orders of other libraries, both ways, over batches.
 
-| library   | floating base in q | in v                            | continuous joint |
-| robograd  | x y z, w x y z     | angular, linear, in body axes   | angle            |
-| Pinocchio | x y z, x y z w     | linear, angular, in body axes   | cos, sin         |
-| MuJoCo    | x y z, w x y z     | linear (world), angular (body)  | angle            |
+| library   | floating base in q | in v                            | turn of continuous and planar |
+| robograd  | x y z, w x y z     | angular, linear, in body axes   | angle                         |
+| Pinocchio | x y z, x y z w     | linear, angular, in body axes   | cos, sin                      |
+| MuJoCo    | x y z, w x y z     | linear (world), angular (body)  | angle                         |
 
 Joints are matched by name, so the order of joints may differ too. Joint torques convert as
 velocities do: each map is orthogonal. The libraries themselves are not imported; their models are.
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robotics_ad.arrays import Vector
+from robotics_ad.arrays import Vector, last_axis
 from robotics_ad.model import Joint, RobotModel
 
 Base = Literal["pinocchio", "mujoco"]
@@ -99,8 +99,9 @@ class Order:
             return value[..., [0, 1, 2, 4, 5, 6, 3]]
         if place.joint.kind == "spherical" and self.library == "pinocchio":
             return value[..., [1, 2, 3, 0]]
-        if place.nq == 2:
-            return np.concatenate([np.cos(value), np.sin(value)], axis=-1)
+        if place.nq == place.joint.type.nq + 1:
+            angle = value[..., -1:]
+            return np.concatenate([value[..., :-1], np.cos(angle), np.sin(angle)], axis=-1)
         return value
 
     def _joint_from_q(self, place: Place, value: Vector) -> Vector:
@@ -108,8 +109,9 @@ class Order:
             return value[..., [0, 1, 2, 6, 3, 4, 5]]
         if place.joint.kind == "spherical" and self.library == "pinocchio":
             return value[..., [3, 0, 1, 2]]
-        if place.nq == 2:
-            return np.arctan2(value[..., 1:], value[..., :1])
+        if place.nq == place.joint.type.nq + 1:
+            angle = np.arctan2(value[..., -1:], value[..., -2:-1])
+            return np.concatenate([value[..., :-2], angle], axis=-1)
         return value
 
     def _turned(self, linear: Vector, place: Place, q: ArrayLike | None, forward: bool) -> Vector:
@@ -126,11 +128,7 @@ class Order:
         return [place for place in self._places if place.joint.mimic is None]
 
     def _checked(self, value: ArrayLike, size: int, name: str) -> Vector:
-        array = np.asarray(value, dtype=np.float64)
-        got = array.shape[-1] if array.ndim else 1
-        if array.ndim == 0 or got != size:
-            raise ValueError(f"argument '{name}' has size {got}, expected {size}")
-        return array
+        return last_axis(value, size, f"argument '{name}'")
 
 
 def _leader(joint: Joint) -> str:

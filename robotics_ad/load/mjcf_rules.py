@@ -54,7 +54,7 @@ def mimics_of(model: Any, names: Names) -> dict[int, tuple[Mimic, int]]:
 def left_out(model: Any, used_equalities: set[int]) -> Iterator[str]:
     """What the model has and the robot has not, in words."""
     for count, what in (
-        (model.nu, "actuators"),
+        (len(model.actuator_trntype), "actuators"),
         (model.ntendon, "tendons"),
         (_size(model, "nflex"), "deformable bodies"),
         (_size(model, "nplugin"), "plugins"),

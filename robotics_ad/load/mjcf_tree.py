@@ -143,7 +143,7 @@ def joint_actuators(model: Any) -> dict[int, int]:
     """The actuators that act on a joint with one number, and the number of that joint."""
     return {
         i: int(model.actuator_trnid[i, 0])
-        for i in range(model.nu)
+        for i in range(len(model.actuator_trntype))
         if int(model.actuator_trntype[i]) in _JOINT_TRANSMISSIONS
         and JOINT_TYPES[KINDS[int(model.jnt_type[int(model.actuator_trnid[i, 0])])]].nq == 1
     }
@@ -151,7 +151,9 @@ def joint_actuators(model: Any) -> dict[int, int]:
 
 def _rotors(model: Any) -> Vector:
     """What the rotors of actuators add to each joint: their armature times their gear squared."""
-    armature = np.asarray(getattr(model, "actuator_armature", np.zeros(model.nu)))
+    armature = np.asarray(
+        getattr(model, "actuator_armature", np.zeros(len(model.actuator_trntype)))
+    )
     added = np.zeros(model.njnt)
     if armature.any():
         for i, joint in joint_actuators(model).items():

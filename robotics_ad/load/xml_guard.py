@@ -66,8 +66,12 @@ class GuardedXml:
 
     def fail(self, fault: str) -> NoReturn:
         """Raise the fault with the document and the line."""
-        line = self._parser.CurrentLineNumber + self._lines_before
-        raise Fault(f"{self.label}, line {line}: {fault}")
+        raise Fault(f"{self.label}, line {self.line}: {fault}")
+
+    @property
+    def line(self) -> int:
+        """The line of the file that is being read."""
+        return self._parser.CurrentLineNumber + self._lines_before
 
     def _refuse_doctype(self, *declaration: object) -> None:
         self.fail("document type declarations are refused (they can define entities)")

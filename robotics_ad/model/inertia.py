@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robotics_ad.arrays import Matrix, Vector, frozen
+from robotics_ad.arrays import Matrix, Vector, frozen, number, real
 from robotics_ad.model.rebuilt import Rebuilt
 
 
@@ -32,7 +32,7 @@ class Inertia(Rebuilt):
     rotational: Matrix = field(default_factory=lambda: np.zeros((3, 3)))
 
     def __post_init__(self) -> None:
-        mass = float(self.mass)
+        mass = number(self.mass, "inertia: mass")
         if not np.isfinite(mass) or mass < 0.0:
             raise ValueError(f"inertia: mass is {mass}, expected a finite number, 0 or more")
         rotational = frozen(self.rotational, (3, 3), "inertia: rotational inertia")
@@ -96,5 +96,5 @@ def combined(bodies: Iterable[Inertia]) -> Inertia:
 
 def inertia_matrix(ixx: float, iyy: float, izz: float, products: ArrayLike = (0, 0, 0)) -> Matrix:
     """The 3x3 matrix of moments ixx, iyy, izz and products (ixy, ixz, iyz)."""
-    ixy, ixz, iyz = (float(product) for product in np.asarray(products, dtype=np.float64))
+    ixy, ixz, iyz = (float(product) for product in real(products, "products of inertia"))
     return np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])

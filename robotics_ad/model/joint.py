@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robotics_ad.arrays import Matrix, Vector, finite_or_infinite, frozen, snap
+from robotics_ad.arrays import (
+    Matrix,
+    Vector,
+    finite_or_infinite,
+    frozen,
+    not_negative,
+    number,
+    snap,
+)
 from robotics_ad.model.joint_types import JOINT_TYPES, AnyJointType, helical, plane_axes, universal
 from robotics_ad.model.rebuilt import Rebuilt
 
@@ -24,8 +32,8 @@ class Mimic:
 
     def __post_init__(self) -> None:
         for what in ("multiplier", "offset"):
-            if not np.isfinite(getattr(self, what)):
-                raise ValueError(f"mimic of '{self.joint}': {what} is {getattr(self, what)}")
+            where = f"mimic of '{self.joint}': {what}"
+            object.__setattr__(self, what, float(frozen(getattr(self, what), (), where)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +109,7 @@ class Joint(Rebuilt):
         )
         values |= self._extra_numbers(where, values["axis"])
         for what in ("damping", "friction", "armature", "stiffness"):
-            number = float(getattr(self, what))
-            if not np.isfinite(number) or number < 0.0:
-                raise ValueError(f"{where}: {what} is {number}, expected 0 or more")
-            values[what] = number
+            values[what] = not_negative(getattr(self, what), f"{where}: {what}")
         if self.mimic is not None and row.nq != 1:
             raise ValueError(f"{where}: a {self.kind} joint cannot mimic another")
         for what, value in values.items():
@@ -121,7 +126,7 @@ class Joint(Rebuilt):
 
     def _extra_numbers(self, where: str, axis: Vector) -> dict[str, Any]:
         """The numbers that only one type has, checked."""
-        pitch, second = float(self.pitch), self.second_axis
+        pitch, second = number(self.pitch, f"{where}: pitch"), self.second_axis
         if not np.isfinite(pitch):
             raise ValueError(f"{where}: pitch is {pitch}, expected a finite number")
         if pitch != 0.0 and self.kind != "helical":

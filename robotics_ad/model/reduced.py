@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robotics_ad.arrays import Vector, frozen, snap
+from robotics_ad.arrays import Vector, frozen, real, snap
 from robotics_ad.model.joint import Joint, Mimic
 
 
@@ -20,7 +20,7 @@ def locked(joint: Joint, positions: Mapping[str, ArrayLike]) -> Joint:
     leader = joint.name if joint.mimic is None else joint.mimic.joint
     if leader not in positions:
         return joint
-    q = np.atleast_1d(np.asarray(positions[leader], dtype=np.float64))
+    q = np.atleast_1d(real(positions[leader], f"position of joint '{leader}'"))
     if joint.mimic is not None:
         q = joint.mimic.multiplier * q + joint.mimic.offset
     return held(joint, frozen(q, (joint.type.nq,), f"position of joint '{leader}'"))

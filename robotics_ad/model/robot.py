@@ -34,7 +34,7 @@ class Link(Rebuilt):
 
 @dataclass(frozen=True)
 class LinkFrame:
-    """A link of a robot, as `WorldTransform` and its kin take it; see `RobotModel.link`."""
+    """A link of a robot, as `WorldTransform` and the like take it; see `RobotModel.link`."""
 
     robot: RobotModel
     index: int
@@ -48,18 +48,33 @@ class LinkFrame:
         return self.name
 
 
-def checked_link(link: LinkFrame, who: str) -> LinkFrame:
-    """The link, if it is one; `who` asks for it.
+def link_of(link: LinkFrame | str, robot: RobotModel | None, where: str) -> LinkFrame:
+    """A link that is given as `robot.link(name)` gives it or, where the robot is known, by name.
 
     Raises:
-        TypeError: for anything but a `LinkFrame`.
+        TypeError: for anything else; the message begins with `where`.
+        ValueError: for a name that the robot does not have, and for a link of another robot.
     """
-    if not isinstance(link, LinkFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(link, str) and robot is not None:
+        return LinkFrame(robot, found(link, robot.link_index, "link", f"{where}: "))
+    if not isinstance(link, LinkFrame):
+        name = "" if robot is None else " or a link's name"
         raise TypeError(
-            f"{who}: argument 'link' is a {type(link).__name__}, "
-            "expected a link as robot.link(name) gives it"
+            f"{where}: argument 'link' is a {type(link).__name__}, "
+            f"expected a link as robot.link(name) gives it{name}"
         )
+    if robot is not None and link.robot is not robot:
+        raise ValueError(f"{where}: link '{link.name}' is of another robot")
     return link
+
+
+def links_of(
+    links: Iterable[LinkFrame | str], robot: RobotModel, where: str
+) -> tuple[LinkFrame, ...]:
+    """Several links, each as `link_of` takes it; one by itself is an error."""
+    if isinstance(links, str | LinkFrame):
+        raise TypeError(f"{where}: expected a list of links, got '{links}' by itself")
+    return tuple(link_of(link, robot, where) for link in links)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,20 +123,35 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         return tuple(link.name for link in self.links)
 
     def link(self, name: str) -> LinkFrame:
-        """The link of that name, for `WorldTransform(link)` and its kin."""
-        return LinkFrame(self, found(name, self._link_index, "link"))
+        """The link of that name, for `WorldTransform(link)` and the like."""
+        return LinkFrame(self, found(name, self.link_index, "link"))
 
     def joint(self, name: str) -> Joint:
         """The joint of that name, moving or fixed."""
         return self.joints[found(name, self._joint_index, "joint")]
 
     @cached_property
-    def mass(self) -> float:
-        """Mass of all links, kg, those fixed to the world included."""
-        return sum(link.inertia.mass for link in self.links if link.inertia is not None)
+    def moving_links(self) -> tuple[str, ...]:
+        """Names of the links that are not fixed to the world, in the order of `links`."""
+        moving: dict[str, bool] = {self.links[0].name: False}
+        for joint in self.joints:
+            turns = joint.mimic is None or joint.mimic.multiplier != 0.0
+            moving[joint.child] = moving[joint.parent] or (joint.type.nv > 0 and turns)
+        return tuple(name for name, moves in moving.items() if moves)
 
     @cached_property
-    def _link_index(self) -> Mapping[str, int]:
+    def mass(self) -> float:
+        """Mass of the moving links, kg: links fixed to the world belong to it, everywhere here."""
+        moving = set(self.moving_links)
+        return sum(i.mass for n, i in self._inertias.items() if i is not None and n in moving)
+
+    @cached_property
+    def _inertias(self) -> Mapping[str, Inertia | None]:
+        return {link.name: link.inertia for link in self.links}
+
+    @cached_property
+    def link_index(self) -> Mapping[str, int]:
+        """Where each link stands in `links`, by name."""
         return {name: i for i, name in enumerate(self.link_names)}
 
     @cached_property
@@ -171,9 +201,8 @@ class RobotModel(ConfigurationSpace, Rebuilt):
             ValueError: where an inertia has no log-Cholesky numbers, see `log_cholesky`; graphs do
                 not ask for nominal values.
         """
-        inertias = {link.name: link.inertia for link in self.links}
         joints = {joint.name: joint for joint in self.joints}
-        parts = [nominal(parameter, inertias, joints) for parameter in self.parametrized]
+        parts = [nominal(parameter, self._inertias, joints) for parameter in self.parametrized]
         values = np.concatenate([np.zeros(0), *parts])
         values.setflags(write=False)
         return values
@@ -227,7 +256,7 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         root = self.links[0].name
         start = root if base is None else base
         for name in (start, tip):
-            found(name, self._link_index, "link")
+            found(name, self.link_index, "link")
         joints = reduced.chain(self.joints, root, tip, start)
         kept = {start, *(joint.child for joint in joints)}
         owners = {"link": kept, "joint": {joint.name for joint in joints}}
@@ -246,7 +275,7 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         The joint comes first: q = [x y z, w x y z, ...] with a unit quaternion, and v = [angular,
         linear, ...] in the axes of the root link.
         """
-        world = _free_name(("world", "universe"), self._link_index)
+        world = _free_name(("world", "universe"), self.link_index)
         name = _free_name(("root_joint", "floating_base"), self._joint_index)
         base = Joint(name, "floating", world, self.links[0].name)
         return replace(self, links=[Link(world), *self.links], joints=[base, *self.joints])
@@ -285,10 +314,9 @@ def _free_name(wanted: Iterable[str], taken: Iterable[str]) -> str:
 
 def _with_leaders(joints: Sequence[Joint]) -> list[Joint]:
     """The joints with each mimic pointing at the joint that leads the whole chain."""
-    movable = [joint.name for joint in joints if joint.type.nq == 1]
-    leaders = resolve_mimics({joint.name: joint.mimic for joint in joints}, movable)
+    sizes = {joint.name: joint.type.nq for joint in joints}
+    leaders = resolve_mimics({joint.name: joint.mimic for joint in joints}, sizes)
     return [
         joint if leader is None else replace(joint, mimic=Mimic(*leader))
-        for joint in joints
-        for leader in (leaders[joint.name],)
+        for joint, leader in ((joint, leaders[joint.name]) for joint in joints)
     ]

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robotics_ad.arrays import Vector
+from robotics_ad.arrays import Vector, last_axis, real
 from robotics_ad.model.joint import Joint
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ class ConfigurationSpace:
         q0 and q1 are (..., nq), u is (...). So `interpolate(q0, q1, np.linspace(0, 1, 50))` is a
         path of 50 configurations.
         """
-        along = np.asarray(u, dtype=np.float64)[..., None]
+        along = real(u, f"{self.name}: argument 'u'")[..., None]
         return self.integrate(q0, along * self.difference(q0, q1))
 
     def clamp(self, q: ArrayLike) -> Vector:
@@ -230,17 +230,12 @@ class ConfigurationSpace:
         return total
 
     def _position(self, joint: Joint, position: ArrayLike) -> Vector:
-        value = np.asarray(position, dtype=np.float64)
-        if joint.type.nq == 1:
-            value = value[..., None]
-        return self._sized(value, joint.type.nq, f"position of joint '{joint.name}'")
+        what = f"position of joint '{joint.name}'"
+        value = real(position, what)
+        return self._sized(value[..., None] if joint.type.nq == 1 else value, joint.type.nq, what)
 
     def _sized(self, value: ArrayLike, size: int, what: str) -> Vector:
-        array = np.asarray(value, dtype=np.float64)
-        got = array.shape[-1] if array.ndim else 1
-        if array.ndim == 0 or got != size:
-            raise ValueError(f"{self.name}: argument '{what}' has size {got}, expected {size}")
-        return array
+        return last_axis(value, size, f"{self.name}: argument '{what}'")
 
     def _by_joint(self, part: Callable[[Joint], Vector], *like: Vector) -> Vector:
         """The parts side by side; for a robot that does not move, an array like the arguments."""
@@ -262,16 +257,16 @@ def slices(sizes: Iterable[tuple[str, int]]) -> Mapping[str, slice]:
     return MappingProxyType(where)
 
 
-def found(name: str, places: Mapping[str, T], what: str) -> T:
+def found(name: str, places: Mapping[str, T], what: str, where: str = "") -> T:
     """What stands under a name.
 
     Raises:
-        ValueError: listing the names, if this one is not among them.
+        ValueError: listing the names, if this one is not among them; it begins with `where`.
     """
     try:
         return places[name]
     except (KeyError, TypeError):  # no such name, or something that cannot be a name
-        raise ValueError(f"no {what} '{name}'; {what}s: {', '.join(places)}") from None
+        raise ValueError(f"{where}no {what} '{name}'; {what}s: {', '.join(places)}") from None
 
 
 # ---- units

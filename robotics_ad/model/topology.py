@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 
@@ -107,33 +107,39 @@ def _cycle(joints: Sequence[Edge]) -> list[str]:
 
 
 def resolve_mimics(
-    mimics: Mapping[str, Following | None], movable: Iterable[str]
+    mimics: Mapping[str, Following | None], sizes: Mapping[str, int]
 ) -> dict[str, tuple[str, float, float] | None]:
     """Each joint's (leader, multiplier, offset) with chains of mimics followed to their end.
 
     q = m1 (m2 q_leader + o2) + o1 has multiplier m1 m2 and offset m1 o2 + o1.
 
+    Args:
+        mimics: by joint.
+        sizes: how many numbers each joint has in a configuration.
+
     Raises:
-        ValueError: For a leader that is unknown or cannot move, and for a ring of mimics.
+        ValueError: For a leader that is unknown or has not one number, and for a ring of mimics.
     """
-    can_move = set(movable)
     resolved: dict[str, tuple[str, float, float] | None] = {}
-    for name, mimic in mimics.items():
-        if mimic is None:
-            resolved[name] = None
-            continue
-        multiplier, offset, passed = 1.0, 0.0, [name]
-        step: Following | None = mimic
-        while step is not None:
+    for name in mimics:
+        passed: dict[str, Following] = {}  # the joints from here to one that is resolved
+        leader = name
+        while leader not in resolved and (step := mimics[leader]) is not None:
+            passed[leader] = step
             if step.joint not in mimics:
-                raise ValueError(f"joint '{passed[-1]}' mimics '{step.joint}': no such joint")
+                raise ValueError(f"joint '{leader}' mimics '{step.joint}': no such joint")
             if step.joint in passed:
                 raise ValueError(f"joints mimic each other in a ring: {', '.join(passed)}")
-            offset += multiplier * step.offset
-            multiplier *= step.multiplier
-            passed.append(step.joint)
-            step = mimics[step.joint]
-        if passed[-1] not in can_move:
-            raise ValueError(f"joint '{name}' mimics '{passed[-1]}', which does not move")
-        resolved[name] = (passed[-1], multiplier, offset)
-    return resolved
+            leader = step.joint
+        end = resolved.setdefault(leader, None)
+        for follower, step in reversed(passed.items()):
+            first, multiplier, offset = (leader, 1.0, 0.0) if end is None else end
+            if sizes[first] != 1:
+                raise ValueError(f"joint '{follower}' mimics '{first}', {_why_not(sizes[first])}")
+            end = first, step.multiplier * multiplier, step.multiplier * offset + step.offset
+            resolved[follower] = end
+    return {name: resolved[name] for name in mimics}
+
+
+def _why_not(size: int) -> str:
+    return f"which has {size} numbers, expected one" if size else "which does not move"

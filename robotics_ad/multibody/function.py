@@ -1,70 +1,114 @@
-"""What the functions of a whole robot share: names and sizes of arguments, a vector result.
+"""What functions of robots and of their links share: arguments and results given as data.
 
-Arguments come in this order: the state (`q`, `v`, `a` or `tau`), then those that options add:
-`wrenches`, `gravity`; last come the `parameters` of a model that has some.
+Arguments come in this order: the state (`q`, `v`, `a` or `tau`), then those that options add
+(`local`, `forces`, `wrenches`, `gravity`); last come the `parameters` of a model that has some.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import Expression
-from robotics_ad.arrays import Vector, frozen
+from ad_core.graph import ADFunctionCall, Expression, ExpressionLike, MatrixLayout
+from robotics_ad.arrays import Matrix, Vector, frozen
 from robotics_ad.model import LinkFrame, RobotModel
 from robotics_ad.multibody.frames import aligned, regrouped
-from robotics_ad.multibody.motion import scaled_rates
 from robotics_ad.multibody.tree import Tree, merged
 
-GRAVITY = (0.0, 0.0, -9.81)
-"""Acceleration of free fall in the world, m/s^2."""
+Sizes = Mapping[str, int | str]
+"""Names of arguments, each with its size: a number, or a name that `ModelFunction.sizes` knows."""
 
-Gravity = ArrayLike | Literal["argument"]
-"""Three numbers, m/s^2, or "argument": `gravity` (3) becomes an argument of the function."""
-
-
-def moving(robot: RobotModel, kind: str) -> RobotModel:
-    """The robot, if it is one that moves; `kind` is who asks.
-
-    Raises:
-        TypeError: for what is no `RobotModel`.
-        ValueError: for a robot without moving joints.
-    """
-    if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"{kind}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
-        )
-    if robot.nv == 0:
-        raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
-    return robot
+Q: Sizes = {"q": "nq"}
+QV: Sizes = {**Q, "v": "nv"}
+QVA: Sizes = {**QV, "a": "nv"}
+QVT: Sizes = {**QV, "tau": "nv"}
 
 
-class RobotFunction(ad.Composite):
-    """A function of a robot's state; `ARGUMENTS` names its arguments, each of size nq or nv.
+class ModelFunction(ad.Composite):
+    """A function of a model, with what it takes and gives as class data.
 
-    With links that external wrenches act on, there is one more: `wrenches`, six numbers a link; and
-    with a model that `RobotModel.parametrize` made, another: `parameters`. A result of one entry is
-    still a vector, so that robots with one joint are no special case.
-
-    Subclasses give `build`: the expression over the robot's tree, whose numbers may be expressions.
+    Attributes:
+        ARGUMENTS: the arguments that it always has.
+        OPTIONS: arguments that follow them unless their size is 0.
+        RESULT: the natural shape of the result, of numbers and names of sizes: () is a scalar,
+            ("nv",) a vector, also where nv is 1, and (6, "nv") a matrix.
+        ORDER: how a result that is a matrix lies flat; see `MatrixLayout`.
     """
 
-    ARGUMENTS: tuple[str, ...] = ("q",)
+    ARGUMENTS: ClassVar[Sizes] = Q
+    OPTIONS: ClassVar[Sizes] = {}
+    RESULT: tuple[int | str, ...] = ("nv",)
+    ORDER: Literal["rows", "columns", "transform"] = "rows"
 
-    def __init__(self, robot: RobotModel, wrenches_on: Sequence[LinkFrame] = ()) -> None:
-        self.robot = moving(robot, type(self).__name__)
-        self.links = self._of_this_robot(wrenches_on)
+    def __init__(self, robot: RobotModel) -> None:
+        kind = type(self).__name__
+        if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{kind}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
+            )
+        if robot.nv == 0:
+            raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
+        self.robot = robot
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self.robot.name})"
+
+    def sizes(self) -> Mapping[str, int]:
+        """The sizes that names in `ARGUMENTS`, `OPTIONS` and `RESULT` stand for."""
+        return {"nq": self.robot.nq, "nv": self.robot.nv}
+
+    def arguments(self) -> Mapping[str, int]:
+        """Names and sizes of all arguments, in order."""
+        given = self._resolved(self.ARGUMENTS)
+        return given | {name: n for name, n in self._resolved(self.OPTIONS).items() if n > 0}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The natural shape of the result."""
+        sizes = self.sizes()
+        return tuple(sizes[n] if isinstance(n, str) else n for n in self.RESULT)
+
+    @property
+    def layout(self) -> MatrixLayout | None:
+        return MatrixLayout(self.shape, self.ORDER) if len(self.RESULT) > 1 else None
+
+    def n_args(self) -> int:
+        return len(self.arguments())
+
+    def n_in(self, arg: int) -> int:
+        return list(self.arguments().values())[arg]
+
+    def argname(self, arg: int) -> str:
+        return list(self.arguments())[arg]
+
+    def n_out(self) -> int:
+        return MatrixLayout(self.shape, self.ORDER).size
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        return not self.RESULT
+
+    def _resolved(self, names: Sizes) -> dict[str, int]:
+        sizes = self.sizes()
+        return {name: sizes[n] if isinstance(n, str) else n for name, n in names.items()}
+
+
+class RobotFunction(ModelFunction):
+    """A function of a robot's state: an expression over the robot's tree.
+
+    With a model that `RobotModel.parametrize` made there is one more argument, `parameters`, and
+    numbers of the tree are expressions of it. Subclasses give `build`.
+    """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The expression of the arguments over the robot's tree."""
+        """The expression of the arguments, without `parameters`, over the tree."""
         raise NotImplementedError(f"{type(self).__name__} has no build")
 
     def expand(self, *args: Expression) -> Expression:
-        """`build` over the tree of the robot, with parameters in it if the model has some."""
         if not self.robot.parametrized:
             return self.build(self.tree(), *args)
         return self.build(self.tree(args[-1]), *args[:-1])
@@ -73,121 +117,88 @@ class RobotFunction(ad.Composite):
         """The bodies, in the frames and with the mass moments that take fewest operations."""
         return regrouped(aligned(merged(self.robot, parameters)))
 
-    def all_arguments(self) -> Mapping[str, int]:
-        """`arguments`, and `parameters` if the model has some."""
-        given, robot = self.arguments(), self.robot
-        return {**given, "parameters": robot.n_parameters} if robot.parametrized else given
-
     def arguments(self) -> Mapping[str, int]:
-        """Names and sizes of the arguments that `build` takes, in order."""
-        robot = self.robot
-        sizes = {name: robot.nq if name == "q" else robot.nv for name in self.ARGUMENTS}
-        return {**sizes, "wrenches": 6 * len(self.links)} if self.links else sizes
+        given, robot = super().arguments(), self.robot
+        return {**given, "parameters": robot.n_parameters} if robot.parametrized else given
 
     def named(self, args: Sequence[Expression]) -> dict[str, Expression]:
         """The arguments of `build` by name."""
         return dict(zip(self.arguments(), args, strict=False))
 
-    def wrenches(self, stacked: Expression) -> dict[str, Expression]:
-        """The argument `wrenches` by link."""
-        return {link.name: stacked[6 * i : 6 * i + 6] for i, link in enumerate(self.links)}
+
+class LinkFunction(RobotFunction):
+    """A function of a robot's state that belongs to one of its links.
+
+    The tree is the chain to the link alone; a robot without moving joints has such functions, too.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+    """
+
+    def __init__(self, link: LinkFrame) -> None:
+        if not isinstance(link, LinkFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{type(self).__name__}: argument 'link' is a {type(link).__name__}, "
+                "expected a link as robot.link(name) gives it"
+            )
+        self.link, self.robot = link, link.robot
 
     def __str__(self) -> str:
-        return f"{type(self).__name__}({self.robot.name})"
+        return f"{type(self).__name__}({self.link.name})"
 
-    def n_args(self) -> int:
-        """As many as `all_arguments`."""
-        return len(self.all_arguments())
-
-    def n_in(self, arg: int) -> int:
-        """Size nq for `q`, nv for the rest of the state, 6 a link for `wrenches`."""
-        return list(self.all_arguments().values())[arg]
-
-    def n_out(self) -> int:
-        """Size nv, unless a subclass says otherwise."""
-        return self.robot.nv
-
-    def argname(self, arg: int) -> str:
-        """The names of `all_arguments`."""
-        return list(self.all_arguments())[arg]
-
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        """Never."""
-        return False
-
-    def _of_this_robot(self, links: Sequence[LinkFrame]) -> tuple[LinkFrame, ...]:
-        kind = type(self).__name__
-        for link in links:
-            if link.robot is not self.robot:
-                raise ValueError(f"{kind}: link '{link.name}' is of another robot")
-        if len({link.index for link in links}) < len(links):
-            raise ValueError(f"{kind}: a link is listed twice in 'wrenches_on'")
-        return tuple(links)
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        path = merged(self.robot, parameters).path(self.link.name)
+        return aligned(path, end=path.links[self.link.name][1])
 
 
-class GravityFunction(RobotFunction):
-    """A function of a robot's state in a field of gravity.
+class PointFunction(LinkFunction):
+    """A function that belongs to a point of a link.
 
     Args:
-        robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
-            one more argument of the function, `gravity`.
+        link: the link, from `robot.link(name)`.
+        local: the point in the link's frame, 3 numbers, m; or an expression of 3 entries, which
+            becomes part of the graph: the function has one more argument, `local`, and calls that
+            leave it out have this expression there.
     """
 
-    def __init__(self, robot: RobotModel, gravity: Gravity = GRAVITY) -> None:
-        super().__init__(robot)
-        where = f"{type(self).__name__}: argument 'gravity'"
-        self.gravity: Vector | None = None
-        if not isinstance(gravity, str):
-            self.gravity = frozen(gravity, (3,), where)
-        elif gravity != "argument":
-            raise ValueError(f"{where} is '{gravity}', expected 3 numbers or 'argument'")
+    OPTIONS: ClassVar[Sizes] = {"local": "local"}
 
-    def arguments(self) -> Mapping[str, int]:
-        """State, wrenches if any, gravity if it is an argument."""
-        given = super().arguments()
-        return given if self.gravity is not None else {**given, "gravity": 3}
+    def __init__(self, link: LinkFrame, local: ArrayLike | Expression = (0.0, 0.0, 0.0)) -> None:
+        super().__init__(link)
+        where = f"{type(self).__name__}: argument 'local'"
+        self.local = three(local, where)
 
-    def field(self, args: Sequence[Expression]) -> Vector | Expression:
-        """The acceleration of free fall: constant, or the argument."""
-        return self.named(args)["gravity"] if self.gravity is None else self.gravity
+    def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
+        if isinstance(self.local, Expression) and len(args) == self.n_args() - 1:
+            at = list(self.arguments()).index("local")
+            args = (*args[:at], self.local, *args[at:])
+        return super().__call__(*args)
+
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "local": 3 if isinstance(self.local, Expression) else 0}
+
+    def turned(self, R: Matrix, args: Sequence[Expression]) -> Vector | Expression:
+        """R local, for a constant rotation and the arguments of `build`."""
+        if isinstance(self.local, Expression):
+            local = self.named(args)["local"]
+            return local if np.array_equal(R, np.eye(3)) else adm.linear(R, local)
+        return R @ self.local
+
+    def on_body(self, tree: Tree, args: Sequence[Expression]) -> Vector | Expression:
+        """The point on the body that carries the link."""
+        end = tree.links[self.link.name][1]
+        local = self.turned(end.R, args)
+        return local + end.p
 
 
-class DynamicsFunction(GravityFunction):
-    """A function of a robot's state that external wrenches and friction may act on.
+def three(value: ArrayLike | Expression, where: str) -> Vector | Expression:
+    """Three numbers, or an expression of three entries.
 
-    Args:
-        robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
-            one more argument of the function, `gravity`.
-        wrenches_on: links that external wrenches act on, from `robot.link(name)`.
-        friction: whether the joints' damping and Coulomb friction act, as in `JointFriction`.
+    Raises:
+        ValueError: for another size.
     """
-
-    def __init__(
-        self,
-        robot: RobotModel,
-        gravity: Gravity = GRAVITY,
-        wrenches_on: Sequence[LinkFrame] = (),
-        *,
-        friction: bool = False,
-    ) -> None:
-        super().__init__(robot, gravity)
-        self.links = self._of_this_robot(wrenches_on)
-        self.friction = bool(friction)
-
-    def external(self, args: Sequence[Expression]) -> dict[str, Expression]:
-        """The wrenches by link; none if there is no such argument."""
-        return self.wrenches(self.named(args)["wrenches"]) if self.links else {}
-
-    def with_friction(self, tree: Tree, v: Expression) -> Expression | None:
-        """What the joints take by themselves, `joint_friction`; None unless asked for."""
-        return joint_friction(tree, v) if self.friction else None
-
-
-def joint_friction(tree: Tree, v: Expression) -> Expression | None:
-    """The sum damping * v + friction * sign(v), nv entries; None where there is neither."""
-    viscous, dry = scaled_rates(tree.damping, v), scaled_rates(tree.friction, adm.sign(v))
-    if viscous is None or dry is None:
-        return dry if viscous is None else viscous
-    return viscous + dry
+    if not isinstance(value, Expression):
+        return frozen(value, (3,), where)
+    if value.size not in (None, 3):
+        raise ValueError(f"{where} has size {value.size}, expected 3")
+    return value

@@ -20,7 +20,6 @@ from robotics_ad.dynamics import (
     InverseDynamicsRegressor,
     base_parameters,
 )
-from robotics_ad.dynamics.regressor import moving_links
 from robotics_ad.model import ten_numbers
 
 
@@ -71,7 +70,7 @@ def test_the_columns_of_each_joints_body_equal_pinocchios(name, base, free_twin_
 def test_torques_are_the_regressor_times_the_numbers(name, base):
     """With mimics on, with links fixed to others, with massless links; for the model's numbers."""
     robot = parts.robot(base) if name is None else load_urdf(urdf_path(name), base=base)
-    links = moving_links(robot)
+    links = robot.moving_links
     regressor = InverseDynamicsRegressor(robot)
     assert tuple(link.name for link in regressor.column_links) == links
     q, v, a = state(robot, 1)
@@ -96,7 +95,7 @@ def test_for_any_numbers():
     Y = InverseDynamicsRegressor(robot)(q, v, a).eval()
     np.testing.assert_array_equal(Y, InverseDynamicsRegressor(other)(q, v, a).eval())
     tau = InverseDynamics(other)(q, v, a).eval()
-    links = moving_links(other)
+    links = other.moving_links
     close(Y.reshape(robot.nv, -1) @ numbers_of(other, links), tau)
 
 
@@ -127,7 +126,7 @@ def test_gravity_as_an_argument_and_placements_as_parameters():
 
 def test_links_of_the_fixed_base_have_no_columns_unless_asked_for():
     robot = packaged_arm()
-    assert moving_links(robot) == robot.link_names[1:]
+    assert robot.moving_links == robot.link_names[1:]
     q, v, a = state(robot, 7)
     base = InverseDynamicsRegressor(robot, [robot.link("base")])(q, v, a).eval()
     np.testing.assert_array_equal(base, np.zeros(70))
@@ -162,7 +161,7 @@ def test_base_parameters(robot, count):
     Y = InverseDynamicsRegressor(robot)(q, v, a).eval().reshape(robot.nv, -1)
     close(Y[:, base.columns] @ base.combination, Y)
     assert len(base.names) == Y.shape[1]
-    links = moving_links(robot)
+    links = robot.moving_links
     tau = InverseDynamics(robot)(q, v, a).eval()
     close(Y[:, base.columns] @ (base.combination @ numbers_of(robot, links)), tau)
 
