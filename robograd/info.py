@@ -14,7 +14,7 @@ from bridges.native import cache
 from bridges.native.build import find_compiler
 from bridges.native.errors import BuildError
 from robograd import __version__
-from robotics_ad.printing import NARROWEST
+from robotics_ad.model import NARROWEST
 
 _DISTRIBUTIONS = ("numpy", "torch", "casadi", "yourdfpy", "mujoco", "scipy", "matplotlib", "tqdm")
 

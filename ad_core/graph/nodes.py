@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ad_core.graph.errors import wrong_count, wrong_size
+from ad_core.graph.layout import MatrixLayout
 from ad_core.graph.protocols import Build, Operators, Passes
 from ad_core.graph.values import Array, NotNumbers, as_value, whole_number
 
@@ -284,6 +285,11 @@ class ADFunctionInterface:
     def n_out(self) -> int:
         """The number of entries of the result, or -1 if it varies."""
         return -1 if self.size_out is None else self.size_out
+
+    @property
+    def layout(self) -> MatrixLayout | None:
+        """The natural shape of a result that is a matrix; None for scalars and vectors."""
+        return None
 
     def eval(self, *args: Any) -> Any:
         """The value for arguments that are floats or float arrays."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
 from ad_core.graph.errors import wrong_count, wrong_size
+from ad_core.graph.layout import MatrixLayout
 from ad_core.graph.nodes import ADFunctionInterface, Constant, Expression, Size
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, dense
@@ -140,12 +141,13 @@ class ComposedFunction(Composite):
         rule: Callable[..., Expression],
         argnames: Sequence[str] | None,
         n_in: Sequence[Size],
-        n_out: int | SizeRule | None,
+        n_out: int | MatrixLayout | SizeRule | None,
         scalar: ScalarRule,
     ) -> None:
         self._name, self._rule = name, rule
         self.argnames, self.sizes_in = argnames, tuple(n_in)
-        self.size_out = n_out if isinstance(n_out, int) else None
+        self._layout = n_out if isinstance(n_out, MatrixLayout) else None
+        self.size_out = n_out if isinstance(n_out, int) else self._layout and self._layout.size
         self._size_rule = n_out if callable(n_out) else None
         self.scalarity = scalar
         self.__doc__ = rule.__doc__
@@ -156,6 +158,10 @@ class ComposedFunction(Composite):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self.__qualname__
+
+    @property
+    def layout(self) -> MatrixLayout | None:
+        return self._layout
 
     def n_args(self) -> int:
         return -1 if self.argnames is None else len(self.argnames)
@@ -173,7 +179,7 @@ def composite(
     *,
     argnames: Sequence[str] | None,
     n_in: Sequence[Size] = (),
-    n_out: int | SizeRule | None = None,
+    n_out: int | MatrixLayout | SizeRule | None = None,
     scalar: ScalarRule | None = None,
 ) -> Callable[[Callable[..., Expression]], Composite]:
     """Make a function of the graph from a Python function that composes expressions.
@@ -185,7 +191,8 @@ def composite(
         name: What it prints as.
         argnames: The arguments' names; None for a function of any number of arguments.
         n_in: The arguments' sizes, None for any; by default any.
-        n_out: The result's size, or a rule that gives it for the arguments' sizes.
+        n_out: The result's size, or how it lies flat if it is a matrix, or a rule that gives the
+            size for the arguments' sizes.
         scalar: When a result of one entry is a scalar: by default where `n_out` is 1, else where
             all arguments are.
 
