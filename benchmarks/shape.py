@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,13 +35,13 @@ JOURNEYS = {
 }
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the counts of a checkout, by default of this one."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shape", description=__doc__)
     parser.add_argument("checkout", nargs="?", type=Path, default=ROOT)
     parser.add_argument("--files", action="store_true", help="name the files that calls visit")
     parser.add_argument("--journey", choices=JOURNEYS, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     root = arguments.checkout.resolve()
     sys.path.insert(0, str(root))
     if arguments.journey:
