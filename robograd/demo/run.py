@@ -121,8 +121,8 @@ def _training(subject: Subject, settings: Settings, seed: int) -> Training:
 def _swing(subject: Subject, settings: Settings, rng: np.random.Generator) -> Swing:
     heading("3  Minimum-torque swing (CasADi, IPOPT)")
     task = choose_swing(subject, rng)
-    for note in task.limits.notes:
-        row("note", note)
+    for remark in task.limits.remarks:
+        row("note", remark)
     with np.printoptions(precision=2, suppress=True, linewidth=200):
         row("from", str(task.start))
         row("to", str(task.goal))
