@@ -335,6 +335,8 @@ def _normal_index(index: object) -> NormalIndex:
         return slice(None)
     if isinstance(index, slice):
         return cast("slice[Any, Any, Any]", index)
+    if isinstance(index, Expression):
+        raise TypeError(f"getitem: an index is an integer, a slice or a list, not {index!r}")
     array = np.asarray(index)
     if array.dtype == np.bool_ and array.ndim == 1:
         return Mask(tuple(int(i) for i in np.flatnonzero(array)), array.size)

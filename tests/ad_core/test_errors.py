@@ -31,7 +31,6 @@ REFUSED = {
         ValueError,
         "variable 'y' has no value; bound: x",
     ),
-    "unknown": (lambda: ad.var("x").eval(x=1, z=2), ValueError, "no variable 'z'; variables: x"),
     "unknown derivative": (
         lambda: X3.derivative("q", x=[1, 2, 3]),
         ValueError,

@@ -16,7 +16,9 @@ from backends import ENGINES, compute
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph
-from ad_core.lowering.tape import fix_sizes, make_tape, tape_of
+from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering.signature import tape_of
+from ad_core.lowering.tape import make_tape
 from ad_core.numpy import evaluate
 
 LONG = 100_000
