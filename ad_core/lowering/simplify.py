@@ -149,7 +149,7 @@ def _take(call: ADFunctionCall, args: Args) -> Expression | None:
     take, (x,) = call.func, args
     if not isinstance(take, Take):
         return None
-    scalar = take.scalarity == "always"
+    scalar = take.scalar
     if isinstance(x, ADFunctionCall) and isinstance(x.func, Take):
         return _taken(tuple(x.func.indices[i] for i in take.indices), scalar, x.args[0])
     if isinstance(x, ADFunctionCall) and _named(x, "stack") and take.indices:

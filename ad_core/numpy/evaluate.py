@@ -173,11 +173,9 @@ def evaluate_jvp(
     if len(set(names)) < len(names):
         raise ValueError(f"jvp: a variable has two tangents: {', '.join(names)}")
     pushed = [as_value(t, f"tangent of {n}") for n, t in zip(names, tangents.values(), strict=True)]
-    for name, tangent in zip(names, pushed, strict=True):
+    for name in names:
         if name not in arrays:
             raise unknown_name("variable", name, arrays)
-        if tangent.size != arrays[name].size:
-            raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
 
     def build() -> tuple[Program, tuple[str, ...], int]:
         f = lowered_at([root], arrays)
@@ -186,6 +184,9 @@ def evaluate_jvp(
         return Program(g.tape, scalar_inputs(arrays)), seeds, f.sizes_out[0]
 
     program, seeds, size = cached([root], ("jvp", shapes, tuple(names)), build)
+    for name, tangent in zip(names, pushed, strict=True):
+        if tangent.size != arrays[name].size:
+            raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
     bound = vectors({**arrays, **dict(zip(seeds, pushed, strict=True))})
     return np.array(np.broadcast_to(program.run(bound)[0], (size,)))
 

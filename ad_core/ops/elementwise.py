@@ -6,18 +6,19 @@ argument entry by entry. The value is the namespace function of the same name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.graph.nodes import Constant, Expression
+from ad_core.graph.nodes import Constant, Expression, Size
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, unite
-from ad_core.ops.primitive import Op, Size, broadcast_size, is_scalar_constant
+from ad_core.ops.primitive import Args, Op, Term, broadcast_size, is_scalar_constant
 from ad_core.ops.structure import gather, spread
 
-Partial: TypeAlias = "Callable[..., Expression | None]"
+Partial: TypeAlias = "Callable[..., Term]"
 
 
 class Elementwise(Op):
@@ -39,7 +40,7 @@ class Elementwise(Op):
         argnames: str = "xy",
     ) -> None:
         self.name = name
-        self._argnames = argnames
+        self.argnames = argnames[: len(partials)]
         self.symbol = symbol
         self._partials = partials
         self._vanishing = vanishing
@@ -47,22 +48,14 @@ class Elementwise(Op):
     def __reduce__(self) -> tuple[Any, ...]:
         return by_name, (self.name,)
 
-    def n_args(self) -> int:
-        return len(self._partials)
-
-    def argname(self, arg: int) -> str:
-        return self._argnames[arg]
-
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         return broadcast_size(self, sizes)
 
     def bind(self, xp: Namespace) -> Kernel:
         return getattr(xp, self.name)
 
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
-        total: Expression | None = None
+    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+        total: Term = None
         for partial, tangent in zip(self._partials, tangents, strict=True):
             slope = None if tangent is None else partial(*args, out)
             if tangent is not None and slope is not None:
@@ -71,13 +64,9 @@ class Elementwise(Op):
         return None if total is None else spread(total, out.size)
 
     def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
-        gradients: list[Expression | None] = []
+        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
+    ) -> Sequence[Term]:
+        gradients: list[Term] = []
         for partial, arg, wanted in zip(self._partials, args, needed, strict=True):
             slope = partial(*args, out) if wanted else None
             gradients.append(None if slope is None else gather(product(slope, cotangent), arg.size))
@@ -177,6 +166,9 @@ asinh = Elementwise("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
 acosh = Elementwise("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
 atanh = Elementwise("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
 
+erf = Elementwise("erf", lambda x, out: 2.0 / math.sqrt(math.pi) * exp(-x * x))
+erfinv = Elementwise("erfinv", lambda x, out: 0.5 * math.sqrt(math.pi) * exp(out * out))
+
 less = Elementwise("less", flat, flat)
 less_equal = Elementwise("less_equal", flat, flat)
 equal = Elementwise("equal", flat, flat)
@@ -184,40 +176,12 @@ equal = Elementwise("equal", flat, flat)
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op
     for op in (
-        add,
-        sub,
-        mul,
-        div,
-        pow_,
-        mod,
-        neg,
-        abs_,
-        sign,
-        floor,
-        ceil,
-        sqrt,
-        exp,
-        expm1,
-        log,
-        log1p,
-        sin,
-        cos,
-        tan,
-        asin,
-        acos,
-        atan,
-        atan2,
-        sinh,
-        cosh,
-        tanh,
-        asinh,
-        acosh,
-        atanh,
-        less,
-        less_equal,
-        equal,
+        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil),
+        *(sqrt, exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, atan2),
+        *(sinh, cosh, tanh, asinh, acosh, atanh, erf, erfinv, less, less_equal, equal),
     )
 }
+"""Every elementwise primitive by name."""
 
 
 def by_name(name: str) -> Elementwise:
