@@ -20,7 +20,8 @@ import casadi
 
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import Block, emit_block, emit_preamble
-from bridges.native.program import Program, read_program
+from bridges.casadi.read import read_program
+from bridges.native.program import Program
 from bridges.native.target import Target
 
 
