@@ -3,8 +3,8 @@
     Saved -> `write` -> bytes (a zip) -> `read` -> Saved
 
 The members are `manifest.json`, and `program.json`, `kernel.c` and `kernel.cu` in a folder for the
-kernel and for each derivative; `checksum` is the hash of all others. Whatever a file says is checked
-before it is used: a kernel that was read reads and writes no memory but that of its arguments.
+kernel and for each derivative; `checksum` is the hash of all others. Whatever a file says is
+checked before it is used: a kernel that was read touches no memory but that of its arguments.
 """
 
 from __future__ import annotations

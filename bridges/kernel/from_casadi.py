@@ -1,4 +1,4 @@
-"""A CasADi function as the source of a kernel: its program as it stands, derivatives by the graph."""
+"""A CasADi function as the source of a kernel: its program, and derivatives by its graph."""
 
 # casadi's stubs leave most functions untyped; the public signatures are still checked.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false

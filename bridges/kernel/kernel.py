@@ -280,7 +280,10 @@ class Kernel:
         tree: dict[Any, Any] = {}
         for path_of in derivatives:
             kernel, below = self, tree
-            for step in path_of if isinstance(path_of, list) else [path_of]:
+            steps: list[Any] = cast(
+                "list[Any]", path_of if isinstance(path_of, list) else [path_of]
+            )
+            for step in steps:
                 kind, wrt = (step, None) if isinstance(step, str) else step
                 kernel = kernel._derivative(kind, wrt)
                 below = below.setdefault((kind, kernel._wrt), {})

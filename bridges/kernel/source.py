@@ -88,6 +88,7 @@ class GraphSource(Source):
         self.signature = signature
         self.content = content
         self._make, self._make_program = make, program
+        self._program: Program | None = None
         self._jacobians: dict[Wrt, Jacobian] = {}
 
     @classmethod
@@ -102,11 +103,13 @@ class GraphSource(Source):
         """The graph."""
         return self._make()
 
-    @functools.cached_property
+    @property
     def program(self) -> Program:
-        if self._make_program is not None:
-            return self._make_program()
-        return scalar_program(self.lowered.tape)
+        """The scalar program, made once."""
+        if self._program is None:
+            make = self._make_program or (lambda: scalar_program(self.lowered.tape))
+            self._program = make()
+        return self._program
 
     def derived(self, kind: str, wrt: Wrt) -> GraphSource:
         content = self.derived_content(kind, wrt)

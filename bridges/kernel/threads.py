@@ -96,7 +96,7 @@ def _finish(left: deque[Any], helpers: list[Future[None]], busy: set[object]) ->
             while busy:
                 time.sleep(1e-4)
             break
-        except BaseException as error:  # noqa: BLE001 (raised below)
+        except BaseException as error:
             interrupt = error
     if interrupt is not None:
         raise interrupt

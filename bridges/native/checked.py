@@ -1,4 +1,4 @@
-"""Files that say whether they are whole: bytes, then a checksum, the hash of a key and of the bytes.
+"""Files that say whether they are whole: bytes, then a checksum of a key and of these bytes.
 
 A file that was cut, changed, or put under the key of another has the wrong checksum. Only regular
 files of this user that no one else can write are looked at.

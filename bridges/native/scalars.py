@@ -51,8 +51,10 @@ def jacobian_program(f: Jacobian, outputs: Sequence[Sequence[int | None]]) -> Pr
             seeds = [tuple(islice(left, size)) for size in sizes]
             products.append(tuple([k for part in run([*inputs, *seeds]) for k in part]))
     product, place = found.product.tolist(), found.place.tolist()
-    entries = [products[p][k] for p, k in zip(product, place, strict=True)]
-    chosen = [[None if e is None else entries[e] for e in numbers] for numbers in outputs]
+    entries: list[int] = [products[p][k] for p, k in zip(product, place, strict=True)]
+    chosen: list[list[int | None]] = [
+        [None if e is None else entries[e] for e in numbers] for numbers in outputs
+    ]
     return builder.program(f.sizes_in, chosen)
 
 
