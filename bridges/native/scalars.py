@@ -7,7 +7,9 @@ The steps of a tape run over a namespace whose values are tuples of instruction 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -19,6 +21,19 @@ from bridges.native.namespace import ScalarNamespace, Value
 from bridges.native.program import Program
 
 
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Without searches for cycles: programs are many small tuples, and none of them is in one."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_no_collections()
 def scalar_program(tape: Tape) -> Program:
     """The tape as one straight-line program.
 
@@ -30,6 +45,7 @@ def scalar_program(tape: Tape) -> Program:
     return builder.program([size for _, size in tape.inputs], outputs)
 
 
+@_no_collections()
 def jacobian_program(f: Jacobian, outputs: Sequence[Sequence[int | None]]) -> Program:
     """The program whose output `o` has entry `outputs[o][k]` of the Jacobian's pattern at `k`.
 
