@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from bridges.native.interpret import FUNCTIONS
 from bridges.native.program import Instruction, Program, schedule_program
 
 Code: TypeAlias = "tuple[Any, ...]"
@@ -27,46 +28,6 @@ _ODD = frozenset({"sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh"
 _EVEN = frozenset({"cos", "cosh", "fabs"})
 _SIZES = frozenset({"fabs", "sq", "sqrt", *TRUTHS})  # never below zero
 _MOST_PRODUCTS = 100  # integer powers beyond go through logarithms
-
-_FOLDED: dict[str, Callable[..., Any]] = {
-    "sqrt": np.sqrt,
-    "fabs": np.abs,
-    "sign": np.sign,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "fmin": np.fmin,
-    "fmax": np.fmax,
-    "lt": np.less,
-    "le": np.less_equal,
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "copysign": np.copysign,
-    "fmod": np.fmod,
-    "remainder": lambda x, y: math.remainder(x, y) if math.isfinite(x) and y else math.nan,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "atan2": np.arctan2,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "asinh": np.arcsinh,
-    "acosh": np.arccosh,
-    "atanh": np.arctanh,
-    "exp": np.exp,
-    "log": np.log,
-    "expm1": np.expm1,
-    "log1p": np.log1p,
-    "pow": np.power,
-    "hypot": np.hypot,
-    "erf": math.erf,
-    "div": np.divide,
-    "inv": lambda x: np.divide(1.0, x),
-}
-"""The values of operations on constants; `erfinv` is left to the program."""
 
 
 class Builder:
@@ -339,7 +300,7 @@ class Builder:
             return own(self, *args)
         numbers = [self.number[a] for a in args]
         values = [x for x in numbers if x is not None]
-        if len(values) == len(args) and op in _FOLDED:
+        if len(values) == len(args):
             return self._folded(op, values)
         if len(args) == 1:
             inner = self.code[args[0]]
@@ -354,10 +315,7 @@ class Builder:
 
     def _folded(self, op: str, values: Sequence[float]) -> int:
         with np.errstate(all="ignore"):
-            try:
-                return self.constant(float(_FOLDED[op](*map(np.float64, values))))
-            except (ValueError, OverflowError):
-                return self.constant(math.nan)
+            return self.constant(float(FUNCTIONS[op](*map(np.float64, values))))
 
     # the end
 
