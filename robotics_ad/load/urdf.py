@@ -48,8 +48,8 @@ def load_urdf(
     means nothing and is not kept, nor are limits of planar and floating joints: one number for
     lengths and angles alike; soft limits, calibrations and limits of acceleration are not read.
 
-    A warning tells what a file has in vain: attributes and places that URDF does not know where
-    numbers are, macros of xacro left over beside links and joints, a revolute or prismatic joint
+    A warning tells what a file has in vain: misspelt attributes, elements in a place that URDF does
+    not know, macros of xacro left over beside links and joints, a revolute or prismatic joint
     without <limit>, which then has no limits of any kind.
 
     Args:
@@ -59,8 +59,8 @@ def load_urdf(
         mimics: Whether joints follow those that they mimic; if not, each moves on its own.
         package_dirs: Where `package://` looks first: packages, or directories that hold them. Then
             come `ROS_PACKAGE_PATH`, and `share` below the directories of `AMENT_PREFIX_PATH`.
-        strict: Whether what is warned of is an error; so are then an empty name of the robot, and
-            a faulty axis of a joint that has none.
+        strict: Whether what is warned of is an error; so are then attributes that URDF does not
+            know where numbers are, an empty name of the robot, and a faulty axis of a fixed joint.
 
     Raises:
         FileNotFoundError: If a path names no file.
