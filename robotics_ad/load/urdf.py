@@ -25,8 +25,8 @@ from robotics_ad.model import (
 _BASES = ("fixed", "floating")
 # kg m^2: tools that compute inertias leave numbers like -1e-20 where there should be a zero
 _ROUNDING = 1e-12
-# of what is passed over, as many are told
-_TOLD = 5
+# faults that a warning lists
+_LISTED = 5
 # of `JOINT_TYPES`; the format has no attributes for the numbers of the others
 _TYPES = ("fixed", "revolute", "continuous", "prismatic", "planar", "spherical", "floating")
 
@@ -84,8 +84,8 @@ def load_urdf(
     except ValueError as error:
         raise ValueError(f"{label}: {shortened(str(error))}") from None
     if passed_over:
-        more = f"; and {len(passed_over) - _TOLD} more" if len(passed_over) > _TOLD else ""
-        warnings.warn(f"{label}: {'; '.join(passed_over[:_TOLD])}{more}", stacklevel=2)
+        more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
+        warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=2)
     return robot.floating() if base == "floating" else robot
 
 

@@ -49,7 +49,7 @@ class Joint(Rebuilt):
         axis: unit vector in the joint frame; it is normalised here.
         lower, upper: position limits, nq numbers, rad or m; infinite where there is none.
         velocity, effort: limits of absolute value, nv numbers, rad/s or m/s, and N m or N.
-        damping, friction: N m s/rad and N m (N s/m and N). Algorithms use them when asked to.
+        damping, friction: N m s/rad and N m (N s/m and N). Algorithms have an option to use them.
         armature: inertia of the rotor as the joint feels it, kg m^2 (kg for a sliding joint): it
             adds to the diagonal of the mass matrix. One number, the same for all nv velocities.
         mimic: the joint that this one follows, if any.
