@@ -3,7 +3,6 @@
 file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of `ad_core`
 """
 
-import time
 
 from robotics_ad import dynamics, kinematics, se3, so3
 from robotics_ad.data import packaged_arm
@@ -19,9 +18,6 @@ from robotics_ad.model import (
     Mimic,
     RobotModel,
 )
-
-LOADED_NS = time.time_ns()
-"""When this process took up the package's files, ns since the epoch; see `ad_core.sources`."""
 
 __all__ = [
     "JOINT_TYPES",

@@ -16,10 +16,10 @@ from typing import Any
 import casadi
 
 from bridges.casadi.stages import library_text, stage_entries
-from bridges.kernel.native import emitter_digest
 from bridges.native import cache
 from bridges.native.build import BASE_FLAGS, compile_library, find_compiler, optimisation, probe
 from bridges.native.errors import BuildError
+from bridges.native.load import emitter_digest
 from bridges.native.target import Target
 
 

@@ -18,9 +18,10 @@ from typing import Any
 
 import casadi
 
+from bridges.casadi.read import read_program
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import Block, emit_block, emit_preamble
-from bridges.native.program import Program, read_program
+from bridges.native.program import Program
 from bridges.native.target import Target
 
 
