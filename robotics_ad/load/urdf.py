@@ -82,7 +82,8 @@ def load_urdf(
         ]
         robot = RobotModel(document.get("name", ""), links, joints)
     except ValueError as error:
-        raise ValueError(f"{label}: {shortened(str(error))}") from None
+        before = f" ({passed_over[0]})" if passed_over else ""
+        raise ValueError(f"{label}: {shortened(f'{error}{before}')}") from None
     if passed_over:
         more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
         warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=2)

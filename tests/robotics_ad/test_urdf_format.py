@@ -238,6 +238,12 @@ def test_macros_that_may_stand_for_parts_of_the_robot_are_refused(macro):
                 load_urdf(inside)
 
 
+def test_a_broken_tree_tells_of_the_macros_that_may_be_missing_in_it():
+    xml = f'<robot {XACRO}><link name="a"/><link name="b"/>{HARMLESS[3]}</robot>'
+    with pytest.raises(ValueError, match=r"2 roots, .*: a, b \(line 1: <xacro:call> is skipped"):
+        load_urdf(xml)
+
+
 def test_many_warnings_are_one():
     xml = robot(root=XACRO, more=HARMLESS[0] * 30)
     with pytest.warns(UserWarning, match="; and 25 more") as told:
