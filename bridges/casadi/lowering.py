@@ -16,6 +16,7 @@ from ad_core.graph.nodes import ADFunctionInterface
 from ad_core.lowering.scalars import slot_scalars
 from ad_core.lowering.tape import Tape
 from ad_core.ops.primitive import Op
+from bridges.casadi.branches import safe_in_branches
 from bridges.casadi.namespace import CasadiNamespace
 
 HostCall: TypeAlias = "Callable[[ADFunctionInterface, tuple[int, ...], int, tuple[bool, ...]], Any]"
@@ -29,6 +30,7 @@ def lower_tape(
 
     Raises NotImplementedError where the tape holds a user's function and no `host` is given.
     """
+    tape = safe_in_branches(tape)
     xp = CasadiNamespace(symbol)
     slots: list[Any] = [None] * len(tape.sizes)
     slots[: len(inputs)] = inputs
