@@ -9,24 +9,20 @@ from __future__ import annotations
 import casadi
 import numpy as np
 import pytest
-from op_rows import INF, NAN
 from op_specs import SPECS
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.lowering import lower
 from ad_core.ops.elementwise import less
 from ad_core.ops.linalg import Solve
 from bridges.casadi import ad_to_casadi
-from bridges.casadi.branches import safe_in_branches
-from robotics_ad import se3, so3
 
 
 def answers(e, x, at):
     """Value, gradient and Hessian of our own graphs."""
     graphs = [e, ad.gradient(e, x), ad.hessian(e, x)]
     with np.errstate(all="ignore"):
-        return [np.ravel(g.eval(**{n: at for n in g.terminals()})) for g in graphs]
+        return [np.ravel(g.eval(**dict.fromkeys(g.terminals(), at))) for g in graphs]
 
 
 def singular_points():
