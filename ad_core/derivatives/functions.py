@@ -61,8 +61,10 @@ class Jacobian:
     Its entries are those of products: `pushed` (a `jvp`) with each row of `compression.tangents`,
     then `pulled` (a `vjp`) with each row of `compression.cotangents`; None where there are no rows.
     A row is cut into the tangents of the inputs in `wrt`, or into the cotangents of the outputs.
+    `sizes_in` are the sizes of all inputs.
     """
 
+    sizes_in: tuple[int, ...]
     compression: Compression
     pushed: Lowered | None
     pulled: Lowered | None
@@ -72,6 +74,7 @@ def jacobian(f: Lowered, wrt: Sequence[int]) -> Jacobian:
     """The Jacobian by the fewest products that a simple search over its structure finds."""
     found = compress(jacobian_pattern(f.tape, wrt))
     return Jacobian(
+        f.sizes_in,
         found,
         jvp(f, wrt) if len(found.tangents) else None,
         vjp(f, wrt) if len(found.cotangents) else None,

@@ -254,6 +254,9 @@ class _PartWriter:
             self._define_mask(k, _LOGIC[op].format(*map(self._mask, args)))
         elif op == "if_else_zero":
             self._define(k, f"when({self._mask(args[0])}, {self._vector(args[1])})")
+        elif op == "select":
+            chosen = ", ".join(map(self._vector, args[1:]))
+            self._define(k, f"choose({self._mask(args[0])}, {chosen})")
         elif op in OPERATORS:
             self._define(k, OPERATORS[op].format(*self._operands(args)))
         else:

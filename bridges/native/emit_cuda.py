@@ -81,6 +81,8 @@ class _Body:
             return [f"const bool m{k} = {_LOGIC[op].format(*map(self._mask, args))};"]
         if op == "if_else_zero":
             return [f"const real v{k} = when({self._mask(args[0])}, {names[1]});"]
+        if op == "select":
+            return [f"const real v{k} = {self._mask(args[0])} ? {names[1]} : {names[2]};"]
         if op in OPERATORS:
             return [f"const real v{k} = {OPERATORS[op].format(*names)};"]
         return [f"const real v{k} = {_NAMES.get(op, op)}({', '.join(names)});"]

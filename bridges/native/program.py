@@ -44,6 +44,7 @@ OPERATIONS: dict[str, tuple[int, int]] = {
     "and": (2, 1),
     "or": (2, 1),
     "if_else_zero": (2, 1),
+    "select": (3, 1),
     "copysign": (2, 1),
     "fmod": (2, 20),
     "remainder": (2, 20),
@@ -291,7 +292,8 @@ def _dense_positions(sparsity: ca.Sparsity) -> list[int]:
 
 
 def _operations_by_code() -> dict[int, str]:
-    table = {int(getattr(ca, f"OP_{name.upper()}")): name for name in OPERATIONS}
+    named = [name for name in OPERATIONS if name != "select"]
+    table = {int(getattr(ca, f"OP_{name.upper()}")): name for name in named}
     table[int(ca.OP_CONSTPOW)] = "pow"
     return table
 

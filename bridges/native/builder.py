@@ -1,0 +1,408 @@
+"""`Builder`: scalar instructions, each distinct one once, simplified while they are made.
+
+Constants are folded, signs go outwards (`a * -b` is `-(a * b)`, `a + -b` is `a - b`), and products
+with 0 and 1 vanish. Rewrites keep the value of finite numbers up to its last bits; what would hide a
+nan or an infinity, such as `x - x`, is not rewritten, except that `0 * x` and `0 / x` are 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bridges.native.program import Instruction, Program, schedule_program
+
+Code: TypeAlias = "tuple[Any, ...]"
+"""An operation's name, then the numbers of its operands; or a name with a constant or an entry."""
+
+TRUTHS = frozenset({"lt", "le", "eq", "ne", "not", "and", "or"})
+"""Operations whose value is 1 or 0."""
+
+_ODD = frozenset({"sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "erf", "erfinv"})
+_EVEN = frozenset({"cos", "cosh", "fabs"})
+_SIZES = frozenset({"fabs", "sq", "sqrt", *TRUTHS})  # never below zero
+_MOST_PRODUCTS = 100  # integer powers beyond go through logarithms
+
+_FOLDED: dict[str, Callable[..., Any]] = {
+    "sqrt": np.sqrt,
+    "fabs": np.abs,
+    "sign": lambda x: x if x == 0.0 or x != x else math.copysign(1.0, x),
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "fmin": np.fmin,
+    "fmax": np.fmax,
+    "lt": np.less,
+    "le": np.less_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "copysign": np.copysign,
+    "fmod": np.fmod,
+    "remainder": lambda x, y: math.remainder(x, y) if math.isfinite(x) and y else math.nan,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "exp": np.exp,
+    "log": np.log,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "pow": np.power,
+    "hypot": np.hypot,
+    "erf": math.erf,
+    "div": np.divide,
+    "inv": lambda x: np.divide(1.0, x),
+}
+"""The values of operations on constants; `erfinv` is left to the program."""
+
+
+class Builder:
+    """Makes instructions and gives their numbers; operands are such numbers.
+
+    Attributes:
+        code: each instruction: its operation and operands.
+        number: the value of each constant, None for other instructions.
+    """
+
+    def __init__(self) -> None:
+        self.code: list[Code] = []
+        self.number: list[float | None] = []
+        self._known: dict[Code, int] = {}
+        self.zero = self.constant(0.0)
+        self.one = self.constant(1.0)
+
+    # leaves
+
+    def constant(self, value: float) -> int:
+        value = float(value)
+        # 0.0 and -0.0 are equal keys but different constants; so is nan unequal to itself
+        key = ("constant", value.hex())
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = len(self.code)
+            self.code.append(("constant", value))
+            self.number.append(value)
+        return known
+
+    def input(self, source: int, entry: int) -> int:
+        """Entry `entry` of input `source`."""
+        return self._once(("input", source, entry))
+
+    def _once(self, code: Code) -> int:
+        known = self._known.get(code)
+        if known is None:
+            known = self._known[code] = len(self.code)
+            self.code.append(code)
+            self.number.append(None)
+        return known
+
+    # arithmetic
+
+    def add(self, a: int, b: int) -> int:
+        x, y = self.number[a], self.number[b]
+        if x is not None:
+            if y is not None:
+                return self.constant(x + y)
+            a, b, y = b, a, x
+        if y is not None:
+            if y == 0.0:
+                return a
+            if y < 0.0:
+                return self.sub(a, self.constant(-y))
+        if a == b:
+            return self.twice(a)
+        first, second = self.code[a], self.code[b]
+        if second[0] == "neg":
+            return self.sub(a, second[1])
+        if first[0] == "neg":
+            return self.sub(b, first[1])
+        return self._once(("add", a, b) if a < b else ("add", b, a))
+
+    def sub(self, a: int, b: int) -> int:
+        x, y = self.number[a], self.number[b]
+        if y is not None:
+            if x is not None:
+                return self.constant(x - y)
+            if y == 0.0:
+                return a
+            if y < 0.0:
+                return self.add(a, self.constant(-y))
+        elif x == 0.0:
+            return self.neg(b)
+        first, second = self.code[a], self.code[b]
+        if second[0] == "neg":
+            return self.add(a, second[1])
+        if first[0] == "neg":
+            return self.neg(self.add(first[1], b))
+        return self._once(("sub", a, b))
+
+    def neg(self, a: int) -> int:
+        x = self.number[a]
+        if x is not None:
+            return self.constant(-x)
+        code = self.code[a]
+        if code[0] == "neg":
+            return code[1]
+        if code[0] == "sub":
+            return self.sub(code[2], code[1])
+        return self._once(("neg", a))
+
+    def twice(self, a: int) -> int:
+        x = self.number[a]
+        if x is not None:
+            return self.constant(x + x)
+        code = self.code[a]
+        return self.neg(self.twice(code[1])) if code[0] == "neg" else self._once(("twice", a))
+
+    def mul(self, a: int, b: int) -> int:
+        x, y = self.number[a], self.number[b]
+        if y is not None:
+            if x is not None:
+                return self.constant(x * y)
+            a, b, x = b, a, y
+        if x is not None:
+            return self._scaled(x, a, b)
+        if a == b:
+            return self.sq(a)
+        first, second = self.code[a], self.code[b]
+        if second[0] == "neg":
+            return self.neg(self.mul(a, second[1]))
+        if first[0] == "neg":
+            return self.neg(self.mul(first[1], b))
+        if second[0] == "inv":
+            return self.div(a, second[1])
+        if first[0] == "inv":
+            return self.div(b, first[1])
+        return self._once(("mul", a, b) if a < b else ("mul", b, a))
+
+    def _scaled(self, x: float, a: int, b: int) -> int:
+        """`x * b`, where `x` is the constant `a`."""
+        if x == 0.0:
+            return self.zero
+        if x == 1.0:
+            return b
+        if x < 0.0:
+            return self.neg(self.mul(self.constant(-x), b))
+        if x == 2.0:
+            return self.twice(b)
+        code = self.code[b]
+        if code[0] == "neg":
+            return self.neg(self.mul(a, code[1]))
+        if code[0] == "inv":
+            return self.div(a, code[1])
+        return self._once(("mul", a, b))
+
+    def sq(self, a: int) -> int:
+        x = self.number[a]
+        if x is not None:
+            return self.constant(x * x)
+        code = self.code[a]
+        return self._once(("sq", code[1] if code[0] in ("neg", "fabs") else a))
+
+    def div(self, a: int, b: int) -> int:
+        x, y = self.number[a], self.number[b]
+        if y is not None:
+            if x is not None:
+                return self._folded("div", (x, y))
+            if y == 1.0:
+                return a
+            if y < 0.0:
+                return self.neg(self.div(a, self.constant(-y)))
+            if _is_power_of_two(y):
+                return self.mul(self.constant(1.0 / y), a)
+        elif x is not None:
+            if x == 0.0:
+                return self.zero
+            if x == 1.0:
+                return self.inv(b)
+            if x < 0.0:
+                return self.neg(self.div(self.constant(-x), b))
+        first, second = self.code[a], self.code[b]
+        if second[0] == "neg":
+            return self.neg(self.div(a, second[1]))
+        if first[0] == "neg":
+            return self.neg(self.div(first[1], b))
+        if second[0] == "inv":
+            return self.mul(a, second[1])
+        return self._once(("div", a, b))
+
+    def inv(self, a: int) -> int:
+        x = self.number[a]
+        if x is not None:
+            return self._folded("inv", (x,))
+        code = self.code[a]
+        if code[0] == "neg":
+            return self.neg(self.inv(code[1]))
+        return code[1] if code[0] == "inv" else self._once(("inv", a))
+
+    def pow(self, a: int, b: int) -> int:
+        """Small integer powers by products, others by `pow`."""
+        exponent = self.number[b]
+        if exponent is None or self.number[a] is not None:
+            return self.apply("pow", a, b)
+        if exponent == 0.5:
+            return self.apply("sqrt", a)
+        if exponent == int(exponent) if math.isfinite(exponent) else False:
+            n = int(exponent)
+            if abs(n) <= _MOST_PRODUCTS:
+                return self._power(a, n)
+        return self._once(("pow", a, b))
+
+    def _power(self, a: int, n: int) -> int:
+        if n < 0:
+            return self.inv(self._power(a, -n))
+        if n <= 1:
+            return a if n else self.one
+        return self.mul(a, self._power(a, n - 1)) if n % 2 else self.sq(self._power(a, n // 2))
+
+    # choices
+
+    def select(self, mask: int, a: int, b: int) -> int:
+        """`a` where the mask is not 0, else `b`; the other's value plays no part."""
+        known = self.number[mask]
+        if known is not None:
+            return a if known != 0.0 else b
+        if a == b:
+            return a
+        code = self.code[mask]
+        if code[0] == "not":
+            return self.select(code[1], b, a)
+        if self.number[b] == 0.0:
+            return self._once(("if_else_zero", mask, a))
+        return self._once(("select", mask, a, b))
+
+    def positive(self, a: int) -> int:
+        """Whether `a > 0`, as a mask."""
+        return a if self.code[a][0] in TRUTHS else self.apply("lt", self.zero, a)
+
+    def truth(self, a: int) -> int:
+        """Whether `a` is not 0, as a mask."""
+        return a if self.code[a][0] in TRUTHS else self.apply("ne", a, self.zero)
+
+    def negation(self, a: int) -> int:
+        """Whether `a` is 0, as a mask."""
+        x = self.number[a]
+        if x is not None:
+            return self.constant(x == 0.0)
+        op, *args = self.code[a]
+        if op == "not" and self.code[args[0]][0] in TRUTHS:
+            return args[0]
+        if op in ("eq", "ne"):  # these two are true opposites, for nan as well
+            return self._once(("ne" if op == "eq" else "eq", *args))
+        return self._once(("not", a))
+
+    def both(self, a: int, b: int) -> int:
+        """Whether neither is 0, as a mask."""
+        for x, other in ((a, b), (b, a)):
+            known = self.number[x]
+            if known is not None:
+                return self.zero if known == 0.0 else self.truth(other)
+        return self.truth(a) if a == b else self._once(("and", *sorted((a, b))))
+
+    def either(self, a: int, b: int) -> int:
+        """Whether one is not 0, as a mask."""
+        for x, other in ((a, b), (b, a)):
+            known = self.number[x]
+            if known is not None:
+                return self.truth(other) if known == 0.0 else self.one
+        return self.truth(a) if a == b else self._once(("or", *sorted((a, b))))
+
+    # everything by name
+
+    def apply(self, op: str, *args: int) -> int:
+        """The operation `op` of these operands."""
+        own = _OWN_RULE.get(op)
+        if own is not None:
+            return own(self, *args)
+        numbers = [self.number[a] for a in args]
+        values = [x for x in numbers if x is not None]
+        if len(values) == len(args) and op in _FOLDED:
+            return self._folded(op, values)
+        if len(args) == 1:
+            inner = self.code[args[0]]
+            if inner[0] == "neg" and (op in _ODD or op in _EVEN):
+                same = self.apply(op, inner[1])
+                return self.neg(same) if op in _ODD else same
+            if op == "fabs" and inner[0] in _SIZES:
+                return args[0]
+        elif op in ("eq", "ne", "hypot") and args[0] > args[1]:
+            args = (args[1], args[0])
+        return self._once((op, *args))
+
+    def _folded(self, op: str, values: Sequence[float]) -> int:
+        with np.errstate(all="ignore"):
+            try:
+                return self.constant(float(_FOLDED[op](*map(np.float64, values))))
+            except (ValueError, OverflowError):
+                return self.constant(math.nan)
+
+    # the end
+
+    def program(
+        self, input_sizes: Sequence[int], outputs: Sequence[Sequence[int | None]]
+    ) -> Program:
+        """The instructions that the outputs need; a constant 0 is a structural zero."""
+        zero = self.zero
+        given = tuple(tuple(None if k == zero else k for k in entries) for entries in outputs)
+        keep = _live(self.code, [k for entries in given for k in entries if k is not None])
+        place = {old: new for new, old in enumerate(keep)}
+        instructions: list[Instruction] = []
+        for old in keep:
+            op, *args = self.code[old]
+            if op == "constant":
+                instructions.append(Instruction("constant", (), args[0]))
+            elif op == "input":
+                instructions.append(Instruction("input", tuple(args)))
+            else:
+                instructions.append(Instruction(op, tuple([place[a] for a in args])))
+        placed = tuple(tuple(None if k is None else place[k] for k in ks) for ks in given)
+        return schedule_program(tuple(input_sizes), instructions, placed)
+
+
+_OWN_RULE: dict[str, Callable[..., int]] = {
+    "add": Builder.add,
+    "sub": Builder.sub,
+    "neg": Builder.neg,
+    "twice": Builder.twice,
+    "mul": Builder.mul,
+    "sq": Builder.sq,
+    "div": Builder.div,
+    "inv": Builder.inv,
+    "select": Builder.select,
+    "not": Builder.negation,
+    "and": Builder.both,
+    "or": Builder.either,
+    "if_else_zero": lambda b, mask, a: b.select(mask, a, b.zero),
+}
+
+
+def _live(code: Sequence[Code], roots: Sequence[int]) -> list[int]:
+    """Numbers of the instructions that the roots need, in order."""
+    needed = bytearray(len(code))
+    for k in roots:
+        needed[k] = 1
+    keep: list[int] = []
+    for k in range(len(code) - 1, -1, -1):
+        if needed[k]:
+            keep.append(k)
+            op = code[k][0]
+            if op not in ("constant", "input"):
+                for a in code[k][1:]:
+                    needed[a] = 1
+    keep.reverse()
+    return keep
+
+
+def _is_power_of_two(y: float) -> bool:
+    return math.frexp(y)[0] == 0.5 and 2.0**-1000 < y < 2.0**1000

@@ -1,0 +1,154 @@
+"""The namespace over scalar instructions: a value is a tuple of instruction numbers.
+
+Values of one entry broadcast against longer ones; there are no batch axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridges.native.builder import Builder
+from bridges.native.solving import solve
+
+Value: TypeAlias = "tuple[int, ...]"
+Method: TypeAlias = "Callable[..., Value]"
+
+
+class ScalarNamespace:
+    """Array functions whose results are instructions of one `Builder`."""
+
+    neg: Method
+    add: Method
+    sub: Method
+    mul: Method
+    div: Method
+    pow: Method
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        for name in ("neg", "add", "sub", "mul", "div", "pow"):
+            setattr(self, name, partial(_by_entry, getattr(builder, name)))
+
+    def __getattr__(self, name: str) -> Method:
+        """The other functions that go entry by entry."""
+        op = _NAMES.get(name)
+        if op is None:
+            raise AttributeError(f"no function {name!r}")
+        method = partial(_by_entry, partial(self._builder.apply, op))
+        setattr(self, name, method)
+        return method
+
+    def constant(self, value: NDArray[np.float64]) -> Value:
+        return tuple([self._builder.constant(x) for x in np.ravel(value).tolist()])
+
+    def mod(self, x: Value, y: Value) -> Value:
+        """The floored remainder, with the sign of `y`."""
+        return _by_entry(self._floored, x, y)
+
+    def minimum(self, x: Value, y: Value) -> Value:
+        return _by_entry(self._smaller, x, y)
+
+    def maximum(self, x: Value, y: Value) -> Value:
+        return _by_entry(self._larger, x, y)
+
+    def cond(self, pred: Value, pos: Value, neg: Value) -> Value:
+        return _by_entry(self._chosen, pred, pos, neg)
+
+    def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
+        return _by_entry(self._chosen_of_three, pred, pos, zero, neg)
+
+    def sum(self, x: Value) -> Value:
+        return (_sum(self._builder, x),)
+
+    def broadcast(self, x: Value, size: int) -> Value:
+        return x * size if len(x) == 1 else x
+
+    def concat(self, values: Sequence[Value]) -> Value:
+        return tuple([k for value in values for k in value])
+
+    def take(self, x: Value, indices: tuple[int, ...]) -> Value:
+        return tuple([x[i] for i in indices])
+
+    def scatter(self, x: Value, indices: tuple[int, ...], size: int) -> Value:
+        rows = [self._builder.zero] * size
+        for k, i in zip(x, indices, strict=True):
+            rows[i] = self._builder.add(rows[i], k)
+        return tuple(rows)
+
+    def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
+        mul = self._builder.mul
+        rows = [a[i * k : (i + 1) * k] for i in range(m)]
+        columns = [b[j::n] for j in range(n)]
+        return tuple([_sum(self._builder, map(mul, row, c)) for row in rows for c in columns])
+
+    def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
+        return solve(self._builder, a, b, m, n)
+
+    # by entry
+
+    def _floored(self, x: int, y: int) -> int:
+        b = self._builder
+        rest = b.apply("fmod", x, y)
+        below = b.apply("lt", rest, b.zero)
+        divisor = b.number[y]
+        if divisor is None or divisor == 0.0:
+            differs = b.apply("ne", below, b.apply("lt", y, b.zero))
+            crossed = b.both(b.truth(rest), differs)
+        else:
+            crossed = below if divisor > 0.0 else b.apply("lt", b.zero, rest)
+        return b.select(crossed, b.add(rest, y), rest)
+
+    def _smaller(self, x: int, y: int) -> int:
+        return self._first_if("le", x, y)
+
+    def _larger(self, x: int, y: int) -> int:
+        return self._first_if("ge", x, y)
+
+    def _first_if(self, op: str, x: int, y: int) -> int:
+        """`x` where it wins or is nan, else `y`; so nan comes through, and a tie gives `x`."""
+        b = self._builder
+        second = b.number[y]
+        if second is not None and second == second:  # the second is never nan: it must win
+            wins = b.apply("lt", y, x) if op == "le" else b.apply("lt", x, y)
+            return b.select(wins, y, x)
+        wins = b.apply("le", x, y) if op == "le" else b.apply("le", y, x)
+        return b.select(b.either(wins, b.apply("ne", x, x)), x, y)
+
+    def _chosen(self, pred: int, pos: int, neg: int) -> int:
+        return self._builder.select(self._builder.positive(pred), pos, neg)
+
+    def _chosen_of_three(self, pred: int, pos: int, zero: int, neg: int) -> int:
+        b = self._builder
+        if pos == neg:
+            return b.select(b.truth(pred), pos, zero)
+        rest = b.select(b.truth(pred), neg, zero)
+        return b.select(b.positive(pred), pos, rest)
+
+
+_SAME = "sign floor ceil sqrt exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh"
+_NAMES = {name: name for name in [*_SAME.split(), "acosh", "atanh", "atan2", "erf", "erfinv"]}
+_NAMES |= {"abs": "fabs", "less": "lt", "less_equal": "le", "equal": "eq"}
+"""Functions that are one operation each, and its name."""
+
+
+def _by_entry(function: Callable[..., int], *values: Value) -> Value:
+    size = 1
+    for value in values:
+        if len(value) != 1:
+            size = len(value)
+            break
+    if size == 1:
+        return tuple([function(*[value[0] for value in values])])
+    return tuple(map(function, *[v if len(v) == size else v * size for v in values]))
+
+
+def _sum(builder: Builder, terms: Any) -> int:
+    total = builder.zero
+    for term in terms:
+        total = builder.add(total, term)
+    return total
