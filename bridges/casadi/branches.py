@@ -200,10 +200,11 @@ def _either(a: Expression, b: Expression) -> Expression:
         return USED
     if a is UNUSED or b is UNUSED:
         return a if b is UNUSED else b
-    alike = isinstance(a, ADFunctionCall) and isinstance(b, ADFunctionCall)
-    if alike and isinstance(a.func, Select) and a.func is b.func and a.args[0] is b.args[0]:
-        parts = [_either(x, y) for x, y in zip(a.args[1:], b.args[1:], strict=True)]
-        return _chosen(a.func, a.args[0], parts)
+    if isinstance(a, ADFunctionCall) and isinstance(b, ADFunctionCall):
+        func = a.func
+        if isinstance(func, Select) and func is b.func and a.args[0] is b.args[0]:
+            parts = [_either(x, y) for x, y in zip(a.args[1:], b.args[1:], strict=True)]
+            return _chosen(func, a.args[0], parts)
     if _is_part(a, b) or _is_part(b, a):
         return a if _is_part(b, a) else b
     return _folded(a + b)
