@@ -5,7 +5,6 @@ Everything public is re-exported below; `ad_core.math` has the mathematical func
 `_scalar` are the helpers that Klampt has under these names for writers of functions.
 """
 
-import time
 
 from ad_core import ops, passes
 from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
@@ -57,8 +56,6 @@ install(ops, passes)
 FINITE_DIFFERENCE_RES = 1e-6
 """The step of finite differences; assign `ad_core.FINITE_DIFFERENCE_RES` to change it."""
 
-LOADED_NS = time.time_ns()
-"""When this process took up the package's files, ns since the epoch; see `ad_core.sources`."""
 
 __all__ = [
     "FINITE_DIFFERENCE_RES",

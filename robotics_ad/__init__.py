@@ -3,7 +3,6 @@
 file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of `ad_core`
 """
 
-import time
 
 from robotics_ad import dynamics, kinematics, se3, so3
 from robotics_ad.inertia import Inertia
@@ -14,9 +13,6 @@ from robotics_ad.model import Link, LinkFrame, RobotModel
 from robotics_ad.packaged import packaged_arm
 from robotics_ad.parameters import PARAMETER_KINDS
 from robotics_ad.urdf import load_urdf
-
-LOADED_NS = time.time_ns()
-"""When this process took up the package's files, ns since the epoch; see `ad_core.sources`."""
 
 __all__ = [
     "JOINT_TYPES",

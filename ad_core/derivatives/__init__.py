@@ -3,7 +3,7 @@
 `jvp`, `vjp`, `hessian_vp` and `jacobian_of` take a `Lowered`; the operators take expressions.
 """
 
-from ad_core.derivatives.compress import Compression
+from ad_core.derivatives.compress import Compression, jacobian_pattern
 from ad_core.derivatives.functions import Jacobian, hessian_vp, jvp, vjp
 from ad_core.derivatives.functions import jacobian as jacobian_of
 from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
@@ -18,6 +18,7 @@ __all__ = [
     "hessian_vp",
     "jacobian",
     "jacobian_of",
+    "jacobian_pattern",
     "jvp",
     "laplacian",
     "vjp",

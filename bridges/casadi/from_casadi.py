@@ -23,7 +23,8 @@ import ad_core as ad
 from ad_core.graph.nodes import ADFunctionInterface, Constant, Expression
 from ad_core.ops.primitive import Composite
 from bridges.casadi.operations import OPERATIONS
-from bridges.native.program import Program, read_program
+from bridges.casadi.read import read_program
+from bridges.native.program import Program
 
 
 def casadi_to_ad(function: casadi.Function, output: int | str | None = None) -> ADFunctionInterface:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
-import casadi as ca
 import numpy as np
 
-from bridges.kernel import derivatives
 from bridges.kernel.arrays import (
     Argument,
     Array,
@@ -20,21 +19,29 @@ from bridges.kernel.arrays import (
     batch_shape,
     is_writable_in_place,
 )
-from bridges.kernel.fallback import CasadiEvaluator, warn_slow
-from bridges.kernel.formula import Formula, building
-from bridges.kernel.native import NativeEvaluator, compiler_here
+from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
+from bridges.kernel.file import Saved, Tree, read, write
 from bridges.kernel.results import LARGE_BYTES, empty
+from bridges.kernel.source import Source, building
 from bridges.kernel.tensors import TensorCaller
 from bridges.native.driver import tells_overlap
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
 from bridges.native.errors import BuildError
+from bridges.native.load import compiler_here, load_library
 from bridges.native.program import Program
-from bridges.native.target import DType, Target, check_dtype
+from bridges.native.target import DType, Target
 
 # Operations times samples up to which a call keeps the GIL: about a fifth of a millisecond.
 _BRIEF = 5_000_000
 
+
+Wrt: TypeAlias = "Iterable[int | str]"
+"""Inputs by their numbers or names."""
+Derivative: TypeAlias = "tuple[str, tuple[int, ...]]"
+"""A kind of derivative and the numbers of the inputs that it is for."""
+
+_KINDS = ("vjp", "jvp", "jacobian", "jacobian_values", "hessian_vp")
 
 _empty = np.empty  # looked up at every call of a kernel
 
@@ -47,32 +54,32 @@ class Kernel:
     has one output, else a tuple; always a tuple if `is_tuple`. Results are bit-identical for any
     batch, batch split and number of threads.
 
-    Where there is no working C compiler, or the function has an operation without a kernel form,
-    CasADi's evaluator runs the batch instead, after one RuntimeWarning.
+    Where there is no working C compiler, numpy runs the program instead, after one RuntimeWarning.
+    Derivatives are those of the graph, and kernels again.
     """
 
     def __init__(
         self,
-        function: ca.Function | Formula,
-        dtype: str = "float64",
+        source: Source,
+        dtype: DType,
         *,
         output_shapes: Sequence[Shape] | None = None,
         is_tuple: bool = False,
     ) -> None:
-        self.dtype: DType = check_dtype(dtype)
-        given = isinstance(function, Formula)
-        self.formula: Formula = function if given else Formula.of(function, self.dtype)
-        outline = self.formula.outline
-        inputs = zip(outline.names_in, outline.sizes_in, strict=True)
+        self.dtype: DType = dtype
+        self.source = source
+        signature = source.signature
+        inputs = zip(signature.names_in, signature.sizes_in, strict=True)
         self.arguments: tuple[Argument, ...] = tuple(
             Argument(i, name, size) for i, (name, size) in enumerate(inputs)
         )
         self.output_shapes: tuple[Shape, ...] = tuple(
-            output_shapes or ((n,) for n in outline.sizes_out)
+            output_shapes or ((n,) for n in signature.sizes_out)
         )
         self._numpy_dtype = np.dtype(self.dtype)
-        self._derivatives: dict[tuple[str, tuple[int, ...]], Kernel] = {}
-        self._evaluator: NativeEvaluator | CasadiEvaluator | None = None
+        self._wrt: tuple[int, ...] = ()  # of a derivative: the inputs that it is for
+        self._derivatives: dict[Derivative, Kernel] = {}
+        self._evaluator: NativeEvaluator | NumpyEvaluator | None = None
         self.is_tuple: bool = is_tuple or len(self.output_shapes) != 1
         self._only_shape = None if self.is_tuple else self.output_shapes[0]
         self._run_buffers: Any = None
@@ -87,19 +94,18 @@ class Kernel:
         return tuple(argument.size for argument in self.arguments)
 
     @property
-    def function(self) -> ca.Function:
-        """The CasADi function of columns that the kernel computes, made when first asked for."""
-        return self.formula.function
-
-    @property
     def program(self) -> Program:
-        """The scalar program. Raises NotImplementedError for an operation without a kernel form."""
-        return self.formula.program
+        """The scalar program."""
+        with building():
+            return self.source.program
 
     @property
     def n_ops(self) -> int:
         """Operations per sample."""
-        return self.formula.n_ops
+        evaluator = self._evaluator
+        if isinstance(evaluator, NativeEvaluator):
+            return evaluator.library.n_ops
+        return self.program.n_ops
 
     @property
     def flops(self) -> int:
@@ -109,17 +115,13 @@ class Kernel:
     @property
     def bytes(self) -> int:
         """Bytes read and written per sample."""
-        numbers = sum(self.input_sizes) + sum(self.formula.outline.sizes_out)
+        numbers = sum(self.input_sizes) + sum(self.source.signature.sizes_out)
         return numbers * self._numpy_dtype.itemsize
 
     @property
     def c_source(self) -> str:
         """The C text, for this machine's vector width (64 bytes where there is no compiler)."""
-        try:
-            width = compiler_here().vector_bytes
-        except BuildError:
-            width = 64
-        return emit_c(self.program, Target(self.dtype, width))
+        return emit_c(self.program, Target(self.dtype, _vector_bytes()))
 
     @property
     def cuda_source(self) -> str:
@@ -140,14 +142,15 @@ class Kernel:
         return self
 
     def _build(self) -> None:
+        source = self.source
         try:
-            library = self.formula.library()
-        except (BuildError, NotImplementedError) as error:
-            warn_slow(self.formula.outline.title, error)
+            library = load_library(source.identity, self.dtype, lambda: source.program)
+        except BuildError as error:
+            warn_slow(source.signature.title, error)
             self._tensors = TensorCaller(self, None, 0)
-            self._evaluator = CasadiEvaluator(self.function, self._numpy_dtype)
+            self._evaluator = NumpyEvaluator(source.program)
             return
-        row_bytes = max(self.formula.outline.sizes_out, default=0) * self._numpy_dtype.itemsize
+        row_bytes = max(source.signature.sizes_out, default=0) * self._numpy_dtype.itemsize
         self._most = min(_BRIEF // max(library.n_ops, 1), LARGE_BYTES // max(row_bytes, 1))
         self._most = max(self._most, 1)
         self._tensors = TensorCaller(self, library, self._most)
@@ -155,14 +158,18 @@ class Kernel:
             self._run_buffers = library.buffers
         self._evaluator = NativeEvaluator(library)
 
-    def __call__(self, *inputs: Any, out: Any = None) -> Any:
+    def __call__(self, *inputs: Any, out: Any = None, **named: Any) -> Any:
         """`f(*inputs)` for every sample.
 
-        inputs: `(*batch, n_i)` arrays of the kernel's dtype (numbers and lists are converted).
+        inputs: `(*batch, n_i)` arrays of the kernel's dtype (numbers and lists are converted), by
+            position or by name.
         out: array, or one per output, to write into; `(*batch, *output_shape)`.
 
-        Raises ValueError for wrong counts, sizes and shapes, TypeError for wrong dtypes and kinds.
+        Raises ValueError for wrong counts, names, sizes and shapes, TypeError for wrong dtypes and
+        kinds.
         """
+        if named:
+            inputs = self._in_order(inputs, named)
         run = self._run_buffers
         if run is not None and len(inputs) == len(self.arguments):
             first = inputs[0]
@@ -204,15 +211,15 @@ class Kernel:
             assert caller is not None
         return caller(tensors)
 
-    def vjp(self, wrt: Iterable[int] | None = None) -> Kernel:
+    def vjp(self, wrt: Wrt | None = None) -> Kernel:
         """`g_i = sum_o (d y_o / d x_i)^T w_o`: the vector-Jacobian product.
 
         The kernel takes `(x_0, ..., w_0, ...)`, a cotangent for every output, and gives a gradient
-        for every input, or for those whose numbers are in `wrt`.
+        for every input, or for those whose numbers or names are in `wrt`.
         """
         return self._derived("vjp", self._chosen(wrt))
 
-    def jvp(self, wrt: Iterable[int] | None = None) -> Kernel:
+    def jvp(self, wrt: Wrt | None = None) -> Kernel:
         """`s_o = sum_i (d y_o / d x_i) t_i`: the Jacobian-vector product.
 
         The kernel takes `(x_0, ..., t_0, ...)`, a tangent for every input (of `wrt`), and gives a
@@ -220,26 +227,25 @@ class Kernel:
         """
         return self._derived("jvp", self._chosen(wrt), is_tuple=self.is_tuple)
 
-    def jacobian(self, wrt: Iterable[int] | None = None) -> Kernel:
+    def jacobian(self, wrt: Wrt | None = None) -> Kernel:
         """`J_oi = d y_o / d x_i`, of shape `(*batch, size of y_o, size of x_i)`.
 
         The kernel takes the inputs and gives `J_00, J_01, ..., J_10, ...`; matrix-shaped outputs
         are flattened row by row.
         """
         chosen = self._chosen(wrt)
-        sizes = self.formula.outline.sizes_out
+        sizes = self.source.signature.sizes_out
         shapes = [(m, self.arguments[i].size) for m in sizes for i in chosen]
         return self._derived("jacobian", chosen, shapes)
 
-    def jacobian_values(self, wrt: Iterable[int] | None = None) -> Kernel:
+    def jacobian_values(self, wrt: Wrt | None = None) -> Kernel:
         """The structural nonzeros of every Jacobian, in the order of `jacobian_pattern`."""
         return self._derived("jacobian_values", self._chosen(wrt))
 
-    def jacobian_pattern(
-        self, wrt: Iterable[int] | None = None
-    ) -> list[tuple[list[int], list[int]]]:
+    def jacobian_pattern(self, wrt: Wrt | None = None) -> list[tuple[list[int], list[int]]]:
         """Rows and columns of the values of `jacobian_values`, one pair of lists per Jacobian."""
-        return derivatives.jacobian_patterns(self.function, self._chosen(wrt))
+        with building():
+            return self.source.patterns(self._chosen(wrt))
 
     def hessian_vp(self) -> Kernel:
         """`h_i = sum_j (d^2 L / d x_i d x_j) t_j` with `L = sum_o w_o . y_o`.
@@ -247,19 +253,62 @@ class Kernel:
         The kernel takes `(x_0, ..., w_0, ..., t_0, ...)`: inputs, a cotangent for every output and
         a tangent for every input. It gives one vector for every input.
         """
-        return self._derived("hessian_vp", ())
+        return self._derived("hessian_vp", tuple(range(len(self.arguments))))
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{a.name}[{a.size}]" for a in self.arguments)
         outputs = ", ".join(
             f"{name}{list(shape)}"
-            for name, shape in zip(self.formula.outline.names_out, self.output_shapes, strict=True)
+            for name, shape in zip(self.source.signature.names_out, self.output_shapes, strict=True)
         )
         return f"Kernel({inputs} -> {outputs}, {self.dtype})"
 
+    def save(self, path: str | os.PathLike[str], derivatives: Iterable[Any] = ()) -> None:
+        """Writes the kernel into one file, for `bridges.kernel.load` on any machine.
+
+        The file has names, sizes and the scalar program, and C and CUDA text for other uses. It
+        needs neither the graph nor the functions in it.
+
+        derivatives: those that the file shall have besides: a kind ("vjp", "jvp", "jacobian",
+            "jacobian_values", "hessian_vp"), a kind with inputs `("vjp", (0,))`, or a list of
+            these for a derivative of a derivative.
+
+        Raises ValueError for an unknown kind or input.
+        """
+        tree: dict[Any, Any] = {}
+        for path_of in derivatives:
+            kernel, below = self, tree
+            for step in path_of if isinstance(path_of, list) else [path_of]:
+                kind, wrt = (step, None) if isinstance(step, str) else step
+                kernel = kernel._derivative(kind, wrt)
+                below = below.setdefault((kind, kernel._wrt), {})
+        data = self._as_bytes(tree)
+        draft = f"{os.fspath(path)}.part"
+        with open(draft, "wb") as file:
+            file.write(data)
+        os.replace(draft, path)
+
+    def _derivative(self, kind: str, wrt: Wrt | None) -> Kernel:
+        if kind not in _KINDS:
+            raise ValueError(f"derivative {kind!r}, expected one of {', '.join(_KINDS)}")
+        if kind == "hessian_vp":
+            if wrt is not None:
+                raise ValueError("hessian_vp is for all inputs; name none")
+            return self.hessian_vp()
+        return getattr(self, kind)(wrt)
+
+    def _as_bytes(self, tree: Tree) -> bytes:
+        saved = Saved(self.source, self.dtype, self.output_shapes, self.is_tuple)
+        with building():
+            return write(saved, tree, _vector_bytes())
+
+    def _made(self) -> Tree:
+        """All derivatives that there are by now."""
+        return {key: kernel._made() for key, kernel in self._derivatives.items()}
+
     def __reduce__(self) -> tuple[Any, ...]:
-        state = (self.function.serialize(), self.dtype, self.output_shapes, self.is_tuple)
-        return (_unpickle, state)
+        """With the derivatives that there are by now."""
+        return (_unpickled, (self._as_bytes(self._made()), self.source.content))
 
     def _call_checked(self, inputs: Sequence[Any], out: Any) -> Any:
         self._check_count(inputs)
@@ -325,14 +374,40 @@ class Kernel:
             names = ", ".join(a.name for a in self.arguments)
             raise ValueError(f"{len(inputs)} inputs, expected {len(self.arguments)} ({names})")
 
-    def _chosen(self, wrt: Iterable[int] | None) -> tuple[int, ...]:
+    def _in_order(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> tuple[Any, ...]:
+        """All inputs by position: the given ones, then those by name."""
+        names = [a.name for a in self.arguments]
+        listed = ", ".join(names)
+        for name in named:
+            if name not in names:
+                raise ValueError(f"no input {name!r} (inputs: {listed})")
+            if name in names[: len(inputs)]:
+                raise ValueError(f"input {name!r} is given by position and by name")
+        missing = [name for name in names[len(inputs) :] if name not in named]
+        if missing:
+            raise ValueError(f"no value for {', '.join(missing)} (inputs: {listed})")
+        return (*inputs, *(named[name] for name in names[len(inputs) :]))
+
+    def _chosen(self, wrt: Wrt | None) -> tuple[int, ...]:
+        """The numbers of the inputs that `wrt` says."""
         n = len(self.arguments)
         if wrt is None:
             return tuple(range(n))
-        chosen = tuple(wrt)
+        names = [a.name for a in self.arguments]
+        given: tuple[Any, ...] = (wrt,) if isinstance(wrt, (str, int)) else tuple(wrt)
+        chosen: list[int] = []
+        for which in given:
+            if isinstance(which, str):
+                if which not in names:
+                    raise ValueError(f"wrt: no input {which!r} (inputs: {', '.join(names)})")
+                chosen.append(names.index(which))
+            elif isinstance(which, bool) or not hasattr(which, "__index__"):
+                raise TypeError(f"wrt: got {which!r}, expected a name or number of an input")
+            else:
+                chosen.append(which.__index__())
         if len(set(chosen)) < len(chosen) or not all(0 <= i < n for i in chosen):
-            raise ValueError(f"wrt {chosen}, expected different input numbers below {n}")
-        return chosen
+            raise ValueError(f"wrt {tuple(chosen)}, expected different input numbers below {n}")
+        return tuple(chosen)
 
     def _derived(
         self,
@@ -346,16 +421,29 @@ class Kernel:
             with building():
                 kernel = self._derivatives.get((kind, wrt))
                 if kernel is None:
-                    formula = self.formula.derived(kind, wrt)
+                    source = self.source.derived(kind, wrt)
                     kernel = Kernel(
-                        formula, self.dtype, output_shapes=output_shapes, is_tuple=is_tuple
+                        source, self.dtype, output_shapes=output_shapes, is_tuple=is_tuple
                     )
+                    kernel._wrt = wrt
                     self._derivatives[kind, wrt] = kernel
         return kernel
 
 
-def _unpickle(
-    serialized: str, dtype: str, output_shapes: Sequence[Shape], is_tuple: bool
-) -> Kernel:
-    function = ca.Function.deserialize(serialized)
-    return Kernel(function, dtype, output_shapes=output_shapes, is_tuple=is_tuple)
+def kernel_of(saved: Saved) -> Kernel:
+    """The kernel that was saved, not yet built."""
+    return Kernel(
+        saved.source, saved.dtype, output_shapes=saved.output_shapes, is_tuple=saved.is_tuple
+    )
+
+
+def _unpickled(data: bytes, content: bytes | None) -> Kernel:
+    return kernel_of(read(data, content))
+
+
+def _vector_bytes() -> int:
+    """The vector width of this machine; 64 where there is no compiler."""
+    try:
+        return compiler_here().vector_bytes
+    except BuildError:
+        return 64

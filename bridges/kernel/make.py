@@ -1,81 +1,85 @@
-"""Kernels of CasADi functions and of `ad_core` expressions."""
+"""Kernels of `ad_core` graphs and of CasADi functions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import casadi as ca
+from ad_core.graph import Expression
+from ad_core.lowering import Func, lower
+from ad_core.ops import Op
+from bridges.kernel.file import MOST_BYTES, read
+from bridges.kernel.kernel import Kernel, kernel_of
+from bridges.kernel.source import GraphSource, building
+from bridges.native.target import check_dtype
 
-from ad_core.content import content_of
-from ad_core.lowering.signature import Signature, signature
-from bridges.kernel.formula import Formula
-from bridges.kernel.identity import identity_of_graph
-from bridges.kernel.kernel import Kernel
-from bridges.native.target import DType, check_dtype
+if TYPE_CHECKING:
+    import casadi
 
 
-def casadi_to_kernel(function: ca.Function, dtype: str = "float64") -> Kernel:
-    """The function as a built kernel.
+def ad_to_kernel(
+    func: Func,
+    terminals: Sequence[Any] | None = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    dtype: Any = "float64",
+) -> Kernel:
+    """An `ad_core` expression, several of them or a function as a built kernel.
+
+    Several expressions (a tuple, list or generator), one of them too, make a kernel that gives a
+    tuple.
+
+    Args:
+        func: An expression, several of them, or a function.
+        terminals: The order of the inputs; by default that of first appearance, or of arguments.
+        sizes: Sizes of variables that were declared without one.
+        dtype: float64 or float32, as text, numpy or torch dtype.
+
+    Raises:
+        ValueError: for names, sizes or a dtype that misfit.
+        NotImplementedError: where the graph holds a user's function.
+    """
+    number = check_dtype(dtype)
+    several = isinstance(func, Iterable) and not isinstance(func, Expression)
+    lowered = lower(func, terminals, sizes)
+    for step in lowered.tape.steps:
+        if not isinstance(step.func, Op):
+            raise NotImplementedError(
+                f"{step.func}: a function that the graph cannot look into has no kernel form"
+            )
+    return Kernel(GraphSource.of(lowered), number, is_tuple=several).build()
+
+
+def casadi_to_kernel(function: casadi.Function, dtype: Any = "float64") -> Kernel:
+    """A CasADi function as a built kernel; derivatives are those of its graph.
 
     function: of SX, or one that CasADi can expand to SX; several inputs and outputs. Matrices count
     as dense column vectors, entries column by column.
 
-    Raises ValueError for an unknown dtype and for free symbols, TypeError for what is no function.
+    Raises ValueError for an unknown dtype and for free symbols, TypeError for what is no function,
+    NotImplementedError for an operation that no kernel has.
     """
-    if not isinstance(function, ca.Function):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"got {type(function).__name__}, expected a casadi.Function")
-    return Kernel(function, dtype).build()
+    from bridges.kernel.from_casadi import casadi_source
 
-
-def ad_to_kernel(
-    func: Any,
-    terminals: Sequence[Any] | None = None,
-    *,
-    sizes: dict[str, int] | None = None,
-    dtype: str = "float64",
-) -> Kernel:
-    """An `ad_core` expression, tuple of expressions or function as a kernel.
-
-    A tuple or list makes a kernel that gives a tuple, of one expression too.
-
-    terminals: names in the order of the kernel's inputs; sizes: sizes of terminals that have none.
-    """
     number = check_dtype(dtype)
-    formula = _known(signature(func, terminals), sizes, number)
-    if formula is None:
-        function = _lowered(func, terminals, sizes, None)
-        formula = Formula.of(function, number)
-    return Kernel(formula, dtype, is_tuple=isinstance(func, (tuple, list))).build()
+    with building():  # CasADi's expressions are not safe to build in several threads at once
+        source = casadi_source(function)
+    return Kernel(source, number).build()
 
 
-def _known(chosen: Signature, sizes: Mapping[str, int] | None, dtype: DType) -> Formula | None:
-    """The formula of a graph that tells by itself what it computes; None for others.
+def load(path: str | os.PathLike[str]) -> Kernel:
+    """The kernel that `Kernel.save` wrote, built for this machine.
 
-    It is made from what the graph says now, so that no later change to the objects in it counts.
+    It has the derivatives that were saved with it. The file needs no trust: what it says is
+    checked, and it holds no code but arithmetic.
+
+    Raises ValueError for a file that is no kernel, or was cut or changed, OSError where it cannot
+    be read.
     """
-    content = content_of(chosen, sizes)
-    identity = None if content is None else identity_of_graph(content)
-    if content is None or identity is None:
-        return None
-
-    def make() -> ca.Function:
-        again, given = content.read()
-        roots = again.roots[0] if again.single else again.roots
-        return _lowered(roots, again.names, given, again.title)
-
-    formula = Formula(make, dtype, identity)
-    if not formula.is_noted:
-        try:
-            content.read()
-        except Exception:  # objects that cannot be read back say so in any way
-            return None
-    return formula
-
-
-def _lowered(
-    func: Any, terminals: Any, sizes: Mapping[str, int] | None, name: str | None
-) -> ca.Function:
-    from bridges.casadi import ad_to_casadi
-
-    return ad_to_casadi(func, terminals, sizes=sizes, name=name, symbolic="SX")
+    try:
+        with open(path, "rb") as file:
+            saved = read(file.read(MOST_BYTES))
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+    return kernel_of(saved).build()

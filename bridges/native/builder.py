@@ -79,18 +79,19 @@ class Builder:
         self.code: list[Code] = []
         self.number: list[float | None] = []
         self._known: dict[Code, int] = {}
+        self._constants: dict[float | str, int] = {}
         self.zero = self.constant(0.0)
         self.one = self.constant(1.0)
 
     # leaves
 
     def constant(self, value: float) -> int:
-        value = float(value)
         # 0.0 and -0.0 are equal keys but different constants; so is nan unequal to itself
-        key = ("constant", value.hex())
-        known = self._known.get(key)
+        key = value if value and value == value else float(value).hex()  # noqa: PLR0124
+        known = self._constants.get(key)
         if known is None:
-            known = self._known[key] = len(self.code)
+            value = float(value)
+            known = self._constants[key] = len(self.code)
             self.code.append(("constant", value))
             self.number.append(value)
         return known
@@ -111,13 +112,15 @@ class Builder:
 
     def add(self, a: int, b: int) -> int:
         x, y = self.number[a], self.number[b]
+        if y == 0.0:
+            return a
         if x is not None:
+            if x == 0.0:
+                return b
             if y is not None:
                 return self.constant(x + y)
             a, b, y = b, a, x
         if y is not None:
-            if y == 0.0:
-                return a
             if y < 0.0:
                 return self.sub(a, self.constant(-y))
         if a == b:
@@ -167,12 +170,12 @@ class Builder:
 
     def mul(self, a: int, b: int) -> int:
         x, y = self.number[a], self.number[b]
-        if y is not None:
-            if x is not None:
-                return self.constant(x * y)
-            a, b, x = b, a, y
         if x is not None:
+            if y is not None:
+                return self.constant(x * y)
             return self._scaled(x, a, b)
+        if y is not None:
+            return self._scaled(y, b, a)
         if a == b:
             return self.sq(a)
         first, second = self.code[a], self.code[b]
@@ -354,19 +357,20 @@ class Builder:
     ) -> Program:
         """The instructions that the outputs need; a constant 0 is a structural zero."""
         zero = self.zero
-        given = tuple(tuple(None if k == zero else k for k in entries) for entries in outputs)
-        keep = _live(self.code, [k for entries in given for k in entries if k is not None])
-        place = {old: new for new, old in enumerate(keep)}
+        given = [[None if k == zero else k for k in entries] for entries in outputs]
+        live = _live(self.code, [k for entries in given for k in entries if k is not None])
+        place = [0] * len(self.code)
         instructions: list[Instruction] = []
-        for old in keep:
+        for new, old in enumerate(live):
+            place[old] = new
             op, *args = self.code[old]
             if op == "constant":
-                instructions.append(Instruction("constant", (), args[0]))
+                instructions.append(Instruction(op, (), args[0]))
             elif op == "input":
-                instructions.append(Instruction("input", tuple(args)))
+                instructions.append(Instruction(op, tuple(args)))
             else:
                 instructions.append(Instruction(op, tuple([place[a] for a in args])))
-        placed = tuple(tuple(None if k is None else place[k] for k in ks) for ks in given)
+        placed = [[None if k is None else place[k] for k in entries] for entries in given]
         return schedule_program(tuple(input_sizes), instructions, placed)
 
 

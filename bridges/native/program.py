@@ -1,25 +1,21 @@
-"""The scalar program of a CasADi `SX` function: what the emitters read.
+"""`Program`: straight-line scalar instructions in a good order, what the emitters read.
 
-`casadi.Function` (SX) -> `read_program` -> `Program` -> C or CUDA text.
+instructions with operands before their readers -> `schedule_program` -> `Program` -> C or CUDA text
 
-CasADi lists its instructions over a work vector whose slots are reused. Here every instruction
-has a name of its own (static single assignment), equal instructions are merged, what no output
-needs is gone, and the order keeps few values alive at a time.
+Every instruction has a name of its own (static single assignment); what no output needs is gone,
+and the order keeps few values alive at a time.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import casadi as ca
+from typing import NamedTuple
 
 from bridges.native.schedule import Timing, depth_first, overlapped, spills
 
 # Arity and arithmetic weight (flops, transcendental functions by their usual polynomial length)
-# of every SX operation, by the name that the emitters use.
+# of every operation, by the name that the emitters use.
 OPERATIONS: dict[str, tuple[int, int]] = {
     "add": (2, 1),
     "sub": (2, 1),
@@ -80,8 +76,6 @@ _REGISTERS = 30
 _OVERLAP_WORTH = 1.25
 _SLOW = {"div", "inv", "sqrt"}
 
-_COMMUTATIVE = {"add", "mul", "eq", "ne", "and", "or", "hypot"}
-
 
 class Instruction(NamedTuple):
     """`value[k] = op(value[args[0]], ...)`, where `k` is the position in the program.
@@ -123,75 +117,29 @@ class Program:
         return sum(OPERATIONS[i.op][1] for i in self.instructions if i.op in OPERATIONS)
 
 
-def read_program(function: ca.Function) -> Program:
-    """The program of an SX function.
-
-    Matrices count as dense column vectors, and entries that are structurally zero in an input are
-    never read. A function that is not of SX is expanded first.
-
-    Raises NotImplementedError, naming it, for an operation that no kernel can run, and ValueError
-    for a function with free symbols.
-    """
-    function = expand(function)
-    operation_of = _operations_by_code()
-    read = _Reader()
-    slots: dict[int, int] = {}
-    outputs: list[list[int | None]] = [
-        [None] * function.numel_out(o) for o in range(function.n_out())
-    ]
-    output_rows = [_dense_positions(function.sparsity_out(o)) for o in range(function.n_out())]
-    input_rows = [_dense_positions(function.sparsity_in(i)) for i in range(function.n_in())]
-    for k in range(function.n_instructions()):
-        code: int = function.instruction_id(k)
-        if code == ca.OP_CONST:
-            (slot,) = function.instruction_output(k)
-            slots[slot] = read.constant(function.instruction_constant(k))
-            continue
-        source: list[int] = function.instruction_input(k)
-        target: list[int] = function.instruction_output(k)
-        if code == ca.OP_INPUT:
-            i, nonzero = source
-            slots[target[0]] = read.add("input", (i, input_rows[i][nonzero]))
-        elif code == ca.OP_OUTPUT:
-            o, nonzero = target
-            outputs[o][output_rows[o][nonzero]] = slots[source[0]]
-        elif code in (ca.OP_ASSIGN, ca.OP_LIFT):
-            slots[target[0]] = slots[source[0]]
-        elif code in operation_of:
-            name = operation_of[code]
-            args = tuple(slots[s] for s in source[: OPERATIONS[name][0]])
-            slots[target[0]] = read.add(name, args)
-        else:
-            raise NotImplementedError(
-                f"SX operation {_operation_name(code)!r} (instruction {k}) has no kernel form"
-            )
-    return schedule_program(
-        tuple(function.numel_in(i) for i in range(function.n_in())),
-        read.instructions,
-        tuple(tuple(entries) for entries in outputs),
-    )
-
-
 def schedule_program(
     input_sizes: tuple[int, ...],
-    instructions: list[Instruction],
-    outputs: tuple[tuple[int | None, ...], ...],
+    instructions: Sequence[Instruction],
+    outputs: Sequence[Sequence[int | None]],
 ) -> Program:
     """The program with dead instructions removed and the others ordered for short live ranges."""
-    operands = [i.args if i.op in OPERATIONS else () for i in instructions]
+    operands = [args if op in OPERATIONS else () for op, args, _ in instructions]
     roots = [k for entries in outputs for k in entries if k is not None]
     order = _order(instructions, operands, roots)
-    position = {old: new for new, old in enumerate(order)}
+    position = [0] * len(instructions)
+    for new, old in enumerate(order):
+        position[old] = new
     moved: list[Instruction] = []
     for old in order:
-        op, args, value = instructions[old]
-        if op in OPERATIONS:
-            args = tuple(position[a] for a in args)
-        moved.append(Instruction(op, args, value))
+        instruction = instructions[old]
+        args = operands[old]
+        if args:
+            instruction = Instruction(instruction.op, tuple([position[a] for a in args]))
+        moved.append(instruction)
     return Program(
         input_sizes,
         tuple(moved),
-        tuple(tuple(None if k is None else position[k] for k in entries) for entries in outputs),
+        tuple(tuple([None if k is None else position[k] for k in ks]) for ks in outputs),
     )
 
 
@@ -240,64 +188,3 @@ def _timing(op: str) -> Timing:
 
 def _is_function(op: str) -> bool:
     return OPERATIONS[op][1] >= 20
-
-
-def expand(function: ca.Function) -> ca.Function:
-    """The function itself if it is one of SX, else its expansion into scalar operations.
-
-    Raises ValueError for free symbols, NotImplementedError where CasADi cannot expand.
-    """
-    if function.has_free():
-        raise ValueError(f"{function.name()}: free symbols {function.get_free()}, expected none")
-    if function.is_a("SXFunction"):
-        return function
-    try:
-        return function.expand()
-    except RuntimeError as error:
-        raise NotImplementedError(
-            f"{function.name()}: not an SX function, and CasADi cannot expand it into one"
-        ) from error
-
-
-class _Reader:
-    """Collects instructions, each distinct one once."""
-
-    def __init__(self) -> None:
-        self.instructions: list[Instruction] = []
-        self._known: dict[Any, int] = {}
-
-    def add(self, op: str, args: tuple[int, ...]) -> int:
-        if op in _COMMUTATIVE and args[0] > args[1]:
-            args = (args[1], args[0])
-        return self._once((op, args), Instruction(op, args))
-
-    def constant(self, value: float) -> int:
-        # 0.0 and -0.0 are equal keys but different constants; so is nan unequal to itself.
-        key = ("constant", "nan" if math.isnan(value) else value.hex())
-        return self._once(key, Instruction("constant", (), value))
-
-    def _once(self, key: Any, instruction: Instruction) -> int:
-        index = self._known.get(key)
-        if index is None:
-            index = self._known[key] = len(self.instructions)
-            self.instructions.append(instruction)
-        return index
-
-
-def _dense_positions(sparsity: ca.Sparsity) -> list[int]:
-    """Position of each nonzero in the dense column-major vector."""
-    rows, columns = sparsity.get_triplet()
-    height: int = sparsity.size1()
-    return [row + column * height for row, column in zip(rows, columns, strict=True)]
-
-
-def _operations_by_code() -> dict[int, str]:
-    named = [name for name in OPERATIONS if name != "select"]
-    table = {int(getattr(ca, f"OP_{name.upper()}")): name for name in named}
-    table[int(ca.OP_CONSTPOW)] = "pow"
-    return table
-
-
-def _operation_name(code: int) -> str:
-    names = (n for n in dir(ca) if n.startswith("OP_") and getattr(ca, n) == code)
-    return next(names, f"OP {code}")[3:].lower()

@@ -223,7 +223,10 @@ def _register_need(operands: Sequence[Sequence[int]]) -> list[int]:
     """
     need = [1] * len(operands)
     for k, args in enumerate(operands):
-        if args:
+        if len(args) == 2 and args[0] != args[1]:  # nearly all: worth the two lines
+            p, q = need[args[0]], need[args[1]]
+            need[k] = p + 1 if p == q else max(p, q)
+        elif args:
             ranked = sorted((need[a] for a in set(args)), reverse=True)
             need[k] = max(rank + i for i, rank in enumerate(ranked))
     return need

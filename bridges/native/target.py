@@ -36,8 +36,11 @@ class Target:
         return f"({text})" if text.startswith("-") else text
 
 
-def check_dtype(dtype: str) -> DType:
-    """The dtype itself if kernels have it. Raises ValueError that names the choices."""
-    if dtype not in get_args(DType):
-        raise ValueError(f"dtype {dtype!r}, expected one of {', '.join(get_args(DType))}")
-    return dtype  # type: ignore[return-value]
+def check_dtype(dtype: object) -> DType:
+    """A dtype as text, numpy or torch dtype. Raises ValueError that names the choices."""
+    text = dtype if isinstance(dtype, str) else str(getattr(dtype, "name", dtype))
+    name = getattr(dtype, "__name__", text) if isinstance(dtype, type) else text
+    name = name.removeprefix("torch.")
+    if name not in get_args(DType):
+        raise ValueError(f"dtype {name!r}, expected one of {', '.join(get_args(DType))}")
+    return name  # type: ignore[return-value]

@@ -25,7 +25,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from bridges.kernel import Kernel
+from bridges.kernel import Kernel, casadi_to_kernel
 from bridges.native.build import BASE_FLAGS
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import emit_c
@@ -139,7 +139,7 @@ def computed(
 def test_every_operation(
     name: str, dtype: str, all_operations: ca.Function, tmp_path: Path
 ) -> None:
-    kernel = Kernel(all_operations, dtype)
+    kernel = casadi_to_kernel(all_operations, dtype)
     rng = np.random.default_rng(0)
     n = 203  # no multiple of the lanes
     inputs = [rng.normal(size=(n, 1)).astype(dtype) * 3 for _ in range(2)]
@@ -157,7 +157,7 @@ def test_every_operation(
 @pytest.mark.parametrize("derivative", ["value", "vjp"])
 @pytest.mark.parametrize("name", WAYS)
 def test_an_arm(name: str, derivative: str, dtype: str, arm: ca.Function, tmp_path: Path) -> None:
-    kernel = Kernel(arm, dtype)
+    kernel = casadi_to_kernel(arm, dtype)
     if derivative != "value":
         kernel = getattr(kernel, derivative)()
     rng = np.random.default_rng(1)
@@ -174,7 +174,7 @@ def test_an_arm(name: str, derivative: str, dtype: str, arm: ca.Function, tmp_pa
 def test_large_angles(name: str, dtype: str, tmp_path: Path) -> None:
     """Near multiples of a quarter turn, where all digits come from the reduction of the angle."""
     x = ca.SX.sym("x")
-    kernel = Kernel(ca.Function("f", [x], [ca.sin(x), ca.cos(x), ca.tan(x)]), dtype)
+    kernel = casadi_to_kernel(ca.Function("f", [x], [ca.sin(x), ca.cos(x), ca.tan(x)]), dtype)
     turns = np.round(10 ** np.random.default_rng(0).uniform(0, 3.4, (300, 1)))
     if dtype == "float64":
         turns = np.concatenate([turns, turns * 250])

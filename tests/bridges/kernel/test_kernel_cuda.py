@@ -12,8 +12,9 @@ import casadi as ca
 import numpy as np
 import pytest
 
+from bridges.casadi.read import read_program
 from bridges.kernel import Kernel, casadi_to_kernel
-from bridges.native.program import OPERATIONS, read_program
+from bridges.native.program import OPERATIONS
 
 # What CUDA's language adds to C++, for one thread that walks over all the samples.
 HOST = """
@@ -67,7 +68,10 @@ def test_nvcc_compiles_it(
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("no nvcc")
-    kernels: list[Kernel] = [casadi_to_kernel(all_operations, dtype), Kernel(arm, dtype).vjp()]
+    kernels: list[Kernel] = [
+        casadi_to_kernel(all_operations, dtype),
+        casadi_to_kernel(arm, dtype).vjp(),
+    ]
     for number, kernel in enumerate(kernels):
         text = tmp_path / f"kernel{number}.cu"
         text.write_text(kernel.cuda_source)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridges.kernel import Kernel
+from bridges.kernel import Kernel, casadi_to_kernel
 from bridges.native.emit_c import emit_c
 from bridges.native.parts import lay_out
 from bridges.native.program import OPERATIONS, Instruction, Program, schedule_program
@@ -79,7 +79,7 @@ def test_kernel_equals_numpy(
     recipe: list[tuple[str, int, int]], constant: float, seed: int
 ) -> None:
     """Within the bounds that rounding sets, which are carried along with the values."""
-    compare(Kernel(program_of(recipe, constant)), seed)
+    compare(casadi_to_kernel(program_of(recipe, constant)), seed)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
@@ -87,13 +87,13 @@ def test_kernel_equals_numpy(
 def test_float32_equals_numpy(
     recipe: list[tuple[str, int, int]], constant: float, seed: int
 ) -> None:
-    compare(Kernel(program_of(recipe, constant), "float32"), seed)
+    compare(casadi_to_kernel(program_of(recipe, constant), "float32"), seed)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps, st.integers(0, 2**32 - 1), st.sampled_from(["vjp", "jvp", "jacobian"]))
 def test_derivative_equals_numpy(recipe: list[tuple[str, int, int]], seed: int, kind: str) -> None:
-    compare(getattr(Kernel(program_of(recipe[:15], 0.5)), kind)(), seed)
+    compare(getattr(casadi_to_kernel(program_of(recipe[:15], 0.5)), kind)(), seed)
 
 
 def compare(kernel: Kernel, seed: int) -> None:
@@ -237,9 +237,9 @@ def step(
 @pytest.mark.parametrize("weight", [1, 7, 40, 10**9])
 def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     """Programs cut into many parts, through the workspace, equal the uncut one bit by bit."""
-    from bridges.kernel.native import compiler_here
     from bridges.native.build import compile_library
     from bridges.native.library import Library
+    from bridges.native.load import compiler_here
 
     x = ca.SX.sym("x", N)
     a = ca.sin(x[0]) * ca.cos(x[0]) + ca.cos(x[1])
@@ -247,7 +247,9 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     c = ca.logic_and(x[1] < x[2], a > 0) * b + ca.sin(x[1]) + (x[1] < x[2])
     for _ in range(6):
         a, b, c = a * b - c, ca.sin(b) + a, ca.if_else(a > b, c, -a)
-    kernel = Kernel(ca.Function("f", [x], [ca.vertcat(a, b, c, x[1], 0, ca.sin(x[0])), x]))
+    kernel = casadi_to_kernel(
+        ca.Function("f", [x], [ca.vertcat(a, b, c, x[1], 0, ca.sin(x[0])), x])
+    )
     q = np.random.default_rng(0).normal(size=(21, N))
     compiler = compiler_here()
     text = emit_c(kernel.program, Target("float64", compiler.vector_bytes), weight)
@@ -262,11 +264,11 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
 @pytest.mark.parametrize("width", [16, 32, 64])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: Any) -> None:
-    from bridges.kernel.native import compiler_here
     from bridges.native.build import compile_library
     from bridges.native.library import Library
+    from bridges.native.load import compiler_here
 
-    kernel = Kernel(arm, dtype)
+    kernel = casadi_to_kernel(arm, dtype)
     library = tmp_path / "library.so"
     compile_library(emit_c(kernel.program, Target(dtype, width)), compiler_here(), "-O1", library)
     q = np.random.default_rng(0).normal(size=(37, 7)).astype(dtype)

@@ -13,7 +13,8 @@ import casadi as ca
 import numpy as np
 import pytest
 
-from bridges.kernel import Kernel, casadi_to_kernel, native
+from bridges.kernel import Kernel, casadi_to_kernel
+from bridges.native import load
 
 
 def evaluate(kernel: Kernel, q: np.ndarray) -> np.ndarray:
@@ -85,7 +86,9 @@ def test_cache_name_holds_nothing_of_the_function(kernel_cache: Any) -> None:
     casadi_to_kernel(ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"]))
     (new,) = set(os.listdir(kernel_cache)) - before
     assert new.removesuffix(".so").isalnum()
-    text = Kernel(ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"])).c_source
+    text = casadi_to_kernel(
+        ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"])
+    ).c_source
     assert "evil" not in text and "i_am" not in text and "me_too" not in text  # noqa: PT018
 
 
@@ -95,19 +98,19 @@ def test_fork_while_another_thread_builds(monkeypatch: pytest.MonkeyPatch) -> No
     """The child has the lock of a thread that it does not have; it builds all the same."""
     x = ca.SX.sym("x")
     inside, leave = threading.Event(), threading.Event()
-    load = native.load_native
+    build = load.load_library
 
     def slow(*arguments: Any) -> Any:
         inside.set()
         leave.wait(60)
-        return load(*arguments)
+        return build(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("bridges.kernel.formula.load_native", slow)
+        patch.setattr("bridges.kernel.kernel.load_library", slow)
         builder = threading.Thread(target=casadi_to_kernel, args=[ca.Function("f", [x], [x + 5.5])])
         builder.start()
         assert inside.wait(60)
-        patch.setattr("bridges.kernel.formula.load_native", load)
+        patch.setattr("bridges.kernel.kernel.load_library", build)
         child = multiprocessing.get_context("fork").Process(target=build_another)
         child.start()
         child.join(60)

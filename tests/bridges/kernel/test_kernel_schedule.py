@@ -9,7 +9,7 @@ import pytest
 from robot_files import urdf_path
 
 from bridges.casadi import ad_to_casadi
-from bridges.kernel import Kernel
+from bridges.kernel import casadi_to_kernel
 from bridges.native.program import Instruction, schedule_program
 from bridges.native.schedule import Timing, depth_first, overlapped, spills
 from robotics_ad import load_urdf
@@ -100,7 +100,7 @@ def test_inverse_dynamics_needs_little_memory() -> None:
     """For 607 operations with up to 95 values alive, 108 moves between registers and memory."""
     robot = load_urdf(urdf_path("panda_description/urdf/panda.urdf"))
     robot = robot.lock_joints({"panda_finger_joint1": 0.0})
-    program = Kernel(ad_to_casadi(InverseDynamics(robot), symbolic="SX")).program
+    program = casadi_to_kernel(ad_to_casadi(InverseDynamics(robot), symbolic="SX")).program
     instructions = program.instructions
     held = [
         [a for a in i.args if instructions[a].op != "constant"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bridges.kernel import Kernel, casadi_to_kernel
-from bridges.kernel.native import compiler_here
+from bridges.native.load import compiler_here
 
 SIZES = (3, 2, 1)
 
@@ -44,9 +44,11 @@ def inputs(kernel: Kernel, samples: int) -> list[np.ndarray]:
 
 def test_small_data_beside_many_operations_run_in_twos(kernel: Kernel) -> None:
     assert blocks_of(kernel) == 2
-    assert blocks_of(Kernel(long_program(results=1000))) == 1  # too many results beside it
+    assert (
+        blocks_of(casadi_to_kernel(long_program(results=1000))) == 1
+    )  # too many results beside it
     x = ca.SX.sym("x", 2)
-    assert blocks_of(Kernel(ca.Function("f", [x], [ca.sin(x)]))) == 1
+    assert blocks_of(casadi_to_kernel(ca.Function("f", [x], [ca.sin(x)]))) == 1
 
 
 def test_any_batch_gives_the_same_bits(kernel: Kernel) -> None:

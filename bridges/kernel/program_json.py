@@ -1,0 +1,61 @@
+"""A `Program` as JSON text and back, every instruction checked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bridges.native.program import OPERATIONS, Instruction, Program
+
+
+def program_to_json(program: Program) -> bytes:
+    """The text: names of operations once, instructions as rows of numbers, constants in hex."""
+    names = sorted({i.op for i in program.instructions})
+    number = {name: k for k, name in enumerate(names)}
+    rows: list[list[Any]] = []
+    for op, args, value in program.instructions:
+        rows.append([number[op], *([value.hex()] if op == "constant" else args)])
+    data = {
+        "input_sizes": program.input_sizes,
+        "operations": names,
+        "instructions": rows,
+        "outputs": program.outputs,
+    }
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def program_from_json(text: bytes) -> Program:
+    """The program of a text.
+
+    Raises ValueError where an operation is unknown, an operand does not stand before its reader, or
+    a size misfits; TypeError, KeyError and the like for what is no such text at all.
+    """
+    data: Any = json.loads(text)
+    sizes = tuple([_number(n, 2**24) for n in data["input_sizes"]])
+    names: list[Any] = data["operations"]
+    instructions: list[Instruction] = []
+    for k, (which, *operands) in enumerate(data["instructions"]):
+        name = names[_number(which, len(names))]
+        if name == "constant":
+            (value,) = operands
+            instructions.append(Instruction(name, (), float.fromhex(value)))
+        elif name == "input":
+            source, entry = operands
+            source = _number(source, len(sizes))
+            instructions.append(Instruction(name, (source, _number(entry, sizes[source]))))
+        elif name in OPERATIONS and len(operands) == OPERATIONS[name][0]:
+            instructions.append(Instruction(name, tuple([_number(a, k) for a in operands])))
+        else:
+            raise ValueError(f"program: operation {name!r:.100} with {len(operands)} operands")
+    count = len(instructions)
+    outputs = tuple(
+        tuple([None if k is None else _number(k, count) for k in entries])
+        for entries in data["outputs"]
+    )
+    return Program(sizes, tuple(instructions), outputs)
+
+
+def _number(value: object, below: int) -> int:
+    if type(value) is not int or not 0 <= value < below:
+        raise ValueError(f"program: {value!r:.100}, expected a number from 0 to {below - 1}")
+    return value

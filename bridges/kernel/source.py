@@ -1,0 +1,174 @@
+"""Where a kernel's program comes from: a graph or one of its derivatives, a program that is known.
+
+    Lowered -> GraphSource -> identity (to find a library), program (to build one), derivatives
+
+Only names, sizes and the identity are there from the start. A derivative's graph and the scalar
+program are made when someone needs them: so what lies in the cache is loaded without them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import ad_core
+from ad_core.derivatives import Jacobian, hessian_vp, jacobian_of, jacobian_pattern, jvp, vjp
+from ad_core.lowering import Lowered
+from bridges.kernel.identity import program_bytes, tape_bytes
+from bridges.kernel.jacobians import Pattern, block_patterns, dense_entries, jacobian_graph
+from bridges.kernel.signature import SIGNATURES, Signature, values_signature
+from bridges.native.load import digest_of, files_digest
+from bridges.native.program import Program
+from bridges.native.scalars import jacobian_program, scalar_program
+
+Wrt: TypeAlias = "tuple[int, ...]"
+
+# One build is enough; and in a forked child no thread is left to give back the lock of its parent.
+_locks: dict[int, threading.RLock] = {}
+
+
+def building() -> threading.RLock:
+    """The lock of this process for making programs and libraries."""
+    return _locks.setdefault(os.getpid(), threading.RLock())
+
+
+class Source(ABC):
+    """What a kernel computes.
+
+    Attributes:
+        content: bytes that only sources of the same program share; None: it takes the program to
+            tell.
+    """
+
+    signature: Signature
+    content: bytes | None
+
+    @property
+    def identity(self) -> bytes:
+        """What a library is found by."""
+        return self.content or digest_of(b"program", program_bytes(self.program))
+
+    @property
+    @abstractmethod
+    def program(self) -> Program:
+        """The scalar program."""
+
+    @abstractmethod
+    def derived(self, kind: str, wrt: Wrt) -> Source:
+        """The derivative `kind` for the inputs `wrt`."""
+
+    @abstractmethod
+    def patterns(self, wrt: Wrt) -> list[Pattern]:
+        """Rows and columns of the Jacobian's structural nonzeros, by output and then input."""
+
+    def derived_content(self, kind: str, wrt: Wrt) -> bytes | None:
+        """The content of a derivative."""
+        return None if self.content is None else digest_of(self.content, repr((kind, wrt)).encode())
+
+
+class GraphSource(Source):
+    """A graph, made by `make` when it is needed.
+
+    content: bytes that say what the graph is; None: it takes its program to tell.
+    program: makes the program of the value; by default from the graph.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        make: Callable[[], Lowered],
+        content: bytes | None,
+        program: Callable[[], Program] | None = None,
+    ) -> None:
+        self.signature = signature
+        self.content = content
+        self._make, self._make_program = make, program
+        self._jacobians: dict[Wrt, Jacobian] = {}
+
+    @classmethod
+    def of(cls, lowered: Lowered) -> GraphSource:
+        """The source of a graph that is there."""
+        content = tape_bytes(lowered.tape)
+        known = None if content is None else digest_of(b"tape", content, sources_digest())
+        return cls(signature_of(lowered), lambda: lowered, known)
+
+    @functools.cached_property
+    def lowered(self) -> Lowered:
+        """The graph."""
+        return self._make()
+
+    @functools.cached_property
+    def program(self) -> Program:
+        if self._make_program is not None:
+            return self._make_program()
+        return scalar_program(self.lowered.tape)
+
+    def derived(self, kind: str, wrt: Wrt) -> GraphSource:
+        content = self.derived_content(kind, wrt)
+        if kind == "jacobian_values":
+            return self._jacobian_values(wrt, content)
+        signature = SIGNATURES[kind](self.signature, wrt)
+        if kind == "jacobian":
+            return GraphSource(
+                signature,
+                lambda: jacobian_graph(self.lowered, self._jacobian(wrt), self._dense(wrt)),
+                content,
+                lambda: jacobian_program(self._jacobian(wrt), self._dense(wrt)),
+            )
+        rule = _PRODUCTS[kind]
+        return GraphSource(signature, lambda: rule(self.lowered, wrt), content)
+
+    def patterns(self, wrt: Wrt) -> list[Pattern]:
+        sizes = self.signature
+        columns = [sizes.sizes_in[i] for i in wrt]
+        found = jacobian_pattern(self.lowered.tape, wrt)
+        return [pattern for pattern, _ in block_patterns(found, sizes.sizes_out, columns)]
+
+    def _jacobian(self, wrt: Wrt) -> Jacobian:
+        if wrt not in self._jacobians:
+            self._jacobians[wrt] = jacobian_of(self.lowered, wrt)
+        return self._jacobians[wrt]
+
+    def _dense(self, wrt: Wrt) -> list[list[int | None]]:
+        sizes = self.signature
+        columns = [sizes.sizes_in[i] for i in wrt]
+        found = self._jacobian(wrt).compression.pattern
+        return dense_entries(found, sizes.sizes_out, columns)
+
+    def _jacobian_values(self, wrt: Wrt, content: bytes | None) -> GraphSource:
+        sizes = self.signature
+        columns = [sizes.sizes_in[i] for i in wrt]
+        found = jacobian_pattern(self.lowered.tape, wrt)
+        entries = [list(numbers) for _, numbers in block_patterns(found, sizes.sizes_out, columns)]
+        return GraphSource(
+            values_signature(sizes, wrt, [len(numbers) for numbers in entries]),
+            lambda: jacobian_graph(self.lowered, self._jacobian(wrt), entries),
+            content,
+            lambda: jacobian_program(self._jacobian(wrt), entries),
+        )
+
+
+_PRODUCTS: dict[str, Callable[[Lowered, Sequence[int]], Lowered]] = {
+    "vjp": vjp,
+    "jvp": jvp,
+    "hessian_vp": lambda f, _: hessian_vp(f),
+}
+
+
+def signature_of(lowered: Lowered) -> Signature:
+    """Names and sizes of a graph."""
+    return Signature(
+        lowered.title, lowered.names_in, lowered.sizes_in, lowered.names_out, lowered.sizes_out
+    )
+
+
+@functools.cache
+def sources_digest() -> bytes:
+    """Hash of the files that make programs of graphs; those that build them have their own."""
+    folders = [Path(ad_core.__file__).parent, Path(__file__).parent]
+    return files_digest(path for folder in folders for path in folder.rglob("*.py"))
