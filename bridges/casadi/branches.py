@@ -11,7 +11,8 @@ already, or that every branch uses, stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,7 +26,8 @@ from ad_core.ops.control import Extremum, Select
 from ad_core.ops.elementwise import less, less_equal
 from ad_core.ops.linalg import Solve
 from ad_core.ops.namespace import NUMPY
-from ad_core.ops.structure import Linear, Stack, spread, total
+from ad_core.ops.structure import Broadcast, Linear, Scatter, Stack, spread, total
+from bridges.casadi.bounds import Bounds, Facts
 
 
 def safe_in_branches(tape: Tape) -> Tape:
@@ -52,33 +54,46 @@ def safe_in_branches(tape: Tape) -> Tape:
 
 @dataclass(frozen=True)
 class Domain:
-    """Where a primitive's slopes are finite: `holds` of its argument `arg`, as for `harmless`."""
+    """Where a primitive's slopes are finite: its argument `arg` inside one of `spans`.
+
+    `harmless` is such an argument.
+    """
 
     arg: int
     harmless: Array
-    holds: Callable[[Array], Any]
+    spans: tuple[Bounds, ...]
+
+    def holds(self, bounds: Bounds) -> bool:
+        """Whether all numbers within bounds are inside, the ends of spans left out."""
+        low, high = bounds
+        return any(
+            (start < low or start == -math.inf) and (high < end or end == math.inf)
+            for start, end in self.spans
+        )
 
 
-def _of(harmless: float, holds: Callable[[Array], Any], arg: int = 0) -> Domain:
-    return Domain(arg, np.array(harmless), holds)
+def _of(harmless: float, *spans: Bounds, arg: int = 0) -> Domain:
+    return Domain(arg, np.array(harmless), spans)
 
 
+_ABOVE_ZERO = (0.0, math.inf)
+_BELOW_ZERO = (-math.inf, 0.0)
 _MOST_EXPONENT = 700.0
 
 DOMAINS: dict[str, Domain] = {
-    "sqrt": _of(1.0, lambda x: x > 0.0),
-    "log": _of(1.0, lambda x: x > 0.0),
-    "log1p": _of(1.0, lambda x: x > -1.0),
-    "pow": _of(1.0, lambda x: x > 0.0),
-    "div": _of(1.0, lambda y: y != 0.0, 1),
-    "mod": _of(1.0, lambda y: y != 0.0, 1),
-    "asin": _of(0.0, lambda x: abs(x) < 1.0),
-    "acos": _of(0.0, lambda x: abs(x) < 1.0),
-    "atanh": _of(0.0, lambda x: abs(x) < 1.0),
-    "erfinv": _of(0.0, lambda x: abs(x) < 1.0),
-    "acosh": _of(2.0, lambda x: x > 1.0),
+    "sqrt": _of(1.0, _ABOVE_ZERO),
+    "log": _of(1.0, _ABOVE_ZERO),
+    "log1p": _of(1.0, (-1.0, math.inf)),
+    "pow": _of(1.0, _ABOVE_ZERO),
+    "div": _of(1.0, _ABOVE_ZERO, _BELOW_ZERO, arg=1),
+    "mod": _of(1.0, _ABOVE_ZERO, _BELOW_ZERO, arg=1),
+    "asin": _of(0.0, (-1.0, 1.0)),
+    "acos": _of(0.0, (-1.0, 1.0)),
+    "atanh": _of(0.0, (-1.0, 1.0)),
+    "erfinv": _of(0.0, (-1.0, 1.0)),
+    "acosh": _of(2.0, (1.0, math.inf)),
     **{
-        name: _of(0.0, lambda x: abs(x) < _MOST_EXPONENT)
+        name: _of(0.0, (-_MOST_EXPONENT, _MOST_EXPONENT))
         for name in ("exp", "expm1", "sinh", "cosh")
     },
 }
@@ -90,8 +105,7 @@ FLAT = frozenset({"sign", "floor", "ceil", "less", "less_equal", "equal"})
 
 def _domain(func: object) -> Domain | None:
     if isinstance(func, Solve):
-        m = func.m
-        return Domain(0, np.eye(m).reshape(-1), lambda a: abs(np.linalg.det(a.reshape(m, m))) > 0.0)
+        return Domain(0, np.eye(func.m).reshape(-1), ())
     return DOMAINS.get(func.name) if isinstance(func, Op) else None
 
 
@@ -100,7 +114,7 @@ def _domain_of_call(node: ADFunctionCall) -> Domain | None:
     if found is None:
         return None
     given = node.args[found.arg]
-    if isinstance(given, Constant) and np.all(found.holds(given.value)):
+    if isinstance(given, Constant) and all(found.holds((v, v)) for v in given.value.flat):
         return None
     if isinstance(node.func, Op) and node.func.name == "pow":
         exponent = node.args[1]
@@ -218,7 +232,12 @@ def _is_part(a: Expression, b: Expression) -> bool:
 
 
 def _gathered(use: Expression, size: int | None) -> Expression:
-    return _folded(total(use)) if size == 1 and use.size != 1 else use
+    """The use of one entry that stands for all, or of each."""
+    if size != 1:
+        return use
+    while isinstance(use, ADFunctionCall) and isinstance(use.func, (Scatter, Broadcast)):
+        (use,) = use.args
+    return _folded(total(use)) if use.size != 1 else use
 
 
 def _folded(use: Expression, keep: bool = False) -> Expression:
@@ -271,9 +290,13 @@ class _Safe:
         self, use: Expression, old: Expression, arg: Expression, domain: Domain
     ) -> Expression:
         """The argument where it is used, a harmless one elsewhere, unless it is so already."""
-        if isinstance(use, Constant) or _is_safe(use, arg, domain, {}):
+        nothing = Facts()
+        if use is USED or _is_within(arg, domain, nothing) or _is_safe(use, arg, domain, nothing):
             return arg
-        chosen: dict[Expression, Expression] = {USED: arg, UNUSED: Constant(domain.harmless)}
+        harmless = Constant(domain.harmless)
+        if use is UNUSED:  # MX multiplies it by zero nevertheless
+            return spread(harmless, arg.size)
+        chosen: dict[Expression, Expression] = {USED: arg, UNUSED: harmless}
 
         def like(pred: Expression) -> Expression:
             """A predicate that does not make a vector of a scalar."""
@@ -281,65 +304,36 @@ class _Safe:
             return pred if scalar else Take((0,), scalar=True)(pred)
 
         def choice(use: Expression) -> Expression:
-            if (
-                use not in chosen
-                and isinstance(use, ADFunctionCall)
-                and isinstance(use.func, Select)
-            ):
+            if use in chosen:
+                return chosen[use]
+            if isinstance(use, ADFunctionCall) and isinstance(use.func, Select):
                 pred, *parts = use.args
                 chosen[use] = _chosen(use.func, like(pred), [choice(part) for part in parts])
-            elif use not in chosen:
-                chosen[use] = cond(like(use), arg, chosen[UNUSED])
+            else:
+                chosen[use] = cond(like(use), arg, harmless)
             return chosen[use]
 
         return choice(use)
 
 
-def _is_safe(
-    use: Expression, arg: Expression, domain: Domain, taken: Mapping[Expression, int]
-) -> bool:
-    """Whether the argument is harmless wherever it is not used, given the branches taken."""
+def _is_safe(use: Expression, arg: Expression, domain: Domain, facts: Facts) -> bool:
+    """Whether the argument is harmless wherever it is not used."""
     if use is UNUSED:
-        value = _value(arg, taken, _DEEPEST)
-        return value is not None and bool(np.all(domain.holds(value)))
-    if isinstance(use, Constant):
-        return use is USED
+        return _is_within(arg, domain, facts)
     if isinstance(use, ADFunctionCall) and isinstance(use.func, Select):
-        pred, *parts = use.args
-        if pred in taken:
-            return _is_safe(parts[taken[pred]], arg, domain, taken)
-        return len(taken) < _MOST_CHOICES and all(
-            _is_safe(part, arg, domain, {**taken, pred: k}) for k, part in enumerate(parts)
-        )
+        parts = use.args[1:]
+        return all(_is_safe(parts[k], arg, domain, then) for k, then in facts.branches(use))
+    return use is USED
+
+
+def _is_within(arg: Expression, domain: Domain, facts: Facts) -> bool:
+    """Whether the argument is harmless by what is known, whichever branch it takes itself."""
+    if domain.holds(facts.bounds(arg)):
+        return True
+    if isinstance(arg, ADFunctionCall) and isinstance(arg.func, Select):
+        parts = arg.args[1:]
+        return all(_is_within(parts[k], domain, then) for k, then in facts.branches(arg))
     return False
-
-
-_DEEPEST = 32
-"""Calls within calls that are looked into for a constant."""
-_MOST_CHOICES = 5
-"""Choices within choices that are looked into for an argument that is safe already."""
-
-
-def _value(node: Expression, taken: Mapping[Expression, int], depth: int) -> Array | None:
-    """The value of what is constant where these branches are taken."""
-    if isinstance(node, Constant):
-        return np.atleast_1d(node.value)
-    if not isinstance(node, ADFunctionCall) or not depth:
-        return None
-    func, args = node.func, node.args
-    if isinstance(func, Select) and args[0] in taken:
-        return _value(args[1 + taken[args[0]]], taken, depth - 1)
-    if not isinstance(func, Op):
-        return None
-    if not func.entrywise and any(pred.size != 1 for pred in taken):
-        return None  # entries may take other branches than their neighbours
-    values: list[Array] = []
-    for arg in args:
-        value = _value(arg, taken, depth - 1)
-        if value is None:
-            return None
-        values.append(value)
-    return _computed(func, values)
 
 
 def _computed(func: Any, values: Sequence[Array]) -> Array:

@@ -114,3 +114,55 @@ def test_a_branch_not_taken_has_no_gradient(choice, symbolic):
             if not np.allclose(found, expected, rtol=1e-12, atol=1e-12):
                 wrong.append((title, way, found.ravel(), expected.ravel()))
     assert not wrong, wrong
+
+
+UNARY = [adm.sqrt, adm.log, adm.acos, adm.atanh, adm.exp, adm.sin, lambda a: -a, lambda a: 1.0 / a]
+BINARY = [ad.add, ad.mul, ad.div, ad.minimum, ad.maximum, ad.sub]  # CasADi has other slopes of 0^y
+PREDICATES = [lambda a, b: a, lambda a, b: less(a, b), lambda a, b: a - b, lambda a, b: adm.sign(a)]
+
+
+def random_graph(rng, x):
+    """Few nodes, used again and again, of singular primitives and choices, with a vector."""
+    nodes = [x[0], x[1], x[2], x[0:2], x[1:3]]
+
+    def pick():
+        return nodes[rng.integers(len(nodes))]
+
+    while len(nodes) < 17:
+        kind, a, b = rng.integers(5), pick(), pick()
+        if kind == 0:
+            nodes.append(UNARY[rng.integers(len(UNARY))](a))
+        elif a is b:
+            continue  # CasADi takes `x - x` for 0 and `x / x` for 1
+        elif kind == 1:
+            nodes.append(BINARY[rng.integers(len(BINARY))](a, b))
+        elif kind == 2:
+            nodes.append(ad.stack(a, b)[[0, -1]])
+        else:
+            pred = PREDICATES[rng.integers(len(PREDICATES))](a, b)
+            choose = [ad.cond, ad.cond3, adm.where][rng.integers(3)]
+            nodes.append(choose(pred, *(pick() for _ in range(3 if choose is ad.cond3 else 2))))
+    return ad.sum_(nodes[-1] * [1.0]) + ad.sum_(nodes[-2] * [0.5])
+
+
+@pytest.mark.parametrize("symbolic", ["SX", "MX"])
+def test_random_choices_keep_their_values_and_have_our_derivatives(symbolic):
+    """At points where much is singular; where our own derivatives are finite, as values are."""
+    rng = np.random.default_rng(11)
+    compared = 0
+    for number in range(150):
+        x = ad.var("z", 3)
+        e, at = random_graph(rng, x), rng.choice([0.0, -1.0, 1.0, 0.5, 2.0], 3)
+        (value,), gradient, hessian = answers(e + 0.0 * ad.sum_(x), x, at)
+        f = ad_to_casadi(e, ["z"], sizes={"z": 3}, symbolic=symbolic)
+        if np.isfinite(value):
+            np.testing.assert_allclose(f(at).full().item(), value, rtol=1e-12, err_msg=str(number))
+        if not np.isfinite([value, *gradient, *hessian]).all():
+            continue
+        compared += 1
+        got = [r.full() for r in ways(f, symbolic)(at)][1:]
+        for found in got:
+            expected = gradient[:, None] if found.shape == (3, 1) else hessian.reshape(3, 3)
+            message = f"{number}: {e} at {at}"
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9, err_msg=message)
+    assert compared > 60
