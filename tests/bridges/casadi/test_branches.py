@@ -13,9 +13,12 @@ from op_specs import SPECS
 
 import ad_core as ad
 from ad_core import math as adm
+from ad_core.lowering import lower
 from ad_core.ops.elementwise import less
 from ad_core.ops.linalg import Solve
 from bridges.casadi import ad_to_casadi
+from bridges.casadi.branches import safe_in_branches
+from robotics_ad import se3, so3
 
 
 def answers(e, x, at):
@@ -116,9 +119,9 @@ def test_a_branch_not_taken_has_no_gradient(choice, symbolic):
     assert not wrong, wrong
 
 
-UNARY = [adm.sqrt, adm.log, adm.acos, adm.atanh, adm.exp, adm.sin, lambda a: -a, lambda a: 1.0 / a]
+UNARY = [adm.sqrt, adm.log, adm.acos, adm.atanh, adm.exp, adm.sin, ad.neg, lambda a: 1.0 / a]
 BINARY = [ad.add, ad.mul, ad.div, ad.minimum, ad.maximum, ad.sub]  # CasADi has other slopes of 0^y
-PREDICATES = [lambda a, b: a, lambda a, b: less(a, b), lambda a, b: a - b, lambda a, b: adm.sign(a)]
+PREDICATES = [lambda a, b: a, less, lambda a, b: a - b, lambda a, b: adm.sign(a)]
 
 
 def random_graph(rng, x):
@@ -166,3 +169,31 @@ def test_random_choices_keep_their_values_and_have_our_derivatives(symbolic):
             message = f"{number}: {e} at {at}"
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9, err_msg=message)
     assert compared > 60
+
+
+@pytest.mark.parametrize(
+    "function", [so3.exp, so3.log, se3.exp, se3.log, so3.canonical, adm.softplus, adm.norm], ids=str
+)
+def test_arguments_that_are_guarded_by_hand_stay_as_they_are(function):
+    size = function.n_in(0) if function.n_in(0) > 0 else 3
+    tape = lower(function(ad.var("x", size))).tape
+    assert len(safe_in_branches(tape).steps) == len(tape.steps)
+
+
+def test_a_tape_without_choices_or_unbounded_slopes_stays_as_it_is():
+    x = ad.var("x", 3)
+    for e in (adm.sqrt(x) / x, ad.cond(x, adm.sin(x) * x, x * x)):
+        tape = lower(e).tape
+        assert safe_in_branches(tape) is tape
+
+
+def test_a_value_used_outside_of_its_branch_is_true_there():
+    x = ad.var("x", 1)
+    root = adm.sqrt(x)
+    e = ad.stack(ad.cond(root - 1.0, root, x), adm.floor(root), ad.cond(x - 2.0, root, 0.0))
+    f = ad_to_casadi(e)
+    assert f(0.25).full().ravel().tolist() == [0.25, 0.0, 0.0]
+    assert f(4.0).full().ravel().tolist() == [2.0, 2.0, 2.0]
+    assert f.jacobian()(0.0, 0).full().ravel().tolist() == [1.0, 0.0, 0.0]
+    used = ad_to_casadi(ad.cond(x, root, x) + root)
+    assert used.jacobian()(0.0, 0).full().item() == np.inf  # as it is used, too
