@@ -1,22 +1,22 @@
 """An expression graph of scalars and vectors with exact derivatives.
 
 Write a function once; evaluate and differentiate it here, or hand it to an engine of `bridges`.
-Everything public is re-exported below; `ad_core.math` has the mathematical functions. `_size` and
-`_scalar` are the helpers that Klampt has under these names for writers of functions.
+Everything public is a name of `ad_core`; `ad_core.math` has the mathematical functions by
+themselves. `_size` and `_scalar` are helpers that Klampt has under these names for writers of
+functions.
 """
 
-
-from ad_core import ops, passes
-from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
-from ad_core.functions.checks import check_derivatives
-from ad_core.functions.differences import (
+from ad_core import math, ops, passes
+from ad_core.derivatives import curl, divergence, gradient, hessian, jacobian, laplacian
+from ad_core.functions import (
+    check_derivatives,
     finite_difference_policy,
     finite_differences,
     finite_differences_hessian,
     finite_differences_hessian2,
+    function,
 )
-from ad_core.functions.python import function
-from ad_core.graph.nodes import (
+from ad_core.graph import (
     ADFunctionCall,
     ADFunctionInterface,
     ADTerminal,
@@ -24,23 +24,24 @@ from ad_core.graph.nodes import (
     Expression,
     ExpressionLike,
     constant,
-    install,
     var,
 )
+from ad_core.graph.nodes import install
 from ad_core.graph.nodes import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.graph.values import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from ad_core.numpy.evaluate import eval_multiple
-from ad_core.numpy.jacobians import derivative_multiple
+from ad_core.math import *  # noqa: F403
+from ad_core.numpy import derivative_multiple, eval_multiple
 from ad_core.ops import (
+    Composite,
     abs_,
     add,
+    composite,
     cond,
     cond3,
     div,
     getitem,
     maximum,
     minimum,
-    mod,
     mul,
     neg,
     pow_,
@@ -49,13 +50,11 @@ from ad_core.ops import (
     sub,
     sum_,
 )
-from ad_core.ops.primitive import Composite, composite
 
 install(ops, passes)
 
 FINITE_DIFFERENCE_RES = 1e-6
 """The step of finite differences; assign `ad_core.FINITE_DIFFERENCE_RES` to change it."""
-
 
 __all__ = [
     "FINITE_DIFFERENCE_RES",
@@ -88,9 +87,9 @@ __all__ = [
     "hessian",
     "jacobian",
     "laplacian",
+    "math",
     "maximum",
     "minimum",
-    "mod",
     "mul",
     "neg",
     "pow_",
@@ -100,3 +99,4 @@ __all__ = [
     "sum_",
     "var",
 ]
+__all__ += math.__all__

@@ -3,11 +3,12 @@
 from ad_core.graph.walks import flatten, substitute, terminals, unflatten
 from ad_core.numpy.evaluate import evaluate, evaluate_batch, evaluate_jvp, evaluate_vjp
 from ad_core.numpy.jacobians import (
+    derivative_sparse,
     evaluate_derivative_batch,
     evaluate_jacobians,
     evaluate_tensor,
+    sparsity,
 )
-from ad_core.numpy.sparse import derivative_sparse, sparsity
 from ad_core.ops.printing import to_text
 
 __all__ = [

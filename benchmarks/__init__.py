@@ -4,5 +4,5 @@
 
 A workload is one entry of `benchmarks.table.ROWS`, made of small functions: one for ours, one for
 each peer (`benchmarks.peers`), one for each limit (`benchmarks.limits`). `python -m benchmarks`
-runs them; `docs/performance.md` says how to read what it prints.
+runs them; `docs/method.md` says how to read what it prints.
 """

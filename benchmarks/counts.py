@@ -47,7 +47,7 @@ def vjp(build: Callable[[Robot], ad.Expression]) -> Callable[[Robot], int]:
     return count
 
 
-# Name, what, robot, ours, Pinocchio's, asked for at most.
+# Name, what, robot, ours, Pinocchio's, goal.
 _TABLE = (
     ("fk", "pose of the tip", "panda", value(pose), 270, 150),
     ("rnea", "inverse dynamics", "panda", value(torques), 1_319, 800),

@@ -27,7 +27,7 @@ def _memcpy(case: Case, work: Work) -> Timed:
     """Copies as many bytes as the workload reads and writes together."""
     size = case.batch * (work.bytes_read + work.bytes_written)
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
-    return Timed(partial(np.copyto, target, source), note=f"{size // case.batch} B")
+    return Timed(partial(np.copyto, target, source), remark=f"{size // case.batch} B")
 
 
 def _traffic(case: Case, work: Work) -> Timed:
@@ -41,7 +41,7 @@ def _traffic(case: Case, work: Work) -> Timed:
     def call() -> None:  # it holds the arrays, not their addresses, so that they live as long
         loop(source.ctypes.data, n_in, target.ctypes.data, n_out, blocks)
 
-    return Timed(call, note=f"{work.bytes_read} + {work.bytes_written} B")
+    return Timed(call, remark=f"{work.bytes_read} + {work.bytes_written} B")
 
 
 def _multiply_adds(case: Case, work: Work) -> Timed:
@@ -49,7 +49,7 @@ def _multiply_adds(case: Case, work: Work) -> Timed:
     lanes = _VECTOR // np.dtype(case.dtype).itemsize
     groups = -(-case.batch * work.operations // (lanes * _CHAINS))
     loop = getattr(_library(), f"multiply_adds_{case.dtype}")
-    return Timed(partial(loop, groups, 0.5), note=f"{work.operations} operations")
+    return Timed(partial(loop, groups, 0.5), remark=f"{work.operations} operations")
 
 
 def _empty_call(case: Case, work: Work) -> Timed:

@@ -72,14 +72,14 @@ class Timed:
         values: turns that into the row's common form, to compare it with ours; None: not compared.
         tolerance: largest difference from ours, relative to the largest entry (or 1).
         work: what one sample costs, for ours: the limits are made from it.
-        note: a remark that is printed beside the name.
+        remark: printed beside the name.
     """
 
     call: Callable[[], Any]
     values: Callable[[Any], Arrays] | None = None
     tolerance: float | None = None
     work: Work = Work()
-    note: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ class Limit:
 
 @dataclass(frozen=True)
 class Row:
-    """A workload: ours, its peers and limits, and what the issues ask for.
+    """A workload: ours, its peers, its limits, and goals.
 
     Attributes:
         siblings: other programs of ours, to compare with this one; their results differ.
         goals: by label. For a peer: how many times faster ours shall be at least. For a limit: how
             many times its time ours may take at most. For a sibling: how many times the time of
             ours it may take at most.
-        at_most: seconds a sample that ours shall take at most, where that is asked for.
+        at_most: seconds a sample that ours shall take at most, if that is a goal.
         slow: preparing takes minutes, because a peer compiles.
     """
 
@@ -156,7 +156,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure, and the bound that an issue sets for it, if any."""
+    """One figure, and its bounds, if any."""
 
     label: str
     value: float

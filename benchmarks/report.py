@@ -34,7 +34,7 @@ def outcome_text(outcome: Outcome) -> str:
     row = outcome.row
     where = "" if row.robot is None else f", {row.robot}"
     title = f"{row.name}: {row.what}{where}, batch {row.batch:,}, {row.dtype}"
-    # what is asked for in seconds takes longer than others by six orders
+    # rows with a goal in seconds take longer than the others by six orders
     unit, scale = ("ns", 1e9) if row.at_most is None else ("ms", 1e3)
     heading = f"{unit} a sample"
     lines = [title, f"  {heading:>48}{'quartiles':>18}{'beside ours':>22}"]
@@ -46,10 +46,9 @@ def outcome_text(outcome: Outcome) -> str:
 def count_text(count: Count, ours: int) -> str:
     """A row of exact numbers."""
     cited = ", ".join(f"{who} {n:,} ({n / ours:.2f}x)" for who, n in count.cited.items())
-    verdict = "met" if ours <= count.goal else "MISSED"
     return (
         f"{count.name}: {count.what}, {count.robot}, SX instructions\n"
-        f"  ours {ours:,}; {cited}; asked: at most {count.goal:,}, {verdict}"
+        f"  ours {ours:,}; {cited}; {_goal('at most', f'{count.goal:,}', ours <= count.goal)}"
     )
 
 
@@ -66,7 +65,7 @@ def measurement_text(row: Measurement, figures: Sequence[Measured]) -> str:
         text = f"  {figure.label:<74}{readable(figure.value):>9} {figure.unit}"
         for bound, words in ((figure.at_most, "at most"), (figure.at_least, "at least")):
             if bound is not None:
-                text += f", asked: {words} {bound:g}, {'met' if figure.meets_goal else 'MISSED'}"
+                text += f", {_goal(words, f'{bound:g}', figure.meets_goal)}"
         lines.append(text)
     return "\n".join(lines)
 
@@ -130,16 +129,20 @@ def _version(distribution: str) -> str:
 
 def _figure_text(figure: Figure, scale: float) -> str:
     low, middle, high = (readable(scale * t) for t in quartiles(figure.seconds))
-    label = f"{figure.label} ({figure.note})" if figure.note else figure.label
+    label = f"{figure.label} ({figure.remark})" if figure.remark else figure.label
     text = f"  {label:<38}{middle:>10}{low:>12} .. {high:<10}"
-    verdict = "met" if figure.meets_goal else "MISSED"
+    reached = figure.meets_goal is not False
     if figure.role == "ours":
-        asked = "" if figure.goal is None else f"  asked: at most {figure.goal:g} s, {verdict}"
-        return text.rstrip() + asked
+        goal = "" if figure.goal is None else f"  {_goal('at most', f'{figure.goal:g} s', reached)}"
+        return text.rstrip() + goal
     low, middle, high = (readable(ratio) for ratio in quartiles(figure.ratios))
     kind = _KINDS[figure.role]
     text += f"{middle:>7}x {kind:<9} ({low} .. {high})"
     if figure.goal is not None:
         bound = "at least" if figure.role == "peer" else "at most"
-        text += f", asked: {bound} {figure.goal:g}, {verdict}"
+        text += f", {_goal(bound, f'{figure.goal:g}', reached)}"
     return text
+
+
+def _goal(bound: str, value: str, reached: bool) -> str:
+    return f"goal: {bound} {value}{'' if reached else ', NOT REACHED'}"

@@ -34,7 +34,7 @@ class Figure:
 
     label: str
     role: str
-    note: str
+    remark: str
     seconds: list[float]
     difference: float | None
     ratios: list[float]
@@ -133,7 +133,7 @@ def run_row(row: Row, effort: Effort = FULL) -> Outcome:
         Figure(
             label=label,
             role=role,
-            note=timed.note,
+            remark=timed.remark,
             seconds=[t / row.batch for t in seconds[label]],
             difference=differences[label],
             ratios=[

@@ -19,7 +19,7 @@ LARGE = 65_536
 BULK = (memcpy, traffic, multiply_adds)
 
 ROWS = (
-    # Kinematics, large batches. Goals: issues 2 and 4.
+    # Kinematics, large batches.
     Row(
         name="fk",
         what="forward kinematics",
@@ -94,7 +94,7 @@ ROWS = (
         peers=(pk.fk_backward_compiled,),
         slow=True,
     ),
-    # The torch layer, small batches: the cost of a call. Goals: issue 2.
+    # The torch layer, small batches: the cost of a call.
     Row(
         name="layer_1024",
         what="forward kinematics, torch layer",
@@ -138,7 +138,7 @@ ROWS = (
         limits=(empty_layer_backward,),
         goals={pk.fk_backward.label: 12},
     ),
-    # A kernel called for one sample. Goals: issue 4.
+    # A kernel called for one sample.
     Row(
         name="call_numpy",
         what="forward kinematics, one call on a numpy array",
@@ -161,7 +161,7 @@ ROWS = (
         limits=(empty_call,),
         goals={casadi.fk.label: 5},
     ),
-    # Dynamics. Goals: issues 4 and 7.
+    # Dynamics.
     Row(
         name="rnea",
         what="inverse dynamics",
@@ -206,7 +206,7 @@ ROWS = (
         limits=BULK,
         goals={pinocchio.aba.label: 22},
     ),
-    # Graph building. Goals: issue 7.
+    # Graph building.
     *(
         Row(
             name=f"build_g1_{name}",
@@ -223,7 +223,7 @@ ROWS = (
             ("aba", "forward dynamics", ours.aba_build),
         )
     ),
-    # The numpy engine, after the first call. Goals: issue 3.
+    # The numpy engine, after the first call.
     Row(
         name="polynomial_value",
         what="20-node polynomial",

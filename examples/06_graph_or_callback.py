@@ -15,7 +15,7 @@ import pinocchio as pin
 import ad_core as ad
 from bridges.casadi import ad_to_casadi
 from robograd.demo import choose_subject, choose_swing, solve_swing
-from robotics_ad.packaged import packaged_arm_text
+from robotics_ad.data import packaged_arm_text
 
 
 def pinocchio_torque() -> casadi.Function:

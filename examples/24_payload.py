@@ -11,8 +11,7 @@ import numpy as np
 
 from robotics_ad import Inertia, packaged_arm
 from robotics_ad.dynamics import InverseDynamics, InverseDynamicsRegressor
-from robotics_ad.log_cholesky import from_log_cholesky, log_cholesky
-from robotics_ad.parameters import inertia_from_ten_numbers, ten_numbers
+from robotics_ad.model import from_log_cholesky, inertia_from_ten_numbers, log_cholesky, ten_numbers
 
 NOISE = 0.05  # N m
 BOX = Inertia(1.4, [0.02, -0.03, 0.08], np.diag([6.1e-3, 5.2e-3, 2.6e-3]))

@@ -28,8 +28,8 @@ import ad_core as ad
 from ad_core import math as adm
 from bridges.casadi import ad_to_casadi
 from robotics_ad import load_urdf
+from robotics_ad.data import packaged_arm_text
 from robotics_ad.dynamics import InverseDynamics
-from robotics_ad.packaged import packaged_arm_text
 
 Array = NDArray[np.float64]
 

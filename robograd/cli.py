@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bridges.native import cache
 from robograd import __version__
 
 # What a wrong file, name, number or installation raises. Anything else is a fault of ours and keeps
@@ -146,14 +147,12 @@ def _info(arguments: argparse.Namespace) -> None:
 
 
 def _cache_info(_: argparse.Namespace) -> None:
-    from bridges.native import cache
     from robograd.info import describe
 
     print(describe(cache.info()))
 
 
 def _cache_clear(_: argparse.Namespace) -> None:
-    from bridges.native import cache
     from robograd.info import describe
 
     print(f"removed {describe(cache.clear())}")

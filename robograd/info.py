@@ -14,7 +14,8 @@ from bridges.native import cache
 from bridges.native.build import find_compiler
 from bridges.native.errors import BuildError
 from robograd import __version__
-from robotics_ad.printing import NARROWEST
+from robotics_ad import load_mjcf, load_urdf
+from robotics_ad.model import NARROWEST
 
 _DISTRIBUTIONS = ("numpy", "torch", "casadi", "yourdfpy", "mujoco", "scipy", "matplotlib", "tqdm")
 
@@ -44,8 +45,6 @@ def robot_text(source: str, base: str, width: int | None) -> str:
 
     Lines have at most `width` characters; None stands for the terminal's width.
     """
-    from robotics_ad import load_mjcf, load_urdf
-
     if width is None:
         width = max(shutil.get_terminal_size().columns, NARROWEST)
     if source.endswith((".xml", ".mjcf")):

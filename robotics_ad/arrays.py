@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,52 @@ from numpy.typing import ArrayLike, NDArray
 Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 
+PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+"""The entries of a symmetric 3x3 matrix in the order of 6-vectors: xx, yy, zz, xy, xz, yz."""
+
 _SNAP = 2.0 * float(np.finfo(np.float64).eps)
+
+
+def real(value: ArrayLike, what: str) -> NDArray[np.float64]:
+    """A float64 array of real numbers; `what` begins the message about anything else.
+
+    Raises:
+        TypeError: for text, dates, complex numbers, None, masked arrays and other objects.
+        ValueError: for what is no rectangular array.
+    """
+    try:
+        array: NDArray[Any] = np.asanyarray(value)
+    except (ValueError, RuntimeError) as error:  # RuntimeError: a tensor that requires grad
+        raise ValueError(f"{what} is not a rectangular array of numbers: {error}") from error
+    if isinstance(array, np.ma.MaskedArray) or array.dtype.kind not in "fiub":
+        kind = "masked array" if isinstance(array, np.ma.MaskedArray) else f"dtype {array.dtype}"
+        raise TypeError(f"{what} is not made of real numbers ({kind})")
+    return np.asarray(array, dtype=np.float64)
+
+
+def number(value: ArrayLike, what: str) -> float:
+    """One real number, as `real` reads it."""
+    array = real(value, what)
+    if array.ndim:
+        raise ValueError(f"{what} has shape {array.shape}, expected one number")
+    return float(array)
+
+
+def not_negative(value: ArrayLike, what: str) -> float:
+    """One finite number, 0 or more."""
+    found = number(value, what)
+    if not 0.0 <= found < float("inf"):
+        raise ValueError(f"{what} is {found}, expected 0 or more")
+    return found
+
+
+def last_axis(value: ArrayLike, size: int, what: str) -> NDArray[np.float64]:
+    """Real numbers (..., size); the message begins with `what`."""
+    array = real(value, what)
+    got = array.shape[-1] if array.ndim else 1
+    if array.ndim == 0 or got != size:
+        raise ValueError(f"{what} has size {got}, expected {size}")
+    return array
 
 
 def frozen(value: ArrayLike, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
@@ -23,7 +68,7 @@ def frozen(value: ArrayLike, shape: tuple[int, ...], what: str) -> NDArray[np.fl
 
 def finite_or_infinite(value: ArrayLike, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
     """As `frozen`, with infinite entries allowed; NaN is refused."""
-    array = np.array(value, dtype=np.float64)
+    array = real(value, what).copy()
     if array.shape != shape:
         raise ValueError(f"{what} has shape {array.shape}, expected {shape}")
     if np.any(np.isnan(array)):
@@ -45,7 +90,7 @@ def column_major(R: Matrix) -> Vector:
 
 def rotation_from_rpy(rpy: ArrayLike) -> Matrix:
     """R = Rz(yaw) Ry(pitch) Rx(roll), entries snapped (see `snap`). `rpy` in radians, 3 numbers."""
-    roll, pitch, yaw = (float(angle) for angle in np.asarray(rpy, dtype=np.float64))
+    roll, pitch, yaw = (float(angle) for angle in real(rpy, "rpy"))
     (cr, cp, cy), (sr, sp, sy) = np.cos([roll, pitch, yaw]), np.sin([roll, pitch, yaw])
     return snap(
         np.array(

@@ -108,11 +108,11 @@ def exp(w: Vec) -> Vec:
 
 
 def left_jacobian(w: Vec) -> Vec:
-    return entries(exp_series(hat(w), 1))
+    return flat(exp_series(hat(w), 1))
 
 
 def left_jacobian_inv(w: Vec) -> Vec:
-    return entries(inverse(exp_series(hat(w), 1)))
+    return flat(inverse(exp_series(hat(w), 1)))
 
 
 def negated(formula: Formula) -> Formula:

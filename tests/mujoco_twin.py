@@ -19,7 +19,7 @@ from robotics_ad.dynamics import (
     JointSprings,
     MassMatrix,
 )
-from robotics_ad.files.mjcf_tree import names_of
+from robotics_ad.interop.mujoco_names import names_of
 from robotics_ad.kinematics import WorldTransform
 
 

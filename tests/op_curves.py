@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-from op_rows import HUGE, INF, NAN, NO_MX, SMALL, TINY, At, OpSpec, P, W, unary
+from op_rows import HUGE, INF, NAN, NO_MX, NONE, SMALL, TINY, At, OpSpec, P, W, unary
 
 import ad_core as ad
 from ad_core import math as adm
+
+ERF2 = (4 / math.sqrt(math.pi) / math.e,)
+ERFINV2 = (0.25 * math.pi * math.exp(0.5),)  # (pi / 2) y exp(2 y^2) at y = 0.5
 
 CURVES: tuple[OpSpec, ...] = (
     unary(
@@ -221,5 +224,27 @@ CURVES: tuple[OpSpec, ...] = (
         At((-1.0,), -INF, (INF,), (-INF,), NO_MX),
         At((TINY,), TINY, (1.0,), (0.0,)),
         At((2.0,), NAN, None),
+    ),
+    unary(
+        adm.erf,
+        torch.erf,
+        *W,
+        At((0.0,), 0.0, (2 / math.sqrt(math.pi),), (0.0,)),
+        At((-1.0,), -math.erf(1.0), (2 / math.sqrt(math.pi) / math.e,), ERF2),
+        At((1e-12,), math.erf(1e-12), (2 / math.sqrt(math.pi),), (-4e-12 / math.sqrt(math.pi),)),
+        At((6.0,), 1.0, (2 / math.sqrt(math.pi) * math.exp(-36.0),), (0.0,)),
+        At((INF,), 1.0, (0.0,), None, NONE),
+        At((NAN,), NAN, (NAN,), (NAN,)),
+    ),
+    unary(
+        adm.erfinv,
+        torch.erfinv,
+        -0.9,
+        0.9,
+        At((0.0,), 0.0, (0.5 * math.sqrt(math.pi),), (0.0,)),
+        At((math.erf(0.5),), 0.5, (0.5 * math.sqrt(math.pi) * math.exp(0.25),), ERFINV2),
+        At((1e-12,), 1e-12 * 0.5 * math.sqrt(math.pi), (0.5 * math.sqrt(math.pi),), None),
+        At((1.0,), INF, (INF,), None, NONE),
+        At((2.0,), NAN, (NAN,), None, NONE),
     ),
 )

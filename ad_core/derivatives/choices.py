@@ -8,26 +8,49 @@ cotangent, `J^T cond(p, c, 0) = cond(p, J^T c, 0)`: this order keeps the zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.ops.control import Select
-from ad_core.ops.primitive import Op
+from ad_core.ops.primitive import Args, Op
 from ad_core.ops.structure import gather, spread
 
-DEEPEST = 8
-"""How many choices within choices are kept; within more, a slope is multiplied by zero."""
+Pulled: TypeAlias = "Sequence[Expression | None]"
 
 
-def pull(  # noqa: PLR0917 (the sixth counts how deep the recursion is)
+def pull(
+    func: Op, node: Expression, args: Args, cotangent: Expression, needed: Sequence[bool]
+) -> Pulled:
+    """`func`'s rule for the call `node` on `args`, applied inside the choice, if it is one.
+
+    Choices within choices are taken apart to any depth, each part once.
+    """
+    return _pull(func, node, args, cotangent, needed, {})
+
+
+def _pull(  # noqa: PLR0917 (the sixth remembers what was pulled)
     func: Op,
     node: Expression,
-    args: Sequence[Expression],
+    args: Args,
     cotangent: Expression,
     needed: Sequence[bool],
-    depth: int = 0,
-) -> Sequence[Expression | None]:
-    """`func`'s rule for the call `node` on `args`, applied inside the choice, if it is one."""
-    if not isinstance(cotangent, ADFunctionCall) or not is_masked(cotangent) or depth == DEEPEST:
+    known: dict[object, Pulled],
+) -> Pulled:
+    key = (cotangent, *args)
+    if key not in known:
+        known[key] = _pulled(func, node, args, cotangent, needed, known)
+    return known[key]
+
+
+def _pulled(  # noqa: PLR0917
+    func: Op,
+    node: Expression,
+    args: Args,
+    cotangent: Expression,
+    needed: Sequence[bool],
+    known: dict[object, Pulled],
+) -> Pulled:
+    if not isinstance(cotangent, ADFunctionCall) or not is_masked(cotangent):
         return func.vjp_rule(args, node, cotangent, needed)
     cotangent = _scalar_first(cotangent)
     pred, *choices = cotangent.args
@@ -40,10 +63,10 @@ def pull(  # noqa: PLR0917 (the sixth counts how deep the recursion is)
         preds = func.vjp_rule(args, node, pred, needed)
     elif pred.size != 1:
         return func.vjp_rule(args, node, cotangent, needed)
-    rules: dict[Expression, Sequence[Expression | None]] = {}
+    rules: dict[Expression, Pulled] = {}
     for choice in choices:
         if not is_zero(choice) and choice not in rules:
-            rules[choice] = pull(func, node, given, spread(choice, node.size), needed, depth + 1)
+            rules[choice] = _pull(func, node, given, spread(choice, node.size), needed, known)
     gradients: list[Expression | None] = []
     for i, (arg, chosen) in enumerate(zip(args, preds, strict=True)):
         parts = [rules[c][i] if c in rules else None for c in choices]
@@ -76,17 +99,25 @@ def _scalar_first(choice: ADFunctionCall) -> ADFunctionCall:
     return ADFunctionCall(one.func, [one.args[0], *parts])
 
 
-def add(a: Expression, b: Expression, depth: int = 0) -> Expression:
+def add(a: Expression, b: Expression) -> Expression:
     """`a + b`; two choices by the same predicate become one choice."""
+    return _add(a, b, {})
+
+
+def _add(
+    a: Expression, b: Expression, known: dict[tuple[Expression, Expression], Expression]
+) -> Expression:
     if not isinstance(a, ADFunctionCall) or not isinstance(b, ADFunctionCall):
         return a + b
     same = a.func is b.func and isinstance(a.func, Select) and a.args[0] is b.args[0]
     fitting = a.size == b.size and (is_masked(a) or is_masked(b))
-    if not same or not fitting or depth == DEEPEST:
+    if not same or not fitting:
         return a + b
-    pairs = zip(a.args[1:], b.args[1:], strict=True)
-    parts = [y if is_zero(x) else x if is_zero(y) else add(x, y, depth + 1) for x, y in pairs]
-    return ADFunctionCall(a.func, [a.args[0], *parts])
+    if (a, b) not in known:
+        pairs = zip(a.args[1:], b.args[1:], strict=True)
+        parts = [y if is_zero(x) else x if is_zero(y) else _add(x, y, known) for x, y in pairs]
+        known[a, b] = ADFunctionCall(a.func, [a.args[0], *parts])
+    return known[a, b]
 
 
 def is_zero(e: Expression) -> bool:

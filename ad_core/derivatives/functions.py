@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ad_core.derivatives.compress import Compression, compress, jacobian_pattern
-from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.graph.nodes import ADTerminal, Constant, Expression
+from ad_core.derivatives.products import Products
+from ad_core.graph.nodes import ADTerminal
 from ad_core.lowering.lowered import Lowered, lowered_graphs
 
 
@@ -23,11 +21,8 @@ def jvp(f: Lowered, wrt: Sequence[int]) -> Lowered:
     """
     seeds = _seeds(f, [(f"tan_{f.names_in[i]}", f.sizes_in[i]) for i in wrt])
     tangents = {f.names_in[i]: seed for i, seed in zip(wrt, seeds, strict=True)}
-    pushed = jvp_graph(f.roots, tangents)
-    roots = [
-        (f"tan_{name}", _sized(e, size))
-        for name, e, size in zip(f.names_out, pushed, f.sizes_out, strict=True)
-    ]
+    pushed = Products(f.roots).push(tangents)
+    roots = [(f"tan_{name}", e) for name, e in zip(f.names_out, pushed, strict=True)]
     return lowered_graphs(f"jvp of {f.title}", roots, _inputs(f, seeds), f.single)
 
 
@@ -37,11 +32,9 @@ def vjp(f: Lowered, wrt: Sequence[int]) -> Lowered:
     It gives a gradient for each input in `wrt`. Cotangents are named `cot_y`, results `grad_x`.
     """
     seeds = _seeds(f, [(f"cot_{n}", m) for n, m in zip(f.names_out, f.sizes_out, strict=True)])
-    pulled = vjp_graph(f.roots, seeds, [f.names_in[i] for i in wrt])
-    roots: list[tuple[str, Expression]] = []
-    for i in wrt:
-        name, size = f.tape.inputs[i]
-        roots.append((f"grad_{name}", _sized(pulled.get(name, Constant(0.0)), size)))
+    variables = dict(f.tape.inputs[i] for i in wrt)
+    pulled = Products(f.roots).pull(seeds, variables)
+    roots = [(f"grad_{name}", e) for name, e in zip(variables, pulled, strict=True)]
     return lowered_graphs(f"vjp of {f.title}", roots, _inputs(f, seeds), len(wrt) == 1)
 
 
@@ -95,8 +88,3 @@ def _seeds(f: Lowered, named: Sequence[tuple[str, int]]) -> list[ADTerminal]:
 
 def _inputs(f: Lowered, seeds: Sequence[ADTerminal]) -> list[tuple[str, int]]:
     return [*f.tape.inputs, *((seed.name, seed.size or 0) for seed in seeds)]
-
-
-def _sized(e: Expression, size: int) -> Expression:
-    """A derivative that turned out to be one number for all entries, as a vector of them."""
-    return e if e.size == size else e + Constant(np.zeros(size))

@@ -6,11 +6,13 @@ of a variable, and gives an expression that can be evaluated, differentiated aga
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ad_core.derivatives.compress import compress, jacobian_pattern
-from ad_core.derivatives.products import clean, jvp_graph, vjp_graph
-from ad_core.graph.errors import unknown_name, unknown_size, wrong_size
+from ad_core.derivatives.products import Products
+from ad_core.graph.errors import unknown_name, wrong_size
 from ad_core.graph.nodes import (
     Constant,
     Expression,
@@ -19,8 +21,7 @@ from ad_core.graph.nodes import (
     as_expression,
     name_of,
 )
-from ad_core.graph.walks import sizes_asked, terminals, topological
-from ad_core.lowering.tape import fix_sizes, make_tape
+from ad_core.lowering.lowered import Lowered, lower, lowered_graphs
 from ad_core.ops.reduction import sum_
 from ad_core.ops.structure import Take, stack, total
 
@@ -30,90 +31,102 @@ def jacobian(e: ExpressionLike, arg: Variable) -> Expression:
 
     Raises ValueError where `arg` is not a variable of `e`, or a size is not known.
     """
-    fixed, name, n = _prepared(e, arg, "jacobian")
-    m = fixed.size or 0
+    f = _prepared(e, arg, "jacobian")
+    m, n = f.size, f.n
     if m <= n:
-        return _stacked([_pulled(fixed, name, row, m, n) for row in range(m)])
-    columns = _stacked([_pushed(fixed, name, column, n) for column in range(n)])
-    return clean(Take(tuple(j * m + i for i in range(m) for j in range(n)))(columns))
+        return _stacked([f.pulled(row) for row in range(m)])
+    columns = _stacked([f.pushed(column) for column in range(n)])
+    return Take(tuple(j * m + i for i in range(m) for j in range(n)))(columns)
 
 
 def gradient(e: ExpressionLike, arg: Variable) -> Expression:
     """`(grad e)_j = d e / d x_j` of an expression of one entry: `n_arg` entries."""
-    fixed, name, n = _prepared(e, arg, "gradient")
-    if fixed.size != 1:
-        raise wrong_size("gradient", "e", fixed.size or 0, 1)
-    return _pulled(fixed, name, 0, 1, n)
+    return _prepared(e, arg, "gradient", size=1).pulled(0)
 
 
 def divergence(e: ExpressionLike, arg: Variable) -> Expression:
     """`div e = sum_i d e_i / d x_i`, a scalar, of an expression as large as the variable."""
-    fixed, name, n = _prepared(e, arg, "divergence")
-    if fixed.size != n:
-        raise wrong_size("divergence", "e", fixed.size or 0, n)
-    return _trace(fixed, name, n)
+    f = _prepared(e, arg, "divergence")
+    if f.size != f.n:
+        raise wrong_size("divergence", "e", f.size, f.n)
+    return f.trace()
 
 
 def curl(e: ExpressionLike, arg: Variable) -> Expression:
     """`(curl e)_i = eps_ijk d e_k / d x_j`, 3 entries, of 3 entries in a variable of 3."""
-    fixed, name, n = _prepared(e, arg, "curl")
-    for argument, size in (("arg", n), ("e", fixed.size)):
+    f = _prepared(e, arg, "curl")
+    for argument, size in (("arg", f.n), ("e", f.size)):
         if size != 3:
-            raise wrong_size("curl", argument, size or 0, 3)
-    d = [_pushed(fixed, name, j, n) for j in range(n)]
-    return clean(stack(d[1][2] - d[2][1], d[2][0] - d[0][2], d[0][1] - d[1][0]))
+            raise wrong_size("curl", argument, size, 3)
+    d = [f.pushed(j) for j in range(3)]
+    return stack(d[1][2] - d[2][1], d[2][0] - d[0][2], d[0][1] - d[1][0])
 
 
 def laplacian(e: ExpressionLike, arg: Variable) -> Expression:
     """`sum_i d^2 e / d x_i^2`, entry by entry of e: as many entries as e has."""
-    fixed, name, n = _prepared(e, arg, "laplacian")
-    if fixed.size == 1:
-        return _whole(_trace(_pulled(fixed, name, 0, 1, n), name, n), 1)
-    terms = [_pushed(_pushed(fixed, name, i, n), name, i, n) for i in range(n)]
-    return clean(sum_(*terms, Constant(np.zeros(fixed.size or 0))))
+    f = _prepared(e, arg, "laplacian")
+    if f.size == 1:
+        return stack(f.of(f.pulled(0)).trace())
+    terms = [f.of(f.pushed(i)).pushed(i) for i in range(f.n)]
+    return sum_(*terms, Constant(np.zeros(f.size)))
 
 
 def hessian(e: ExpressionLike, arg: Variable) -> Expression:
     """`H_ij = d^2 e / d x_i d x_j` of an expression of one entry, row by row: `n_arg^2` entries."""
-    fixed, name, n = _prepared(e, arg, "hessian")
-    if fixed.size != 1:
-        raise wrong_size("hessian", "e", fixed.size or 0, 1)
-    slope = _pulled(fixed, name, 0, 1, n)
-    return _stacked([_pushed(slope, name, j, n) for j in range(n)])
+    f = _prepared(e, arg, "hessian", size=1)
+    slope = f.of(f.pulled(0))
+    return _stacked([slope.pushed(j) for j in range(f.n)])
 
 
-def _prepared(e: ExpressionLike, arg: Variable, operator: str) -> tuple[Expression, str, int]:
-    """The expression with all sizes fixed, and the variable's name and size."""
+class _Of:
+    """The derivatives of a lowered expression in one variable `x` of `n` entries."""
+
+    def __init__(self, f: Lowered, name: str) -> None:
+        self._f, self.name = f, name
+        self._arg = f.names_in.index(name)
+        self.n = f.sizes_in[self._arg]
+        (self.size,) = f.sizes_out
+        self._products = Products(f.roots)
+
+    def of(self, derivative: Expression) -> _Of:
+        """The derivatives of a derivative."""
+        f = lowered_graphs(self._f.title, [("out", derivative)], self._f.tape.inputs)
+        return _Of(f, self.name)
+
+    def pushed(self, place: int) -> Expression:
+        """`d e / d x_place`, as many entries as e has."""
+        return self._products.push({self.name: _basis(place, self.n)})[0]
+
+    def pulled(self, place: int) -> Expression:
+        """`d e_place / d x`, n entries."""
+        return self._products.pull([_basis(place, self.size)], {self.name: self.n})[0]
+
+    def trace(self) -> Expression:
+        """`sum_i d e_i / d x_i`, by as few products as the Jacobian's structure allows."""
+        found = compress(jacobian_pattern(self._f.tape, [self._arg]))
+        on_diagonal = found.pattern.row == found.pattern.column
+        terms: list[Expression] = []
+        for number, seed in enumerate([*found.tangents, *found.cotangents]):
+            places = tuple(found.place[on_diagonal & (found.product == number)].tolist())
+            if places and number < len(found.tangents):
+                product = self._products.push({self.name: Constant(seed)})[0]
+            elif places:
+                product = self._products.pull([Constant(seed)], {self.name: self.n})[0]
+            else:
+                continue
+            terms.append(total(Take(places)(product)))
+        return sum_(*terms, 0.0)
+
+
+def _prepared(e: ExpressionLike, arg: Variable, operator: str, size: int | None = None) -> _Of:
+    """The derivatives in `arg` of an expression, which has `size` entries if that is given."""
     name = name_of(arg)
-    node = as_expression(e)
-    declared = terminals([node])
-    if name not in declared:
-        raise unknown_name("variable", name, declared)
-    asked = sizes_asked(topological([node]))
-    size = asked.get(name) if declared[name] is None else declared[name]
-    if size is None:
-        raise unknown_size(operator, name)
-    return fix_sizes([node], asked)[0], name, size
-
-
-def _trace(fixed: Expression, name: str, n: int) -> Expression:
-    """`sum_i d e_i / d x_i`, by as few products as the Jacobian's structure allows."""
-    inputs = [(k, size) for k, size in terminals([fixed]).items() if size is not None]
-    if name not in dict(inputs):
-        return Constant(0.0)
-    found = compress(jacobian_pattern(make_tape([fixed], inputs), [list(dict(inputs)).index(name)]))
-    on_diagonal = found.pattern.row == found.pattern.column
-    terms: list[Expression] = []
-    for number, seed in enumerate([*found.tangents, *found.cotangents]):
-        places = tuple(found.place[on_diagonal & (found.product == number)].tolist())
-        if places and number < len(found.tangents):
-            product = jvp_graph([fixed], {name: Constant(seed)})[0]
-        elif places:
-            product = vjp_graph([fixed], [Constant(seed)], [name])[name]
-        else:
-            continue
-        terms.append(total(Take(places)(_whole(product, n))))
-    return clean(sum_(*terms, 0.0))
+    f = lower(as_expression(e), title=operator)
+    if name not in f.names_in:
+        raise unknown_name("variable", name, f.names_in)
+    if size is not None and f.sizes_out != (size,):
+        raise wrong_size(operator, "e", f.sizes_out[0], size)
+    return _Of(f, name)
 
 
 def _basis(place: int, size: int) -> Constant:
@@ -122,22 +135,5 @@ def _basis(place: int, size: int) -> Constant:
     return Constant(value)
 
 
-def _pushed(fixed: Expression, name: str, place: int, size: int) -> Expression:
-    """`d e / d x_place`, as many entries as e has."""
-    return _whole(jvp_graph([fixed], {name: _basis(place, size)})[0], fixed.size or 0)
-
-
-def _pulled(fixed: Expression, name: str, place: int, m: int, n: int) -> Expression:
-    """`d e_place / d x`, n entries."""
-    found = vjp_graph([fixed], [_basis(place, m)], [name])
-    return _whole(found[name], n) if name in found else Constant(np.zeros(n))
-
-
-def _whole(e: Expression, size: int) -> Expression:
-    """The expression after the rewrites, as a vector of `size` entries."""
-    simple = clean(e)
-    return simple if simple.size == size else clean(simple + np.zeros(size))
-
-
-def _stacked(parts: list[Expression]) -> Expression:
-    return clean(stack(*parts)) if parts else Constant(np.zeros(0))
+def _stacked(parts: Sequence[Expression]) -> Expression:
+    return stack(*parts) if parts else Constant(np.zeros(0))

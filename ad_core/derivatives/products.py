@@ -1,8 +1,8 @@
-"""Derivatives as graphs: expressions in, expressions out.
+"""Products with a graph's Jacobian, as graphs again: tangents pushed, cotangents pulled.
 
-`jvp_graph` pushes tangents forward, `vjp_graph` pulls cotangents back. Both work on graphs whose
-sizes are fixed (`lower.fix_sizes`), visit each node once, and may be applied to their own results,
-which is how derivatives of every order are made.
+    roots (sizes fixed, simplest forms) -> Products -> push, pull -> graphs in their simplest forms
+
+The results may be differentiated in turn, which is how derivatives of every order are made.
 """
 
 from __future__ import annotations
@@ -11,79 +11,93 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ad_core.derivatives.choices import add, pull
+from ad_core.derivatives.choices import add, is_zero, pull
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
-from ad_core.graph.walks import topological
-from ad_core.lowering.simplify import simplified
+from ad_core.graph.walks import terminals, topological
+from ad_core.lowering.simplify import Simplifier
 from ad_core.ops.primitive import Op
+from ad_core.ops.structure import spread
 
 
-def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
-    """`sum_x (d root / d x) t_x` of each root, for tangents `t_x` of the variables named.
+class Products:
+    """The products of one graph; what several of them share is made once."""
 
-    A tangent has its variable's size. A root that does not depend on them gives zeros.
-    """
-    pushed: dict[Expression, Expression | None] = {}
-    for node in topological(roots):
-        if isinstance(node, ADTerminal):
-            pushed[node] = tangents.get(node.name)
-        elif isinstance(node, ADFunctionCall):
-            incoming = [pushed[a] for a in node.args]
-            active = any(t is not None for t in incoming)
-            pushed[node] = _push(node, incoming) if active else None
-        else:
-            pushed[node] = None
-    results: list[Expression] = []
-    for root in roots:
-        tangent = pushed[root]
-        results.append(_zeros(root) if tangent is None else tangent)
-    return results
+    def __init__(self, roots: Sequence[Expression]) -> None:
+        self._roots = tuple(roots)
+        self._order = topological(roots)
+        self._simplest = Simplifier(self._order)
+
+    def push(self, tangents: Mapping[str, Expression]) -> list[Expression]:
+        """`sum_x (d root / d x) t_x` of each root, for tangents `t_x` of the variables named.
+
+        A tangent has its variable's size. What does not depend on them gives zeros, and a tangent
+        that is the same for all entries may be given as one.
+        """
+        pushed: dict[Expression, Expression | None] = {}
+        for node in self._order:
+            if isinstance(node, ADTerminal):
+                pushed[node] = tangents.get(node.name)
+            elif isinstance(node, ADFunctionCall):
+                incoming = [pushed[a] for a in node.args]
+                active = any(t is not None for t in incoming)
+                pushed[node] = self._moved(_push(node, incoming)) if active else None
+            else:
+                pushed[node] = None
+        return [self._whole(pushed[root], root.size) for root in self._roots]
+
+    def pull(
+        self, cotangents: Sequence[Expression], variables: Mapping[str, int]
+    ) -> list[Expression]:
+        """`sum_root cotangent_root^T (d root / d x)` for each variable `x`, given with its size.
+
+        A cotangent has its root's size.
+        """
+        active: set[Expression] = set()
+        for node in self._order:
+            if isinstance(node, ADTerminal):
+                if node.name in variables:
+                    active.add(node)
+            elif isinstance(node, ADFunctionCall) and not active.isdisjoint(node.args):
+                active.add(node)
+        pulled: dict[Expression, Expression] = {}
+
+        def collect(node: Expression, gradient: Expression | None) -> None:
+            if gradient is not None and node in active:
+                known = pulled.get(node)
+                pulled[node] = gradient if known is None else self._simplest(add(known, gradient))
+
+        for root, cotangent in zip(self._roots, cotangents, strict=True):
+            collect(root, self._moved(cotangent))
+        for node in reversed(self._order):
+            if isinstance(node, ADFunctionCall) and node in pulled:
+                needed = [a in active for a in node.args]
+                for arg, gradient in zip(node.args, _pull(node, pulled[node], needed), strict=True):
+                    collect(arg, self._moved(gradient))
+        gradients: dict[str, Expression] = {}
+        for node in self._order:
+            if isinstance(node, ADTerminal):
+                here, known = pulled.get(node), gradients.get(node.name)
+                if here is not None:
+                    gradients[node.name] = here if known is None else self._simplest(known + here)
+        return [self._whole(gradients.get(name), size) for name, size in variables.items()]
+
+    def _moved(self, product: Expression | None) -> Expression | None:
+        """A product in its simplest form; None where that is zero."""
+        simplest = None if product is None else self._simplest(product)
+        return None if simplest is None or is_zero(simplest) else simplest
+
+    def _whole(self, product: Expression | None, size: int | None) -> Expression:
+        """A product as an expression of as many entries as it has."""
+        if product is None:
+            return Constant(0.0 if size in (None, 1) else np.zeros(size))
+        return self._simplest(spread(product, size))
 
 
 def _push(node: ADFunctionCall, incoming: Sequence[Expression | None]) -> Expression | None:
     if isinstance(node.func, Op):
         return node.func.jvp_rule(node.args, node, incoming)
     return opaque_jvp(node, incoming)
-
-
-def vjp_graph(
-    roots: Sequence[Expression], cotangents: Sequence[Expression], names: Sequence[str]
-) -> dict[str, Expression]:
-    """`sum_root cotangent_root^T (d root / d x)` for each variable `x` named.
-
-    A cotangent has its root's size. A variable that no root depends on gets zeros of size 1 spread
-    to its own size when that is known, else no entry.
-    """
-    order = topological(roots)
-    wanted = set(names)
-    active: set[Expression] = set()
-    for node in order:
-        if isinstance(node, ADTerminal):
-            if node.name in wanted:
-                active.add(node)
-        elif isinstance(node, ADFunctionCall) and any(a in active for a in node.args):
-            active.add(node)
-
-    pulled: dict[Expression, Expression] = {}
-    for root, cotangent in zip(roots, cotangents, strict=True):
-        pulled[root] = add(pulled[root], cotangent) if root in pulled else cotangent
-    for node in reversed(order):
-        if not isinstance(node, ADFunctionCall) or node not in active or node not in pulled:
-            continue
-        needed = [a in active for a in node.args]
-        for arg, gradient in zip(node.args, _pull(node, pulled[node], needed), strict=True):
-            if gradient is not None and arg in active:
-                pulled[arg] = add(pulled[arg], gradient) if arg in pulled else gradient
-
-    gradients: dict[str, Expression] = {}
-    for node in order:
-        if isinstance(node, ADTerminal) and node.name in wanted:
-            here = pulled.get(node)
-            known = gradients.get(node.name)
-            if here is not None:
-                gradients[node.name] = here if known is None else add(known, here)
-    return gradients
 
 
 def _pull(
@@ -94,27 +108,20 @@ def _pull(
     return opaque_vjp(node, cotangent, needed)
 
 
-def derivative_graph(
-    roots: Sequence[Expression], steps: Sequence[tuple[str, str]]
-) -> list[Expression]:
-    """Each root differentiated along tangent variables: `steps` pairs a name with its tangent's.
+def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
+    """`Products.push` for one product."""
+    return Products(roots).push(tangents)
 
-    The tangents are new variables of the same sizes; binding each to the rows of an identity on a
-    batch axis of its own gives the whole derivative tensor in one evaluation.
-    """
-    current = list(roots)
-    sizes = {n.name: n.size for n in topological(roots) if isinstance(n, ADTerminal)}
-    for name, tangent in steps:
-        size = sizes.get(name)
-        current = [clean(e) for e in jvp_graph(current, {name: ADTerminal(tangent, size)})]
-    return current
+
+def vjp_graph(
+    roots: Sequence[Expression], cotangents: Sequence[Expression], names: Sequence[str]
+) -> dict[str, Expression]:
+    """`Products.pull` for one product, by name."""
+    sizes = terminals(roots)
+    variables = {name: sizes.get(name) or 1 for name in names}
+    return dict(zip(names, Products(roots).pull(cotangents, variables), strict=True))
 
 
 def clean(root: Expression) -> Expression:
-    """The graph after the rewrites of `simplify`, bottom up."""
-    return simplified([root])[0]
-
-
-def _zeros(like: Expression) -> Expression:
-    size = like.size or 0
-    return Constant(0.0 if size == 1 else np.zeros(size))
+    """The graph in its simplest form."""
+    return Simplifier()(root)

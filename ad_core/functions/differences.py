@@ -93,33 +93,16 @@ def finite_differences(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float = 1
 
     `f` and `x` are a scalar or a vector each.
     """
-    at = _Stencil(f, [x])
-    columns = [(at({(0, i): h}) - at({})) / h for i in range(at.sizes[0])]
-    return _stacked(columns, (at({}).size, at.sizes[0]))
+    at = as_value(x, "x")
+    base = _flat(f, at)
+    moved = at.reshape(-1) + h * np.eye(at.size)
+    columns = [(_flat(f, row.reshape(at.shape)) - base) / h for row in moved]
+    return np.stack(columns, axis=1) if columns else np.zeros((base.size, 0))
 
 
 def finite_differences_hessian(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float) -> Array:
     """Forward differences of second order in `x`, shape `(size(f(x)), size(x), size(x))`."""
-    at = _Stencil(f, [x])
-    n = at.sizes[0]
-    once = [at({(0, i): h}) for i in range(n)]
-    rows = [
-        _stacked(
-            [
-                (
-                    at({(0, i): h, (0, j): h} if i != j else {(0, i): 2 * h})
-                    - once[i]
-                    - once[j]
-                    + at({})
-                )
-                / h**2
-                for j in range(n)
-            ],
-            (at({}).size, n),
-        )
-        for i in range(n)
-    ]
-    return np.stack(rows, axis=1) if rows else np.zeros((at({}).size, 0, 0))
+    return finite_differences_hessian2(lambda x, dx: f(x + dx), x, np.zeros(np.shape(x)), h)
 
 
 def finite_differences_hessian2(
@@ -133,45 +116,14 @@ def finite_differences_hessian2(
 
     `hy` is the step in `y`, by default that in `x`.
     """
-    step_y = hx if hy is None else hy
-    at = _Stencil(f, [x, y])
-    m, n = at.sizes
-    along_y = [at({(1, j): step_y}) for j in range(n)]
-    rows: list[Array] = []
-    for i in range(m):
-        along_x = at({(0, i): hx})
-        cells = [
-            (at({(0, i): hx, (1, j): step_y}) - along_x - along_y[j] + at({})) / (hx * step_y)
-            for j in range(n)
-        ]
-        rows.append(_stacked(cells, (at({}).size, n)))
-    return np.stack(rows, axis=1) if rows else np.zeros((at({}).size, 0, n))
+    step = hx if hy is None else hy
+    slopes = finite_differences(
+        lambda x: finite_differences(lambda y: f(x, y), y, step).reshape(-1), x, hx
+    )
+    size, m, n = np.size(f(x, y)), np.size(x), np.size(y)
+    return slopes.reshape(size, n, m).swapaxes(1, 2)
 
 
-class _Stencil:
-    """`f` as flat arrays at points moved from the base: `at({(argument, entry): distance})`."""
-
-    def __init__(self, f: Callable[..., ArrayLike], args: Sequence[ArrayLike]) -> None:
-        self._f = f
-        self._args = [as_value(a, f"argument {i}") for i, a in enumerate(args)]
-        self.sizes = [a.size for a in self._args]
-        self._base: Array | None = None
-
-    def __call__(self, moves: dict[tuple[int, int], float]) -> Array:
-        if not moves and self._base is not None:
-            return self._base
-        points: list[Any] = []
-        for number, a in enumerate(self._args):
-            moved = np.array(a).reshape(-1)
-            for (arg, entry), distance in moves.items():
-                if arg == number:
-                    moved[entry] += distance
-            points.append(float(moved[0]) if a.ndim == 0 else moved)
-        value = np.array(as_value(self._f(*points), "f(x)")).reshape(-1)
-        if not moves:
-            self._base = value
-        return value
-
-
-def _stacked(columns: Sequence[Array], shape: tuple[int, int]) -> Array:
-    return np.stack(columns, axis=1) if columns else np.zeros(shape)
+def _flat(f: Callable[[Any], ArrayLike], x: Array) -> Array:
+    """`f` of a number or a vector, as a vector."""
+    return np.array(as_value(f(float(x) if x.ndim == 0 else x.copy()), "f(x)")).reshape(-1)

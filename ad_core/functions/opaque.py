@@ -44,10 +44,7 @@ class SizedOpaque(Wrapped):
 
     def __init__(self, func: ADFunctionInterface, size: int, scalar: bool) -> None:
         super().__init__(func)
-        self._size, self.scalar = size, scalar
-
-    def n_out(self) -> int:
-        return self._size
+        self.size_out, self.scalar = size, scalar
 
     def eval(self, *args: Any) -> Any:
         return self.func.eval(*args)
@@ -65,13 +62,10 @@ class DerivativeTensor(Wrapped):
         self, func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...]
     ) -> None:
         super().__init__(func)
-        self.path, self.shape = path, shape
+        self.path, self.shape, self.size_out = path, shape, int(np.prod(shape))
 
     def __str__(self) -> str:
         return f"d{list(self.path)} {self.func}"
-
-    def n_out(self) -> int:
-        return int(np.prod(self.shape))
 
     def eval(self, *args: Any) -> Array:
         return derivative_tensor(self.func, self.path, self.shape, args).reshape(-1)
@@ -82,7 +76,7 @@ class Pushforward(Wrapped):
 
     def __init__(self, func: ADFunctionInterface, arg: int, shape: tuple[int, int]) -> None:
         super().__init__(func)
-        self.arg, self.shape = arg, shape
+        self.arg, self.shape, self.size_out = arg, shape, shape[0]
 
     def __str__(self) -> str:
         return f"jvp[{self.arg}] {self.func}"
@@ -96,9 +90,6 @@ class Pushforward(Wrapped):
 
     def n_in(self, arg: int) -> int:
         return self.func.n_in(arg - 1) if arg else self.shape[1]
-
-    def n_out(self) -> int:
-        return self.shape[0]
 
     def eval(self, *args: Any) -> Array:
         tangent, *rest = args

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ad_core.graph.errors import wrong_count
-from ad_core.graph.nodes import ADFunctionInterface
+from ad_core.graph.nodes import ADFunctionInterface, Size
 from ad_core.graph.values import whole_number
 
 Rule: TypeAlias = "Callable[..., Any]"
@@ -18,18 +18,8 @@ RulePerArgument: TypeAlias = "Rule | Sequence[Rule | None] | None"
 HigherRules: TypeAlias = "Rule | Sequence[Rule | None] | Mapping[tuple[int, ...], Any] | None"
 
 
-def function(  # noqa: PLR0917 (the documented signature)
-    func: Rule,
-    name: str = "auto",
-    argspec: Sequence[int] | Literal["auto"] = "auto",
-    outspec: int | None = None,
-    argnames: Sequence[str] | None = None,
-    derivative: RulePerArgument = None,
-    jvp: RulePerArgument = None,
-    gen_derivative: HigherRules = None,
-    order: int | None = None,
-) -> ADFunctionInterface:
-    """A function of the graph that calls the Python function `func`.
+class PythonFunction(ADFunctionInterface):
+    """A function of the graph that calls the Python function `func`: `ad.function(func, ...)`.
 
     What is not given is done by finite differences, to any order.
 
@@ -53,60 +43,26 @@ def function(  # noqa: PLR0917 (the documented signature)
         ValueError: where the counts of names, sizes and rules do not fit together.
         TypeError: where something that should be callable is not.
     """
-    return PythonFunction(
-        func,
-        name=name,
-        argspec=argspec,
-        outspec=outspec,
-        argnames=argnames,
-        derivative=derivative,
-        jvp=jvp,
-        gen_derivative=gen_derivative,
-        order=order,
-    )
 
-
-class PythonFunction(ADFunctionInterface):
-    """What `function()` makes."""
-
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the documented signature)
         self,
         func: Rule,
-        *,
-        name: str,
-        argspec: Sequence[int] | Literal["auto"],
-        outspec: int | None,
-        argnames: Sequence[str] | None,
-        derivative: RulePerArgument,
-        jvp: RulePerArgument,
-        gen_derivative: HigherRules,
-        order: int | None,
+        name: str = "auto",
+        argspec: Sequence[int] | Literal["auto"] = "auto",
+        outspec: int | None = None,
+        argnames: Sequence[str] | None = None,
+        derivative: RulePerArgument = None,
+        jvp: RulePerArgument = None,
+        gen_derivative: HigherRules = None,
+        order: int | None = None,
     ) -> None:
         if not callable(func):
             raise TypeError(f"function: expected a callable, got {type(func).__name__}")
         self._func = func
         self._name = getattr(func, "__name__", type(func).__name__) if name == "auto" else name
-        found = _parameter_names(func)
-        if isinstance(argspec, str):
-            if found is None and argnames is None:
-                raise ValueError(
-                    f"{self._name}: the arguments cannot be read from the signature; give argspec"
-                )
-            self._sizes = (-1,) * len(found or argnames or ())
-        else:
-            self._sizes = tuple(_size(self._name, s) for s in argspec)
-        self._out = -1 if outspec is None else _size(self._name, outspec)
-        count = len(self._sizes)
-        if argnames is not None:
-            self._argnames = tuple(argnames)
-            if len(self._argnames) != count:
-                raise wrong_count(f"{self._name}: argnames", len(self._argnames), count)
-        elif found is not None and len(found) == count:
-            self._argnames = tuple(found)
-        else:
-            self._argnames = tuple(f"arg_{i}" for i in range(count))
-        if len(set(self._argnames)) < count:
-            raise ValueError(f"{self._name}: two arguments have one name: {self._argnames}")
+        self.sizes_in, self.argnames = self._arguments(func, argspec, argnames)
+        self.size_out = None if outspec is None else _size(self._name, outspec)
+        count = len(self.argnames)
         self._derivative = _rules(self._name, "derivative", derivative, count)
         self._jvp = _rules(self._name, "jvp", jvp, count)
         self._higher = _higher_rules(self._name, gen_derivative, count)
@@ -120,20 +76,48 @@ class PythonFunction(ADFunctionInterface):
         }
         self.given_methods = frozenset(method for method, is_given in known.items() if is_given)
 
+    def _arguments(
+        self, func: Rule, argspec: Sequence[int] | str, argnames: Sequence[str] | None
+    ) -> tuple[tuple[Size, ...], tuple[str, ...]]:
+        """Sizes and names of the arguments, as given or as the signature says."""
+        found = _parameter_names(func)
+        if not isinstance(argspec, str):
+            sizes = tuple(_size(self._name, s) for s in argspec)
+        elif found is None and argnames is None:
+            raise ValueError(
+                f"{self._name}: the arguments cannot be read from the signature; give argspec"
+            )
+        else:
+            sizes = (None,) * len(found or argnames or ())
+        count = len(sizes)
+        if argnames is not None:
+            names = tuple(argnames)
+            if len(names) != count:
+                raise wrong_count(f"{self._name}: argnames", len(names), count)
+        elif found is not None and len(found) == count:
+            names = tuple(found)
+        else:
+            names = tuple(f"arg_{i}" for i in range(count))
+        if len(set(names)) < count:
+            raise ValueError(f"{self._name}: two arguments have one name: {names}")
+        return sizes, names
+
     def __str__(self) -> str:
         return self._name
 
     def __repr__(self) -> str:
-        return f"<{self}({', '.join(self._argnames)}): {self._means()}>"
+        names = self.argnames or ()
+        return f"<{self}({', '.join(names)}): {self._means()}>"
 
     def _means(self) -> str:
         """How derivatives are had, in words."""
-        missing = [name for i, name in enumerate(self._argnames) if not self._gives_first(i)]
+        names = self.argnames or ()
+        missing = [name for i, name in enumerate(names) if not self._gives_first(i)]
         if self._order == 0 or (self._order == 1 and not missing):
             return "derivatives are exact"
         if callable(self._higher):
             return "derivatives by gen_derivative"
-        if len(missing) == len(self._argnames):
+        if len(missing) == len(names):
             return "derivatives by finite differences"
         if missing:
             return f"derivatives w.r.t. {', '.join(missing)} by finite differences"
@@ -146,28 +130,10 @@ class PythonFunction(ADFunctionInterface):
         """Whether the first derivative w.r.t. this argument is given."""
         return any(callable(r) or r[arg] is not None for r in (self._derivative, self._jvp))
 
-    def n_args(self) -> int:
-        """The number of arguments."""
-        return len(self._sizes)
-
-    def n_in(self, arg: int) -> int:
-        """The size of argument `arg`, or -1."""
-        return self._sizes[arg]
-
-    def n_out(self) -> int:
-        """The size of the result, or -1."""
-        return self._out
-
-    def argname(self, arg: int) -> str:
-        """The name of argument `arg`."""
-        return self._argnames[arg]
-
     def eval(self, *args: Any) -> Any:
-        """`func` at these arguments."""
         return self._func(*args)
 
     def derivative(self, arg: int, *args: Any) -> Any:
-        """The Jacobian w.r.t. argument `arg`, by the rule given."""
         if self._order == 0:
             return 0
         if callable(self._derivative):
@@ -178,7 +144,6 @@ class PythonFunction(ADFunctionInterface):
         return rule(*args)
 
     def jvp(self, arg: int, darg: Any, *args: Any) -> Any:
-        """The Jacobian-vector product for argument `arg`, by the rule given."""
         if callable(self._jvp):
             return self._jvp(arg, darg, *args)
         rule = self._jvp[arg]
@@ -187,7 +152,6 @@ class PythonFunction(ADFunctionInterface):
         return rule(darg, *args)
 
     def gen_derivative(self, arg: Sequence[int], *args: Any) -> Any:
-        """The derivative w.r.t. the arguments in turn, by the rules given."""
         path = tuple(arg)
         if self._order is not None and len(path) > self._order:
             return 0
@@ -222,14 +186,15 @@ def _parameter_names(func: Rule) -> list[str] | None:
     return names
 
 
-def _size(name: str, size: object) -> int:
+def _size(name: str, size: object) -> Size:
+    """A size as it is given: -1 where it varies."""
     try:
-        number = whole_number(size)
+        number = None if size is None else whole_number(size)
     except TypeError:
         number = -2
-    if number < -1:
+    if number is not None and number < -1:
         raise ValueError(f"{name}: a size is a whole number or -1, not {size!r}")
-    return number
+    return None if number == -1 else number
 
 
 def _rules(
@@ -272,3 +237,6 @@ def _higher_rules(name: str, given: HigherRules, count: int) -> Rule | dict[tupl
 def _check_callable(name: str, kind: str, rule: object) -> None:
     if rule is not None and not callable(rule):
         raise TypeError(f"{name}: {kind} holds {rule!r}, expected a callable or None")
+
+
+function = PythonFunction

@@ -1,6 +1,7 @@
 """The graph: nodes, the functions in them, values, walks, and the wording of errors."""
 
 from ad_core.graph.errors import unknown_name, unknown_size, wrong_count, wrong_size
+from ad_core.graph.layout import MatrixLayout
 from ad_core.graph.nodes import (
     ADFunctionCall,
     ADFunctionInterface,
@@ -30,6 +31,7 @@ __all__ = [
     "Expression",
     "ExpressionLike",
     "Index",
+    "MatrixLayout",
     "Size",
     "Variable",
     "as_batch",

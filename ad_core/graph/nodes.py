@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ad_core.graph.errors import wrong_count, wrong_size
+from ad_core.graph.layout import MatrixLayout
+from ad_core.graph.protocols import Build, Operators, Passes
 from ad_core.graph.values import Array, NotNumbers, as_value, whole_number
 
 if TYPE_CHECKING:
@@ -31,51 +33,6 @@ Size: TypeAlias = "int | None"
 Index: TypeAlias = "int | slice | Sequence[int] | NDArray[np.integer[Any]] | EllipsisType"
 ExpressionLike: TypeAlias = "Expression | str | ArrayLike"
 Variable: TypeAlias = "str | ADTerminal"
-
-
-Build: TypeAlias = "Callable[..., Expression]"
-
-
-class Operators(Protocol):
-    """What Python's operators on expressions build (`ad_core.ops`)."""
-
-    @property
-    def add(self) -> Build: ...
-    @property
-    def sub(self) -> Build: ...
-    @property
-    def mul(self) -> Build: ...
-    @property
-    def div(self) -> Build: ...
-    @property
-    def pow_(self) -> Build: ...
-    @property
-    def mod(self) -> Build: ...
-    @property
-    def neg(self) -> Build: ...
-    @property
-    def abs_(self) -> Build: ...
-    @property
-    def getitem(self) -> Build: ...
-
-
-class Passes(Protocol):
-    """What is done with whole graphs: walks, text, and the numpy engine (`ad_core.passes`)."""
-
-    def evaluate(self, *given: Any) -> list[Any]: ...
-    def evaluate_jacobians(self, *given: Any) -> list[Array]: ...
-    def evaluate_tensor(self, *given: Any) -> Array: ...
-    def evaluate_jvp(self, *given: Any) -> Array: ...
-    def evaluate_vjp(self, *given: Any) -> dict[str, Array]: ...
-    def evaluate_batch(self, *given: Any) -> Array: ...
-    def evaluate_derivative_batch(self, *given: Any) -> Array: ...
-    def derivative_sparse(self, *given: Any) -> csr_array: ...
-    def sparsity(self, *given: Any) -> NDArray[np.bool_]: ...
-    def substitute(self, *given: Any) -> Expression: ...
-    def terminals(self, *given: Any) -> dict[str, Size]: ...
-    def to_text(self, *given: Any) -> str: ...
-    def flatten(self, *given: Any) -> list[Any]: ...
-    def unflatten(self, *given: Any) -> Expression: ...
 
 
 def install(operators: Operators, passes: Passes) -> None:
@@ -283,9 +240,11 @@ class ADFunctionCall(Expression):
 class ADFunctionInterface:
     """A function `f(x_0, ..., x_k)` of scalars and 1-D arrays that builds expressions when called.
 
-    A subclass gives at least `eval`. `n_args`, `n_in`, `n_out` let mistakes be found when the call
-    is built; `derivative`, `jvp` or `gen_derivative` make derivatives exact, and what is missing is
-    done by finite differences. An instance may hold any data (a robot, a network).
+    A subclass gives at least `eval`. Names and sizes, as the data below or by the methods that read
+    them, let mistakes be found when the call is built; `derivative`, `jvp` or `gen_derivative` make
+    derivatives exact, and what is missing is done by finite differences. An instance may hold any
+    data (a robot, a network). The methods say -1 where a number varies; everywhere else that is
+    None.
     """
 
     def __str__(self) -> str:
@@ -301,23 +260,36 @@ class ADFunctionInterface:
             return f"<{self}({names}): derivatives above order 1 by finite differences>"
         return f"<{self}({names}): derivatives by {how}>"
 
+    argnames: Sequence[str] | None = None
+    """The arguments' names; None: those of `eval`'s parameters."""
+    sizes_in: Sequence[Size] = ()
+    """The arguments' numbers of entries (1 also admits a scalar), None where they vary."""
+    size_out: Size = None
+    """The result's number of entries, None where it varies."""
+
     def argname(self, arg: int) -> str:
-        """A name for argument `arg`: by default, the name that `eval` gives it."""
-        names = _parameters(self)
+        """A name for argument `arg`."""
+        names = _parameters(self) if self.argnames is None else self.argnames
         return names[arg] if names is not None and arg < len(names) else f"arg_{arg}"
 
     def n_args(self) -> int:
         """The number of arguments, or -1 where any number will do."""
-        names = _parameters(self)
+        names = _parameters(self) if self.argnames is None else self.argnames
         return -1 if names is None else len(names)
 
     def n_in(self, arg: int) -> int:
-        """The number of entries of argument `arg` (1 also admits a scalar), or -1 if it varies."""
-        return -1
+        """The number of entries of argument `arg`, or -1 if it varies."""
+        size = self.sizes_in[arg] if arg < len(self.sizes_in) else None
+        return -1 if size is None else size
 
     def n_out(self) -> int:
         """The number of entries of the result, or -1 if it varies."""
-        return -1
+        return -1 if self.size_out is None else self.size_out
+
+    @property
+    def layout(self) -> MatrixLayout | None:
+        """The natural shape of a result that is a matrix; None for scalars and vectors."""
+        return None
 
     def eval(self, *args: Any) -> Any:
         """The value for arguments that are floats or float arrays."""

@@ -1,4 +1,4 @@
-"""`lower`: what a user hands to an engine, with its sizes, as one `Lowered` that every engine takes.
+"""`lower`: what a user hands to an engine, with its sizes, as one `Lowered` for every engine.
 
 expressions or a function -> inputs in order -> fixed roots -> tape
 """
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ad_core.graph.errors import unknown_name, unknown_size
+from ad_core.graph.errors import unknown_name, unknown_size, wrong_size
 from ad_core.graph.nodes import ADFunctionInterface, ADTerminal, Expression, Variable, names_of
 from ad_core.graph.walks import sizes_asked, terminals_among, topological
-from ad_core.lowering.simplify import simplified
-from ad_core.lowering.tape import SizeProbe, Tape, fix_sizes, make_tape
+from ad_core.lowering.sizes import SizeProbe, fix_sizes
+from ad_core.lowering.tape import Tape, make_tape
 
 Func: TypeAlias = "Expression | Iterable[Expression] | ADFunctionInterface"
 
@@ -57,6 +57,7 @@ def lower(
     terminals: Sequence[Variable] | None = None,
     sizes: Mapping[str, int] | None = None,
     probe: SizeProbe | None = None,
+    title: str | None = None,
 ) -> Lowered:
     """Lower an expression, several of them, or a function.
 
@@ -66,20 +67,24 @@ def lower(
             that of the arguments for a function. It may name variables that are not used.
         sizes: Sizes of variables that were declared without one. A variable that a function of
             fixed sizes takes has that size.
+        title: What it is called in errors; by default made from `func`.
         probe: Finds the size of a user's function's result that the function does not say.
 
     Raises:
         ValueError: for a repeated, unknown or missing name, or a size that is missing or misfits.
         TypeError: for what is neither expression nor function.
     """
-    roots, title, single = _read(func)
+    roots, own_title, single = _read(func)
+    title = title or own_title
     nodes = topological(roots)
     declared = terminals_among(nodes)
     names = tuple(declared) if terminals is None else _ordered(terminals, declared)
     given = dict(sizes or {})
-    for name in given:
+    for name, size in given.items():
         if name not in names:
             raise unknown_name("variable", name, names)
+        if declared.get(name) not in (None, size):
+            raise wrong_size(title, name, size, f"{declared[name]} as declared")
     known = {**sizes_asked(nodes), **given}
     inputs: list[tuple[str, int]] = []
     for name in names:
@@ -88,7 +93,7 @@ def lower(
         if size is None:
             raise unknown_size(title, name)
         inputs.append((name, size))
-    fixed = tuple(fix_sizes(roots, known, probe))
+    fixed = tuple(fix_sizes(roots, dict(inputs), probe))
     names_out = ("out",) if single else tuple(f"out_{i}" for i in range(len(roots)))
     return Lowered(title, single, names_out, fixed, make_tape(fixed, inputs))
 
@@ -99,9 +104,9 @@ def lowered_graphs(
     inputs: Sequence[tuple[str, int]],
     single: bool = False,
 ) -> Lowered:
-    """Named graphs whose sizes are fixed, such as derivatives, simplified and lowered."""
-    simple = tuple(simplified([root for _, root in roots]))
-    return Lowered(title, single, tuple(n for n, _ in roots), simple, make_tape(simple, inputs))
+    """Named graphs in which every size is known, such as derivatives, as a `Lowered`."""
+    names, graphs = tuple(n for n, _ in roots), tuple(e for _, e in roots)
+    return Lowered(title, single, names, graphs, make_tape(graphs, inputs))
 
 
 def _read(func: Func) -> tuple[tuple[Expression, ...], str, bool]:

@@ -8,43 +8,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ad_core.functions.opaque import SizedOpaque
-from ad_core.graph.nodes import ADFunctionInterface, ADTerminal, Constant, Expression
-from ad_core.graph.walks import topological
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    ADFunctionInterface,
+    ADTerminal,
+    Constant,
+    Expression,
+)
 from ad_core.lowering.tape import Tape
-from ad_core.ops.primitive import Graphed, Op
+from ad_core.ops.primitive import Graphed
 
 
-def scalar_flags(roots: Sequence[Expression], bound: Mapping[str, bool]) -> dict[Expression, bool]:
-    """Which nodes are scalars rather than vectors of one entry, given which variables are."""
-    flags: dict[Expression, bool] = {}
-    for node in topological(roots):
-        if isinstance(node, ADTerminal):
-            flags[node] = bound[node.name]
-        elif isinstance(node, Constant):
-            flags[node] = node.value.ndim == 0
+def scalar_nodes(
+    nodes: Sequence[Expression], variables: Mapping[str, bool]
+) -> dict[Expression, bool]:
+    """Which nodes (arguments first) are scalars, given which variables are."""
+    scalars: dict[Expression, bool] = {}
+    for node in nodes:
+        if isinstance(node, ADFunctionCall):
+            scalars[node] = _gives_scalar(node.func, [scalars[a] for a in node.args], node.size)
+        elif isinstance(node, ADTerminal):
+            scalars[node] = variables[node.name]
         else:
-            func, args = getattr(node, "func", None), getattr(node, "args", ())
-            if isinstance(func, Graphed):
-                flags[node] = func.gives_scalar([flags[a] for a in args])
-            else:
-                flags[node] = _opaque_scalar(func, node.size)
-    return flags
-
-
-def _opaque_scalar(func: ADFunctionInterface | None, size: int | None) -> bool:
-    if isinstance(func, SizedOpaque):
-        return func.scalar
-    return size in (1, None)
+            scalars[node] = isinstance(node, Constant) and node.value.ndim == 0
+    return scalars
 
 
 def slot_scalars(tape: Tape, inputs: Sequence[bool] = ()) -> list[bool]:
-    """`scalar_flags` over a tape's slots; without knowledge, inputs of one entry are scalars."""
-    flags = [size == 1 for size in tape.sizes]
-    for i, flag in enumerate(inputs):
-        flags[i] = flag
+    """Which slots of a tape are; without knowledge, inputs and constants of one entry are."""
+    scalars = [size == 1 for size in tape.sizes]
+    scalars[: len(inputs)] = inputs
     for step in tape.steps:
-        if isinstance(step.func, Op):
-            flags[step.out] &= step.func.gives_scalar([flags[a] for a in step.args])
-        else:
-            flags[step.out] &= _opaque_scalar(step.func, tape.sizes[step.out])
-    return flags
+        args = [scalars[a] for a in step.args]
+        scalars[step.out] &= _gives_scalar(step.func, args, tape.sizes[step.out])
+    return scalars
+
+
+def _gives_scalar(func: ADFunctionInterface, args: Sequence[bool], size: int | None) -> bool:
+    if isinstance(func, Graphed):
+        return func.gives_scalar(args)
+    return func.scalar if isinstance(func, SizedOpaque) else size in (1, None)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ad_core.graph.errors import unknown_name
+from ad_core.graph.errors import unknown_name, unknown_size
 from ad_core.graph.nodes import ADFunctionInterface, ADTerminal, Expression, names_of
-from ad_core.graph.walks import terminals_among, topological
-from ad_core.lowering.tape import Tape, tape_of
+from ad_core.graph.walks import sizes_asked, terminals, terminals_among, topological
+from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering.tape import Tape, make_tape
 
 Func: TypeAlias = "Expression | Sequence[Expression] | ADFunctionInterface"
 
@@ -72,3 +73,27 @@ def _applied(func: ADFunctionInterface) -> Expression:
     sizes = [func.n_in(i) for i in range(count)]
     variables = [ADTerminal(func.argname(i), None if n < 0 else n) for i, n in enumerate(sizes)]
     return func(*variables)
+
+
+def tape_of(
+    roots: Sequence[Expression], terminal_names: Sequence[str], sizes: Mapping[str, int]
+) -> Tape:
+    """The tape of expressions for an engine, with the inputs in the order of `terminal_names`.
+
+    A listed variable may be unused; a used one must be listed. A variable without a size takes that
+    of the function's argument that it stands for. Raises ValueError where a size is missing or
+    misfits.
+    """
+    declared = terminals(roots)
+    for name in sizes:
+        if name not in declared and name not in terminal_names:
+            raise unknown_name("terminal", name, terminal_names)
+    sizes = {**sizes_asked(topological(roots)), **sizes}
+    inputs: list[tuple[str, int]] = []
+    for name in terminal_names:
+        size = declared.get(name)
+        size = sizes.get(name) if size is None else size
+        if size is None:
+            raise unknown_size("expression", name)
+        inputs.append((name, size))
+    return make_tape(fix_sizes(roots, sizes), inputs)

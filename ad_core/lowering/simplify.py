@@ -7,12 +7,11 @@ a structural zero means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
-from ad_core.graph.walks import topological
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op, is_scalar_constant
 from ad_core.ops.structure import Broadcast, Take
@@ -21,15 +20,56 @@ Args = Sequence[Expression]
 Rewrite = Callable[[ADFunctionCall, Args], "Expression | None"]
 
 
-def simplified(roots: Sequence[Expression]) -> list[Expression]:
-    """The graphs after the rewrites, bottom up; what they share stays shared."""
-    new: dict[Expression, Expression] = {}
-    for node in topological(roots):
-        if isinstance(node, ADFunctionCall):
-            new[node] = simplify_call(node, [new[a] for a in node.args])
-        else:
-            new[node] = node
-    return [new[root] for root in roots]
+class Simplifier:
+    """Gives each node its simplest form; equal calls have one form.
+
+    Nodes that are simple already, such as those of a graph that is being differentiated, are given
+    as `known`.
+    """
+
+    def __init__(self, known: Iterable[Expression] = ()) -> None:
+        self.forms: dict[Expression, Expression] = {}
+        self._made: dict[object, Expression] = {}
+        for node in known:
+            self.forms[node] = node
+            self._made.setdefault(_key(node), node)
+
+    def __call__(self, root: Expression) -> Expression:
+        """The form of a node whose sizes are known."""
+        forms = self.forms
+        stack = [] if root in forms else [root]
+        while stack:
+            node = stack[-1]
+            if node in forms:
+                stack.pop()
+            elif isinstance(node, ADFunctionCall):
+                pending = [a for a in node.args if a not in forms]
+                if pending:
+                    stack.extend(pending[::-1])
+                else:
+                    stack.pop()
+                    self.place(node, simplify_call(node, [forms[a] for a in node.args]))
+            else:
+                stack.pop()
+                self.place(node, node)
+        return forms[root]
+
+    def place(self, node: Expression, simplest: Expression) -> None:
+        """Let `simplest`, or the node that is equal to it, be the form of `node`."""
+        form = self._made.setdefault(_key(simplest), simplest)
+        self.forms[node] = self.forms[form] = form
+
+
+def _key(node: Expression) -> object:
+    """What equal nodes share: function and arguments, bytes, or the node itself."""
+    if isinstance(node, ADFunctionCall):
+        func = node.func
+        if isinstance(func, Op) and func.params:
+            return (type(func), func.params, node.args)
+        return (func, node.args)
+    if isinstance(node, Constant):
+        return (node.value.tobytes(), node.value.ndim)
+    return node
 
 
 def simplify_call(node: ADFunctionCall, args: Args) -> Expression:
@@ -109,7 +149,7 @@ def _take(call: ADFunctionCall, args: Args) -> Expression | None:
     take, (x,) = call.func, args
     if not isinstance(take, Take):
         return None
-    scalar = take.scalarity == "always"
+    scalar = take.scalar
     if isinstance(x, ADFunctionCall) and isinstance(x.func, Take):
         return _taken(tuple(x.func.indices[i] for i in take.indices), scalar, x.args[0])
     if isinstance(x, ADFunctionCall) and _named(x, "stack") and take.indices:

@@ -1,4 +1,4 @@
-"""Evaluation on numpy: values, Jacobians, products and batches, from cached programs.
+"""Evaluation on numpy: values, products and batches, from cached programs.
 
 The first evaluation of an expression with inputs of given sizes lowers and differentiates it; later
 ones only run the program. Programs live in a bounded cache beside the graph, never on its nodes.
@@ -10,17 +10,15 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.derivatives.products import clean, jvp_graph, vjp_graph
+from ad_core.derivatives.functions import jvp, vjp
 from ad_core.graph.errors import unknown_name, wrong_size
 from ad_core.graph.nodes import (
     ADFunctionCall,
-    ADTerminal,
-    Constant,
     Expression,
     ExpressionLike,
     Variable,
@@ -28,24 +26,23 @@ from ad_core.graph.nodes import (
     name_of,
 )
 from ad_core.graph.values import Array, as_batch, as_value
-from ad_core.graph.walks import terminals
-from ad_core.lowering.scalars import scalar_flags
-from ad_core.lowering.tape import SizeProbe, fix_sizes, make_tape
+from ad_core.graph.walks import terminals, topological
+from ad_core.lowering.lowered import Lowered, lower
+from ad_core.lowering.scalars import scalar_nodes
+from ad_core.lowering.sizes import SizeProbe
 from ad_core.numpy.program import Program
 
 CACHE_SIZE = 512
-ONE = cast("Array", np.float64(1.0))
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
-Built = tuple[Program, Any]
+T = TypeVar("T")
 
 _cache_lock = threading.RLock()
-_cache: OrderedDict[object, tuple[list[weakref.ref[Expression]], Built]] = OrderedDict()
+_names: weakref.WeakKeyDictionary[Expression, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_cache: OrderedDict[object, tuple[list[weakref.ref[Expression]], Any]] = OrderedDict()
 
 
-def cached(
-    roots: Sequence[Expression], key: tuple[object, ...], build: Callable[[], Built]
-) -> Built:
-    """The program for these very nodes and this key, forgotten with the first of them that dies."""
+def cached(roots: Sequence[Expression], key: tuple[object, ...], build: Callable[[], T]) -> T:
+    """What is built for these very nodes and this key, until the first of them dies."""
     full = (tuple(map(id, roots)), *key)
     with _cache_lock:
         entry = _cache.get(full)
@@ -64,13 +61,28 @@ def cached(
     return built
 
 
-def bind(values: Mapping[str, ArrayLike], what: str = "") -> tuple[dict[str, Array], Shapes]:
-    """The values as float arrays, and their shapes, by which programs are told apart.
+def bind(
+    roots: Sequence[Expression],
+    values: Mapping[str, ArrayLike],
+    convert: Callable[[object, str], Array] = as_value,
+) -> tuple[dict[str, Array], Shapes]:
+    """The values of the roots' variables as float arrays, and their shapes.
 
-    In errors a value is called by `what` and its name.
+    Other names are ignored, since one set of values may serve many expressions. Raises ValueError
+    for a variable without a value.
     """
-    arrays = {name: as_value(value, what + name) for name, value in values.items()}
-    return arrays, tuple((name, a.shape) for name, a in arrays.items())
+    arrays: dict[str, Array] = {}
+    for root in roots:
+        names = _names.get(root)
+        if names is None:
+            names = _names[root] = tuple(terminals([root]))
+        for name in names:
+            if name not in values:
+                bound = ", ".join(values) or "none"
+                raise ValueError(f"variable '{name}' has no value; bound: {bound}")
+            if name not in arrays:
+                arrays[name] = convert(values[name], name)
+    return arrays, tuple([(name, a.shape) for name, a in arrays.items()])
 
 
 def vectors(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -78,31 +90,22 @@ def vectors(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {n: a if a.size != 1 else a[()] if a.ndim == 0 else a[0] for n, a in arrays.items()}
 
 
-def check_names(roots: Sequence[Expression], given: Mapping[str, object]) -> dict[str, int | None]:
-    """The variables of the roots; raises unless exactly they are bound."""
-    declared = terminals(roots)
-    for name in given:
-        if name not in declared:
-            raise unknown_name("variable", name, declared)
-    for name in declared:
-        if name not in given:
-            raise ValueError(f"variable '{name}' has no value; bound: {', '.join(given) or 'none'}")
-    return declared
-
-
-def fixed_at(
-    roots: Sequence[Expression], arrays: Mapping[str, Array]
-) -> tuple[list[Expression], list[tuple[str, int]]]:
-    """The roots with the sizes of these values, and the inputs' names and sizes."""
+def lowered_at(roots: Sequence[Expression], arrays: Mapping[str, Array]) -> Lowered:
+    """The roots for values of these sizes; results of unknown size are found by a call."""
     sizes = {name: a.shape[-1] if a.ndim else 1 for name, a in arrays.items()}
-    return fix_sizes(roots, sizes, _size_probe(arrays)), list(sizes.items())
+    return lower(roots, tuple(sizes), sizes, _size_probe(arrays), "expression")
+
+
+def scalar_inputs(arrays: Mapping[str, Array]) -> list[bool]:
+    """Which inputs are plain numbers."""
+    return [a.ndim == 0 for a in arrays.values()]
 
 
 def _size_probe(arrays: Mapping[str, Array]) -> SizeProbe:
     """Find the size of an opaque result by evaluating the call at the first of the values."""
 
     def probe(call: ADFunctionCall) -> tuple[int, bool]:
-        args = evaluate_bound(call.args, {n: _first_sample(a) for n, a in arrays.items()})
+        args = evaluate(call.args, {n: _first_sample(a) for n, a in arrays.items()})
         result = as_value(call.func.eval(*args), str(call.func))
         return result.size, result.ndim == 0
 
@@ -117,25 +120,16 @@ def _first_sample(values: Array) -> Array:
     return cast("Array", values[(0,) * len(batch)]) if batch else values
 
 
-def evaluate_bound(roots: Sequence[Expression], arrays: Mapping[str, Array]) -> list[Any]:
-    """`evaluate` where more names may be bound than the roots need."""
-    names = terminals(roots)
-    return evaluate(roots, {name: arrays[name] for name in names})
-
-
 def evaluate(roots: Sequence[Expression], values: Mapping[str, ArrayLike]) -> list[Any]:
     """The value of each root: a float or an array `(n,)`."""
-    arrays, shapes = bind(values)
+    arrays, shapes = bind(roots, values)
 
-    def build() -> Built:
-        check_names(roots, arrays)
-        fixed, inputs = fixed_at(roots, arrays)
-        scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
-        program = Program(make_tape(fixed, inputs), scalar_inputs)
+    def build() -> tuple[Program, list[bool]]:
+        f = lowered_at(roots, arrays)
         bound = {name: a.ndim == 0 for name, a in arrays.items()}
-        by_node = scalar_flags(roots, bound)
-        flags = [f.size == 1 and by_node[r] for f, r in zip(fixed, roots, strict=True)]
-        return program, flags
+        scalars = scalar_nodes(topological(roots), bound)
+        flags = [n == 1 and scalars[r] for n, r in zip(f.sizes_out, roots, strict=True)]
+        return Program(f.tape, scalar_inputs(arrays)), flags
 
     program, flags = cached(roots, ("eval", shapes), build)
     results = program.run(vectors(arrays))
@@ -147,22 +141,16 @@ def evaluate(roots: Sequence[Expression], values: Mapping[str, ArrayLike]) -> li
 
 def evaluate_batch(root: Expression, values: Mapping[str, ArrayLike]) -> Array:
     """Values `(*batch, n_out)` for inputs `(*batch, n)` whose batch axes broadcast."""
-    arrays = {name: as_batch(value, name) for name, value in values.items()}
-    key = ("batch", tuple((name, a.shape[-1]) for name, a in arrays.items()))
+    arrays, _ = bind([root], values, as_batch)
+    key = ("batch", tuple([(name, a.shape[-1]) for name, a in arrays.items()]))
 
-    def build() -> Built:
-        check_names([root], arrays)
-        fixed, inputs = fixed_at([root], arrays)
-        return Program(make_tape(fixed, inputs)), fixed[0].size
+    def build() -> tuple[Program, int]:
+        f = lowered_at([root], arrays)
+        return Program(f.tape), f.sizes_out[0]
 
     batch = batch_shape(arrays)
     program, size = cached([root], key, build)
     return np.array(np.broadcast_to(program.run(arrays)[0], (*batch, size)))
-
-
-def zeros(size: int) -> Expression:
-    """A vector of `size` zeros."""
-    return Constant(np.zeros(size))
 
 
 def batch_shape(arrays: Mapping[str, Array]) -> tuple[int, ...]:
@@ -178,30 +166,28 @@ def evaluate_jvp(
     root: Expression, tangents: Mapping[Variable, ArrayLike], values: Mapping[str, ArrayLike]
 ) -> Array:
     """`sum_x (d root / d x) t_x`, shape `(n_out,)`."""
-    arrays, shapes = bind(values)
+    arrays, shapes = bind([root], values)
     if not isinstance(tangents, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError("jvp: expected a dict of tangents by variable")
-    named_tangents = {name_of(variable): tangent for variable, tangent in tangents.items()}
-    if len(named_tangents) < len(tangents):
-        raise ValueError(f"jvp: a variable has two tangents: {', '.join(named_tangents)}")
-    pushed, tangent_shapes = bind(named_tangents, "tangent of ")
+    names = [name_of(variable) for variable in tangents]
+    if len(set(names)) < len(names):
+        raise ValueError(f"jvp: a variable has two tangents: {', '.join(names)}")
+    pushed = [as_value(t, f"tangent of {n}") for n, t in zip(names, tangents.values(), strict=True)]
+    for name in names:
+        if name not in arrays:
+            raise unknown_name("variable", name, arrays)
 
-    def build() -> Built:
-        declared = check_names([root], arrays)
-        fixed, inputs = fixed_at([root], arrays)
-        for name, tangent in pushed.items():
-            if name not in declared:
-                raise unknown_name("variable", name, declared)
-            if tangent.size != arrays[name].size:
-                raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
-        seeds = [(f"@{name}", tangent.size) for name, tangent in pushed.items()]
-        named = {n[1:]: ADTerminal(n, size) for n, size in seeds}
-        graph = clean(jvp_graph(fixed, named)[0])
-        scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
-        return Program(make_tape([graph], [*inputs, *seeds]), scalar_inputs), fixed[0].size
+    def build() -> tuple[Program, tuple[str, ...], int]:
+        f = lowered_at([root], arrays)
+        g = jvp(f, [f.names_in.index(name) for name in names])
+        seeds = g.names_in[len(arrays) :]
+        return Program(g.tape, scalar_inputs(arrays)), seeds, f.sizes_out[0]
 
-    program, size = cached([root], ("jvp", shapes, tangent_shapes), build)
-    bound = vectors({**arrays, **{f"@{name}": t for name, t in pushed.items()}})
+    program, seeds, size = cached([root], ("jvp", shapes, tuple(names)), build)
+    for name, tangent in zip(names, pushed, strict=True):
+        if tangent.size != arrays[name].size:
+            raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
+    bound = vectors({**arrays, **dict(zip(seeds, pushed, strict=True))})
     return np.array(np.broadcast_to(program.run(bound)[0], (size,)))
 
 
@@ -209,26 +195,21 @@ def evaluate_vjp(
     root: Expression, cotangent: ArrayLike, values: Mapping[str, ArrayLike]
 ) -> dict[str, Array]:
     """`cotangent^T (d root / d x)` for every variable by name, each `(n_x,)`."""
-    arrays, shapes = bind(values)
+    arrays, shapes = bind([root], values)
     pulled = as_value(cotangent, "cotangent")
 
-    def build() -> Built:
-        names = list(check_names([root], arrays))
-        fixed, inputs = fixed_at([root], arrays)
-        size = fixed[0].size
-        if pulled.size != size:
-            raise wrong_size("vjp", "cotangent", pulled.size, size or 0)
-        graphs = vjp_graph(fixed, [ADTerminal("@", size)], names)
-        roots = [clean(graphs[n]) if n in graphs else zeros(dict(inputs)[n]) for n in names]
-        scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
-        tape = make_tape(roots, [*inputs, ("@", pulled.size)])
-        return Program(tape, scalar_inputs), [(n, dict(inputs)[n]) for n in names]
+    def build() -> tuple[Program, str, int]:
+        f = lowered_at([root], arrays)
+        g = vjp(f, range(len(arrays)))
+        return Program(g.tape, scalar_inputs(arrays)), g.names_in[-1], f.sizes_out[0]
 
-    program, names = cached([root], ("vjp", shapes, pulled.size), build)
-    results = program.run(vectors({**arrays, "@": pulled}))
+    program, seed, size = cached([root], ("vjp", shapes), build)
+    if pulled.size != size:
+        raise wrong_size("vjp", "cotangent", pulled.size, size)
+    results = program.run(vectors({**arrays, seed: pulled}))
     return {
-        name: np.array(np.broadcast_to(value, (size,)))
-        for (name, size), value in zip(names, results, strict=True)
+        name: np.array(np.broadcast_to(value, (a.size,)))
+        for (name, a), value in zip(arrays.items(), results, strict=True)
     }
 
 

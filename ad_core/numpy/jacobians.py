@@ -6,38 +6,28 @@ Both are built once for an expression and inputs of given sizes, and then only r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ad_core.derivatives.compress import Compression, compress, jacobian_pattern, whole
-from ad_core.derivatives.products import clean, derivative_graph, jvp_graph, vjp_graph
+from ad_core.derivatives.compress import Compression, jacobian_pattern
+from ad_core.derivatives.functions import jacobian, jvp, vjp
 from ad_core.graph.errors import unknown_name
-from ad_core.graph.nodes import (
-    ADTerminal,
-    Expression,
-    ExpressionLike,
-    Variable,
-    as_expressions,
-    name_of,
-)
+from ad_core.graph.nodes import Expression, ExpressionLike, Variable, as_expressions, name_of
 from ad_core.graph.values import Array, as_batch
+from ad_core.graph.walks import terminals
+from ad_core.lowering.lowered import Lowered, lower, lowered_graphs
 from ad_core.lowering.tape import make_tape
-from ad_core.numpy.evaluate import (
-    ONE,
-    Built,
-    batch_shape,
-    bind,
-    cached,
-    check_names,
-    fixed_at,
-    vectors,
-    zeros,
-)
+from ad_core.numpy.evaluate import batch_shape, bind, cached, lowered_at, scalar_inputs, vectors
 from ad_core.numpy.program import Program
-from ad_core.ops.structure import spread, stack
+from ad_core.ops.structure import stack
 
-TANGENT, COTANGENT = "@tangent", "@cotangent"
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+ONE = cast("Array", np.float64(1.0))
 
 
 def derivative_multiple(
@@ -55,89 +45,89 @@ def evaluate_jacobians(
     roots: Sequence[Expression], arg: str, values: Mapping[str, ArrayLike]
 ) -> list[Array]:
     """Each root's Jacobian `(n_out, n_arg)`."""
-    arrays, shapes = bind(values)
-    key = ("jacobian", arg, shapes)
-    program, plan = cached(roots, key, lambda: _build_jacobians(roots, arg, arrays))
-    compression, rows = plan
-    products = program.run(_seeded(vectors(arrays), compression, ()))
-    matrix = compression.matrix(products, ())
-    if len(rows) == 1:
+    arrays, shapes = bind(roots, values)
+    plan = cached(roots, ("jacobian", arg, shapes), lambda: _plan(roots, arg, arrays))
+    matrix = plan.compression.matrix(plan.run(vectors(arrays), ()), ())
+    if len(plan.rows) == 1:
         return [matrix]
-    return [np.array(part) for part in np.split(matrix, np.cumsum(rows)[:-1])]
-
-
-def jacobian_products(
-    roots: Sequence[Expression], arg: str, values: Mapping[str, ArrayLike]
-) -> tuple[Compression, list[Array]]:
-    """The products that hold every entry of the roots' Jacobian, and where they hold it."""
-    arrays, shapes = bind(values)
-    key = ("products", arg, shapes)
-    build = lambda: _build_jacobians(roots, arg, arrays, structured=True)  # noqa: E731
-    program, (compression, _) = cached(roots, key, build)
-    return compression, program.run(_seeded(vectors(arrays), compression, ()))
+    return [np.array(part) for part in np.split(matrix, np.cumsum(plan.rows)[:-1])]
 
 
 def evaluate_derivative_batch(root: Expression, arg: str, values: Mapping[str, ArrayLike]) -> Array:
     """Jacobians `(*batch, n_out, n_arg)` for inputs `(*batch, n)`."""
-    arrays = {name: as_batch(value, name) for name, value in values.items()}
+    arrays, _ = bind([root], values, as_batch)
     batch = batch_shape(arrays)
-    key = ("jacobian_batch", arg, tuple((name, a.shape[-1]) for name, a in arrays.items()))
-    program, plan = cached([root], key, lambda: _build_jacobians([root], arg, arrays))
-    compression, _ = plan
-    return compression.matrix(program.run(_seeded(arrays, compression, batch)), batch)
+    key = ("jacobian_batch", arg, tuple([(name, a.shape[-1]) for name, a in arrays.items()]))
+    plan = cached([root], key, lambda: _plan([root], arg, arrays))
+    return plan.compression.matrix(plan.run(arrays, batch), batch)
 
 
-def _build_jacobians(
-    roots: Sequence[Expression], arg: str, arrays: Mapping[str, Array], structured: bool = False
-) -> Built:
-    declared = check_names(roots, arrays)
-    if arg not in declared:
-        raise unknown_name("variable", arg, declared)
-    fixed, inputs = fixed_at(roots, arrays)
-    rows = [root.size or 0 for root in fixed]
-    (root,) = fixed if len(fixed) == 1 else [clean(stack(*fixed))]
-    compression, graphs, seeds = _products(root, inputs, arg, structured)
-    tape = make_tape(graphs, [*inputs, *seeds])
-    scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
-    return Program(tape, scalar_inputs), (compression, rows)
+def derivative_sparse(root: Expression, arg: str, values: Mapping[str, ArrayLike]) -> csr_array:
+    """`d root / d arg` as a scipy array `(n_out, n_arg)` of the entries that may be nonzero."""
+    from scipy.sparse import csr_array
+
+    arrays, shapes = bind([root], values)
+    plan = cached([root], ("jacobian", arg, shapes), lambda: _plan([root], arg, arrays))
+    pattern = plan.compression.pattern
+    starts = np.searchsorted(pattern.codes, np.arange(pattern.rows + 1) * pattern.columns)
+    data = plan.compression.entries(plan.run(vectors(arrays), ()), ())
+    return csr_array((data, pattern.column, starts), shape=(pattern.rows, pattern.columns))
 
 
-def _products(
-    root: Expression, inputs: Sequence[tuple[str, int]], arg: str, structured: bool = False
-) -> tuple[Compression, list[Expression], list[tuple[str, int]]]:
-    """The products of the root's Jacobian with seeds, as graphs, and the seeds' names and sizes."""
-    rows, columns = root.size or 0, dict(inputs)[arg]
-    if min(rows, columns) > 1 or structured:
-        compression = compress(
-            jacobian_pattern(make_tape([root], inputs), [list(dict(inputs)).index(arg)])
-        )
-    else:
-        compression = whole(rows, columns)
-    seeds: list[tuple[str, int]] = []
-    graphs: list[Expression] = []
-    if len(compression.tangents):
-        seeds.append((TANGENT, columns))
-        graphs += jvp_graph([root], {arg: ADTerminal(*seeds[-1])})
-    if len(compression.cotangents):
-        seeds.append((COTANGENT, rows))
-        found = vjp_graph([root], [ADTerminal(*seeds[-1])], [arg])
-        graphs.append(found[arg] if arg in found else zeros(columns))
-    return compression, [clean(g) for g in graphs], seeds
+def sparsity(root: Expression, arg: str, sizes: Mapping[str, int]) -> NDArray[np.bool_]:
+    """The entries of `d root / d arg` that may be nonzero, `(n_out, n_arg)`."""
+    if arg not in (names := terminals([root])):
+        raise unknown_name("variable", arg, names)
+    f = lower(root, sizes=sizes, title="sparsity")
+    return jacobian_pattern(f.tape, [_number(f, arg)]).to_array()
 
 
-def _seeded(
-    bound: Mapping[str, Array], compression: Compression, batch: tuple[int, ...]
-) -> dict[str, Array]:
-    """The inputs and the seeds, which have an axis of their own before those of the batch."""
-    both = {TANGENT: compression.tangents, COTANGENT: compression.cotangents}
-    unit = (1,) * len(batch)
-    result = dict(bound)
-    for name, seeds in both.items():
-        count, size = seeds.shape
-        # one direction of one entry needs no axis of its own
-        single = count == size == 1 and set(batch) <= {1}
-        result[name] = ONE if single else seeds.reshape(count, *unit, size)
-    return result
+@dataclass(frozen=True)
+class _Plan:
+    """A program of the products that hold a Jacobian's entries, and where they hold them.
+
+    `seeds` names the inputs for the tangents and the cotangents; `rows` cuts the Jacobian.
+    """
+
+    program: Program
+    compression: Compression
+    seeds: tuple[str | None, str | None]
+    rows: tuple[int, ...]
+
+    def run(self, bound: Mapping[str, Array], batch: tuple[int, ...]) -> list[Array]:
+        """The products, for all seeds at once: they have an axis of their own before the batch."""
+        given = dict(bound)
+        both = (self.compression.tangents, self.compression.cotangents)
+        for name, seeds in zip(self.seeds, both, strict=True):
+            if name is not None:
+                count, size = seeds.shape
+                # one direction of one entry needs no axis of its own
+                single = count == size == 1 and set(batch) <= {1}
+                given[name] = ONE if single else seeds.reshape(count, *[1] * len(batch), size)
+        return self.program.run(given)
+
+
+def _plan(roots: Sequence[Expression], arg: str, arrays: Mapping[str, Array]) -> _Plan:
+    f = lowered_at(roots, arrays)
+    return _planned(f, _number(f, arg), scalar_inputs(arrays))
+
+
+def _planned(f: Lowered, arg: int, scalars: Sequence[bool]) -> _Plan:
+    rows = f.sizes_out
+    if len(rows) > 1:
+        f = lowered_graphs(f.title, [("out", stack(*f.roots))], f.tape.inputs)
+    found = jacobian(f, [arg])
+    both = [g for g in (found.pushed, found.pulled) if g is not None]
+    inputs = [*f.tape.inputs, *(g.tape.inputs[-1] for g in both)]
+    tape = make_tape([root for g in both for root in g.roots], inputs)
+    pushed, pulled = (g and g.names_in[-1] for g in (found.pushed, found.pulled))
+    return _Plan(Program(tape, scalars), found.compression, (pushed, pulled), rows)
+
+
+def _number(f: Lowered, name: str) -> int:
+    if name not in f.names_in:
+        raise unknown_name("variable", name, f.names_in)
+    return f.names_in.index(name)
 
 
 def evaluate_tensor(
@@ -146,47 +136,31 @@ def evaluate_tensor(
     """The derivative w.r.t. the names in turn: `(n_out, n_args[0], ..., n_args[-1])`."""
     if len(args) == 1:
         return evaluate_jacobians([root], args[0], values)[0]
-    arrays, shapes = bind(values)
+    arrays, shapes = bind([root], values)
     key = ("tensor", args, shapes)
-    program, plan = cached([root], key, lambda: _build_tensor(root, args, arrays))
-    compression, directions, place = plan
-    lead = tuple(count for _, count, _ in directions)
-    bound = _seeded(vectors(arrays), compression, lead)
-    for axis, (name, count, _) in enumerate(directions):
+    plan, directions, place = cached([root], key, lambda: _tensor_plan(root, args, arrays))
+    lead = tuple(count for _, count in directions)
+    bound = vectors(arrays)
+    for axis, (name, count) in enumerate(directions):
         axes = [1] * (1 + len(lead))
         axes[1 + axis] = count
         bound[name] = ONE if set(lead) == {1} else np.eye(count).reshape(*axes, count)
-    return np.moveaxis(compression.matrix(program.run(bound), lead), -2, place)
+    return np.moveaxis(plan.compression.matrix(plan.run(bound, lead), lead), -2, place)
 
 
-def _build_tensor(root: Expression, args: tuple[str, ...], arrays: Mapping[str, Array]) -> Built:
+def _tensor_plan(
+    root: Expression, args: tuple[str, ...], arrays: Mapping[str, Array]
+) -> tuple[_Plan, list[tuple[str, int]], int]:
     """A direction for each name but the last, the first in reverse where that has fewer.
 
     Then the result's Jacobian w.r.t. the last name, by its structure.
     """
-    declared = check_names([root], arrays)
-    for arg in args:
-        if arg not in declared:
-            raise unknown_name("variable", arg, declared)
-    (fixed,), inputs = fixed_at([root], arrays)
-    sizes = dict(inputs)
-    n_out, dims = fixed.size or 0, tuple(sizes[a] for a in args)
-    reverse = n_out < dims[0]
-    directions = [(f"@{axis}", size, args[axis]) for axis, size in enumerate(dims[:-1])]
-    start = fixed
-    if reverse:
-        directions[0] = ("@0", n_out, args[0])
-        found = vjp_graph([fixed], [ADTerminal("@0", n_out)], [args[0]])
-        start = clean(found.get(args[0], zeros(dims[0])))
-    steps = [(arg, name) for name, _, arg in directions[1 if reverse else 0 :]]
-    (graph,) = derivative_graph([start], steps)
-    named = [*inputs, *((name, count) for name, count, _ in directions)]
-    compression, graphs, seeds = _products(_of_size(graph, start.size), named, args[-1])
-    tape = make_tape(graphs, [*named, *seeds])
-    scalar_inputs = [arrays[name].ndim == 0 for name, _ in inputs]
-    return Program(tape, scalar_inputs), (compression, directions, 1 if reverse else 0)
-
-
-def _of_size(e: Expression, size: int | None) -> Expression:
-    """A derivative that turned out to be one number for all entries, as a vector of them."""
-    return e if e.size == size or size is None else spread(e, size)
+    f = lowered_at([root], arrays)
+    numbers = [_number(f, arg) for arg in args]
+    reverse = f.sizes_out[0] < f.sizes_in[numbers[0]]
+    directions: list[tuple[str, int]] = []
+    for axis, number in enumerate(numbers[:-1]):
+        f = vjp(f, [number]) if reverse and axis == 0 else jvp(f, [number])
+        directions.append(f.tape.inputs[-1])
+    plan = _planned(f, numbers[-1], scalar_inputs(arrays))
+    return plan, directions, 1 if reverse else 0

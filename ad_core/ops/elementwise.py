@@ -6,26 +6,28 @@ argument entry by entry. The value is the namespace function of the same name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.graph.nodes import Constant, Expression
+from ad_core.graph.nodes import Constant, Expression, Size
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, unite
-from ad_core.ops.primitive import Op, Size, broadcast_size, is_scalar_constant
+from ad_core.ops.primitive import Args, Op, Term, broadcast_size, is_scalar_constant
 from ad_core.ops.structure import gather, spread
 
-Partial: TypeAlias = "Callable[..., Expression | None]"
+Partial: TypeAlias = "Callable[..., Term]"
+Slope: TypeAlias = "Callable[[Expression, Expression, Expression], Term]"
 
 
 class Elementwise(Op):
     """A primitive that acts entry by entry, scalars broadcasting against vectors.
 
     `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
-    value, both products and broadcasting follow from it. `symbol` is its infix operator; `vanishing`
-    tells that a zero factor makes the result zero; `argnames` has a letter for each argument.
+    value, both products and broadcasting follow from it. `symbol` is its infix operator;
+    `vanishing` tells that a zero factor makes the result zero.
     """
 
     entrywise = True
@@ -39,7 +41,7 @@ class Elementwise(Op):
         argnames: str = "xy",
     ) -> None:
         self.name = name
-        self._argnames = argnames
+        self.argnames = argnames
         self.symbol = symbol
         self._partials = partials
         self._vanishing = vanishing
@@ -47,22 +49,14 @@ class Elementwise(Op):
     def __reduce__(self) -> tuple[Any, ...]:
         return by_name, (self.name,)
 
-    def n_args(self) -> int:
-        return len(self._partials)
-
-    def argname(self, arg: int) -> str:
-        return self._argnames[arg]
-
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         return broadcast_size(self, sizes)
 
     def bind(self, xp: Namespace) -> Kernel:
         return getattr(xp, self.name)
 
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
-        total: Expression | None = None
+    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+        total: Term = None
         for partial, tangent in zip(self._partials, tangents, strict=True):
             slope = None if tangent is None else partial(*args, out)
             if tangent is not None and slope is not None:
@@ -71,13 +65,9 @@ class Elementwise(Op):
         return None if total is None else spread(total, out.size)
 
     def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
-        gradients: list[Expression | None] = []
+        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
+    ) -> Sequence[Term]:
+        gradients: list[Term] = []
         for partial, arg, wanted in zip(self._partials, args, needed, strict=True):
             slope = partial(*args, out) if wanted else None
             gradients.append(None if slope is None else gather(product(slope, cotangent), arg.size))
@@ -91,6 +81,18 @@ class Elementwise(Op):
                 if factor.value is not None:
                     result = result.kept(np.broadcast_to(factor.nonzero, (size,)))
         return result
+
+
+def unary(name: str, slope: Callable[[Expression, Expression], Term]) -> Elementwise:
+    """A function of one argument by its slope, of `(x, out)`."""
+    return Elementwise(name, slope, argnames="x")
+
+
+def binary(
+    name: str, x: Slope, y: Slope, *, symbol: str | None = None, **options: Any
+) -> Elementwise:
+    """A function of two arguments by its slopes, each of `(x, y, out)`."""
+    return Elementwise(name, x, y, symbol=symbol, **options)
 
 
 def flat(*_: Expression) -> None:
@@ -140,84 +142,59 @@ def _over_squared_radius(part: Expression, y: Expression, x: Expression) -> Expr
     return part / unit / (u * u + v * v + at_origin) / unit * (1.0 - at_origin)
 
 
-add = Elementwise("add", _one, _one, symbol="+")
-sub = Elementwise("sub", _one, _minus_one, symbol="-")
-mul = Elementwise("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*", vanishing=True)
-div = Elementwise("div", lambda x, y, out: 1.0 / y, lambda x, y, out: -(out / y), symbol="/")
-pow_ = Elementwise("pow", _pow_base, _pow_exponent, symbol="**")
-mod = Elementwise("mod", _one, lambda x, y, out: -floor(x / y), symbol="%")
-neg = Elementwise("neg", _minus_one)
-abs_ = Elementwise("abs", lambda x, out: sign(x))
-sign = Elementwise("sign", flat)
-floor = Elementwise("floor", flat)
-ceil = Elementwise("ceil", flat)
+add = binary("add", _one, _one, symbol="+")
+sub = binary("sub", _one, _minus_one, symbol="-")
+mul = binary("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*", vanishing=True)
+div = binary("div", lambda x, y, out: 1.0 / y, lambda x, y, out: -(out / y), symbol="/")
+pow_ = binary("pow", _pow_base, _pow_exponent, symbol="**")
+mod = binary("mod", _one, lambda x, y, out: -floor(x / y), symbol="%")
+neg = unary("neg", _minus_one)
+abs_ = unary("abs", lambda x, out: sign(x))
+sign = unary("sign", flat)
+floor = unary("floor", flat)
+ceil = unary("ceil", flat)
 
-sqrt = Elementwise("sqrt", lambda x, out: 0.5 / out)
-exp = Elementwise("exp", lambda x, out: out)
-expm1 = Elementwise("expm1", lambda x, out: exp(x))
-log = Elementwise("log", lambda x, out: 1.0 / x)
-log1p = Elementwise("log1p", lambda x, out: 1.0 / (1.0 + x))
+sqrt = unary("sqrt", lambda x, out: 0.5 / out)
+exp = unary("exp", lambda x, out: out)
+expm1 = unary("expm1", lambda x, out: exp(x))
+log = unary("log", lambda x, out: 1.0 / x)
+log1p = unary("log1p", lambda x, out: 1.0 / (1.0 + x))
 
-sin = Elementwise("sin", lambda x, out: cos(x))
-cos = Elementwise("cos", lambda x, out: -sin(x))
-tan = Elementwise("tan", lambda x, out: 1.0 + out * out)
-asin = Elementwise("asin", lambda x, out: 1.0 / sqrt((1.0 - x) * (1.0 + x)))
-acos = Elementwise("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
-atan = Elementwise("atan", lambda x, out: 1.0 / (1.0 + x * x))
-atan2 = Elementwise(
+sin = unary("sin", lambda x, out: cos(x))
+cos = unary("cos", lambda x, out: -sin(x))
+tan = unary("tan", lambda x, out: 1.0 + out * out)
+asin = unary("asin", lambda x, out: 1.0 / sqrt((1.0 - x) * (1.0 + x)))
+acos = unary("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
+atan = unary("atan", lambda x, out: 1.0 / (1.0 + x * x))
+atan2 = binary(
     "atan2",
     lambda y, x, out: _over_squared_radius(x, y, x),
     lambda y, x, out: -_over_squared_radius(y, y, x),
     argnames="yx",
 )
-sinh = Elementwise("sinh", lambda x, out: cosh(x))
-cosh = Elementwise("cosh", lambda x, out: sinh(x))
-tanh = Elementwise("tanh", lambda x, out: 1.0 - out * out)
-asinh = Elementwise("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
-acosh = Elementwise("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
-atanh = Elementwise("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
+sinh = unary("sinh", lambda x, out: cosh(x))
+cosh = unary("cosh", lambda x, out: sinh(x))
+tanh = unary("tanh", lambda x, out: 1.0 - out * out)
+asinh = unary("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
+acosh = unary("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
+atanh = unary("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
 
-less = Elementwise("less", flat, flat)
-less_equal = Elementwise("less_equal", flat, flat)
-equal = Elementwise("equal", flat, flat)
+erf = unary("erf", lambda x, out: 2.0 / math.sqrt(math.pi) * exp(-x * x))
+erfinv = unary("erfinv", lambda x, out: 0.5 * math.sqrt(math.pi) * exp(out * out))
+
+less = binary("less", flat, flat)
+less_equal = binary("less_equal", flat, flat)
+equal = binary("equal", flat, flat)
 
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op
     for op in (
-        add,
-        sub,
-        mul,
-        div,
-        pow_,
-        mod,
-        neg,
-        abs_,
-        sign,
-        floor,
-        ceil,
-        sqrt,
-        exp,
-        expm1,
-        log,
-        log1p,
-        sin,
-        cos,
-        tan,
-        asin,
-        acos,
-        atan,
-        atan2,
-        sinh,
-        cosh,
-        tanh,
-        asinh,
-        acosh,
-        atanh,
-        less,
-        less_equal,
-        equal,
+        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil),
+        *(sqrt, exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, atan2),
+        *(sinh, cosh, tanh, asinh, acosh, atanh, erf, erfinv, less, less_equal, equal),
     )
 }
+"""Every elementwise primitive by name."""
 
 
 def by_name(name: str) -> Elementwise:

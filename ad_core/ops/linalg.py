@@ -10,7 +10,7 @@ from ad_core.graph.errors import whole_shape, wrong_size
 from ad_core.graph.nodes import ADFunctionCall, Expression
 from ad_core.ops.namespace import Kernel, Namespace, Value
 from ad_core.ops.pattern import Dependence, Pattern
-from ad_core.ops.primitive import Op
+from ad_core.ops.primitive import Args, Op, Term, always, never
 from ad_core.ops.structure import Take
 
 
@@ -18,23 +18,13 @@ class MatMul(Op):
     """`C = A B` with A `(m, k)`, B `(k, n)` and C `(m, n)`, all row-major."""
 
     name = "matmul"
+    argnames = "ab"
 
     def __init__(self, m: int, k: int, n: int) -> None:
         self.m, self.k, self.n = m, k, n
         self.params = (m, k, n)
-        self.scalarity = "always" if m == n == 1 else "never"
-
-    def n_args(self) -> int:
-        return 2
-
-    def argname(self, arg: int) -> str:
-        return ("a", "b")[arg]
-
-    def n_in(self, arg: int) -> int:
-        return self.m * self.k if arg == 0 else self.k * self.n
-
-    def n_out(self) -> int:
-        return self.m * self.n
+        self.sizes_in, self.size_out = (m * k, k * n), m * n
+        self.scalarity = always if m == n == 1 else never
 
     def bind(self, xp: Namespace) -> Kernel:
         m, k, n = self.m, self.k, self.n
@@ -44,9 +34,7 @@ class MatMul(Op):
 
         return kernel
 
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
         (a, b), (da, db) = args, tangents
         terms = [
             *([] if da is None else [self(da, b)]),
@@ -57,12 +45,8 @@ class MatMul(Op):
         return terms[0] if terms else None
 
     def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
+        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
+    ) -> Sequence[Term]:
         m, k, n = self.m, self.k, self.n
         a, b = args
         grad_a = MatMul(m, n, k)(cotangent, transpose(b, k, n)) if needed[0] else None
@@ -91,23 +75,13 @@ class Solve(Op):
     """`X = A^-1 B` with A `(m, m)` and B `(m, n)`, row-major."""
 
     name = "solve"
-    scalarity = "never"
+    argnames = "ab"
+    scalarity = staticmethod(never)
 
     def __init__(self, m: int, n: int) -> None:
         self.m, self.n = m, n
         self.params = (m, n)
-
-    def n_args(self) -> int:
-        return 2
-
-    def argname(self, arg: int) -> str:
-        return ("a", "b")[arg]
-
-    def n_in(self, arg: int) -> int:
-        return self.m * self.m if arg == 0 else self.m * self.n
-
-    def n_out(self) -> int:
-        return self.m * self.n
+        self.sizes_in, self.size_out = (m * m, m * n), m * n
 
     def bind(self, xp: Namespace) -> Kernel:
         m, n = self.m, self.n
@@ -117,9 +91,7 @@ class Solve(Op):
 
         return kernel
 
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
         da, db = tangents
         a = args[0]
         residual = None if da is None else -MatMul(self.m, self.m, self.n)(da, out)
@@ -128,12 +100,8 @@ class Solve(Op):
         return None if residual is None else self(a, residual)
 
     def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
+        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
+    ) -> Sequence[Term]:
         m, n = self.m, self.n
         grad_b = self(transpose(args[0], m, m), cotangent)
         grad_a = -MatMul(m, n, m)(grad_b, transpose(out, m, n)) if needed[0] else None

@@ -8,7 +8,9 @@ that hold a matrix row by row.
 
 from __future__ import annotations
 
+import math
 import operator
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -48,6 +50,8 @@ class Namespace(Protocol):
     def asinh(self, x: Value, /) -> Value: ...
     def acosh(self, x: Value, /) -> Value: ...
     def atanh(self, x: Value, /) -> Value: ...
+    def erf(self, x: Value, /) -> Value: ...
+    def erfinv(self, x: Value, /) -> Value: ...
 
     # elementwise, two and more arguments
     def add(self, x: Value, y: Value, /) -> Value: ...
@@ -75,6 +79,16 @@ class Namespace(Protocol):
     # matrices held row by row in the last axis
     def matmul(self, a: Value, b: Value, m: int, k: int, n: int, /) -> Value: ...
     def solve(self, a: Value, b: Value, m: int, n: int, /) -> Value: ...
+
+
+def _erfinv(x: float) -> float:
+    """The y with `erf(y) = x`: by the normal distribution's quantile, refined near 0."""
+    if not abs(x) < 1.0:
+        return math.copysign(math.inf, x) if abs(x) == 1.0 else math.nan
+    y = -statistics.NormalDist().inv_cdf(0.5 * (1.0 - abs(x))) / math.sqrt(2.0)
+    if abs(x) < 0.5:
+        y += (abs(x) - math.erf(y)) * 0.5 * math.sqrt(math.pi) * math.exp(y * y)
+    return math.copysign(y, x)
 
 
 class NumpyNamespace:
@@ -106,6 +120,8 @@ class NumpyNamespace:
     asinh = np.arcsinh
     acosh = np.arccosh
     atanh = np.arctanh
+    erf = staticmethod(np.vectorize(math.erf, otypes=[np.float64]))
+    erfinv = staticmethod(np.vectorize(_erfinv, otypes=[np.float64]))
     add = staticmethod(operator.add)
     sub = staticmethod(operator.sub)
     mul = staticmethod(operator.mul)

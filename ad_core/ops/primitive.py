@@ -8,52 +8,69 @@ it expands into primitives, and so has exact derivatives of every order on every
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from ad_core.graph.errors import wrong_count, wrong_size
-from ad_core.graph.nodes import (
-    ADFunctionCall,
-    ADFunctionInterface,
-    Constant,
-    Expression,
-    ExpressionLike,
-    as_expression,
-)
+from ad_core.graph.layout import MatrixLayout
+from ad_core.graph.nodes import ADFunctionInterface, Constant, Expression, Size
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, dense
 
-Size: TypeAlias = "int | None"
-Scalarity: TypeAlias = Literal["arguments", "always", "never"]
-"""When a result of one entry is a scalar: if all arguments are, always, or never."""
+Args: TypeAlias = "Sequence[Expression]"
+Term: TypeAlias = "Expression | None"
+"""A tangent or cotangent; None stands for zero."""
+SizeRule: TypeAlias = "Callable[[ADFunctionInterface, Sequence[Size]], Size]"
+"""The result's size for a function and its arguments' sizes; raises ValueError if they misfit."""
+ScalarRule: TypeAlias = "Callable[[Sequence[bool]], bool]"
+"""Whether a result of one entry is a scalar, given which arguments are."""
+
+
+def always(scalars: Sequence[bool]) -> bool:
+    """A result of one entry is a scalar."""
+    return True
+
+
+def never(scalars: Sequence[bool]) -> bool:
+    """A result of one entry is a vector."""
+    return False
+
+
+def of_entries(scalars: Sequence[bool]) -> bool:
+    """A function of one vector's entries gives a scalar; of several arguments, as they are."""
+    return len(scalars) == 1 or all(scalars)
 
 
 class Graphed(ADFunctionInterface):
     """What primitives and composites share: numeric evaluation through the graph itself."""
 
-    scalarity: Scalarity = "arguments"
+    scalarity: ScalarRule | None = staticmethod(all)
+    """When a result of one entry is a scalar; None: always, if the function has one entry."""
+
+    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
+        """Whether a result of one entry is a scalar, given which arguments are."""
+        return self.n_out() == 1 if self.scalarity is None else self.scalarity(scalars)
 
     def __repr__(self) -> str:
         return str(self)
 
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        """Whether a result of one entry is a scalar, given which arguments are."""
-        return self.scalarity == "always" or (self.scalarity == "arguments" and all(scalars))
-
     def eval(self, *args: Any) -> Any:
-        names = [f"x{i}" for i in range(len(args))]
-        return self(*names).eval(**dict(zip(names, args, strict=True)))
+        return self._applied(args).eval(**_named(args))
 
     def gen_derivative(self, arg: Sequence[int], *args: Any) -> Any:
-        names = [f"x{i}" for i in range(len(args))]
-        values = dict(zip(names, args, strict=True))
-        return self(*names).gen_derivative([names[i] for i in arg], **values)
+        return self._applied(args).gen_derivative([f"x{i}" for i in arg], **_named(args))
 
     def derivative(self, arg: int, *args: Any) -> Any:
         return self.gen_derivative([arg], *args)
 
     def jvp(self, arg: int, darg: Any, *args: Any) -> Any:
-        names = [f"x{i}" for i in range(len(args))]
-        return self(*names).jvp({names[arg]: darg}, **dict(zip(names, args, strict=True)))
+        return self._applied(args).jvp({f"x{arg}": darg}, **_named(args))
+
+    def _applied(self, args: Sequence[Any]) -> Expression:
+        return self(*_named(args))
+
+
+def _named(args: Sequence[Any]) -> dict[str, Any]:
+    return {f"x{i}": value for i, value in enumerate(args)}
 
 
 class Op(Graphed):
@@ -77,20 +94,14 @@ class Op(Graphed):
         """The kernel over a namespace: values with their vector on the last axis, in and out."""
         raise NotImplementedError(f"{self}: no kernel")
 
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
-        """The tangent of the result; None stands for zero. All sizes are known here."""
+    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+        """The tangent of the result. All sizes are known here."""
         raise NotImplementedError(f"{self}: no jvp rule")
 
     def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
-        """The cotangent of each argument that is `needed`; None stands for zero."""
+        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
+    ) -> Sequence[Term]:
+        """The cotangent of each argument that is `needed`."""
         raise NotImplementedError(f"{self}: no vjp rule")
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
@@ -102,36 +113,43 @@ class Composite(Graphed):
     """A function given by an expression of its arguments.
 
     A call prints under the function's own name; engines replace it by `expand(*args)`. Subclass it
-    with whatever data the function needs, and define `n_args`, `n_in`, `n_out` and `expand`.
+    with whatever data the function needs, give `argnames`, `sizes_in` and `size_out` (or override
+    `n_args`, `n_in`, `n_out`), and define `expand`.
     """
+
+    scalarity = None
 
     def expand(self, *args: Expression) -> Expression:
         """The expression that this function stands for; every argument's size is known."""
         raise NotImplementedError(f"{self}: expand is not defined")
 
     def n_args(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__}: n_args is not defined")
+        if self.argnames is None:
+            raise NotImplementedError(f"{type(self).__name__}: n_args is not defined")
+        return len(self.argnames)
 
     def argname(self, arg: int) -> str:
-        return f"arg_{arg}"
-
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        return self.n_out() == 1
+        return f"arg_{arg}" if self.argnames is None else self.argnames[arg]
 
 
-class _ComposedFunction(Composite):
+class ComposedFunction(Composite):
     """The instance that the `composite` decorator makes of a Python function."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (called by the decorator alone)
         self,
         name: str,
         rule: Callable[..., Expression],
-        n_in: tuple[int, ...],
-        n_out: int,
-        argnames: tuple[str, ...],
+        argnames: Sequence[str] | None,
+        n_in: Sequence[Size],
+        n_out: int | MatrixLayout | SizeRule | None,
+        scalar: ScalarRule,
     ) -> None:
-        self._name, self._rule, self._argnames = name, rule, argnames
-        self._n_in, self._n_out = n_in, n_out
+        self._name, self._rule = name, rule
+        self.argnames, self.sizes_in = argnames, tuple(n_in)
+        self._layout = n_out if isinstance(n_out, MatrixLayout) else None
+        self.size_out = n_out if isinstance(n_out, int) else self._layout and self._layout.size
+        self._size_rule = n_out if callable(n_out) else None
+        self.scalarity = scalar
         self.__doc__ = rule.__doc__
         self.__module__, self.__qualname__ = rule.__module__, rule.__qualname__
 
@@ -141,37 +159,54 @@ class _ComposedFunction(Composite):
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self.__qualname__
 
+    @property
+    def layout(self) -> MatrixLayout | None:
+        return self._layout
+
     def n_args(self) -> int:
-        return len(self._n_in)
+        return -1 if self.argnames is None else len(self.argnames)
 
-    def n_in(self, arg: int) -> int:
-        return self._n_in[arg]
-
-    def n_out(self) -> int:
-        return self._n_out
-
-    def argname(self, arg: int) -> str:
-        return self._argnames[arg]
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        size = super().call_size(sizes)
+        return size if self._size_rule is None else self._size_rule(self, sizes)
 
     def expand(self, *args: Expression) -> Expression:
         return self._rule(*args)
 
 
 def composite(
-    name: str, *, n_in: tuple[int, ...], n_out: int, argnames: tuple[str, ...]
+    name: str,
+    *,
+    argnames: Sequence[str] | None,
+    n_in: Sequence[Size] = (),
+    n_out: int | MatrixLayout | SizeRule | None = None,
+    scalar: ScalarRule | None = None,
 ) -> Callable[[Callable[..., Expression]], Composite]:
     """Make a function of the graph from a Python function that composes expressions.
 
     Use as a decorator at module level; the result prints as `name`, checks its arguments' sizes
     when called, and keeps the docstring.
+
+    Args:
+        name: What it prints as.
+        argnames: The arguments' names; None for a function of any number of arguments.
+        n_in: The arguments' sizes, None for any; by default any.
+        n_out: The result's size, or how it lies flat if it is a matrix, or a rule that gives the
+            size for the arguments' sizes.
+        scalar: When a result of one entry is a scalar: by default where `n_out` is 1, else where
+            all arguments are.
+
+    Raises:
+        ValueError: where the counts of sizes and names differ, or a name stands twice.
     """
-    if len(n_in) != len(argnames):
+    if argnames is not None and n_in and len(n_in) != len(argnames):
         raise ValueError(f"{name}: {len(n_in)} argument sizes but {len(argnames)} names")
-    if len(set(argnames)) < len(argnames):
+    if argnames is not None and len(set(argnames)) < len(argnames):
         raise ValueError(f"{name}: two arguments have one name: {argnames}")
+    chosen = scalar or (always if n_out == 1 else all)
 
     def decorate(rule: Callable[..., Expression]) -> Composite:
-        return _ComposedFunction(name, rule, n_in, n_out, argnames)
+        return ComposedFunction(name, rule, argnames, n_in, n_out, chosen)
 
     return decorate
 
@@ -193,11 +228,27 @@ def broadcast_size(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
     return None if unknown and common == 1 else common
 
 
+def same_size(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
+    """The size of the first argument, which the second one shares."""
+    first, second = (*sizes, None)[:2]
+    if first is not None and second is not None and first != second:
+        raise wrong_size(str(func), func.argname(1), second, first)
+    return second if first is None else first
+
+
+def one_of_same_size(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
+    """One entry, of arguments of one size."""
+    same_size(func, sizes)
+    return 1
+
+
+def at_least_one(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
+    """One entry of one vector; of several arguments, their common size."""
+    if not sizes:
+        raise ValueError(f"{func}: got 0 arguments, expected 1 or more")
+    return 1 if len(sizes) == 1 else broadcast_size(func, sizes)
+
+
 def is_scalar_constant(e: Expression, value: float) -> bool:
     """Whether a node is a constant of one entry with this value."""
     return isinstance(e, Constant) and e.value.size == 1 and e.value.item() == value
-
-
-def call(func: ADFunctionInterface, *args: ExpressionLike) -> Expression:
-    """A call node, for use where the function's own `__call__` is overridden."""
-    return ADFunctionCall(func, [as_expression(a) for a in args])

@@ -12,7 +12,7 @@ from ad_core.graph.errors import whole_shape
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression, ExpressionLike, as_expression
 from ad_core.graph.values import Array
 from ad_core.ops.linalg import MatMul, Solve, matmul_call
-from ad_core.ops.primitive import Composite
+from ad_core.ops.primitive import Composite, never
 from ad_core.ops.structure import Take, stack
 
 Shape: TypeAlias = "tuple[int, int]"
@@ -60,66 +60,31 @@ def linear(A: ArrayLike, x: ExpressionLike) -> ADFunctionCall:
 
 def quadratic(A: ArrayLike, x: ExpressionLike) -> ADFunctionCall:
     """`x^T A x`, a scalar, with a constant square matrix A `(n, n)`."""
-    return Quadratic(_constant_matrix("quadratic", A))(x)
+    matrix = _constant_matrix("quadratic", A)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"quadratic: the matrix has shape {matrix.shape}, expected a square one")
+    return MatrixForm("quadratic", "x", matrix)(x)
 
 
 def bilinear(x: ExpressionLike, A: ArrayLike, y: ExpressionLike) -> ADFunctionCall:
     """`x^T A y`, a scalar, with a constant matrix A `(m, n)`."""
-    return Bilinear(_constant_matrix("bilinear", A))(x, y)
+    return MatrixForm("bilinear", "xy", _constant_matrix("bilinear", A))(x, y)
 
 
-class Bilinear(Composite):
-    """`x^T A y` for a constant matrix A `(m, n)`."""
+class MatrixForm(Composite):
+    """`x^T A y` for a constant matrix A `(m, n)`, of x and y, or of x alone, which is y then."""
 
-    def __init__(self, A: Array) -> None:
-        self._matrix = A
+    size_out = 1
 
-    def __str__(self) -> str:
-        return "bilinear"
-
-    def n_args(self) -> int:
-        return 2
-
-    def argname(self, arg: int) -> str:
-        return "xy"[arg]
-
-    def n_in(self, arg: int) -> int:
-        return self._matrix.shape[arg]
-
-    def n_out(self) -> int:
-        return 1
-
-    def expand(self, *args: Expression) -> Expression:
-        x, y = args
-        m = self._matrix.shape[0]
-        return MatMul(1, m, 1)(x, linear(self._matrix, y))
-
-
-class Quadratic(Composite):
-    """`x^T A x` for a constant square matrix A."""
-
-    def __init__(self, A: Array) -> None:
-        if A.shape[0] != A.shape[1]:
-            raise ValueError(f"quadratic: the matrix has shape {A.shape}, expected a square one")
-        self._matrix = A
+    def __init__(self, name: str, argnames: str, A: Array) -> None:
+        self._name, self.argnames, self._matrix = name, argnames, A
+        self.sizes_in = A.shape
 
     def __str__(self) -> str:
-        return "quadratic"
-
-    def n_args(self) -> int:
-        return 1
-
-    def argname(self, arg: int) -> str:
-        return "x"
-
-    def n_in(self, arg: int) -> int:
-        return self._matrix.shape[0]
-
-    def n_out(self) -> int:
-        return 1
+        return self._name
 
     def expand(self, *args: Expression) -> Expression:
-        return bilinear(args[0], self._matrix, args[0])
+        return MatMul(1, self._matrix.shape[0], 1)(args[0], linear(self._matrix, args[-1]))
 
 
 class ShapedDot(Composite):
@@ -129,63 +94,40 @@ class ShapedDot(Composite):
     Raises ValueError unless exactly one shape is given.
     """
 
+    argnames = "xy"
+    scalarity = staticmethod(never)
+
     def __init__(
         self, shape1: Sequence[int] | None = None, shape2: Sequence[int] | None = None
     ) -> None:
         shapes = [tuple(s) for s in (shape1, shape2) if s is not None]
         if len(shapes) != 1 or len(shapes[0]) != 2:
             raise ValueError("ShapedDot: give one of shape1 and shape2, as (rows, columns)")
-        self._rows, self._columns = whole_shape("ShapedDot", shapes[0])
+        m, n = self._shape = whole_shape("ShapedDot", shapes[0])
         self._matrix_first = shape1 is not None
+        self.sizes_in = (m * n, n) if self._matrix_first else (m, m * n)
+        self.size_out = m if self._matrix_first else n
 
     def __str__(self) -> str:
         return "ShapedDot"
 
-    def n_args(self) -> int:
-        return 2
-
-    def argname(self, arg: int) -> str:
-        return "xy"[arg]
-
-    def n_in(self, arg: int) -> int:
-        if (arg == 0) == self._matrix_first:
-            return self._rows * self._columns
-        return self._columns if self._matrix_first else self._rows
-
-    def n_out(self) -> int:
-        return self._rows if self._matrix_first else self._columns
-
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        return False
-
     def expand(self, *args: Expression) -> Expression:
-        m, n = self._rows, self._columns
+        m, n = self._shape
         return MatMul(m, n, 1)(*args) if self._matrix_first else MatMul(1, m, n)(*args)
 
 
 class SolveSPD(Composite):
     """`X = A^-1 B`, A `(m, m)` symmetric positive definite, B `(m, n)`, both row-major."""
 
+    argnames = "ab"
+    scalarity = staticmethod(never)
+
     def __init__(self, m: int, n: int) -> None:
         self._m, self._n = m, n
+        self.sizes_in, self.size_out = (m * m, m * n), m * n
 
     def __str__(self) -> str:
         return "solve_spd"
-
-    def n_args(self) -> int:
-        return 2
-
-    def argname(self, arg: int) -> str:
-        return "ab"[arg]
-
-    def n_in(self, arg: int) -> int:
-        return self._m * (self._m if arg == 0 else self._n)
-
-    def n_out(self) -> int:
-        return self._m * self._n
-
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        return False
 
     def expand(self, *args: Expression) -> Expression:
         a, b = args

@@ -20,38 +20,29 @@ from ad_core.graph.nodes import (
     Expression,
     ExpressionLike,
     Index,
+    Size,
     as_expression,
 )
 from ad_core.ops.namespace import Indices, Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, stacked
-from ad_core.ops.primitive import Composite, Op, Size
+from ad_core.ops.primitive import Args, Composite, Op, Term, always, never
 
 
 class Linear(Op):
     """A primitive that is a constant linear map of one argument."""
 
-    def n_args(self) -> int:
-        return 1
-
-    def argname(self, arg: int) -> str:
-        return "x"
+    argnames = "x"
 
     def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
         """The transposed map, applied to a cotangent."""
         raise NotImplementedError(f"{self}: no adjoint")
 
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
         return None if tangents[0] is None else ADFunctionCall(self, [tangents[0]])
 
     def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
+        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
+    ) -> Sequence[Term]:
         return [self.adjoint(cotangent, args[0]) if needed[0] else None]
 
 
@@ -59,7 +50,7 @@ class Total(Linear):
     """The sum of a vector's entries."""
 
     name = "total"
-    scalarity = "always"
+    scalarity = staticmethod(always)
 
     def __reduce__(self) -> str:
         return "total"
@@ -79,17 +70,12 @@ class Broadcast(Linear):
     """One entry repeated to a vector."""
 
     name = "broadcast"
-    scalarity = "never"
+    sizes_in = (1,)
+    scalarity = staticmethod(never)
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size = self.size_out = size
         self.params = (size,)
-
-    def n_in(self, arg: int) -> int:
-        return 1
-
-    def n_out(self) -> int:
-        return self.size
 
     def bind(self, xp: Namespace) -> Kernel:
         return partial(_swapped, xp.broadcast, (self.size,))
@@ -109,7 +95,8 @@ class Take(Linear):
     def __init__(self, indices: Indices, scalar: bool = False) -> None:
         self.indices = indices
         self.params = (indices,)
-        self.scalarity = "always" if scalar else "never"
+        self.scalar = scalar
+        self.scalarity = always if scalar else never
         self.moves = len(set(indices)) == len(indices)
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
@@ -134,18 +121,13 @@ class Scatter(Linear):
     """A vector of zeros to which each entry of `x` is added at its constant index."""
 
     name = "scatter"
-    scalarity = "never"
+    scalarity = staticmethod(never)
     moves = True
 
     def __init__(self, indices: Indices, size: int) -> None:
         self.indices, self.size = indices, size
         self.params = (indices, size)
-
-    def n_in(self, arg: int) -> int:
-        return len(self.indices)
-
-    def n_out(self) -> int:
-        return self.size
+        self.sizes_in, self.size_out = (len(indices),), size
 
     def bind(self, xp: Namespace) -> Kernel:
         return partial(_swapped, xp.scatter, (self.indices, self.size))
@@ -161,7 +143,7 @@ class Stack(Op):
     """Scalars and vectors one behind the other, as one vector."""
 
     name = "stack"
-    scalarity = "never"
+    scalarity = staticmethod(never)
     moves = True
 
     def __reduce__(self) -> str:
@@ -169,9 +151,6 @@ class Stack(Op):
 
     def n_args(self) -> int:
         return -1
-
-    def argname(self, arg: int) -> str:
-        return f"arg_{arg}"
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         if not sizes:
@@ -186,9 +165,7 @@ class Stack(Op):
     def bind(self, xp: Namespace) -> Kernel:
         return partial(_as_list, xp.concat)
 
-    def jvp_rule(
-        self, args: Sequence[Expression], out: Expression, tangents: Sequence[Expression | None]
-    ) -> Expression | None:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
         if all(t is None for t in tangents):
             return None
         parts = [
@@ -198,13 +175,9 @@ class Stack(Op):
         return ADFunctionCall(self, parts)
 
     def vjp_rule(
-        self,
-        args: Sequence[Expression],
-        out: Expression,
-        cotangent: Expression,
-        needed: Sequence[bool],
-    ) -> Sequence[Expression | None]:
-        gradients: list[Expression | None] = []
+        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
+    ) -> Sequence[Term]:
+        gradients: list[Term] = []
         start = 0
         for arg, wanted in zip(args, needed, strict=True):
             stop = start + (arg.size or 0)
@@ -219,8 +192,11 @@ class Stack(Op):
 class GetItem(Composite):
     """`x[index]` for a constant integer, slice, or list of integers or booleans."""
 
+    argnames = "x"
+
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
+        self.scalarity = always if isinstance(self._index, int) else never
 
     def __str__(self) -> str:
         return "getitem"
@@ -229,15 +205,6 @@ class GetItem(Composite):
     def index_text(self) -> str:
         """The index as it is written between brackets."""
         return _index_text(self._index)
-
-    def n_args(self) -> int:
-        return 1
-
-    def argname(self, arg: int) -> str:
-        return "x"
-
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        return isinstance(self._index, int)
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         super().call_size(sizes)
@@ -259,17 +226,14 @@ class GetItem(Composite):
 class SetItem(Composite):
     """A copy of `x` in which the entries at a constant index are those of `v`."""
 
+    argnames = "xv"
+    scalarity = staticmethod(never)
+
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
 
     def __str__(self) -> str:
         return f"setitem[{_index_text(self._index)}]"
-
-    def n_args(self) -> int:
-        return 2
-
-    def argname(self, arg: int) -> str:
-        return ("x", "v")[arg]
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         super().call_size(sizes)
@@ -335,6 +299,8 @@ def _normal_index(index: object) -> NormalIndex:
         return slice(None)
     if isinstance(index, slice):
         return cast("slice[Any, Any, Any]", index)
+    if isinstance(index, Expression):
+        raise TypeError(f"getitem: an index is an integer, a slice or a list, not {index!r}")
     array = np.asarray(index)
     if array.dtype == np.bool_ and array.ndim == 1:
         return Mask(tuple(int(i) for i in np.flatnonzero(array)), array.size)

@@ -131,7 +131,7 @@ def _roomy(timed: Timed) -> Timed:
         finally:
             sys.setrecursionlimit(limit)
 
-    return replace(timed, call=call, note="recursion limit raised")
+    return replace(timed, call=call, remark="recursion limit raised")
 
 
 def _row(y: Any) -> Arrays:

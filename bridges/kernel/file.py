@@ -15,7 +15,7 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -155,17 +155,13 @@ def read(data: bytes, content: bytes | None = None) -> Saved:
 
     Raises ValueError for anything else, and for what was cut or changed.
     """
+    members = _members(data)
     try:
-        return _read(_members(data), content)
-    except (
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        RecursionError,
-        OverflowError,
-    ) as error:
+        return _read(members, content)
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a kernel file: {type(error).__name__} {error}") from error
+    except ValueError as error:
+        raise ValueError(f"not a kernel file: {error}") from error
 
 
 def _members(data: bytes) -> dict[str, bytes]:
@@ -201,14 +197,14 @@ def _checksum(members: Mapping[str, bytes]) -> str:
 def _read(members: Mapping[str, bytes], content: bytes | None) -> Saved:
     manifest: Any = json.loads(members["manifest.json"])
     if manifest["format"] != FORMAT:
-        raise ValueError(f"kernel file of format {manifest['format']!r}, expected {FORMAT}")
+        raise ValueError(f"a file of format {manifest['format']!r}, expected {FORMAT}")
     dtype = check_dtype(manifest["dtype"])
     names_in, sizes_in = _named_sizes(manifest["inputs"])
     names_out, sizes_out = _named_sizes(manifest["outputs"])
     signature = Signature(str(manifest["title"])[:1000], names_in, sizes_in, names_out, sizes_out)
     shapes = tuple(tuple(_number(n) for n in shape) for shape in manifest["output_shapes"])
     if tuple(map(math.prod, shapes)) != sizes_out:
-        raise ValueError(f"kernel file: outputs of shapes {shapes} and sizes {sizes_out}")
+        raise ValueError(f"outputs of shapes {shapes} and sizes {sizes_out}")
     node = manifest["value"]
     program = _program(members, node)
     _check_sizes(signature, program)
@@ -221,11 +217,11 @@ def _add_derivatives(members: Mapping[str, bytes], source: LoadedSource, node: A
     for entry in node["derivatives"]:
         kind = entry["kind"]
         if kind not in _KINDS:
-            raise ValueError(f"kernel file: unknown derivative {kind!r}")
+            raise ValueError(f"unknown derivative {kind!r}")
         n = len(source.signature.names_in)
         wrt = tuple(_number(i, n) for i in entry["wrt"])
         if len(set(wrt)) < len(wrt) or (kind == "hessian_vp" and wrt != tuple(range(n))):
-            raise ValueError(f"kernel file: {kind} for inputs {wrt}")
+            raise ValueError(f"{kind} for inputs {wrt}")
         patterns = None
         if kind in _WITH_PATTERNS:
             patterns = _patterns(entry["patterns"], source.signature, wrt)
@@ -243,7 +239,7 @@ def _patterns(given: Any, signature: Signature, wrt: Wrt) -> list[Pattern]:
     for (m, n), (rows, columns) in zip(blocks, given, strict=True):
         pattern = [_number(r, m) for r in rows], [_number(c, n) for c in columns]
         if len(pattern[0]) != len(pattern[1]):
-            raise ValueError("kernel file: a pattern with unequal rows and columns")
+            raise ValueError("a pattern with unequal rows and columns")
         patterns.append(pattern)
     return patterns
 
@@ -252,17 +248,17 @@ def _check_sizes(signature: Signature, program: Program) -> None:
     have = (program.input_sizes, program.output_sizes)
     want = (signature.sizes_in, signature.sizes_out)
     if have != want:
-        raise ValueError(f"kernel file: a program of sizes {have}, expected {want}")
+        raise ValueError(f"a program of sizes {have}, expected {want}")
 
 
 def _named_sizes(given: Any) -> tuple[tuple[str, ...], tuple[int, ...]]:
     if len(given) > _MOST_NAMES:
-        raise ValueError(f"kernel file: {len(given)} inputs or outputs")
+        raise ValueError(f"{len(given)} inputs or outputs")
     names = tuple(str(name)[:1000] for name, _ in given)
     return names, tuple(_number(size, _MOST_SIZE) for _, size in given)
 
 
 def _number(value: object, below: int = _MOST_SIZE) -> int:
     if type(value) is not int or not 0 <= value < below:
-        raise ValueError(f"kernel file: {value!r:.100}, expected a number from 0 to {below - 1}")
+        raise ValueError(f"{value!r:.100}, expected a number from 0 to {below - 1}")
     return value

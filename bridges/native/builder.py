@@ -157,9 +157,8 @@ class Builder:
         code = self.code[a]
         if code[0] == "neg":
             return code[1]
-        if code[0] == "sub":
-            return self.sub(code[2], code[1])
-        return self._once(("neg", a))
+        turned = self._known.get(("sub", code[2], code[1])) if code[0] == "sub" else None
+        return self._once(("neg", a)) if turned is None else turned
 
     def twice(self, a: int) -> int:
         x = self.number[a]
@@ -358,12 +357,13 @@ class Builder:
         """The instructions that the outputs need; a constant 0 is a structural zero."""
         zero = self.zero
         given = [[None if k == zero else k for k in entries] for entries in outputs]
-        live = _live(self.code, [k for entries in given for k in entries if k is not None])
+        roots = [k for entries in given for k in entries if k is not None]
+        live, code = _turned(self.code, roots)
         place = [0] * len(self.code)
         instructions: list[Instruction] = []
         for new, old in enumerate(live):
             place[old] = new
-            op, *args = self.code[old]
+            op, *args = code[old]
             if op == "constant":
                 instructions.append(Instruction(op, (), args[0]))
             elif op == "input":
@@ -391,6 +391,24 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
 }
 
 
+def _turned(code: Sequence[Code], roots: Sequence[int]) -> tuple[list[int], Sequence[Code]]:
+    """The live instructions, where `-(a - b)` is `b - a` if nothing else needs the difference."""
+    live = _live(code, roots)
+    uses = [0] * len(code)
+    for k in (*roots, *(a for k in live if code[k][0] not in _LEAVES for a in code[k][1:])):
+        uses[k] += 1
+    turned = list(code)
+    for k in live:
+        if code[k][0] == "neg":
+            inner = code[code[k][1]]
+            if inner[0] == "sub" and uses[code[k][1]] == 1:
+                turned[k] = ("sub", inner[2], inner[1])
+    return _live(turned, roots), turned
+
+
+_LEAVES = ("constant", "input")
+
+
 def _live(code: Sequence[Code], roots: Sequence[int]) -> list[int]:
     """Numbers of the instructions that the roots need, in order."""
     needed = bytearray(len(code))
@@ -401,7 +419,7 @@ def _live(code: Sequence[Code], roots: Sequence[int]) -> list[int]:
         if needed[k]:
             keep.append(k)
             op = code[k][0]
-            if op not in ("constant", "input"):
+            if op not in _LEAVES:
                 for a in code[k][1:]:
                     needed[a] = 1
     keep.reverse()

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ad_core.graph.values import Array
-from ad_core.lowering.tape import Tape, tape_of
+from ad_core.lowering.signature import tape_of
+from ad_core.lowering.tape import Tape
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch.compiled import Compiled
 from bridges.pytorch.operator import register

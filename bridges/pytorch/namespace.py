@@ -44,6 +44,8 @@ class TorchNamespace:
     asinh = staticmethod(torch.asinh)
     acosh = staticmethod(torch.acosh)
     atanh = staticmethod(torch.atanh)
+    erf = staticmethod(torch.erf)
+    erfinv = staticmethod(torch.erfinv)
     add = staticmethod(torch.add)
     sub = staticmethod(torch.sub)
     mul = staticmethod(torch.mul)

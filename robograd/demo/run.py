@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from robograd.demo.endpoints import choose_swing
+from robograd.demo.picture import draw
 from robograd.demo.report import heading, require, row
 from robograd.demo.subject import Subject, choose_subject
 from robograd.demo.swing import Swing, solve_swing
@@ -121,8 +122,8 @@ def _training(subject: Subject, settings: Settings, seed: int) -> Training:
 def _swing(subject: Subject, settings: Settings, rng: np.random.Generator) -> Swing:
     heading("3  Minimum-torque swing (CasADi, IPOPT)")
     task = choose_swing(subject, rng)
-    for note in task.limits.notes:
-        row("note", note)
+    for remark in task.limits.remarks:
+        row("note", remark)
     with np.printoptions(precision=2, suppress=True, linewidth=200):
         row("from", str(task.start))
         row("to", str(task.goal))
@@ -139,8 +140,6 @@ def _swing(subject: Subject, settings: Settings, rng: np.random.Generator) -> Sw
 
 
 def _picture(subject: Subject, training: Training, swing: Swing, path: Path) -> None:
-    from robograd.demo.picture import draw
-
     heading("4  Picture")
     draw(subject, training, swing, path)
     row("written to", str(path))

@@ -73,7 +73,7 @@ class Swing:
     """A solved swing.
 
     Attributes:
-        task: what was asked for.
+        task: where from and where to, and the limits on the way.
         motion, guess: the optimum, and the minimum-jerk motion that IPOPT started from.
         objective, guess_objective: the objective of each, s.
         status, iterations: as IPOPT reports them.

@@ -39,7 +39,7 @@ _EVERY = 50
 
 @dataclass
 class Training:
-    """What came of the training.
+    """The training curve, and the errors before and after.
 
     Attributes:
         poses, heads, parameters: how many poses were used, and the network's size.

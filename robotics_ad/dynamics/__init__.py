@@ -11,6 +11,7 @@ from robotics_ad.dynamics.coriolis import CoriolisMatrix
 from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEnergy
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.full import FullDynamics
+from robotics_ad.dynamics.function import GRAVITY
 from robotics_ad.dynamics.impact import ContactImpulses, ImpactDynamics
 from robotics_ad.dynamics.inverse import InverseDynamics
 from robotics_ad.dynamics.mass_matrix import MassMatrix
@@ -25,7 +26,7 @@ from robotics_ad.dynamics.point_forces import (
     PointWrenchTorques,
     WrenchTorques,
 )
-from robotics_ad.dynamics.regressor import InverseDynamicsRegressor
+from robotics_ad.dynamics.regressor import TO_PINOCCHIO, InverseDynamicsRegressor
 from robotics_ad.dynamics.springs import JointSprings
 from robotics_ad.dynamics.terms import (
     BiasForces,
@@ -34,7 +35,6 @@ from robotics_ad.dynamics.terms import (
     GravityForces,
     JointFriction,
 )
-from robotics_ad.robot_function import GRAVITY
 
 GravityVector = GravityForces
 """Another name of `GravityForces`, as in Klampt."""
@@ -47,6 +47,7 @@ MomentumVector = GeneralizedMomentum
 
 __all__ = [
     "GRAVITY",
+    "TO_PINOCCHIO",
     "BaseParameters",
     "BiasForces",
     "CenterOfMass",

@@ -24,13 +24,13 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
-from robotics_ad.arrays import Matrix, Vector
+from ad_core.graph import Expression
+from robotics_ad.arrays import PAIRS, Matrix, Vector
 from robotics_ad.dynamics.inverse import Wrench
-from robotics_ad.frames import turns
-from robotics_ad.motion import JointMotion, entries_of, joint_configuration
-from robotics_ad.rigid import PAIRS, AnyMoments, ten
-from robotics_ad.tree import WORLD, Body, Tree
+from robotics_ad.multibody.frames import turns
+from robotics_ad.multibody.motion import JointMotion, entries_of, joint_configuration
+from robotics_ad.multibody.rigid import AnyMoments, ten
+from robotics_ad.multibody.tree import WORLD, Body, Tree
 
 _UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
 _AT: list[list[int]] = [[_UPPER.index((min(i, j), max(i, j))) for j in range(6)] for i in range(6)]

@@ -43,7 +43,7 @@ _NUMBERS = ("m", "mx", "my", "mz", "Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
 
 
 def base_parameters(
-    robot: RobotModel, links: Sequence[LinkFrame] | None = None, *, tolerance: float = 1e-9
+    robot: RobotModel, links: Sequence[LinkFrame | str] | None = None, *, tolerance: float = 1e-9
 ) -> BaseParameters:
     """The base parameters, from the regressor at random motions.
 

@@ -8,14 +8,14 @@ with l the velocity of the point of what it carries that is at P; see `world_mom
 
 from __future__ import annotations
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.energy import CenterOfMass, total_mass
 from robotics_ad.dynamics.world_moments import Branches
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows
 from robotics_ad.model import RobotModel
-from robotics_ad.optional import Maybe, cross, full, plus, total
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.optional import Maybe, cross, full, plus, total
+from robotics_ad.multibody.tree import WORLD, Tree
 
 
 class CenterOfMassJacobian(RobotFunction):
@@ -28,16 +28,13 @@ class CenterOfMassJacobian(RobotFunction):
         ValueError: if the moving links have no mass.
     """
 
+    RESULT = (3, "nv")
+
     def __init__(self, robot: RobotModel) -> None:
         super().__init__(robot)
         self.mass = CenterOfMass(robot).mass
 
-    def n_out(self) -> int:
-        """Size 3 nv."""
-        return 3 * self.robot.nv
-
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The momenta of what each joint carries over the mass of all."""
         motion = WorldMotion(tree.bodies, tree.nv, *args)
         branches = Branches(motion)
         carried = [branches.moments(i, second=False) for i in range(len(tree.bodies))]
@@ -65,18 +62,14 @@ class CenterOfMassVelocity(RobotFunction):
         ValueError: if the moving links have no mass.
     """
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
+    RESULT = (3,)
 
     def __init__(self, robot: RobotModel) -> None:
         super().__init__(robot)
         self.mass = CenterOfMass(robot).mass
 
-    def n_out(self) -> int:
-        """3."""
-        return 3
-
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The bodies' momenta over the mass of all."""
         motion = WorldMotion(tree.bodies, tree.nv, *args)
         branches = Branches(motion)
         momenta: list[Maybe] = []

@@ -14,13 +14,13 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
+from robotics_ad.arrays import PAIRS as _PAIRS
 from robotics_ad.arrays import Matrix, Vector, skew
-from robotics_ad.frames import turns
-from robotics_ad.motion import JointMotion, joint_configuration
-from robotics_ad.rigid import PAIRS as _PAIRS
-from robotics_ad.rigid import AnyMoments, VaryingMoments, ten
-from robotics_ad.tree import WORLD, Body
+from robotics_ad.multibody.frames import turns
+from robotics_ad.multibody.motion import JointMotion, joint_configuration
+from robotics_ad.multibody.rigid import AnyMoments, VaryingMoments, ten
+from robotics_ad.multibody.tree import WORLD, Body
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,12 @@ from the small matrix G = J M^-1 J^T = Y^T D^-1 Y (Delassus), and the accelerati
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
+from robotics_ad.arrays import not_negative
 from robotics_ad.dynamics.contacts import (
     Contact,
     ContactRows,
@@ -27,25 +29,27 @@ from robotics_ad.dynamics.contacts import (
     independent_rows,
 )
 from robotics_ad.dynamics.factors import Factors, Sparse, dense, entries_by_index
+from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.robot_function import GRAVITY, DynamicsFunction, Gravity
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import QVT, Sizes
+from robotics_ad.multibody.tree import Tree
 
 
 class ContactFunction(DynamicsFunction):
     """What `ConstrainedDynamics` and `ContactForces` share; see there."""
 
-    ARGUMENTS = ("q", "v", "tau")
+    ARGUMENTS = QVT
+    OPTIONS: ClassVar[Sizes] = {"anchors": "anchors", **DynamicsFunction.OPTIONS}
 
     def __init__(
         self,
         robot: RobotModel,
         contacts: Sequence[Contact],
         gravity: Gravity = GRAVITY,
-        wrenches_on: Sequence[LinkFrame] = (),
+        wrenches_on: Sequence[LinkFrame | str] = (),
         *,
         friction: bool = False,
         damping: float = 0.0,
@@ -64,18 +68,18 @@ class ContactFunction(DynamicsFunction):
         if self.damping == 0.0:
             check_independent(robot, self.contacts, kind)
 
-    def arguments(self) -> Mapping[str, int]:
-        """State, anchors if a position gain asks for them, then as `ForwardDynamics`."""
-        given = dict(super().arguments())
-        if self.position_gain == 0.0:
-            return given
-        state = {name: given.pop(name) for name in self.ARGUMENTS}
-        return {**state, "anchors": sum(contact.anchor_size for contact in self.contacts), **given}
+    def sizes(self) -> Mapping[str, int]:
+        anchors = sum(contact.anchor_size for contact in self.contacts)
+        return {
+            **super().sizes(),
+            "rows": self.rows,
+            "anchors": 0 if self.position_gain == 0.0 else anchors,
+        }
 
     def solution(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
         """(a, f), nv and `rows` entries."""
         named = self.named(args)
-        q, v, tau = (named[name] for name in self.ARGUMENTS)
+        q, v, tau = args[:3]
         bias = newton_euler(tree, self.field(args), q, v=v, wrenches=self.external(args))
         friction = self.with_friction(tree, v)
         free = tau - bias if friction is None else tau - friction - bias
@@ -129,7 +133,6 @@ class ConstrainedDynamics(ContactFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The accelerations of the solution."""
         return self.solution(tree, args)[0]
 
 
@@ -146,12 +149,9 @@ class ContactForces(ContactFunction):
         damping, iterations, velocity_gain, position_gain: as for `ConstrainedDynamics`.
     """
 
-    def n_out(self) -> int:
-        """As many as the contacts have rows."""
-        return self.rows
+    RESULT = ("rows",)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The forces of the solution."""
         return self.solution(tree, args)[1]
 
 
@@ -191,14 +191,6 @@ class ContactSystem:
             lower[n] = lower[n] + damping if damping != 0.0 else lower[n]
             G.append(lower)
         return [[G[max(i, j)][min(i, j)] for j in range(len(G))] for i in range(len(G))]
-
-
-def not_negative(value: float, where: str) -> float:
-    """The number, if it is finite and 0 or more."""
-    number = float(value)
-    if not 0.0 <= number < float("inf"):
-        raise ValueError(f"{where} is {number}, expected 0 or more")
-    return number
 
 
 def checked_iterations(iterations: int, damping: float, where: str) -> int:

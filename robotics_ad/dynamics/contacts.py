@@ -9,22 +9,22 @@ contacts follow each other in the order given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.dynamics.factors import Sparse
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel, checked_link
-from robotics_ad.optional import Maybe
-from robotics_ad.rigid import Pose
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.model import LinkFrame, RobotModel, link_of
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.optional import Maybe
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import Tree
 
 _AXES = "xyz"
 
@@ -34,18 +34,18 @@ class PointContact:
     """A point of a link that cannot move; its force is a number for each axis, N.
 
     Attributes:
-        link: from `robot.link(name)`.
+        link: its name, or from `robot.link(name)`.
         local: the point in the link's frame, 3 numbers, m.
         axes: those of the world's axes along which the point is held: "xyz", or "z" on a floor
             without friction, or the two axes of the plane that a planar robot moves in.
     """
 
-    link: LinkFrame
+    link: LinkFrame | str
     local: Vector = field(default_factory=lambda: np.zeros(3))
     axes: str = _AXES
 
     def __post_init__(self) -> None:
-        checked_link(self.link, "PointContact")
+        _check_link(self.link, "PointContact")
         object.__setattr__(self, "local", frozen(self.local, (3,), "PointContact: 'local'"))
         if not self.axes or [a for a in _AXES if a in self.axes] != list(self.axes):
             raise ValueError(f"PointContact: 'axes' is '{self.axes}', expected 'xyz' or some of it")
@@ -84,15 +84,15 @@ class FrameContact:
     Its wrench is 6 numbers [moment; force] along the world's axes, about the frame's origin.
 
     Attributes:
-        link: from `robot.link(name)`.
+        link: its name, or from `robot.link(name)`.
         local: the frame's origin in the link's frame, 3 numbers, m; its axes are the link's.
     """
 
-    link: LinkFrame
+    link: LinkFrame | str
     local: Vector = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
-        checked_link(self.link, "FrameContact")
+        _check_link(self.link, "FrameContact")
         object.__setattr__(self, "local", frozen(self.local, (3,), "FrameContact: 'local'"))
 
     @property
@@ -122,6 +122,11 @@ class FrameContact:
 Contact = PointContact | FrameContact
 
 
+def _check_link(link: LinkFrame | str, where: str) -> None:
+    if not isinstance(link, str):
+        link_of(link, None, where)
+
+
 @dataclass(frozen=True, eq=False)
 class ContactRows:
     """What contacts are in one state of the robot.
@@ -143,7 +148,7 @@ def contact_jacobian(motion: WorldMotion, tree: Tree, contacts: Sequence[Contact
     """The rows of J, each by index of the velocity."""
     rows: list[Sparse] = []
     for contact in contacts:
-        index, end = tree.links[contact.link.name]
+        index, end = tree.links[str(contact.link)]
         own: list[Sparse] = [{} for _ in range(contact.rows)]
         for k, column in motion.point_columns(index, contact.on_body(end)).items():
             for row, entry in zip(own, contact.held(column), strict=True):
@@ -162,7 +167,7 @@ def contact_rows(
     errors: list[Expression] = []
     start = 0
     for contact in contacts:
-        index, end = tree.links[contact.link.name]
+        index, end = tree.links[str(contact.link)]
         point = contact.on_body(end)
         drift += contact.held(motion.point_acceleration(index, point))
         velocity += contact.held(motion.point_twist(index, point))
@@ -187,17 +192,17 @@ class ContactJacobian(RobotFunction):
         contacts: `PointContact`s and `FrameContact`s of its links.
     """
 
+    RESULT = ("rows", "nv")
+
     def __init__(self, robot: RobotModel, contacts: Sequence[Contact]) -> None:
         super().__init__(robot)
         self.contacts = checked_contacts(robot, contacts, "ContactJacobian")
         self.rows = sum(contact.rows for contact in self.contacts)
 
-    def n_out(self) -> int:
-        """Size rows * nv."""
-        return self.rows * self.robot.nv
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "rows": self.rows}
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Rows of the points' Jacobians."""
         rows = contact_jacobian(WorldMotion(tree.bodies, tree.nv, *args), tree, self.contacts)
         zero = 0.0
         return ad.stack(*(row.get(k, zero) for row in rows for k in range(tree.nv)))
@@ -213,18 +218,16 @@ def checked_contacts(
                 f"{where}: a contact is a {type(contact).__name__}, "
                 "expected PointContact or FrameContact"
             )
-        if contact.link.robot is not robot:
-            raise ValueError(f"{where}: link '{contact.link.name}' is of another robot")
     if not contacts:
         raise ValueError(f"{where}: argument 'contacts' is empty")
-    return tuple(contacts)
+    return tuple(replace(c, link=link_of(c.link, robot, where)) for c in contacts)
 
 
 def independent_rows(robot: RobotModel, contacts: Sequence[Contact]) -> tuple[int, int]:
     """(rank of J, rows of J): the highest rank at a few random configurations."""
     function = ContactJacobian(robot, contacts)
     parameters = {"parameters": robot.parameters} if robot.parametrized else {}
-    jacobian = function(*function.all_arguments())
+    jacobian = function(*function.arguments())
     rng, best = np.random.default_rng(0), 0
     for _ in range(3):
         J = jacobian.eval(q=robot.random(rng), **parameters).reshape(function.rows, robot.nv)

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.dynamics.world_moments import Branches, WorldMoments, full_matrix
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.optional import Maybe, cross, dot, minus, plus
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.optional import Maybe, cross, dot, minus, plus
+from robotics_ad.multibody.tree import WORLD, Tree
 
 
 class CoriolisMatrix(RobotFunction):
@@ -40,14 +40,10 @@ class CoriolisMatrix(RobotFunction):
         robot: the model.
     """
 
-    ARGUMENTS = ("q", "v")
-
-    def n_out(self) -> int:
-        """Size nv^2."""
-        return self.robot.nv**2
+    ARGUMENTS = QV
+    RESULT = ("nv", "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Composite bodies from the leaves inwards, then each pair of joints on one chain."""
         motion = WorldMotion(tree.bodies, tree.nv, *args)
         branches = Branches(motion)
         carried = _carried(motion, branches)

@@ -6,41 +6,35 @@ of a turning joint stays where it is when the joint turns (`frames.regrouped`).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad import so3
+from robotics_ad.dynamics.function import GravityFunction
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
-from robotics_ad.rigid import nominal_part
-from robotics_ad.robot_function import GravityFunction, RobotFunction
-from robotics_ad.tree import Tree, merged
+from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class CenterOfMass(RobotFunction):
     """c(q) = sum_i m_i c_i / sum_i m_i of all moving links, 3 numbers, m.
 
-    Links that are fixed to the world are left out. `mass` is that of the others, kg, nominally.
+    Links that are fixed to the world are no part of it, as in `robot.mass`, which is `mass`, kg.
     """
+
+    RESULT = (3,)
 
     def __init__(self, robot: RobotModel) -> None:
         super().__init__(robot)
-        nominal = merged(replace(robot, parametrized=())).bodies
-        self.mass = sum(nominal_part(body.moments).mass for body in nominal)
+        self.mass = robot.mass
         if self.mass <= 0.0:
             raise ValueError(f"CenterOfMass: the moving links of '{robot.name}' have no mass")
 
-    def n_out(self) -> int:
-        """3."""
-        return 3
-
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The first moment of the tree over its mass."""
         return center_of_mass(tree, args[0])
 
 
@@ -53,34 +47,19 @@ class PotentialEnergy(GravityFunction):
             one more argument of the function, `gravity`.
     """
 
-    def n_out(self) -> int:
-        """1."""
-        return 1
-
-    def gives_scalar(self, scalars: object) -> bool:
-        """Always."""
-        return True
+    RESULT = ()
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The first moment of the tree against gravity."""
         return adm.dot(-self.field(args), first_moment(tree, args[0]))
 
 
 class KineticEnergy(RobotFunction):
     """T(q, v) = v^T M(q) v / 2, a scalar, J."""
 
-    ARGUMENTS = ("q", "v")
-
-    def n_out(self) -> int:
-        """1."""
-        return 1
-
-    def gives_scalar(self, scalars: object) -> bool:
-        """Always."""
-        return True
+    ARGUMENTS = QV
+    RESULT = ()
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Half of v . M v; what bodies at rest take to get accelerations v is M v."""
         q, v = args
         return 0.5 * adm.dot(v, newton_euler(tree, np.zeros(3), q, a=v))
 

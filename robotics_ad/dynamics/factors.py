@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 
 Sparse = dict[int, Expression]
 """A vector by its entries that may differ from zero."""

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
+from robotics_ad.dynamics.function import DynamicsFunction
 from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.motion import JointMotion, joint_motion
-from robotics_ad.robot_function import DynamicsFunction
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import QVT
+from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.tree import WORLD, Tree
 
 _DEEP = 4.0
 
@@ -34,14 +35,13 @@ class ForwardDynamics(DynamicsFunction):
         robot: the model.
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
             one more argument of the function, `gravity`.
-        wrenches_on: links that external wrenches act on, from `robot.link(name)`.
+        wrenches_on: links that external wrenches act on, by name or from `robot.link(name)`.
         friction: whether the joints' damping and Coulomb friction act (`JointFriction`).
     """
 
-    ARGUMENTS = ("q", "v", "tau")
+    ARGUMENTS = QVT
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """What bodies take without joint accelerations, then the accelerations that it leaves."""
         q, v, tau = args[:3]
         motions = [joint_motion(body, q) for body in tree.bodies]
         own = body_wrenches(tree, self.field(args), motions, v=v, wrenches=self.external(args))

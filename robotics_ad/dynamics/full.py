@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeAlias
 
 from numpy.typing import ArrayLike
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import frozen
 from robotics_ad.dynamics.forward import ForwardDynamics
+from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.dynamics.point_forces import swept_torques
 from robotics_ad.kinematics.motion_in_world import WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.optional import Maybe, cross, plus
-from robotics_ad.robot_function import GRAVITY, DynamicsFunction, Gravity
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.model import LinkFrame, RobotModel, link_of
+from robotics_ad.multibody.function import QV, Sizes
+from robotics_ad.multibody.optional import Maybe, cross, plus
+from robotics_ad.multibody.tree import WORLD, Tree
+
+Point: TypeAlias = "LinkFrame | str | tuple[LinkFrame | str, ArrayLike]"
 
 
 class FullDynamics(DynamicsFunction):
@@ -29,8 +33,9 @@ class FullDynamics(DynamicsFunction):
 
     Args:
         robot: the model.
-        forces_on: (link, local) for each point that a force acts on: a link, from
-            `robot.link(name)`, and the point in its frame, 3 numbers, m. A link may come often.
+        forces_on: (link, local) for each point that a force acts on: a link, by name or from
+            `robot.link(name)`, and the point in its frame, 3 numbers, m; or the link alone, for
+            its origin. A link may come often.
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
             one more argument of the function, `gravity`.
         actuated: names of the joints that have a motor, in the order of `tau`; all but floating
@@ -41,12 +46,13 @@ class FullDynamics(DynamicsFunction):
         ValueError: for unknown or repeated names, and links of another robot.
     """
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS: ClassVar[Sizes] = {**QV, "tau": "tau"}
+    OPTIONS: ClassVar[Sizes] = {"forces": "forces", **DynamicsFunction.OPTIONS}
 
     def __init__(
         self,
         robot: RobotModel,
-        forces_on: Sequence[tuple[LinkFrame, ArrayLike]] = (),
+        forces_on: Sequence[Point] = (),
         gravity: Gravity = GRAVITY,
         *,
         actuated: Sequence[str] | None = None,
@@ -55,26 +61,21 @@ class FullDynamics(DynamicsFunction):
         super().__init__(robot, gravity, friction=friction)
         self.actuated = _with_motors(robot, actuated)
         self.points = tuple(
-            (link, frozen(local, (3,), "FullDynamics: a point of 'forces_on'"))
-            for link, local in forces_on
+            (
+                link_of(link, robot, "FullDynamics: 'forces_on'"),
+                frozen(local, (3,), "FullDynamics: a point of 'forces_on'"),
+            )
+            for link, local in (_pair(point) for point in forces_on)
         )
-        for link, _ in self.points:
-            if link.robot is not robot:
-                raise ValueError(f"FullDynamics: link '{link.name}' is of another robot")
         self._driven = [
             k for name in self.actuated for k in range(*robot.v_slices[name].indices(robot.nv))
         ]
         self._forward = ForwardDynamics(robot, gravity, friction=friction)
 
-    def arguments(self) -> Mapping[str, int]:
-        """State, torques, forces if there are points, gravity if it is an argument."""
-        given = dict(super().arguments())
-        state = {name: given.pop(name) for name in self.ARGUMENTS}
-        forces = {"forces": 3 * len(self.points)} if self.points else {}
-        return {**state, "tau": len(self._driven), **forces, **given}
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "tau": len(self._driven), "forces": 3 * len(self.points)}
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Forward dynamics with what the forces amount to in the joints added to the torques."""
         named = self.named(args)
         q, v, tau = named["q"], named["v"], named["tau"]
         place = {k: tau[n] for n, k in enumerate(self._driven)}
@@ -95,6 +96,14 @@ class FullDynamics(DynamicsFunction):
             moment, old = cross(motion.along(index, at), force), on_bodies.get(index, (None, None))
             on_bodies[index] = (plus(old[0], moment), plus(old[1], force))
         return swept_torques(motion, on_bodies)
+
+
+def _pair(point: Point) -> tuple[LinkFrame | str, ArrayLike]:
+    if isinstance(point, str | LinkFrame):
+        return point, (0.0, 0.0, 0.0)
+    if not isinstance(point, tuple | list) or len(point) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"FullDynamics: 'forces_on' has {point!r}, expected (link, local)")
+    return point
 
 
 def _with_motors(robot: RobotModel, actuated: Sequence[str] | None) -> tuple[str, ...]:

@@ -9,28 +9,28 @@ these are solved.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
+from robotics_ad.arrays import not_negative
 from robotics_ad.dynamics.constrained import (
     ContactSystem,
     check_independent,
     checked_iterations,
-    not_negative,
 )
 from robotics_ad.dynamics.contacts import Contact, checked_contacts, contact_rows
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import RobotModel
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class ImpactFunction(RobotFunction):
     """What `ImpactDynamics` and `ContactImpulses` share; see there."""
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
 
     def __init__(
         self,
@@ -52,6 +52,9 @@ class ImpactFunction(RobotFunction):
         self.iterations = checked_iterations(iterations, self.damping, kind)
         if self.damping == 0.0:
             check_independent(robot, self.contacts, kind)
+
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "rows": self.rows}
 
     def solution(self, tree: Tree, q: Expression, v: Expression) -> tuple[Expression, Expression]:
         """(v+, impulses on the robot), nv and `rows` entries."""
@@ -80,7 +83,6 @@ class ImpactDynamics(ImpactFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The velocity of the solution."""
         return self.solution(tree, *args)[0]
 
 
@@ -95,10 +97,7 @@ class ContactImpulses(ImpactFunction):
         contacts, restitution, damping, iterations: as for `ImpactDynamics`.
     """
 
-    def n_out(self) -> int:
-        """As many as the contacts have rows."""
-        return self.rows
+    RESULT = ("rows",)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The impulses of the solution."""
         return self.solution(tree, *args)[1]

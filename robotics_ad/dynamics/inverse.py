@@ -24,12 +24,13 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, skew
-from robotics_ad.motion import JointMotion, joint_motion, joint_rate, scaled_rates
-from robotics_ad.rigid import AnyMoments, Pose, VaryingMoments, moments_from
-from robotics_ad.robot_function import DynamicsFunction
-from robotics_ad.tree import WORLD, Body, Tree
+from robotics_ad.dynamics.function import DynamicsFunction
+from robotics_ad.multibody.function import QVA
+from robotics_ad.multibody.motion import JointMotion, joint_motion, joint_rate, scaled_rates
+from robotics_ad.multibody.rigid import AnyMoments, Pose, VaryingMoments, moments_from
+from robotics_ad.multibody.tree import WORLD, Body, Tree
 
 
 class InverseDynamics(DynamicsFunction):
@@ -47,14 +48,13 @@ class InverseDynamics(DynamicsFunction):
         robot: the model.
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
             one more argument of the function, `gravity`.
-        wrenches_on: links that external wrenches act on, from `robot.link(name)`.
+        wrenches_on: links that external wrenches act on, by name or from `robot.link(name)`.
         friction: whether the joints' damping and Coulomb friction are included (`JointFriction`).
     """
 
-    ARGUMENTS = ("q", "v", "a")
+    ARGUMENTS = QVA
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The recursion: motions outwards from the base, then forces back."""
         q, v, a = args[:3]
         tau = newton_euler(tree, self.field(args), q, v=v, a=a, wrenches=self.external(args))
         return _total(tau, self.with_friction(tree, v))

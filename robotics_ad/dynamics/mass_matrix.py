@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import Vector
 from robotics_ad.dynamics.composite import composites, momenta
-from robotics_ad.motion import entries_of, joint_motion
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Body, Tree
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.motion import entries_of, joint_motion
+from robotics_ad.multibody.tree import Body, Tree
 
 
 class MassMatrix(RobotFunction):
@@ -26,14 +26,9 @@ class MassMatrix(RobotFunction):
         robot: the model.
     """
 
-    ARGUMENTS = ("q",)
-
-    def n_out(self) -> int:
-        """Size nv^2."""
-        return self.robot.nv**2
+    RESULT = ("nv", "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Composite bodies from the leaves inwards, then their momenta towards the base."""
         entries = mass_entries(tree, args[0])
         nv = self.robot.nv
         zero = ad.constant(0.0)

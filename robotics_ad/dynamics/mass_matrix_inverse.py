@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class MassMatrixInverse(RobotFunction):
@@ -21,14 +21,9 @@ class MassMatrixInverse(RobotFunction):
         robot: the model.
     """
 
-    ARGUMENTS = ("q",)
-
-    def n_out(self) -> int:
-        """Size nv^2."""
-        return self.robot.nv**2
+    RESULT = ("nv", "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The mass matrix, its factors, and rows of the inverse from the first on."""
         inverse = Factors(mass_entries(tree, args[0]), tree.nv).inverted()
         zero, n = ad.constant(0.0), tree.nv
         return ad.stack(*(inverse.get((i, j), zero) for i in range(n) for j in range(n)))

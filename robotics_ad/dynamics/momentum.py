@@ -13,25 +13,22 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.dynamics.composite import carried, composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
 from robotics_ad.dynamics.inverse import body_wrenches
-from robotics_ad.motion import joint_motion
-from robotics_ad.optional import Maybe, cross, full, minus, plus
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import WORLD, Tree
+from robotics_ad.multibody.function import QV, QVA, RobotFunction
+from robotics_ad.multibody.motion import joint_motion
+from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus
+from robotics_ad.multibody.tree import WORLD, Tree
 
 
 class CentroidalMatrix(RobotFunction):
     """A(q), 6 * nv entries row by row, rows [k; p]: kg m^2 and kg m (per rad), or kg m and kg."""
 
-    def n_out(self) -> int:
-        """Size 6 nv."""
-        return 6 * self.robot.nv
+    RESULT = (6, "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The columns side by side."""
         columns = _columns(tree, args[0])
         nv = self.robot.nv
         return ad.stack(*columns)[[6 * j + i for i in range(6) for j in range(nv)]]
@@ -40,14 +37,10 @@ class CentroidalMatrix(RobotFunction):
 class CentroidalMomentum(RobotFunction):
     """[k; p] = A(q) v, 6 numbers: angular momentum about the centre of mass, and linear."""
 
-    ARGUMENTS = ("q", "v")
-
-    def n_out(self) -> int:
-        """6."""
-        return 6
+    ARGUMENTS = QV
+    RESULT = (6,)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """What bodies at rest take to get accelerations v is the momentum that they have with v."""
         q, v = args
         return _taken(tree, q, None, v)
 
@@ -59,14 +52,10 @@ class CentroidalMomentumRate(RobotFunction):
     the motion takes. All external forces, gravity among them, add up to it.
     """
 
-    ARGUMENTS = ("q", "v", "a")
-
-    def n_out(self) -> int:
-        """6."""
-        return 6
+    ARGUMENTS = QVA
+    RESULT = (6,)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """What all bodies take together."""
         q, v, a = args
         return _taken(tree, q, v, a)
 

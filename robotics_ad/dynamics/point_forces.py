@@ -11,17 +11,17 @@ to resist these forces needs the opposite torques.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.kinematics.jacobian import Frame, at_link, checked_frame
+from robotics_ad.kinematics.jacobian import FramedFunction, at_link
 from robotics_ad.kinematics.motion_in_world import WorldMotion
-from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
-from robotics_ad.model import LinkFrame
-from robotics_ad.optional import Maybe, cross, dot, minus, plus
-from robotics_ad.tree import WORLD
+from robotics_ad.multibody.function import PointFunction, Q, Sizes
+from robotics_ad.multibody.optional import Maybe, cross, dot, minus, plus
+from robotics_ad.multibody.tree import WORLD, Tree
 
 
 class PointForceTorques(PointFunction):
@@ -34,27 +34,17 @@ class PointForceTorques(PointFunction):
         local: the point in the link's frame, 3 numbers, m.
     """
 
-    ADDED: Mapping[str, int] = {"force": 3}
+    ARGUMENTS: ClassVar[Sizes] = {**Q, "force": 3}
 
-    def arguments(self) -> Mapping[str, int]:
-        """The configuration, and the force or wrench."""
-        return {**super().arguments(), **self.ADDED}
-
-    def n_out(self) -> int:
-        """Size nv."""
-        return self.link.robot.nv
-
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The force at the point, swept towards the base."""
-        q, force = args
-        return self.of_wrench(chain, q, None, force)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        return self.of_wrench(tree, args, None, args[1])
 
     def of_wrench(
-        self, chain: Chain, q: Expression, moment: Maybe, force: Expression
+        self, tree: Tree, args: Sequence[Expression], moment: Maybe, force: Expression
     ) -> Expression:
         """The torques of a moment and a force at the point, along the world's axes."""
-        motion, index, end = at_link(chain, self.link.robot.nv, q)
-        arm = motion.along(index, end.R @ self.local + end.p)
+        motion, index, _ = at_link(tree, self.link, args[0])
+        arm = motion.along(index, self.on_body(tree, args))
         return swept_torques(motion, {index: (plus(moment, cross(arm, force)), force)})
 
 
@@ -69,15 +59,13 @@ class PointWrenchTorques(PointForceTorques):
         local: the point in the link's frame, 3 numbers, m.
     """
 
-    ADDED: Mapping[str, int] = {"wrench": 6}
+    ARGUMENTS: ClassVar[Sizes] = {**Q, "wrench": 6}
 
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The wrench at the point, swept towards the base."""
-        q, wrench = args
-        return self.of_wrench(chain, q, wrench[0:3], wrench[3:6])
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        return self.of_wrench(tree, args, args[1][0:3], args[1][3:6])
 
 
-class WrenchTorques(LinkFunction):
+class WrenchTorques(FramedFunction):
     """tau = J(q)^T w with J the `Jacobian` of a link in `frame`, nv entries, N m and N.
 
     A function of q (nq) and `wrench` [moment; force] (6), N m and N: "local_world_aligned": along
@@ -89,25 +77,12 @@ class WrenchTorques(LinkFunction):
         frame: as for `Jacobian`.
     """
 
-    def __init__(self, link: LinkFrame, frame: Frame = "local_world_aligned") -> None:
-        super().__init__(link)
-        self.frame: Frame = checked_frame(frame, type(self).__name__)
+    ARGUMENTS: ClassVar[Sizes] = {**Q, "wrench": 6}
+    RESULT = ("nv",)
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__}({self.link.name}, {self.frame})"
-
-    def arguments(self) -> Mapping[str, int]:
-        """The configuration, and the wrench."""
-        return {**super().arguments(), "wrench": 6}
-
-    def n_out(self) -> int:
-        """Size nv."""
-        return self.link.robot.nv
-
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The wrench about the last body's origin, swept towards the base."""
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         q, wrench = args
-        motion, index, end = at_link(chain, self.link.robot.nv, q)
+        motion, index, end = at_link(tree, self.link, q)
         moment, force = wrench[0:3], wrench[3:6]
         if self.frame == "local":
             R = motion.orientation(index, end)

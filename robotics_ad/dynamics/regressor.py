@@ -16,21 +16,21 @@ from body to body outwards, and their products are the columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
-from robotics_ad.arrays import Matrix, skew
+from ad_core.graph import Expression
+from robotics_ad.arrays import PAIRS, Matrix, skew
+from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
 from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
-from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.motion import JointMotion, joint_motion
-from robotics_ad.rigid import PAIRS, Pose, moments_map
-from robotics_ad.robot_function import GRAVITY, Gravity, GravityFunction
-from robotics_ad.tree import WORLD, Body, Tree, merged
+from robotics_ad.model import LinkFrame, RobotModel, links_of
+from robotics_ad.multibody.function import QVA
+from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.rigid import Pose, moments_map
+from robotics_ad.multibody.tree import WORLD, Body, Tree, merged
 
 TO_PINOCCHIO = (0, 1, 2, 3, 4, 7, 5, 8, 9, 6)
 """pi[TO_PINOCCHIO] is in Pinocchio's order: m, m c, Ixx, Ixy, Iyy, Ixz, Iyz, Izz."""
@@ -40,42 +40,42 @@ class InverseDynamicsRegressor(GravityFunction):
     """Y(q, v, a), nv * 10 n entries row by row: ten columns for each of n links.
 
     With pi the ten numbers of each link one after the other (the module's equation; the parameters
-    `"link.moments"` of `RobotModel.parametrize` and `parameters.ten_numbers` have the same order),
+    `"link.moments"` of `RobotModel.parametrize` and `model.ten_numbers` have the same order),
     Y pi is what `InverseDynamics` gives less armature * a, if all links with mass are there.
 
     Args:
         robot: the model.
-        links: the links whose columns are wanted, from `robot.link(name)`; by default all links
-            that move, in the order of `robot.link_names`. They are in `column_links`.
+        links: the links whose columns are wanted, by name or from `robot.link(name)`; by default
+            all links that move, in the order of `robot.link_names`. They are in `column_links`.
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
             one more argument of the function, `gravity`.
     """
 
-    ARGUMENTS = ("q", "v", "a")
+    ARGUMENTS = QVA
+    RESULT = ("nv", "columns")
 
     def __init__(
         self,
         robot: RobotModel,
-        links: Sequence[LinkFrame] | None = None,
+        links: Sequence[LinkFrame | str] | None = None,
         gravity: Gravity = GRAVITY,
     ) -> None:
         super().__init__(robot, gravity)
         if links is None:
-            moving = moving_links(robot)
-            self.column_links = tuple(robot.link(name) for name in moving)
+            self.column_links = tuple(robot.link(name) for name in robot.moving_links)
         else:
-            self.column_links = self._of_this_robot(links)
+            self.column_links = links_of(links, robot, "InverseDynamicsRegressor")
+            if len(set(self.column_links)) < len(self.column_links):
+                raise ValueError("InverseDynamicsRegressor: a link is listed twice")
 
-    def n_out(self) -> int:
-        """Size 10 n nv."""
-        return 10 * len(self.column_links) * self.robot.nv
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "columns": 10 * len(self.column_links)}
 
     def tree(self, parameters: Expression | None = None) -> Tree:
         """The bodies in the links' own frames: only there are the columns those of the links."""
         return merged(self.robot, parameters)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Motions outwards, twists outwards, and their products."""
         q, v, a = args[:3]
         motions = [joint_motion(body, q) for body in tree.bodies]
         states = body_states(tree, self.field(args), motions, v=v, a=a)
@@ -93,12 +93,6 @@ class InverseDynamicsRegressor(GravityFunction):
             for i, row in enumerate(rows):
                 row.append(zero if carrier == WORLD else _of_link(blocks[carrier][i], pose))
         return ad.stack(*(entry for row in rows for entry in row))
-
-
-def moving_links(robot: RobotModel) -> tuple[str, ...]:
-    """Names of the links that are not fixed to the world."""
-    plain = merged(replace(robot, parametrized=()))
-    return tuple(name for name in robot.link_names if plain.links[name][0] != WORLD)
 
 
 Twist = tuple[Expression, Expression]

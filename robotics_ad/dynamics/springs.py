@@ -9,12 +9,12 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.joint import Joint
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.model import Joint
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class JointSprings(RobotFunction):
@@ -32,7 +32,6 @@ class JointSprings(RobotFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The torques joint by joint."""
         (q,) = args
         robot = self.robot
         forces: dict[str, Expression] = {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
+from robotics_ad.dynamics.function import GravityFunction, joint_friction
 from robotics_ad.dynamics.inverse import newton_euler
-from robotics_ad.robot_function import GravityFunction, RobotFunction, joint_friction
-from robotics_ad.tree import Tree
+from robotics_ad.multibody.function import QV, RobotFunction, Sizes
+from robotics_ad.multibody.tree import Tree
 
 
 class GravityForces(GravityFunction):
@@ -21,27 +24,24 @@ class GravityForces(GravityFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Inverse dynamics at rest."""
         return newton_euler(tree, self.field(args), args[0])
 
 
 class CoriolisForces(RobotFunction):
     """C(q, v) v, nv entries, N m and N: Coriolis and centrifugal forces."""
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Inverse dynamics without gravity and acceleration."""
         return newton_euler(tree, np.zeros(3), args[0], v=args[1])
 
 
 class GeneralizedMomentum(RobotFunction):
     """M(q) v, nv entries: the momentum of each joint, kg m^2/s and kg m/s."""
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Inverse dynamics at rest with v in the place of the acceleration."""
         return newton_euler(tree, np.zeros(3), args[0], a=args[1])
 
 
@@ -54,10 +54,9 @@ class BiasForces(GravityFunction):
             one more argument of the function, `gravity`.
     """
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """Inverse dynamics without acceleration."""
         return newton_euler(tree, self.field(args), args[0], v=args[1])
 
 
@@ -68,9 +67,8 @@ class JointFriction(RobotFunction):
     off the torques. The sign has derivative 0; smooth it where an optimiser needs more.
     """
 
-    ARGUMENTS = ("v",)
+    ARGUMENTS: ClassVar[Sizes] = {"v": "nv"}
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The model's damping and Coulomb friction."""
         friction = joint_friction(tree, args[0])
         return ad.constant(np.zeros(tree.nv)) if friction is None else friction

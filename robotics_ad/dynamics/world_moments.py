@@ -16,13 +16,13 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import Matrix
+from robotics_ad.arrays import PAIRS, Matrix
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.optional import Maybe, cross, minus, plus, times, total
-from robotics_ad.rigid import PAIRS, AnyMoments, Moments
-from robotics_ad.tree import WORLD
+from robotics_ad.multibody.optional import Maybe, cross, minus, plus, times, total
+from robotics_ad.multibody.rigid import AnyMoments, Moments
+from robotics_ad.multibody.tree import WORLD
 
 _ROWS, _COLUMNS = [i for i, _ in PAIRS], [j for _, j in PAIRS]
 _FULL = [0, 3, 4, 3, 1, 5, 4, 5, 2]  # a symmetric 3x3 matrix from its six entries

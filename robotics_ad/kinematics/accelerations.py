@@ -16,15 +16,14 @@ a point of the world. They differ by w x v_p in the linear half:
 
 from __future__ import annotations
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.jacobian import Frame, FramedFunction, at_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
-from robotics_ad.optional import cross, full, minus, plus
-from robotics_ad.rigid import Pose
-
-_STATE = ("q", "v", "a")
+from robotics_ad.multibody.function import QV, QVA, LinkFunction, PointFunction
+from robotics_ad.multibody.optional import cross, full, minus, plus
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import Tree
 
 
 class LinkAcceleration(FramedFunction):
@@ -38,11 +37,10 @@ class LinkAcceleration(FramedFunction):
         frame: as for `Jacobian`.
     """
 
-    ARGUMENTS = _STATE
+    ARGUMENTS = QVA
 
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The recursion outwards, and the change of frame."""
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, end = at_link(tree, self.link, *args)
         return twist_rate(motion, index, end, self.frame).stacked()
 
 
@@ -58,11 +56,10 @@ class DriftAcceleration(FramedFunction):
         frame: as for `Jacobian`.
     """
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
 
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The recursion outwards without acceleration, and the change of frame."""
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, end = at_link(tree, self.link, *args)
         return twist_rate(motion, index, end, self.frame).stacked()
 
 
@@ -77,11 +74,10 @@ class SpatialAcceleration(FramedFunction):
         frame: as for `Jacobian`; "world": [alpha; p'' - alpha x p - w x p'], about its origin.
     """
 
-    ARGUMENTS = _STATE
+    ARGUMENTS = QVA
 
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The classical acceleration less w x p'; in the world the rate of the twist."""
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, end = at_link(tree, self.link, *args)
         if self.frame != "local_world_aligned":
             return twist_rate(motion, index, end, self.frame).stacked()
         return _standing_still(motion, index, end).stacked()
@@ -101,7 +97,7 @@ class ClassicalAcceleration(FramedFunction):
         ValueError: for "world": the point at the world's origin changes from instant to instant.
     """
 
-    ARGUMENTS = _STATE
+    ARGUMENTS = QVA
 
     def __init__(self, link: LinkFrame, frame: Frame = "local_world_aligned") -> None:
         super().__init__(link, frame)
@@ -111,9 +107,8 @@ class ClassicalAcceleration(FramedFunction):
                 "expected 'local' or 'local_world_aligned'"
             )
 
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The recursion outwards."""
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, end = at_link(tree, self.link, *args)
         found = motion.point_acceleration(index, end.p)
         if self.frame == "local":
             found = found.turned_back(motion.orientation(index, end))
@@ -123,15 +118,11 @@ class ClassicalAcceleration(FramedFunction):
 class WorldAngularAcceleration(LinkFunction):
     """alpha(q, v, a), the link's angular acceleration along the world's axes, 3, rad/s^2."""
 
-    ARGUMENTS = _STATE
+    ARGUMENTS = QVA
+    RESULT = (3,)
 
-    def n_out(self) -> int:
-        """3."""
-        return 3
-
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The recursion outwards."""
-        motion, index, _ = at_link(chain, self.link.robot.nv, *args)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, _ = at_link(tree, self.link, *args)
         return full(motion.spin_rate(index))
 
 
@@ -143,16 +134,12 @@ class WorldAcceleration(PointFunction):
         local: the point in the link's frame, 3 numbers, m.
     """
 
-    ARGUMENTS = _STATE
+    ARGUMENTS = QVA
+    RESULT = (3,)
 
-    def n_out(self) -> int:
-        """3."""
-        return 3
-
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The acceleration of the last body's origin, and the point's about it."""
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
-        return full(motion.point_acceleration(index, end.R @ self.local + end.p).linear)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, _ = at_link(tree, self.link, *args[:3])
+        return full(motion.point_acceleration(index, self.on_body(tree, args)).linear)
 
 
 def twist_rate(motion: WorldMotion, index: int, end: Pose, frame: Frame) -> Column:

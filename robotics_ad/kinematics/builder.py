@@ -8,12 +8,15 @@ computes each joint once.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from numpy.typing import ArrayLike
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression, ExpressionLike, as_expression
+from ad_core import math as adm
+from ad_core.graph import Expression, ExpressionLike, as_expression
 from robotics_ad import se3, so3
-from robotics_ad.arrays import Vector, frozen
+from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.kinematics.accelerations import twist_rate
 from robotics_ad.kinematics.jacobian import (
     Frame,
@@ -24,9 +27,13 @@ from robotics_ad.kinematics.jacobian import (
 )
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows
 from robotics_ad.kinematics.transforms import WorldTransforms
-from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.optional import full
-from robotics_ad.rigid import Pose
+from robotics_ad.model import LinkFrame, RobotModel, link_of
+from robotics_ad.multibody.function import three
+from robotics_ad.multibody.optional import full
+from robotics_ad.multibody.rigid import Pose
+
+Local: TypeAlias = "ArrayLike | Expression"
+"""A point or a direction of a link: 3 numbers, or an expression of 3 entries."""
 
 _ORIGIN = (0.0, 0.0, 0.0)
 
@@ -83,14 +90,14 @@ class KinematicsBuilder:
         """R_world_link, 9 numbers: `WorldOrientation`."""
         return self._motion.orientation(*self._at(link))
 
-    def world_position(self, link: str | LinkFrame, local: ArrayLike = _ORIGIN) -> Expression:
+    def world_position(self, link: str | LinkFrame, local: Local = _ORIGIN) -> Expression:
         """A point of the link in the world, 3 numbers, m: `WorldPosition`."""
         return self._motion.point(*self._point(link, local))
 
-    def world_direction(self, link: str | LinkFrame, local: ArrayLike) -> Expression:
+    def world_direction(self, link: str | LinkFrame, local: Local) -> Expression:
         """A direction of the link in the world, 3 numbers: `WorldDirection`."""
         index, end = self._at(link)
-        return full(self._motion.along(index, end.R @ _three(local)))
+        return full(self._motion.along(index, _turned(end.R, local)))
 
     def local_position(self, link: str | LinkFrame, world: ExpressionLike) -> Expression:
         """R^T (world - t), a point of the world in the link's frame, 3 numbers, m."""
@@ -107,7 +114,7 @@ class KinematicsBuilder:
         self._need("velocity")
         return full(self._motion.spin(self._at(link)[0]))
 
-    def world_velocity(self, link: str | LinkFrame, local: ArrayLike = _ORIGIN) -> Expression:
+    def world_velocity(self, link: str | LinkFrame, local: Local = _ORIGIN) -> Expression:
         """The velocity of a point of the link, 3 numbers, m/s: `WorldVelocity`."""
         self._need("velocity")
         return full(self._motion.point_twist(*self._point(link, local)).linear)
@@ -119,7 +126,7 @@ class KinematicsBuilder:
         self._need("acceleration")
         return full(self._motion.spin_rate(self._at(link)[0]))
 
-    def world_acceleration(self, link: str | LinkFrame, local: ArrayLike = _ORIGIN) -> Expression:
+    def world_acceleration(self, link: str | LinkFrame, local: Local = _ORIGIN) -> Expression:
         """The acceleration of a point of the link, 3 numbers, m/s^2: `WorldAcceleration`."""
         self._need("acceleration")
         return full(self._motion.point_acceleration(*self._point(link, local)).linear)
@@ -149,7 +156,7 @@ class KinematicsBuilder:
         rates = jacobian_column_rates(self._motion, *self._at(link), frame)
         return stacked_columns(rates, self._motion.nv)
 
-    def point_jacobian(self, link: str | LinkFrame, local: ArrayLike = _ORIGIN) -> Expression:
+    def point_jacobian(self, link: str | LinkFrame, local: Local = _ORIGIN) -> Expression:
         """The 3 x nv Jacobian of a point of the link row by row: `PointJacobian`."""
         columns = self._motion.point_columns(*self._point(link, local))
         return by_rows({k: full(c.linear) for k, c in columns.items()}, self._motion.nv, 3)
@@ -157,23 +164,20 @@ class KinematicsBuilder:
     # ---- helpers
 
     def _at(self, link: str | LinkFrame) -> tuple[int, Pose]:
-        if isinstance(link, str):
-            link = self.robot.link(link)
-        if link.robot is not self.robot:
-            raise ValueError(f"KinematicsBuilder: link '{link.name}' is of another robot")
-        return self._links[link.name]
+        return self._links[link_of(link, self.robot, "KinematicsBuilder").name]
 
-    def _point(self, link: str | LinkFrame, local: ArrayLike) -> tuple[int, Vector]:
+    def _point(self, link: str | LinkFrame, local: Local) -> tuple[int, Vector | Expression]:
         index, end = self._at(link)
-        return index, end.R @ _three(local) + end.p
+        return index, _turned(end.R, local) + end.p
 
     def _need(self, what: str) -> None:
         if not self._has[what]:
             raise ValueError(f"KinematicsBuilder: no {what} was given")
 
 
-def _three(local: ArrayLike) -> Vector:
-    return frozen(local, (3,), "KinematicsBuilder: argument 'local'")
+def _turned(R: Matrix, local: Local) -> Vector | Expression:
+    point = three(local, "KinematicsBuilder: argument 'local'")
+    return adm.linear(R, point) if isinstance(point, Expression) else R @ point
 
 
 def _sized(what: str, value: ExpressionLike, size: int) -> Expression:

@@ -1,4 +1,4 @@
-"""Steps between configurations as graphs: the expressions of `robot.integrate` and its kin.
+"""Steps between configurations as graphs: the expressions of `robot.integrate` and the like.
 
     integrate(q, v)          q moved along v for unit time, joint by joint
     difference(q0, q1)       the v with integrate(q0, v) = q1
@@ -11,64 +11,33 @@ two configurations are half a turn apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import ClassVar, NamedTuple
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
-from robotics_ad import coordinates, so3
-from robotics_ad.coordinates import Coordinates
-from robotics_ad.model import RobotModel
-from robotics_ad.robot_function import moving
+from ad_core.graph import Expression
+from robotics_ad import so3
+from robotics_ad.model import coordinates
+from robotics_ad.model.coordinates import Coordinates
+from robotics_ad.multibody.function import QV, ModelFunction, Sizes
 from robotics_ad.so3.even import EvenFunctions, atan_ratio
 
 _PI = 3.141592653589793
 
 
-class JointwiseFunction(ad.Composite):
-    """A function of configurations and velocities that takes joint by joint.
+class JointwiseFunction(ModelFunction):
+    """A function of configurations (nq), velocities (nv) and numbers that takes joint by joint."""
 
-    `ARGUMENTS` gives names and what each argument is: "q" of size nq, "v" of size nv, "u" a number.
-    """
-
-    ARGUMENTS: tuple[tuple[str, str], ...] = ()
-    RESULT = "q"
-
-    def __init__(self, robot: RobotModel) -> None:
-        self.robot = moving(robot, type(self).__name__)
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}({self.robot.name})"
-
-    def n_args(self) -> int:
-        """As many as `ARGUMENTS`."""
-        return len(self.ARGUMENTS)
-
-    def n_in(self, arg: int) -> int:
-        """Sizes nq, nv or 1."""
-        return self._size(self.ARGUMENTS[arg][1])
-
-    def n_out(self) -> int:
-        """Size nq, or nv."""
-        return self._size(self.RESULT)
-
-    def argname(self, arg: int) -> str:
-        """The names of `ARGUMENTS`."""
-        return self.ARGUMENTS[arg][0]
-
-    def gives_scalar(self, scalars: Sequence[bool]) -> bool:
-        """Never."""
-        return False
+    RESULT = ("nq",)
 
     def expand(self, *args: Expression) -> Expression:
-        """The joints side by side."""
         parts: list[Expression] = []
         for joint in self.robot.independent_joints:
-            where = {"q": self.robot.q_slices[joint.name], "v": self.robot.v_slices[joint.name]}
+            where = {"nq": self.robot.q_slices[joint.name], "nv": self.robot.v_slices[joint.name]}
             own = [
-                value[where[what]] if what in where else value
-                for value, (_, what) in zip(args, self.ARGUMENTS, strict=True)
+                value if isinstance(size, int) else value[where[size]]
+                for value, size in zip(args, self.ARGUMENTS.values(), strict=True)
             ]
             parts.append(self.step(_STEPS[joint.type.coordinates], *own))
         return ad.stack(*parts)
@@ -76,9 +45,6 @@ class JointwiseFunction(ad.Composite):
     def step(self, steps: Steps, *args: Expression) -> Expression:
         """The part of one joint."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
-
-    def _size(self, what: str) -> int:
-        return {"q": self.robot.nq, "v": self.robot.nv, "u": 1}[what]
 
 
 class Integrate(JointwiseFunction):
@@ -92,10 +58,9 @@ class Integrate(JointwiseFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("q", "q"), ("v", "v"))
+    ARGUMENTS = QV
 
     def step(self, steps: Steps, *args: Expression) -> Expression:
-        """The row's own."""
         return steps.integrate(*args)
 
 
@@ -108,11 +73,10 @@ class Difference(JointwiseFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("q0", "q"), ("q1", "q"))
-    RESULT = "v"
+    ARGUMENTS: ClassVar[Sizes] = {"q0": "nq", "q1": "nq"}
+    RESULT = ("nv",)
 
     def step(self, steps: Steps, *args: Expression) -> Expression:
-        """The row's own."""
         return steps.difference(*args)
 
 
@@ -127,10 +91,9 @@ class ConfigInterpolate(JointwiseFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("q0", "q"), ("q1", "q"), ("u", "u"))
+    ARGUMENTS: ClassVar[Sizes] = {"q0": "nq", "q1": "nq", "u": 1}
 
     def step(self, steps: Steps, *args: Expression) -> Expression:
-        """From q0 along the share u of the difference."""
         q0, q1, u = args
         return steps.integrate(q0, u * steps.difference(q0, q1))
 
@@ -205,7 +168,7 @@ def _product(a: Expression, w: Expression, x: Expression) -> Expression:
 
 
 def _integrate_pose(q: Expression, v: Expression) -> Expression:
-    step = so3.apply(so3.left_jacobian(v[0:3]), v[3:6])
+    step = adm.matmul(so3.left_jacobian(v[0:3]), v[3:6], (3, 3), (3, 1))
     moved = q[0:3] + so3.apply(so3.from_quaternion(q[3:7]), step)
     return ad.stack(moved, _integrate_rotation(q[3:7], v[0:3]))
 
@@ -213,7 +176,7 @@ def _integrate_pose(q: Expression, v: Expression) -> Expression:
 def _difference_pose(q0: Expression, q1: Expression) -> Expression:
     w = _difference_rotation(q0[3:7], q1[3:7])
     step = so3.apply_inv(so3.from_quaternion(q0[3:7]), q1[0:3] - q0[0:3])
-    return ad.stack(w, so3.apply(so3.left_jacobian_inv(w), step))
+    return ad.stack(w, adm.matmul(so3.left_jacobian_inv(w), step, (3, 3), (3, 1)))
 
 
 _LINE = Steps(_add, _subtract)

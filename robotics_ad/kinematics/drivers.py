@@ -12,20 +12,20 @@ Where nothing mimics, all of these are the identity.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.joint import Joint
-from robotics_ad.kinematics.configurations import JointwiseFunction
-from robotics_ad.model import RobotModel
+from robotics_ad.model import Joint, RobotModel
+from robotics_ad.multibody.function import ModelFunction, Sizes
 
 
-class DriverFunction(JointwiseFunction):
+class DriverFunction(ModelFunction):
     """A map between the coordinates of drivers and of all moving joints.
 
     Args:
@@ -40,12 +40,13 @@ class DriverFunction(JointwiseFunction):
         self._joints = [joint for joint in robot.joints if joint.type.nq > 0]
         self.joint_names = tuple(joint.name for joint in self._joints)
 
-    def _size(self, what: str) -> int:
-        if what == "all q":
-            return sum(joint.type.nq for joint in self._joints)
-        if what == "all v":
-            return sum(joint.type.nv for joint in self._joints)
-        return super()._size(what)
+    def sizes(self) -> Mapping[str, int]:
+        all_q, all_v = (sum(sizes) for sizes in self._joint_sizes())
+        return {**super().sizes(), "all q": all_q, "all v": all_v}
+
+    def _joint_sizes(self) -> tuple[list[int], list[int]]:
+        types = [joint.type for joint in self._joints]
+        return [kind.nq for kind in types], [kind.nv for kind in types]
 
 
 class DriversToLinks(DriverFunction):
@@ -55,11 +56,10 @@ class DriversToLinks(DriverFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("q", "q"),)
-    RESULT = "all q"
+    ARGUMENTS: ClassVar[Sizes] = {"q": "nq"}
+    RESULT = ("all q",)
 
     def expand(self, *args: Expression) -> Expression:
-        """Each joint's own, or multiplier * leader + offset."""
         (q,) = args
         parts: list[Expression] = []
         for joint in self._joints:
@@ -79,11 +79,10 @@ class DriverDerivsToLinks(DriverFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("v", "v"),)
-    RESULT = "all v"
+    ARGUMENTS: ClassVar[Sizes] = {"v": "nv"}
+    RESULT = ("all v",)
 
     def expand(self, *args: Expression) -> Expression:
-        """Each joint's own, or multiplier * leader."""
         return adm.linear(_rates(self.robot, self._joints), args[0])
 
 
@@ -97,12 +96,11 @@ class LinksToDrivers(DriverFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("q_links", "all q"),)
-    RESULT = "q"
+    ARGUMENTS: ClassVar[Sizes] = {"q_links": "all q"}
+    RESULT = ("nq",)
 
     def expand(self, *args: Expression) -> Expression:
-        """The entries of joints that mimic no other."""
-        return args[0][_independent(self._joints, [joint.type.nq for joint in self._joints])]
+        return args[0][_independent(self._joints, self._joint_sizes()[0])]
 
 
 class LinkDerivsToDrivers(DriverFunction):
@@ -115,12 +113,11 @@ class LinkDerivsToDrivers(DriverFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("v_links", "all v"),)
-    RESULT = "v"
+    ARGUMENTS: ClassVar[Sizes] = {"v_links": "all v"}
+    RESULT = ("nv",)
 
     def expand(self, *args: Expression) -> Expression:
-        """The entries of joints that mimic no other."""
-        return args[0][_independent(self._joints, [joint.type.nv for joint in self._joints])]
+        return args[0][_independent(self._joints, self._joint_sizes()[1])]
 
 
 class LinkTorquesToDrivers(DriverFunction):
@@ -132,11 +129,10 @@ class LinkTorquesToDrivers(DriverFunction):
         robot: the model.
     """
 
-    ARGUMENTS = (("tau_links", "all v"),)
-    RESULT = "v"
+    ARGUMENTS: ClassVar[Sizes] = {"tau_links": "all v"}
+    RESULT = ("nv",)
 
     def expand(self, *args: Expression) -> Expression:
-        """Each joint's torque, times its multiplier, on the joint it follows."""
         return adm.linear(_rates(self.robot, self._joints).T, args[0])
 
 

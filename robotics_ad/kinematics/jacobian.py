@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.motion_in_link import columns_in_link
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion, by_rows
-from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
 from robotics_ad.model import LinkFrame
-from robotics_ad.optional import full
-from robotics_ad.rigid import Pose
+from robotics_ad.multibody.function import QV, LinkFunction, PointFunction
+from robotics_ad.multibody.optional import full
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import Tree
 
 Frame = Literal["world", "local", "local_world_aligned"]
 FRAMES = ("world", "local", "local_world_aligned")
@@ -33,16 +34,14 @@ class FramedFunction(LinkFunction):
             the world's origin, along the world's axes.
     """
 
+    RESULT = (6,)
+
     def __init__(self, link: LinkFrame, frame: Frame = "local_world_aligned") -> None:
         super().__init__(link)
         self.frame: Frame = checked_frame(frame, type(self).__name__)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.link.name}, {self.frame})"
-
-    def n_out(self) -> int:
-        """6."""
-        return 6
 
 
 class Jacobian(FramedFunction):
@@ -55,17 +54,13 @@ class Jacobian(FramedFunction):
             the world's origin, along the world's axes.
     """
 
-    def n_out(self) -> int:
-        """Size 6 nv."""
-        return 6 * self.link.robot.nv
+    RESULT = (6, "nv")
 
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The columns of the joints on the chain to the link; the others are 0."""
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         if self.frame == "local":
-            bodies, end = chain
-            columns, _ = columns_in_link(bodies, self.link.robot.nv, end, *args)
-            return stacked_columns(columns, self.link.robot.nv)
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+            columns, _ = columns_in_link(tree, self.link, *args)
+            return stacked_columns(columns, tree.nv)
+        motion, index, end = at_link(tree, self.link, *args)
         return stacked_columns(jacobian_columns(motion, index, end, self.frame), motion.nv)
 
 
@@ -79,19 +74,14 @@ class JacobianTimeDerivative(FramedFunction):
         frame: as for `Jacobian`.
     """
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
+    RESULT = (6, "nv")
 
-    def n_out(self) -> int:
-        """Size 6 nv."""
-        return 6 * self.link.robot.nv
-
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The rates of the columns of the joints on the chain to the link."""
+    def build(self, tree: Tree, *args: Expression) -> Expression:
         if self.frame == "local":
-            bodies, end = chain
-            _, rates = columns_in_link(bodies, self.link.robot.nv, end, *args)
-            return stacked_columns(rates, self.link.robot.nv)
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
+            _, rates = columns_in_link(tree, self.link, *args)
+            return stacked_columns(rates, tree.nv)
+        motion, index, end = at_link(tree, self.link, *args)
         return stacked_columns(jacobian_column_rates(motion, index, end, self.frame), motion.nv)
 
 
@@ -103,14 +93,11 @@ class PointJacobian(PointFunction):
         local: the point in the link's frame, 3 numbers, m.
     """
 
-    def n_out(self) -> int:
-        """Size 3 nv."""
-        return 3 * self.link.robot.nv
+    RESULT = (3, "nv")
 
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The lower halves of the columns at the point."""
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
-        columns = motion.point_columns(index, end.R @ self.local + end.p)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, _ = at_link(tree, self.link, args[0])
+        columns = motion.point_columns(index, self.on_body(tree, args))
         return by_rows({k: full(c.linear) for k, c in columns.items()}, motion.nv, 3)
 
 
@@ -121,10 +108,9 @@ def checked_frame(frame: Frame, what: str) -> Frame:
     return frame
 
 
-def at_link(chain: Chain, nv: int, *state: Expression) -> tuple[WorldMotion, int, Pose]:
-    """The motion of a chain in a state q, v, a; the index of its last body; the link there."""
-    bodies, end = chain
-    return WorldMotion(bodies, nv, *state), len(bodies) - 1, end
+def at_link(tree: Tree, link: LinkFrame, *state: Expression) -> tuple[WorldMotion, int, Pose]:
+    """The motion of a tree in a state q, v, a; the body that carries the link; the link there."""
+    return WorldMotion(tree.bodies, tree.nv, *state), *tree.links[link.name]
 
 
 def stacked_columns(columns: Mapping[int, Column], nv: int) -> Expression:

@@ -14,36 +14,34 @@ with d = R_parent p_k. That is half the work of turning the columns of the world
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad.arrays import Matrix, Vector, column_major
 from robotics_ad.kinematics.motion_in_world import Column, added_to, own_columns
 from robotics_ad.kinematics.positions import shifted
-from robotics_ad.motion import JointMotion, joint_motion
-from robotics_ad.optional import Maybe, cross, minus, plus, times, total
-from robotics_ad.rigid import Pose
-from robotics_ad.tree import Body
+from robotics_ad.model import LinkFrame
+from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.optional import Maybe, cross, minus, plus, times, total
+from robotics_ad.multibody.tree import Tree
 
 Columns = dict[int, Column]
 
 
 def columns_in_link(
-    bodies: Sequence[Body], nv: int, end: Pose, q: Expression, v: Expression | None = None
+    tree: Tree, link: LinkFrame, q: Expression, v: Expression | None = None
 ) -> tuple[Columns, Columns]:
     """The columns of J by velocity, and of dJ/dt where a velocity is given, for a chain's end.
 
     Args:
-        bodies: the chain from the world to the body that carries the link.
-        nv: size of a velocity of the robot.
-        end: the link's pose on that body.
+        tree: the chain from the world to the link.
+        link: the link.
         q: the configuration.
         v: the velocity.
     """
+    end = tree.links[link.name][1]
     rotation = _constant(end.R.T)
     start: Vector = end.R.T @ end.p
     arm: Maybe = ad.constant(start) if start.any() else None
@@ -51,8 +49,8 @@ def columns_in_link(
     arm_rate: Maybe = None
     columns: Columns = {}
     rates: Columns = {}
-    for body in reversed(bodies):
-        own = own_columns(body, nv, rotation)
+    for body in reversed(tree.bodies):
+        own = own_columns(body, tree.nv, rotation)
         for k, column in own.items():
             added_to(columns, k, column.at(arm))
             if v is not None:

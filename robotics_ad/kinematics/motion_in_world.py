@@ -21,14 +21,14 @@ from functools import cached_property
 import numpy as np
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression, as_expression
+from ad_core.graph import Expression, as_expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector
 from robotics_ad.kinematics.positions import shifted, turned
-from robotics_ad.motion import joint_motion
-from robotics_ad.optional import Maybe, cross, full, minus, plus, times, total
-from robotics_ad.rigid import Pose
-from robotics_ad.tree import WORLD, Body
+from robotics_ad.multibody.motion import joint_motion
+from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus, times, total
+from robotics_ad.multibody.rigid import Pose
+from robotics_ad.multibody.tree import WORLD, Body
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +121,8 @@ class WorldMotion:
         """From the origin of the parent to that of the body."""
         return self._placed[index].arm
 
-    def along(self, index: int, direction: Vector) -> Maybe:
-        """R direction, for a constant direction of the body."""
+    def along(self, index: int, direction: Vector | Expression) -> Maybe:
+        """R direction, for a direction of the body."""
         return along_axes(self.rotation(index), direction)
 
     @cached_property
@@ -157,7 +157,7 @@ class WorldMotion:
 
     # ---- points and frames that bodies carry
 
-    def point(self, index: int, local: Vector) -> Expression:
+    def point(self, index: int, local: Vector | Expression) -> Expression:
         """The position o + R local."""
         return full(plus(self.origin(index), self.along(index, local)))
 
@@ -165,17 +165,17 @@ class WorldMotion:
         """The rotation of a frame that sits at `end` on the body, an `so3` element."""
         return turned(self.rotation(index), end.R)
 
-    def point_twist(self, index: int, local: Vector) -> Column:
+    def point_twist(self, index: int, local: Vector | Expression) -> Column:
         """[w; velocity of the point]."""
         return Column(self.spin(index), self.velocity(index)).at(self.along(index, local))
 
-    def point_acceleration(self, index: int, local: Vector) -> Column:
+    def point_acceleration(self, index: int, local: Vector | Expression) -> Column:
         """[alpha; acceleration of the point]: A + alpha x r + w x (w x r)."""
         arm, w = self.along(index, local), self.spin(index)
         moving = Column(self.spin_rate(index), self.acceleration(index)).at(arm)
         return Column(moving.angular, plus(moving.linear, cross(w, cross(w, arm))))
 
-    def point_columns(self, index: int, local: Vector) -> dict[int, Column]:
+    def point_columns(self, index: int, local: Vector | Expression) -> dict[int, Column]:
         """[w; velocity of the point] for a unit of each velocity that moves it."""
         found: dict[int, Column] = {}
         arm = self.along(index, local)
@@ -185,7 +185,7 @@ class WorldMotion:
             arm = plus(arm, self.arm(i))
         return found
 
-    def point_column_rates(self, index: int, local: Vector) -> dict[int, Column]:
+    def point_column_rates(self, index: int, local: Vector | Expression) -> dict[int, Column]:
         """The rates of `point_columns`: [c_w'; c_l' + c_w' x (p - o) + c_w x (p' - o')]."""
         found: dict[int, Column] = {}
         arm = self.along(index, local)
@@ -290,8 +290,10 @@ def by_rows(columns: Mapping[int, Expression], nv: int, rows: int) -> Expression
     return stacked[[rows * j + i for i in range(rows) for j in range(nv)]]
 
 
-def along_axes(R: Expression | None, direction: Vector) -> Maybe:
-    """R direction, for a constant direction; R is an `so3` element, None the identity."""
+def along_axes(R: Expression | None, direction: Vector | Expression) -> Maybe:
+    """The product R direction; R is an `so3` element, None the identity."""
+    if isinstance(direction, Expression):
+        return direction if R is None else so3.apply(R, direction)
     if not direction.any():
         return None
     if R is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ad_core as ad
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.motion_in_world import WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.robot_function import RobotFunction
-from robotics_ad.tree import Tree
+from robotics_ad.model import LinkFrame, RobotModel, links_of
+from robotics_ad.multibody.function import RobotFunction
+from robotics_ad.multibody.tree import Tree
 
 
 class WorldTransforms(RobotFunction):
@@ -19,26 +19,24 @@ class WorldTransforms(RobotFunction):
 
     Args:
         robot: the model.
-        links: from `robot.link(name)`; all links of the robot in `robot.link_names` order if it is
-            not given.
+        links: by name or from `robot.link(name)`; all links of the robot in `robot.link_names`
+            order if it is not given.
     """
 
-    def __init__(self, robot: RobotModel, links: Sequence[LinkFrame] | None = None) -> None:
+    RESULT = ("links", 4, 4)
+    ORDER = "transform"
+
+    def __init__(self, robot: RobotModel, links: Sequence[LinkFrame | str] | None = None) -> None:
         super().__init__(robot)
-        every = [robot.link(name) for name in robot.link_names]
-        self.targets = tuple(every if links is None else links)
-        for link in self.targets:
-            if link.robot is not robot:
-                raise ValueError(f"WorldTransforms: link '{link.name}' is of another robot")
+        given = robot.link_names if links is None else links
+        self.targets = links_of(given, robot, "WorldTransforms")
         if not self.targets:
             raise ValueError("WorldTransforms: argument 'links' is empty")
 
-    def n_out(self) -> int:
-        """Size 12 a link."""
-        return 12 * len(self.targets)
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "links": len(self.targets)}
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        """The bodies from the world outwards, then each link on its body."""
         motion = WorldMotion(tree.bodies, tree.nv, *args)
         parts: list[Expression] = []
         for link in self.targets:

@@ -8,24 +8,21 @@ S = [S_w; S_l] its joint's subspace:
 
 from __future__ import annotations
 
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from robotics_ad.kinematics.jacobian import at_link
-from robotics_ad.kinematics.positions import Chain, LinkFunction, PointFunction
-from robotics_ad.optional import full
+from robotics_ad.multibody.function import QV, LinkFunction, PointFunction
+from robotics_ad.multibody.optional import full
+from robotics_ad.multibody.tree import Tree
 
 
 class WorldAngularVelocity(LinkFunction):
     """w(q, v), the link's angular velocity along the world's axes, 3 numbers, rad/s."""
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
+    RESULT = (3,)
 
-    def n_out(self) -> int:
-        """3."""
-        return 3
-
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The sum of the joints' angular velocities."""
-        motion, index, _ = at_link(chain, self.link.robot.nv, *args)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, _ = at_link(tree, self.link, *args)
         return full(motion.spin(index))
 
 
@@ -37,13 +34,9 @@ class WorldVelocity(PointFunction):
         local: the point in the link's frame, 3 numbers, m.
     """
 
-    ARGUMENTS = ("q", "v")
+    ARGUMENTS = QV
+    RESULT = (3,)
 
-    def n_out(self) -> int:
-        """3."""
-        return 3
-
-    def build(self, chain: Chain, *args: Expression) -> Expression:
-        """The velocity of the last body's origin, and the point's about it."""
-        motion, index, end = at_link(chain, self.link.robot.nv, *args)
-        return full(motion.point_twist(index, end.R @ self.local + end.p).linear)
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        motion, index, _ = at_link(tree, self.link, *args[:2])
+        return full(motion.point_twist(index, self.on_body(tree, args)).linear)

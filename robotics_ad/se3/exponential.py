@@ -11,9 +11,9 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression, MatrixLayout
 from robotics_ad import so3
-from robotics_ad.se3.algebra import blocks, inv, mul
+from robotics_ad.se3.algebra import TRANSFORM, blocks, inv, mul
 from robotics_ad.so3.even import EvenFunctions
 from robotics_ad.so3.exponential import scaled_parts, scaled_product
 
@@ -23,7 +23,7 @@ _LEAN, _LEANER = (1e-3, 4), (1e-3, 3)
 _S = (3, 3)
 
 
-@ad.composite("se3.exp", n_in=(6,), n_out=12, argnames=("twist",))
+@ad.composite("se3.exp", n_in=(6,), n_out=TRANSFORM, argnames=("twist",))
 def exp(twist: Expression) -> Expression:
     """[exp([w]x), J(w) v] of the twist [w; v]."""
     w, v = twist[0:3], twist[3:6]
@@ -44,7 +44,9 @@ def log(T: Expression) -> Expression:
     return ad.stack(w, scaled_product(1.0 - x * cotc, -0.5, cotc, w, t))
 
 
-@ad.composite("se3.screw_interpolate", n_in=(12, 12, 1), n_out=12, argnames=("Ta", "Tb", "u"))
+@ad.composite(
+    "se3.screw_interpolate", n_in=(12, 12, 1), n_out=TRANSFORM, argnames=("Ta", "Tb", "u")
+)
 def screw_interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expression:
     """Ta exp(u log(Ta^-1 Tb)): the screw motion from Ta at u = 0 to Tb at u = 1.
 
@@ -53,7 +55,7 @@ def screw_interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expressi
     return mul(Ta, exp(u * log(mul(inv(Ta), Tb))))
 
 
-@ad.composite("se3.left_jacobian", n_in=(6,), n_out=36, argnames=("twist",))
+@ad.composite("se3.left_jacobian", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
 def left_jacobian(twist: Expression) -> Expression:
     """[[J, 0], [Q, J]], row by row, with exp(x + dx) = exp(that dx) exp(x) to first order.
 
@@ -65,27 +67,27 @@ def left_jacobian(twist: Expression) -> Expression:
     return blocks(J, np.zeros(9), Q, J)
 
 
-@ad.composite("se3.left_jacobian_inv", n_in=(6,), n_out=36, argnames=("twist",))
+@ad.composite("se3.left_jacobian_inv", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
 def left_jacobian_inv(twist: Expression) -> Expression:
     """The inverse of `left_jacobian`: [[J^-1, 0], [-J^-1 Q J^-1, J^-1]], row by row.
 
     It does not exist where |w| is 2 pi.
     """
     _, Q = _parts(twist)
-    J_inv = so3.matrix(so3.left_jacobian_inv(twist[0:3]))
+    J_inv = so3.left_jacobian_inv(twist[0:3])
     corner = adm.matmul(adm.matmul(J_inv, Q, _S, _S), J_inv, _S, _S)
     return blocks(J_inv, np.zeros(9), -corner, J_inv)
 
 
-@ad.composite("se3.right_jacobian", n_in=(6,), n_out=36, argnames=("twist",))
+@ad.composite("se3.right_jacobian", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
 def right_jacobian(twist: Expression) -> Expression:
-    """The left Jacobian of -twist: exp(x + dx) = exp(x) exp(that dx) to first order."""
+    """The left Jacobian of -twist, by rows: exp(x + dx) = exp(x) exp(that dx) to first order."""
     return left_jacobian(-twist)
 
 
-@ad.composite("se3.right_jacobian_inv", n_in=(6,), n_out=36, argnames=("twist",))
+@ad.composite("se3.right_jacobian_inv", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
 def right_jacobian_inv(twist: Expression) -> Expression:
-    """The inverse of `right_jacobian`; it does not exist where |w| is 2 pi."""
+    """The inverse of `right_jacobian`, row by row; it does not exist where |w| is 2 pi."""
     return left_jacobian_inv(-twist)
 
 
@@ -101,4 +103,4 @@ def _parts(twist: Expression) -> tuple[Expression, Expression]:
     third = adm.matmul(W, WV, _S, _S) + adm.matmul(VW, W, _S, _S) - 3.0 * WVW
     fourth = adm.matmul(WVW, W, _S, _S) + adm.matmul(W, WVW, _S, _S)
     Q = 0.5 * V + a * (WV + VW + WVW) + b * third + c * fourth
-    return so3.matrix(so3.left_jacobian(w)), Q
+    return so3.left_jacobian(w), Q

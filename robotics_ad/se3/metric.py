@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import ADFunctionCall, Expression, ExpressionLike
+from ad_core.graph import ADFunctionCall, Expression, ExpressionLike
 from robotics_ad import so3
+from robotics_ad.se3.algebra import TRANSFORM
 
 
 @ad.composite("se3.error", n_in=(12, 12), n_out=6, argnames=("T1", "T2"))
@@ -14,7 +15,7 @@ def error(T1: Expression, T2: Expression) -> Expression:
     return ad.stack(so3.error(T1[0:9], T2[0:9]), T1[9:12] - T2[9:12])
 
 
-@ad.composite("se3.interpolate", n_in=(12, 12, 1), n_out=12, argnames=("Ta", "Tb", "u"))
+@ad.composite("se3.interpolate", n_in=(12, 12, 1), n_out=TRANSFORM, argnames=("Ta", "Tb", "u"))
 def interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expression:
     """Geodesic in R and linear in t: [so3.interpolate(Ra, Rb, u), (1 - u) ta + u tb].
 

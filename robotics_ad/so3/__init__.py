@@ -2,6 +2,9 @@
 
     so3 element = [r11, r21, r31, r12, r22, r32, r13, r23, r33]      (column-major, as in Klampt)
 
+Matrices that are no rotations are given row by row: the `*_jacobian` functions, and `matrix`. Only
+`cross_product` and `deskew` treat [w]x as an element, as Klampt does.
+
 Every function is a composition of primitives and so has exact derivatives of every order on every
 engine. Where a formula has a removable singularity (no rotation, half a turn), the function is
 guarded so that value and derivatives stay right there: to rounding up to second order, with fewer

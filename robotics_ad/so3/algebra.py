@@ -10,11 +10,13 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression, MatrixLayout
 from robotics_ad.arrays import column_major, skew
 
 SIZE = 9
 """Entries of an element."""
+ROTATION, ROWS = MatrixLayout((3, 3), "columns"), MatrixLayout((3, 3))
+"""How elements lie, and other matrices of 3 x 3."""
 
 _S = (3, 3)
 _TRANSPOSED = [0, 3, 6, 1, 4, 7, 2, 5, 8]
@@ -23,19 +25,19 @@ SKEW_MAP = np.stack([column_major(skew(axis)) for axis in np.eye(3)], axis=1)
 """The (9, 3) matrix that takes w to the entries of [w]x, column-major."""
 
 
-@ad.composite("so3.identity", n_in=(), n_out=9, argnames=())
+@ad.composite("so3.identity", n_in=(), n_out=ROTATION, argnames=())
 def identity() -> Expression:
     """The element of R = 1."""
     return ad.constant(np.eye(3).reshape(9))
 
 
-@ad.composite("so3.mul", n_in=(9, 9), n_out=9, argnames=("Ra", "Rb"))
+@ad.composite("so3.mul", n_in=(9, 9), n_out=ROTATION, argnames=("Ra", "Rb"))
 def mul(Ra: Expression, Rb: Expression) -> Expression:
     """Ra Rb: first Rb, then Ra."""
     return adm.matmul(Rb, Ra, _S, _S)
 
 
-@ad.composite("so3.inv", n_in=(9,), n_out=9, argnames=("R",))
+@ad.composite("so3.inv", n_in=(9,), n_out=ROTATION, argnames=("R",))
 def inv(R: Expression) -> Expression:
     """R^-1 = R^T."""
     return R[_TRANSPOSED]
@@ -53,13 +55,13 @@ def apply_inv(R: Expression, p: Expression) -> Expression:
     return adm.matmul(R, p, _S, (3, 1))
 
 
-@ad.composite("so3.matrix", n_in=(9,), n_out=9, argnames=("R",))
+@ad.composite("so3.matrix", n_in=(9,), n_out=ROWS, argnames=("R",))
 def matrix(R: Expression) -> Expression:
     """The entries of R row by row, for users of numpy and torch."""
     return R[_TRANSPOSED]
 
 
-@ad.composite("so3.from_matrix", n_in=(9,), n_out=9, argnames=("rows",))
+@ad.composite("so3.from_matrix", n_in=(9,), n_out=ROTATION, argnames=("rows",))
 def from_matrix(rows: Expression) -> Expression:
     """The element of a matrix that is given row by row."""
     return rows[_TRANSPOSED]
@@ -83,7 +85,7 @@ def det(R: Expression) -> Expression:
     return adm.dot(R[0:3], adm.cross(R[3:6], R[6:9]))
 
 
-@ad.composite("so3.cross_product", n_in=(3,), n_out=9, argnames=("w",))
+@ad.composite("so3.cross_product", n_in=(3,), n_out=ROTATION, argnames=("w",))
 def cross_product(w: Expression) -> Expression:
     """[w]x, the matrix with [w]x p = w x p."""
     return adm.linear(SKEW_MAP, w)

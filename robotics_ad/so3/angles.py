@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
+from robotics_ad.so3.algebra import ROTATION
 
 # cos^2(pitch) below which roll and yaw are taken to be locked
 _LOCKED = 1e-24
 
 
-@ad.composite("so3.from_rpy", n_in=(3,), n_out=9, argnames=("rpy",))
+@ad.composite("so3.from_rpy", n_in=(3,), n_out=ROTATION, argnames=("rpy",))
 def from_rpy(rpy: Expression) -> Expression:
     """R = Rz(yaw) Ry(pitch) Rx(roll) of [roll, pitch, yaw]."""
     c, s = adm.cos(rpy), adm.sin(rpy)
@@ -45,7 +46,7 @@ def yaw_pitch_roll(R: Expression) -> Expression:
     return rpy(R)[[2, 1, 0]]
 
 
-@ad.composite("so3.from_yaw_pitch_roll", n_in=(3,), n_out=9, argnames=("ypr",))
+@ad.composite("so3.from_yaw_pitch_roll", n_in=(3,), n_out=ROTATION, argnames=("ypr",))
 def from_yaw_pitch_roll(ypr: Expression) -> Expression:
     """R = Rz(yaw) Ry(pitch) Rx(roll) of [yaw, pitch, roll]."""
     return from_rpy(ypr[[2, 1, 0]])

@@ -19,7 +19,7 @@ from math import comb, factorial
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from ad_core.ops.elementwise import less
 
 # (tan(angle / 4))^2 up to which `atan_ratio` uses its series, and its number of terms

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
-from robotics_ad.so3.algebra import inv, mul
+from ad_core.graph import Expression, MatrixLayout
+from robotics_ad.so3.algebra import ROTATION, inv, mul
 from robotics_ad.so3.directions import project
 from robotics_ad.so3.even import atan_ratio
 from robotics_ad.so3.exponential import from_rotation_vector
@@ -74,7 +74,7 @@ def error(Ra: Expression, Rb: Expression) -> Expression:
     return rotation_vector(mul(Ra, inv(Rb)))
 
 
-@ad.composite("so3.interpolate", n_in=(9, 9, 1), n_out=9, argnames=("Ra", "Rb", "u"))
+@ad.composite("so3.interpolate", n_in=(9, 9, 1), n_out=ROTATION, argnames=("Ra", "Rb", "u"))
 def interpolate(Ra: Expression, Rb: Expression, u: Expression) -> Expression:
     """Ra exp(u log(Ra^T Rb)): the geodesic from Ra at u = 0 to Rb at u = 1.
 
@@ -106,6 +106,10 @@ class _GeodesicMean(ad.Composite):
 
     def n_out(self) -> int:
         return 9
+
+    @property
+    def layout(self) -> MatrixLayout:
+        return ROTATION
 
     def argname(self, arg: int) -> str:
         return f"R{arg + 1}"

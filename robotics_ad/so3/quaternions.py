@@ -6,8 +6,9 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph.nodes import Expression
+from ad_core.graph import Expression
 from ad_core.ops.elementwise import less, less_equal
+from robotics_ad.so3.algebra import ROTATION
 from robotics_ad.so3.even import EvenFunctions, atan_ratio
 
 
@@ -53,7 +54,7 @@ def quaternion(R: Expression) -> Expression:
     return q * (side(q[0]) / adm.sqrt(adm.normSquared(q)))
 
 
-@ad.composite("so3.from_quaternion", n_in=(4,), n_out=9, argnames=("q",))
+@ad.composite("so3.from_quaternion", n_in=(4,), n_out=ROTATION, argnames=("q",))
 def from_quaternion(q: Expression) -> Expression:
     """R = [[1 - 2(yy + zz), 2(xy - wz), 2(xz + wy)], ...] for a unit quaternion q.
 

@@ -9,7 +9,7 @@ from backends import ENGINES, compute
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import vjp_graph
-from ad_core.lowering.tape import fix_sizes
+from ad_core.lowering.sizes import fix_sizes
 
 X = ad.var("x", 4)
 AT = np.array([-1.0, 0.0, 0.25, 4.0])

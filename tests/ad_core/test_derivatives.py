@@ -8,8 +8,9 @@ import torch
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.derivatives.products import derivative_graph, vjp_graph
-from ad_core.lowering.tape import fix_sizes, make_tape
+from ad_core.derivatives.products import jvp_graph, vjp_graph
+from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering.tape import make_tape
 
 X, Y = np.array([0.4, -0.7, 1.1]), np.array([0.5, 2.0])
 
@@ -128,7 +129,8 @@ def test_a_graph_without_known_sizes_is_refused_by_what_needs_them():
 
 def test_derivative_graphs_are_expressions():
     (e,) = fix_sizes([flat(ad.var("x", 3), ad.var("y", 2))], {})
-    (second,) = derivative_graph([e], [("x", "t"), ("y", "s")])
+    first = jvp_graph([e], {"x": ad.var("t", 3)})
+    (second,) = jvp_graph(first, {"y": ad.var("s", 2)})
     t, s = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.7])
     tensor = e.gen_derivative(["x", "y"], x=X, y=Y)[0]
     np.testing.assert_allclose(second.eval(x=X, y=Y, t=t, s=s), t @ tensor @ s, rtol=1e-13)

@@ -17,7 +17,7 @@ def test_each_measurement_runs(row: Measurement) -> None:
     assert all(figure.value > 0 for figure in figures)
     text = measurement_text(row, figures)
     assert text.startswith(f"{row.name}: ")
-    assert "asked: at " in text
+    assert "goal: at " in text
 
 
 def test_rows_are_known_by_name() -> None:
@@ -28,6 +28,6 @@ def test_bounds() -> None:
     row = Measurement("row", "what", lambda _: [])
     figures = [Measured("a", 2.0, "s", at_most=1), Measured("b", 2.0, "s", at_least=1)]
     text = measurement_text(row, figures).splitlines()
-    assert text[1].endswith("2.00 s, asked: at most 1, MISSED")
-    assert text[2].endswith("2.00 s, asked: at least 1, met")
+    assert text[1].endswith("2.00 s, goal: at most 1, NOT REACHED")
+    assert text[2].endswith("2.00 s, goal: at least 1")
     assert not figures[0].meets_goal

@@ -12,7 +12,7 @@ import robograd
 from bridges.native import cache
 from robograd.cli import main
 from robotics_ad import packaged_arm
-from robotics_ad.packaged import packaged_arm_text
+from robotics_ad.data import packaged_arm_text
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_the_first_guess_keeps_every_limit(subject: Subject, task: SwingTask) ->
     times = np.linspace(0, task.duration, 301)
     q, v, a = minimum_jerk(task.start, task.goal, task.duration, times)
     limits = task.limits
-    assert not limits.notes
+    assert not limits.remarks
     assert np.all((limits.lower[:, None] <= q) & (q <= limits.upper[:, None]))
     assert np.all(np.abs(v) <= limits.velocity[:, None])
     assert np.all(np.abs(torque(subject.robot, q, v, a)) <= limits.effort[:, None])
@@ -129,8 +129,8 @@ def test_missing_limits_are_unbounded_and_named(subject: Subject) -> None:
     limits = read_limits(robot)
     assert np.all(np.isinf(limits.effort))
     assert np.all(np.isinf(limits.velocity))
-    assert len(limits.notes) == 2
-    assert all(name in note for note in limits.notes for name in robot.joint_names)
+    assert len(limits.remarks) == 2
+    assert all(name in remark for remark in limits.remarks for name in robot.joint_names)
 
 
 def test_a_robot_without_limits_swings_too() -> None:
@@ -157,7 +157,7 @@ def test_effort_limits_too_weak_for_gravity_are_left_out_and_said_so() -> None:
     robot = with_limits(arm.robot, effort=0.1)
     task = choose_swing(Subject(robot, robot.link("tool"), ()), np.random.default_rng(0))
     assert np.all(np.isinf(task.limits.effort))
-    assert "cannot hold the robot" in task.limits.notes[-1]
+    assert "cannot hold the robot" in task.limits.remarks[-1]
 
 
 def test_the_status_is_told_when_ipopt_gives_up(subject: Subject, task: SwingTask) -> None:

@@ -16,11 +16,29 @@ def test_links_between_files_lead_somewhere(document: Path) -> None:
     assert not missing
 
 
-def test_the_example_of_the_readme_runs() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/core_from_scratch.md", "docs/kernels.md"])
+def test_the_code_of_a_page_runs_from_top_to_bottom(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = list(re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:  # asserts of their own say what they show
+        above = "\n" * text.count("\n", 0, block.start(1))  # so that errors name the page's line
+        exec(compile(above + block[1], page, "exec"), names)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_prose_keeps_to_100_columns(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    long = [line for line in prose.splitlines() if len(line) > 100]
+    assert not [line for line in long if not line.startswith(("|", "    "))]
+
+
+def test_the_readme_names_every_page() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 1
-    exec(compile(examples[0], "README.md", "exec"), {})  # asserts of its own say what it shows
+    pages = {path.relative_to(ROOT).as_posix() for path in DOCUMENTS} - {"README.md"}
+    assert not {page for page in pages if f"]({page})" not in text}
 
 
 def test_make_is_all_that_the_readme_asks_for() -> None:

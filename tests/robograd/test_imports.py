@@ -9,10 +9,12 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("ad_core", {"torch", "casadi", "scipy", "matplotlib"}),
-        ("robotics_ad", {"torch", "casadi", "matplotlib"}),
+        ("ad_core", {"torch", "casadi", "bridges", "scipy", "matplotlib"}),
+        ("robotics_ad", {"torch", "casadi", "bridges", "mujoco", "scipy", "matplotlib"}),
         ("bridges.casadi", {"torch", "robotics_ad", "matplotlib"}),
-        ("bridges.kernel", {"torch", "robotics_ad", "matplotlib"}),
+        ("bridges.native", {"torch", "casadi", "robotics_ad", "scipy", "matplotlib"}),
+        ("bridges.kernel", {"torch", "casadi", "robotics_ad", "scipy", "matplotlib"}),
+        ("bridges.pytorch", {"casadi", "robotics_ad", "scipy", "matplotlib"}),
         ("robograd.cli", {"torch", "casadi", "numpy", "matplotlib"}),
     ],
 )

@@ -12,8 +12,8 @@ from robograd.cli import main
 from robograd.demo.subject import choose_subject
 from robograd.robots import chosen_robot
 from robotics_ad import packaged_arm, read_mjcf
+from robotics_ad.data import packaged_arm_text
 from robotics_ad.dynamics import GRAVITY, InverseDynamics
-from robotics_ad.packaged import packaged_arm_text
 
 ON_THE_MOON = """
 <mujoco>

@@ -14,8 +14,8 @@ import pytest
 from robot_files import urdf_path
 
 from robotics_ad import Mimic, RobotModel, load_urdf, packaged_arm
+from robotics_ad.data import packaged_arm_text
 from robotics_ad.interop import Order, pinocchio_order
-from robotics_ad.packaged import packaged_arm_text
 
 ROBOTS = ("arm7", "panda", "ur5", "kinova", "z1", "pr2", "g1")
 

@@ -16,7 +16,7 @@ from robotics_ad.dynamics import (
     MassMatrix,
 )
 from robotics_ad.kinematics import Jacobian, WorldTransform, WorldVelocity
-from robotics_ad.tree import merged
+from robotics_ad.multibody.tree import merged
 
 SKEW, UPRIGHT = np.array([0.6, 0.0, -0.8]), np.array([0.0, 0.0, 1.0])
 ACROSS = np.array([0.8, 0.0, 0.6])  # perpendicular to SKEW

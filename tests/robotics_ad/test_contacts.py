@@ -391,8 +391,8 @@ def test_functions_of_contacts_print_and_check():
     with pytest.raises(TypeError, match="a contact is a LinkFrame, expected PointContact or Frame"):
         ContactForces(robot, [tool])  # type: ignore[list-item]
     for kind in (PointContact, FrameContact):
-        with pytest.raises(TypeError, match=f"{kind.__name__}: argument 'link' is a str, expected"):
-            kind("tool")
+        with pytest.raises(TypeError, match=f"{kind.__name__}: argument 'link' is a int, expected"):
+            kind(7)
     with pytest.raises(ValueError, match=r"PointContact: 'local' has shape \(2,\)"):
         PointContact(tool, [0.0, 1.0])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"'damping' is -1\.0, expected 0 or more"):

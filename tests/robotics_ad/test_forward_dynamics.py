@@ -17,7 +17,7 @@ from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.forward import factored_accelerations, is_deep
 from robotics_ad.dynamics.inverse import body_wrenches
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.motion import joint_motion
+from robotics_ad.multibody.motion import joint_motion
 
 DEEP = [
     ("g1_description/urdf/g1_29dof_rev_1_0.urdf", "floating"),

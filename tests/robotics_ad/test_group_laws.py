@@ -67,8 +67,8 @@ def so3_laws() -> dict[str, tuple[ad.Expression, float]]:
             1e-14,
         ),
         "exp error(A, B) B = A": (so3.mul(so3.exp(so3.error(A, B)), B) - A, 1e-14),
-        "Jl = A Jr": (so3.mul(A, right) - left, 1e-14),
-        "Jl Jl^-1 = 1": (so3.mul(left, so3.left_jacobian_inv(u)) - UNIT, 1e-14),
+        "Jl = A Jr": (product(so3.matrix(A), right, 3) - left, 1e-14),
+        "Jl Jl^-1 = 1": (product(left, so3.left_jacobian_inv(u), 3) - UNIT, 1e-14),
         "matrix of the quaternion": (so3.from_quaternion(so3.quaternion(A)) - A, 1e-14),
     }
 

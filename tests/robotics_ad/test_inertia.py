@@ -5,7 +5,7 @@ import pytest
 
 from robotics_ad import Inertia
 from robotics_ad.arrays import rotation_from_rpy
-from robotics_ad.inertia import combined
+from robotics_ad.model import combined
 
 
 def cloud(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:

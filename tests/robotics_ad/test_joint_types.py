@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 
 from robotics_ad.arrays import skew
-from robotics_ad.joint_types import JOINT_TYPES, JointType, helical, universal
+from robotics_ad.model import JOINT_TYPES, JointType, helical, universal
 
 AXES = [np.array([0.0, 0.0, 1.0]), np.array([0.6, 0.0, -0.8]), np.ones(3) / np.sqrt(3.0)]
 ROWS = {**JOINT_TYPES, "screw": helical(0.3), "oblique": universal(np.array([0.8, 0.0, 0.6]))}

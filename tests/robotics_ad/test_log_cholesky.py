@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 import ad_core as ad
 from ad_core.functions.checks import check_derivatives
 from robotics_ad import Inertia
-from robotics_ad.log_cholesky import from_log_cholesky, log_cholesky, log_cholesky_moments
+from robotics_ad.model import from_log_cholesky, log_cholesky
+from robotics_ad.model.pseudo_inertia import log_cholesky_moments
 
 THETA = st.lists(st.floats(-3.0, 3.0), min_size=10, max_size=10).map(np.array)
 FREE = st.lists(st.floats(-300.0, 300.0), min_size=10, max_size=10).map(np.array)

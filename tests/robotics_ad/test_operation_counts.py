@@ -11,7 +11,7 @@ import pytest
 from robot_files import urdf_path
 
 import ad_core as ad
-from ad_core.lowering.tape import tape_of
+from ad_core.lowering.signature import tape_of
 from bridges.casadi import ad_to_casadi
 from robotics_ad import RobotModel, load_urdf
 from robotics_ad.dynamics import (

@@ -14,13 +14,13 @@ from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
 from robotics_ad import Joint, Link, RobotModel
 from robotics_ad.dynamics import (
+    TO_PINOCCHIO,
     CenterOfMass,
     ForwardDynamics,
     InverseDynamics,
     KineticEnergy,
     MassMatrix,
 )
-from robotics_ad.dynamics.regressor import TO_PINOCCHIO
 from robotics_ad.interop import pinocchio_order
 from robotics_ad.kinematics import Jacobian, WorldPosition, WorldTransform
 

@@ -7,10 +7,8 @@ import pytest
 
 import robotics_ad
 from robotics_ad import Inertia, RobotModel
-from robotics_ad.dynamics import GravityForces, InverseDynamics
-from robotics_ad.dynamics.regressor import TO_PINOCCHIO
-from robotics_ad.log_cholesky import from_log_cholesky
-from robotics_ad.parameters import ten_numbers
+from robotics_ad.dynamics import TO_PINOCCHIO, GravityForces, InverseDynamics
+from robotics_ad.model import from_log_cholesky, ten_numbers
 
 
 def test_nominal_values_change_nothing():

@@ -16,9 +16,8 @@ from robotics_ad.dynamics import (
     MassMatrix,
     PotentialEnergy,
 )
-from robotics_ad.dynamics.regressor import moving_links
 from robotics_ad.kinematics import Jacobian, WorldTransform, WorldVelocity
-from robotics_ad.parameters import PARAMETER_KINDS, ten_numbers
+from robotics_ad.model import PARAMETER_KINDS, ten_numbers
 
 
 def choices(robot: RobotModel) -> list[str]:
@@ -92,7 +91,7 @@ def test_graphs_with_an_argument_equal_those_of_the_model_with_the_numbers(case)
 def test_torques_are_the_regressor_times_the_numbers(robot):
     q, v, a = state(robot)
     links = {link.name: link for link in robot.links}
-    numbers = [links[name].inertia for name in moving_links(robot)]
+    numbers = [links[name].inertia for name in robot.moving_links]
     pi = np.concatenate([np.zeros(10) if i is None else ten_numbers(i) for i in numbers])
     Y = InverseDynamicsRegressor(robot)(q, v, a).eval().reshape(robot.nv, pi.size)
     tau = InverseDynamics(robot)(q, v, a).eval() - robot.armature * a

@@ -22,7 +22,7 @@ from robotics_ad.dynamics import (
 )
 from robotics_ad.interop import pinocchio_order
 from robotics_ad.kinematics import Jacobian, WorldTransform, WorldVelocity
-from robotics_ad.parameters import PARAMETER_KINDS
+from robotics_ad.model import PARAMETER_KINDS
 
 CHILDREN = {"root": ["turn"], "arm": ["push"], "slide": ["mount"], "payload": ["finger", "follow"],
             "left": [], "right": ["tip"]}  # fmt: skip

@@ -8,8 +8,7 @@ import pytest
 
 from robotics_ad import RobotModel, dynamics, kinematics
 from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, JointFriction, MassMatrix
-from robotics_ad.kinematics.positions import LinkFunction
-from robotics_ad.robot_function import RobotFunction
+from robotics_ad.multibody.function import LinkFunction, RobotFunction
 
 
 def close(ours, theirs) -> None:

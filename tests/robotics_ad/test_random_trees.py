@@ -22,7 +22,7 @@ from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocit
 from robotics_ad.dynamics.forward import factored_accelerations
 from robotics_ad.dynamics.inverse import body_wrenches
 from robotics_ad.kinematics import Jacobian, WorldTransform
-from robotics_ad.motion import joint_motion
+from robotics_ad.multibody.motion import joint_motion
 
 
 @settings(max_examples=25)

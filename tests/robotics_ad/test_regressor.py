@@ -14,9 +14,13 @@ from bridges.casadi import ad_to_casadi
 from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
 from robotics_ad import Inertia, RobotModel, load_urdf, packaged_arm
-from robotics_ad.dynamics import InverseDynamics, InverseDynamicsRegressor, base_parameters
-from robotics_ad.dynamics.regressor import TO_PINOCCHIO, moving_links
-from robotics_ad.parameters import ten_numbers
+from robotics_ad.dynamics import (
+    TO_PINOCCHIO,
+    InverseDynamics,
+    InverseDynamicsRegressor,
+    base_parameters,
+)
+from robotics_ad.model import ten_numbers
 
 
 def numbers_of(robot: RobotModel, links) -> np.ndarray:
@@ -66,7 +70,7 @@ def test_the_columns_of_each_joints_body_equal_pinocchios(name, base, free_twin_
 def test_torques_are_the_regressor_times_the_numbers(name, base):
     """With mimics on, with links fixed to others, with massless links; for the model's numbers."""
     robot = parts.robot(base) if name is None else load_urdf(urdf_path(name), base=base)
-    links = moving_links(robot)
+    links = robot.moving_links
     regressor = InverseDynamicsRegressor(robot)
     assert tuple(link.name for link in regressor.column_links) == links
     q, v, a = state(robot, 1)
@@ -91,7 +95,7 @@ def test_for_any_numbers():
     Y = InverseDynamicsRegressor(robot)(q, v, a).eval()
     np.testing.assert_array_equal(Y, InverseDynamicsRegressor(other)(q, v, a).eval())
     tau = InverseDynamics(other)(q, v, a).eval()
-    links = moving_links(other)
+    links = other.moving_links
     close(Y.reshape(robot.nv, -1) @ numbers_of(other, links), tau)
 
 
@@ -122,7 +126,7 @@ def test_gravity_as_an_argument_and_placements_as_parameters():
 
 def test_links_of_the_fixed_base_have_no_columns_unless_asked_for():
     robot = packaged_arm()
-    assert moving_links(robot) == robot.link_names[1:]
+    assert robot.moving_links == robot.link_names[1:]
     q, v, a = state(robot, 7)
     base = InverseDynamicsRegressor(robot, [robot.link("base")])(q, v, a).eval()
     np.testing.assert_array_equal(base, np.zeros(70))
@@ -157,7 +161,7 @@ def test_base_parameters(robot, count):
     Y = InverseDynamicsRegressor(robot)(q, v, a).eval().reshape(robot.nv, -1)
     close(Y[:, base.columns] @ base.combination, Y)
     assert len(base.names) == Y.shape[1]
-    links = moving_links(robot)
+    links = robot.moving_links
     tau = InverseDynamics(robot)(q, v, a).eval()
     close(Y[:, base.columns] @ (base.combination @ numbers_of(robot, links)), tau)
 

@@ -8,8 +8,7 @@ import pytest
 
 from robotics_ad import dynamics, kinematics, packaged_arm
 from robotics_ad.kinematics.configurations import JointwiseFunction
-from robotics_ad.kinematics.positions import LinkFunction
-from robotics_ad.robot_function import RobotFunction
+from robotics_ad.multibody.function import LinkFunction, RobotFunction
 
 PAGE = (Path(__file__).parents[2] / "docs/robots.md").read_text(encoding="utf-8")
 

@@ -166,13 +166,13 @@ def test_slerp_turns_at_a_steady_rate(angle):
 
 @pytest.mark.parametrize("w", [np.zeros(3), np.array([1e-6, 0, 2e-6]), np.array([0.3, -2.0, 1.0])])
 def test_jacobians_are_the_derivative_of_exp(w):
-    left, right = (matrix(evaluate(f, w)) for f in (so3.left_jacobian, so3.right_jacobian))
+    left, right = (evaluate(f, w).reshape(3, 3) for f in (so3.left_jacobian, so3.right_jacobian))
     dR, R = so3.exp("w").derivative("w", w=w), matrix(evaluate(so3.exp, w))
     for i in range(3):
         np.testing.assert_allclose(matrix(dR[:, i]), skew(left[:, i]) @ R, atol=1e-14)
         np.testing.assert_allclose(matrix(dR[:, i]), R @ skew(right[:, i]), atol=1e-14)
     for J, inverse in ((left, so3.left_jacobian_inv), (right, so3.right_jacobian_inv)):
-        np.testing.assert_allclose(J @ matrix(evaluate(inverse, w)), np.eye(3), atol=1e-14)
+        np.testing.assert_allclose(J @ evaluate(inverse, w).reshape(3, 3), np.eye(3), atol=1e-14)
 
 
 def exact_derivatives(f, x: np.ndarray, order: int) -> np.ndarray:

@@ -10,8 +10,8 @@ import pytest
 from robot_files import urdf_path
 
 from robotics_ad import load_urdf
-from robotics_ad.files.sources import package_path
-from robotics_ad.packaged import packaged_arm_text
+from robotics_ad.data import packaged_arm_text
+from robotics_ad.load import package_path
 
 ROBOT = '<robot name="r"><link name="a"/></robot>'
 

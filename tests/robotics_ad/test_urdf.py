@@ -8,7 +8,7 @@ import pytest
 
 from robotics_ad import load_urdf
 from robotics_ad.arrays import rotation_from_rpy
-from robotics_ad.packaged import packaged_arm_text
+from robotics_ad.data import packaged_arm_text
 
 ONE_JOINT = """<robot name="r">
   <link name="a"/>

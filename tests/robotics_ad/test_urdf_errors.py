@@ -38,7 +38,8 @@ FAULTS = {
     "<robot> has no attribute 'name'": "<robot><link name='a'/></robot>",
     "the robot has no link": urdf(""),
     "<link> has no attribute 'name'": urdf("<link/>"),
-    "<link> has no attribute 'name' ": urdf("<link name=' '/>"),
+    "<link name=' '>: empty": urdf("<link name=' '/>"),
+    "<robot name=''>: empty": '<robot name=""><link name="a"/></robot>',
     "two links are named 'a'": urdf('<link name="a"/><link name="a"/>'),
     "two joints are named 'j'": urdf(LINKS + joint(ENDS, "fixed") + joint(ENDS, "fixed")),
     "<joint> has no attribute 'type'": urdf(LINKS + f'<joint name="j">{ENDS}</joint>'),
@@ -132,7 +133,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faulty_files_are_refused_by_name(fault):
     with pytest.raises(ValueError, match=fault.strip()) as caught:
-        load_urdf(FAULTS[fault])
+        load_urdf(FAULTS[fault], strict=True)
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 500

@@ -14,11 +14,11 @@ from pathlib import Path
 import casadi as ca
 import numpy as np
 import pytest
-from bridges.kernel.identity import program_bytes
 from fresh_process import printed, start_python
 
 from bridges.casadi.read import read_program
 from bridges.kernel import casadi_to_kernel
+from bridges.kernel.identity import program_bytes
 from bridges.native import cache
 from bridges.native.program import OPERATIONS
 

@@ -123,7 +123,7 @@ def torques(robot: RobotModel | None = None, **options: Any) -> ad.Expression:
     robot = robot or arm()
     links = [robot.link(name) for name in options.pop("wrenches_on", ())]
     function = InverseDynamics(robot, wrenches_on=links, **options)
-    return function(*(ad.var(n, s) for n, s in function.all_arguments().items()))
+    return function(*(ad.var(n, s) for n, s in function.arguments().items()))
 
 
 VARIANTS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
@@ -194,7 +194,7 @@ def test_a_function_changed_afterwards_changes_nothing(folder: Path) -> None:
     """A kernel is of the graph as it was; its derivatives too, whenever they are asked for."""
     robot = arm()
     function = InverseDynamics(robot)
-    state = [ad.var(n, s) for n, s in function.all_arguments().items()]
+    state = [ad.var(n, s) for n, s in function.arguments().items()]
     graph = function(*state)
     kernel = ad_to_kernel(graph)
     expected = call(kernel.jacobian())

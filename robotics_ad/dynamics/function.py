@@ -1,0 +1,101 @@
+"""What functions of dynamics share: gravity, wrenches on links, friction in joints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from numpy.typing import ArrayLike
+
+from ad_core import math as adm
+from ad_core.graph import Expression
+from robotics_ad.arrays import Vector, frozen
+from robotics_ad.model import LinkFrame, RobotModel, links_of
+from robotics_ad.multibody.function import RobotFunction, Sizes
+from robotics_ad.multibody.motion import scaled_rates
+from robotics_ad.multibody.tree import Tree
+
+GRAVITY = (0.0, 0.0, -9.81)
+"""Acceleration of free fall in the world, m/s^2."""
+
+Gravity = ArrayLike | Literal["argument"]
+"""Three numbers, m/s^2, or "argument": `gravity` (3) becomes an argument of the function."""
+
+
+class GravityFunction(RobotFunction):
+    """A function of a robot's state in a field of gravity.
+
+    Args:
+        robot: the model.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
+    """
+
+    OPTIONS: ClassVar[Sizes] = {"gravity": "gravity"}
+
+    def __init__(self, robot: RobotModel, gravity: Gravity = GRAVITY) -> None:
+        super().__init__(robot)
+        where = f"{type(self).__name__}: argument 'gravity'"
+        self.gravity: Vector | None = None
+        if not isinstance(gravity, str):
+            self.gravity = frozen(gravity, (3,), where)
+        elif gravity != "argument":
+            raise ValueError(f"{where} is '{gravity}', expected 3 numbers or 'argument'")
+
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "gravity": 3 if self.gravity is None else 0}
+
+    def field(self, args: Sequence[Expression]) -> Vector | Expression:
+        """The acceleration of free fall: constant, or the argument."""
+        return self.named(args)["gravity"] if self.gravity is None else self.gravity
+
+
+class DynamicsFunction(GravityFunction):
+    """A function of a robot's state that external wrenches and friction may act on.
+
+    Args:
+        robot: the model.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
+        wrenches_on: links that external wrenches act on, by name or from `robot.link(name)`.
+        friction: whether the joints' damping and Coulomb friction act, as in `JointFriction`.
+    """
+
+    OPTIONS: ClassVar[Sizes] = {"wrenches": "wrenches", "gravity": "gravity"}
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        gravity: Gravity = GRAVITY,
+        wrenches_on: Sequence[LinkFrame | str] = (),
+        *,
+        friction: bool = False,
+    ) -> None:
+        super().__init__(robot, gravity)
+        where = f"{type(self).__name__}: argument 'wrenches_on'"
+        self.links = links_of(wrenches_on, robot, where)
+        if len(set(self.links)) < len(self.links):
+            raise ValueError(f"{where}: a link is listed twice")
+        self.friction = bool(friction)
+
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "wrenches": 6 * len(self.links)}
+
+    def external(self, args: Sequence[Expression]) -> dict[str, Expression]:
+        """The wrenches by link; none if there is no such argument."""
+        stacked = self.named(args).get("wrenches")
+        if stacked is None:
+            return {}
+        return {link.name: stacked[6 * i : 6 * i + 6] for i, link in enumerate(self.links)}
+
+    def with_friction(self, tree: Tree, v: Expression) -> Expression | None:
+        """What the joints take by themselves, `joint_friction`; None if it is left out."""
+        return joint_friction(tree, v) if self.friction else None
+
+
+def joint_friction(tree: Tree, v: Expression) -> Expression | None:
+    """The sum damping * v + friction * sign(v), nv entries; None where there is neither."""
+    viscous, dry = scaled_rates(tree.damping, v), scaled_rates(tree.friction, adm.sign(v))
+    if viscous is None or dry is None:
+        return dry if viscous is None else viscous
+    return viscous + dry

@@ -1,0 +1,11 @@
+"""Robot files, found, guarded and read.
+
+source -> `sources` -> text -> `xml_guard` -> `urdf_xml` -> `urdf`
+                                           -> `mjcf_source` -> `mjcf_tree`, `mjcf_rules` -> `mjcf`
+"""
+
+from robotics_ad.load.mjcf import Mjcf, load_mjcf, read_mjcf
+from robotics_ad.load.sources import package_path
+from robotics_ad.load.urdf import load_urdf
+
+__all__ = ["Mjcf", "load_mjcf", "load_urdf", "package_path", "read_mjcf"]

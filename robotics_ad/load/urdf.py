@@ -1,0 +1,172 @@
+"""Loads URDF files: text -> checked elements -> links and joints -> `RobotModel`."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import IO, Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from robotics_ad.arrays import Matrix, Vector, rotation_from_rpy, snap
+from robotics_ad.load.sources import PackageDirs, read_source, shortened
+from robotics_ad.load.urdf_xml import clean_urdf
+from robotics_ad.model import (
+    JOINT_TYPES,
+    Inertia,
+    Joint,
+    Link,
+    Mimic,
+    RobotModel,
+    inertia_matrix,
+)
+
+_BASES = ("fixed", "floating")
+# kg m^2: tools that compute inertias leave numbers like -1e-20 where there should be a zero
+_ROUNDING = 1e-12
+# of what is passed over, as many are told
+_TOLD = 5
+# of `JOINT_TYPES`; the format has no attributes for the numbers of the others
+_TYPES = ("fixed", "revolute", "continuous", "prismatic", "planar", "spherical", "floating")
+
+
+def load_urdf(
+    source: str | bytes | os.PathLike[str] | IO[Any],
+    *,
+    base: str = "fixed",
+    mimics: bool = True,
+    package_dirs: PackageDirs = (),
+    strict: bool = False,
+) -> RobotModel:
+    """The robot that a URDF describes; meshes and other files that it names are not read.
+
+    All joint types of the format are understood, and mimics of those with one number. A continuous
+    joint is one angle, a floating one a position and a unit quaternion [w, x, y, z]. Entries of
+    rotations within 2 ulp(1) of 0 and +-1, which stem from multiples of pi/2, are set to these
+    numbers. Lower and upper limits left out are 0, as the format has it; a mimic on a fixed joint
+    means nothing and is not kept, nor are limits of planar and floating joints: one number for
+    lengths and angles alike; soft limits, calibrations and limits of acceleration are not read.
+
+    A warning tells what a file has in vain: attributes and places that URDF does not know where
+    numbers are, macros of xacro left over beside links and joints, a revolute or prismatic joint
+    without <limit>, which then has no limits of any kind.
+
+    Args:
+        source: A path, an address `package://package/path` or `file:///path`, XML text (its first
+            character is `<`), or an open file.
+        base: "fixed": the root link does not move; "floating": see `RobotModel.floating`.
+        mimics: Whether joints follow those that they mimic; if not, each moves on its own.
+        package_dirs: Where `package://` looks first: packages, or directories that hold them. Then
+            come `ROS_PACKAGE_PATH`, and `share` below the directories of `AMENT_PREFIX_PATH`.
+        strict: Whether what is warned of is an error; so are then an empty name of the robot, and
+            a faulty axis of a joint that has none.
+
+    Raises:
+        FileNotFoundError: If a path names no file.
+        OSError: If the file cannot be read.
+        ValueError: Naming file and fault, in one line: not XML, not URDF, missing or repeated
+            elements and attributes, numbers that are none, NaN, zero axes, duplicate names, unknown
+            joint types, negative masses and moments of inertia, links without parent, cycles,
+            several roots, document type declarations (and with them entities of every kind).
+    """
+    if base not in _BASES:
+        raise ValueError(f"base '{base}' is not supported; bases: {', '.join(_BASES)}")
+    text, label = read_source(source, package_dirs)
+    document, passed_over = clean_urdf(text, label, strict)
+    try:
+        links = [_link(link) for link in document.findall("link")]
+        joints = [
+            _joint(joint, mimics, None if strict else passed_over)
+            for joint in document.findall("joint")
+        ]
+        robot = RobotModel(document.get("name", ""), links, joints)
+    except ValueError as error:
+        raise ValueError(f"{label}: {shortened(str(error))}") from None
+    if passed_over:
+        more = f"; and {len(passed_over) - _TOLD} more" if len(passed_over) > _TOLD else ""
+        warnings.warn(f"{label}: {'; '.join(passed_over[:_TOLD])}{more}", stacklevel=2)
+    return robot.floating() if base == "floating" else robot
+
+
+def _link(element: Element) -> Link:
+    name, inertial = element.get("name", ""), element.find("inertial")
+    if inertial is None:
+        return Link(name)
+    R, p = _pose(inertial.find("origin"))
+    six = inertial.find("inertia")
+    ixx, iyy, izz, *products = (
+        _number(six, key) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
+    )
+    if min(ixx, iyy, izz) < -_ROUNDING:
+        raise ValueError(f"link '{name}': a moment of inertia is negative: {[ixx, iyy, izz]}")
+    try:
+        mass = _number(inertial.find("mass"), "value")
+        own = Inertia(mass, np.zeros(3), inertia_matrix(ixx, iyy, izz, products))
+        return Link(name, own.transformed(R, p))
+    except ValueError as error:
+        raise ValueError(f"link '{name}': {error}") from None
+
+
+def _joint(element: Element, mimics: bool, passed_over: list[str] | None) -> Joint:
+    name, kind = element.get("name", ""), element.get("type", "")
+    where = f"joint '{name}'"
+    R, p = _pose(element.find("origin"))
+    if kind not in _TYPES:
+        raise ValueError(f"{where}: unknown type '{kind}'; types: {', '.join(_TYPES)}")
+    row = JOINT_TYPES[kind]
+    limit = element.find("limit") if row.nv == 1 else None
+    if row.limited and limit is None:
+        fault = f"{where}: a {kind} joint needs a <limit>"
+        if passed_over is None:
+            raise ValueError(fault)
+        passed_over.append(f"{fault}; it has no limits")
+    limited = row.limited and limit is not None
+    dynamics, axis = element.find("dynamics"), element.find("axis")
+    mimic = element.find("mimic") if mimics and row.nq > 0 else None
+    return Joint(
+        name=name,
+        kind=kind,
+        parent=_end(element, "parent"),
+        child=_end(element, "child"),
+        rotation=R,
+        translation=p,
+        axis=np.array([1.0, 0.0, 0.0]) if axis is None else _numbers(axis, "xyz"),
+        lower=_number(limit, "lower", 0.0) if limited else None,
+        upper=_number(limit, "upper", 0.0) if limited else None,
+        velocity=None if limit is None else _number(limit, "velocity"),
+        effort=None if limit is None else _number(limit, "effort"),
+        damping=_number(dynamics, "damping", 0.0),
+        friction=_number(dynamics, "friction", 0.0),
+        mimic=None
+        if mimic is None
+        else Mimic(
+            mimic.get("joint", ""), _number(mimic, "multiplier", 1.0), _number(mimic, "offset", 0.0)
+        ),
+    )
+
+
+def _pose(origin: Element | None) -> tuple[Matrix, Vector]:
+    if origin is None:
+        return np.eye(3), np.zeros(3)
+    p = _numbers(origin, "xyz") if "xyz" in origin.attrib else np.zeros(3)
+    if "quat_xyzw" in origin.attrib:
+        x, y, z, w = _numbers(origin, "quat_xyzw")
+        quaternion = np.array([w, x, y, z]) / np.linalg.norm([w, x, y, z])
+        return snap(JOINT_TYPES["spherical"].transform(np.zeros(3), quaternion)[0]), p
+    return rotation_from_rpy(_numbers(origin, "rpy") if "rpy" in origin.attrib else np.zeros(3)), p
+
+
+def _end(joint: Element, which: str) -> str:
+    end = joint.find(which)
+    return "" if end is None else end.get("link", "")
+
+
+def _numbers(element: Element, name: str) -> Vector:
+    """The numbers of an attribute, which `clean_urdf` has checked."""
+    return np.array([float(word) for word in element.get(name, "").split()])
+
+
+def _number(element: Element | None, name: str, default: float = np.nan) -> float:
+    value = None if element is None else element.get(name)
+    return default if value is None else float(value)

@@ -1,0 +1,100 @@
+"""The inertia of a rigid body: mass, centre of mass, and rotational inertia about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from robotics_ad.arrays import Matrix, Vector, frozen, number, real
+from robotics_ad.model.rebuilt import Rebuilt
+
+
+@dataclass(frozen=True, eq=False)
+class Inertia(Rebuilt):
+    """Mass properties of a body, written in a frame fixed to it.
+
+    Attributes:
+        mass: kg, not negative.
+        com: centre of mass, 3 numbers, m.
+        rotational: 3x3 inertia about the centre of mass along the frame's axes, kg m^2, symmetric.
+
+    Raises:
+        ValueError: for wrong shapes, entries that are not finite, a negative mass or an asymmetric
+            matrix. Whether the moments can belong to a body is asked with `is_consistent`: files
+            from the field break that rule, and kinematics does not care.
+    """
+
+    mass: float
+    com: Vector = field(default_factory=lambda: np.zeros(3))
+    rotational: Matrix = field(default_factory=lambda: np.zeros((3, 3)))
+
+    def __post_init__(self) -> None:
+        mass = number(self.mass, "inertia: mass")
+        if not np.isfinite(mass) or mass < 0.0:
+            raise ValueError(f"inertia: mass is {mass}, expected a finite number, 0 or more")
+        rotational = frozen(self.rotational, (3, 3), "inertia: rotational inertia")
+        if not np.array_equal(rotational, rotational.T):
+            raise ValueError(f"inertia: rotational inertia is not symmetric: {rotational.tolist()}")
+        object.__setattr__(self, "mass", mass)
+        object.__setattr__(self, "com", frozen(self.com, (3,), "inertia: centre of mass"))
+        object.__setattr__(self, "rotational", rotational)
+
+    @property
+    def first_moment(self) -> Vector:
+        """First moment h = m c, kg m."""
+        return self.mass * self.com
+
+    @property
+    def second_moment(self) -> Matrix:
+        """Second moment S = integral of r r^T dm about the frame's origin, 3x3, kg m^2.
+
+        S = tr(I_c) / 2 - I_c + m c c^T, and I_origin = tr(S) - S.
+        """
+        about_com = 0.5 * float(np.trace(self.rotational)) * np.eye(3) - self.rotational
+        return about_com + self.mass * np.outer(self.com, self.com)
+
+    def transformed(self, R: Matrix, p: Vector) -> Inertia:
+        """The same body written in a frame in which the present one has pose (R, p)."""
+        rotated = R @ self.rotational @ R.T
+        return Inertia(self.mass, R @ self.com + p, 0.5 * (rotated + rotated.T))
+
+    def is_consistent(self, tolerance: float = 1e-9) -> bool:
+        """Whether a body with these numbers can exist.
+
+        Its mass is positive and its principal moments are positive and satisfy I1 + I2 >= I3, which
+        is S >= 0 about the centre of mass. `tolerance` is relative to the largest moment.
+        (Traversaro, Brossette, Escande, Nori: Identification of fully physical consistent
+        inertial parameters using optimization on manifolds, IROS 2016.)
+        """
+        moments = np.linalg.eigvalsh(self.rotational)
+        slack = float(moments[0] + moments[1] - moments[2])
+        largest = float(moments[2])
+        return self.mass > 0.0 and float(moments[0]) > 0.0 and slack >= -tolerance * largest
+
+
+def combined(bodies: Iterable[Inertia]) -> Inertia:
+    """The inertia of several bodies joined rigidly, all written in the same frame.
+
+    m = sum m_i,  m c = sum m_i c_i,  I_c = sum (I_i + m_i (|d_i|^2 - d_i d_i^T)),  d_i = c_i - c.
+    """
+    parts = list(bodies)
+    mass = sum(part.mass for part in parts)
+    if mass == 0.0:
+        rotational = sum((part.rotational for part in parts), np.zeros((3, 3)))
+        return Inertia(0.0, np.zeros(3), rotational)
+    com = sum((part.first_moment for part in parts), np.zeros(3)) / mass
+    total = np.zeros((3, 3))
+    for part in parts:
+        offset = part.com - com
+        spread = float(offset @ offset) * np.eye(3) - np.outer(offset, offset)
+        total += part.rotational + part.mass * spread
+    return Inertia(mass, com, total)
+
+
+def inertia_matrix(ixx: float, iyy: float, izz: float, products: ArrayLike = (0, 0, 0)) -> Matrix:
+    """The 3x3 matrix of moments ixx, iyy, izz and products (ixy, ixz, iyz)."""
+    ixy, ixz, iyz = (float(product) for product in real(products, "products of inertia"))
+    return np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])

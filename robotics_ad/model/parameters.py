@@ -1,0 +1,367 @@
+"""Model numbers as parameters: their names, sizes, nominal values, and models with other numbers.
+
+`RobotModel.parametrize(["link3.mass", ...])` -> `Parameter`s -> numbers by `changed`, here, and
+expressions by `varying`, where trees are built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Protocol, TypeGuard, TypeVar, cast
+
+import numpy as np
+
+from robotics_ad.arrays import PAIRS, Matrix, Vector, skew, snap
+from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.joint import Joint
+from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
+
+ParameterName = str | tuple[str, str]
+"""`"link3.mass"`, or `("link3", "mass")` where the name itself has dots in it."""
+
+
+class HasInertia(Protocol):
+    """What a link is to its parameters: a name and an inertia."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+    @property
+    def inertia(self) -> Inertia | None:
+        """The inertia; None: massless."""
+        ...
+
+
+L = TypeVar("L", bound=HasInertia)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterKind:
+    """One row of `PARAMETER_KINDS`.
+
+    Attributes:
+        name: what comes after the dot.
+        of: "link" or "joint".
+        size: how many numbers.
+        changes: what of the link or joint it changes; two parameters of one link or joint must not
+            change the same.
+        unit: of the numbers.
+        meaning: in words.
+    """
+
+    name: str
+    of: str
+    size: int
+    changes: tuple[str, ...]
+    unit: str
+    meaning: str
+
+
+_ROWS = (
+    ParameterKind(
+        "mass", "link", 1, ("mass",), "kg", "mass; centre of mass and rotational inertia stay"
+    ),
+    ParameterKind("com", "link", 3, ("com",), "m", "centre of mass in the link's frame"),
+    ParameterKind(
+        "inertia", "link", 6, ("inertia",), "kg m^2", "rotational inertia about the centre of mass"
+    ),
+    ParameterKind(
+        "moments",
+        "link",
+        10,
+        ("mass", "com", "inertia"),
+        "kg, kg m, kg m^2",
+        "m, m c, I about origin",
+    ),
+    ParameterKind(
+        "log_cholesky",
+        "link",
+        10,
+        ("mass", "com", "inertia"),
+        "-",
+        "see `robotics_ad.log_cholesky`",
+    ),
+    ParameterKind(
+        "density", "link", 1, ("mass", "inertia"), "1", "factor of mass and rotational inertia"
+    ),
+    ParameterKind(
+        "length", "link", 1, ("length",), "1", "factor of the translations of the link's joints"
+    ),
+    ParameterKind(
+        "size",
+        "link",
+        1,
+        ("mass", "com", "inertia", "length"),
+        "1",
+        "factor of all lengths of the body",
+    ),
+    ParameterKind(
+        "translation", "joint", 3, ("translation",), "m", "origin in the parent link's frame"
+    ),
+    ParameterKind(
+        "rotation", "joint", 3, ("rotation",), "rad", "rotation vector on top of the nominal"
+    ),
+    ParameterKind(
+        "placement", "joint", 6, ("translation", "rotation"), "m, rad", "translation and rotation"
+    ),
+    ParameterKind("damping", "joint", 1, ("damping",), "N m s/rad", "viscous damping"),
+    ParameterKind("friction", "joint", 1, ("friction",), "N m", "Coulomb friction"),
+    ParameterKind("armature", "joint", 1, ("armature",), "kg m^2", "inertia of the rotor"),
+    ParameterKind("stiffness", "joint", 1, ("stiffness",), "N m/rad", "of its spring"),
+)
+
+PARAMETER_KINDS: Mapping[str, ParameterKind] = MappingProxyType({row.name: row for row in _ROWS})
+"""The kinds of parameters by name; docs/conventions.md has them as a table."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a model: `owner` is a link's or a joint's name."""
+
+    owner: str
+    kind: ParameterKind
+
+    @property
+    def name(self) -> str:
+        """The name "owner.kind"."""
+        return f"{self.owner}.{self.kind.name}"
+
+
+def chosen(
+    names: Iterable[ParameterName],
+    links: Sequence[HasInertia],
+    joints: Sequence[Joint],
+    before: Sequence[Parameter] = (),
+) -> tuple[Parameter, ...]:
+    """Those `before`, and the parameters that names choose, in that order.
+
+    In an owner's name, `*` stands for any part of it.
+
+    A pattern takes all links (of positive mass, for inertial kinds) or all joints (moving ones, for
+    damping, friction, armature and stiffness) that it matches.
+
+    Raises:
+        ValueError: for an unknown kind or owner, a pattern that matches nothing, and parameters
+            that change the same number.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"parametrize: argument 'names' is the string '{names}', expected a list")
+    found = list(before)
+    for given in names:
+        owner, kind = _split(given)
+        candidates = _candidates(kind, links, joints, massive="*" in owner)
+        if "*" in owner:
+            matches = [name for name in candidates if fnmatchcase(name, _plain(owner))]
+        else:
+            matches = [owner] if owner in candidates else []
+        if not matches:
+            raise ValueError(
+                f"parameter '{owner}.{kind.name}': no {kind.of} '{owner}' with a {kind.name}; "
+                f"{kind.of}s: {', '.join(candidates)}"
+            )
+        found.extend(Parameter(match, kind) for match in matches)
+    _check_disjoint(found)
+    return tuple(found)
+
+
+def nominal(
+    parameter: Parameter, inertias: Mapping[str, Inertia | None], joints: Mapping[str, Joint]
+) -> Vector:
+    """The values that leave the model as it is."""
+    kind = parameter.kind
+    if kind.of == "joint":
+        return _nominal_of_joint(kind, joints[parameter.owner])
+    return _nominal_of_link(parameter, inertias[parameter.owner] or Inertia(0.0))
+
+
+def changed(
+    parameters: Sequence[tuple[Parameter, Vector]], links: Sequence[L], joints: Sequence[Joint]
+) -> tuple[list[Inertia | None], list[Joint]]:
+    """The links' inertias and the joints with parameters at the values given.
+
+    Raises:
+        ValueError: naming the parameter, where no inertia or joint can have such numbers.
+    """
+    inertias = {link.name: link.inertia for link in links}
+    moved = {joint.name: joint for joint in joints}
+    lengths: dict[str, float] = {}
+    for parameter, values in parameters:
+        owner, kind = parameter.owner, parameter.kind
+        try:
+            if kind.of == "joint":
+                moved[owner] = _changed_joint(moved[owner], kind, values)
+            elif "length" in kind.changes:
+                lengths[owner] = float(values[0])
+            if _INERTIAL & set(kind.changes):
+                old = inertias[owner] or Inertia(0.0)
+                inertias[owner] = _CHANGED_INERTIA[kind.name](old, values)
+        except ValueError as error:
+            raise ValueError(f"parameter '{parameter.name}': {error}") from error
+    scaled = [
+        replace(joint, translation=lengths[joint.parent] * joint.translation)
+        if joint.parent in lengths
+        else joint
+        for joint in moved.values()
+    ]
+    return [inertias[link.name] for link in links], scaled
+
+
+_INERTIAL = frozenset(("mass", "com", "inertia"))
+_RATES = ("damping", "friction", "armature", "stiffness")
+
+
+# ---- names
+
+
+def _split(given: ParameterName) -> tuple[str, ParameterKind]:
+    parts: object = given.rpartition(".")[::2] if isinstance(given, str) else given
+    if not _is_pair(parts):
+        raise TypeError(f"parametrize: {given!r} is neither 'name.kind' nor ('name', 'kind')")
+    owner, kind = parts
+    if kind not in PARAMETER_KINDS or not owner:
+        raise ValueError(
+            f"parameter {given!r}: expected 'name.kind' or ('name', 'kind') with a kind of "
+            f"{', '.join(PARAMETER_KINDS)}"
+        )
+    return owner, PARAMETER_KINDS[kind]
+
+
+def _is_pair(parts: object) -> TypeGuard[tuple[str, str]]:
+    if not isinstance(parts, tuple):
+        return False
+    return [type(part) for part in cast("tuple[object, ...]", parts)] == [str, str]
+
+
+def _plain(pattern: str) -> str:
+    """The pattern with the characters other than `*` that fnmatch takes for special made plain."""
+    return "".join(f"[{letter}]" if letter in "[?" else letter for letter in pattern)
+
+
+def _candidates(
+    kind: ParameterKind, links: Sequence[HasInertia], joints: Sequence[Joint], massive: bool
+) -> list[str]:
+    """The links or joints that have such a number; `massive`: massless links have no inertia."""
+    if kind.of == "joint":
+        return [j.name for j in joints if j.type.nv > 0 or kind.name not in _RATES]
+    if "length" in kind.changes or not (massive or kind.name == "density"):
+        return [link.name for link in links]
+    return [link.name for link in links if link.inertia is not None and link.inertia.mass > 0.0]
+
+
+def _check_disjoint(parameters: Sequence[Parameter]) -> None:
+    taken: dict[tuple[str, str, str], Parameter] = {}
+    for parameter in parameters:
+        for what in parameter.kind.changes:
+            key = parameter.kind.of, parameter.owner, what
+            if key in taken:
+                raise ValueError(
+                    f"parameters '{taken[key].name}' and '{parameter.name}' both change the {what}"
+                )
+            taken[key] = parameter
+
+
+# ---- inertias
+
+
+def _nominal_of_link(parameter: Parameter, inertia: Inertia) -> Vector:
+    match parameter.kind.name:
+        case "mass":
+            return np.array([inertia.mass])
+        case "com":
+            return inertia.com.copy()
+        case "inertia":
+            return _six(inertia.rotational)
+        case "moments":
+            return ten_numbers(inertia)
+        case "log_cholesky":
+            try:
+                return log_cholesky(inertia)
+            except ValueError as error:
+                raise ValueError(f"parameter '{parameter.name}': {error}") from error
+        case _:
+            return np.ones(1)
+
+
+def ten_numbers(inertia: Inertia) -> Vector:
+    """[m, m c (3), I about the frame's origin as xx, yy, zz, xy, xz, yz]: kg, kg m, kg m^2."""
+    second = inertia.second_moment
+    about_origin = float(np.trace(second)) * np.eye(3) - second
+    return np.array([inertia.mass, *inertia.first_moment, *_six(about_origin)])
+
+
+def inertia_from_ten_numbers(numbers: Vector) -> Inertia:
+    """The inverse of `ten_numbers`, which loses the centre of a massless body."""
+    mass, h, about_origin = float(numbers[0]), numbers[1:4], _symmetric(numbers[4:10])
+    if mass == 0.0:
+        if h.any():
+            raise ValueError(f"the mass is 0 and the first moment is {h.tolist()}")
+        return Inertia(0.0, np.zeros(3), about_origin)
+    com = h / mass
+    shift = mass * (float(com @ com) * np.eye(3) - np.outer(com, com))
+    return Inertia(mass, com, about_origin - 0.5 * (shift + shift.T))
+
+
+def _six(matrix: Matrix) -> Vector:
+    return np.array([matrix[pair] for pair in PAIRS])
+
+
+def _symmetric(six: Vector) -> Matrix:
+    matrix = np.zeros((3, 3))
+    for (i, j), entry in zip(PAIRS, six, strict=True):
+        matrix[i, j] = matrix[j, i] = entry
+    return matrix
+
+
+def _scaled(inertia: Inertia, values: Vector) -> Inertia:
+    s = float(values[0])
+    return Inertia(s**3 * inertia.mass, s * inertia.com, s**5 * inertia.rotational)
+
+
+_CHANGED_INERTIA: Mapping[str, Callable[[Inertia, Vector], Inertia]] = MappingProxyType(
+    {
+        "mass": lambda old, x: Inertia(x[0], old.com, old.rotational),
+        "com": lambda old, x: Inertia(old.mass, x, old.rotational),
+        "inertia": lambda old, x: Inertia(old.mass, old.com, _symmetric(x)),
+        "moments": lambda old, x: inertia_from_ten_numbers(x),
+        "log_cholesky": lambda old, x: from_log_cholesky(x),
+        "density": lambda old, x: Inertia(x[0] * old.mass, old.com, x[0] * old.rotational),
+        "size": _scaled,
+    }
+)
+
+
+# ---- joints
+
+
+def _nominal_of_joint(kind: ParameterKind, joint: Joint) -> Vector:
+    match kind.name:
+        case "translation":
+            return joint.translation.copy()
+        case "rotation":
+            return np.zeros(3)
+        case "placement":
+            return np.array([*joint.translation, 0.0, 0.0, 0.0])
+        case rate:
+            return np.array([float(getattr(joint, rate))])
+
+
+def _changed_joint(joint: Joint, kind: ParameterKind, values: Vector) -> Joint:
+    if kind.name in _RATES:
+        return replace(joint, **{kind.name: float(values[0])})
+    if "translation" in kind.changes:
+        joint = replace(joint, translation=values[:3])
+    if "rotation" in kind.changes:
+        joint = replace(joint, rotation=snap(_turned(values[-3:]) @ joint.rotation))
+    return joint
+
+
+def _turned(w: Vector) -> Matrix:
+    """exp([w]x) = 1 + (sin t / t) [w]x + ((1 - cos t) / t^2) [w]x^2, t = |w| (Rodrigues)."""
+    t, cross = float(np.linalg.norm(w)), skew(w)
+    cosc = 0.5 * float(np.sinc(0.5 * t / np.pi)) ** 2
+    return np.eye(3) + float(np.sinc(t / np.pi)) * cross + cosc * (cross @ cross)

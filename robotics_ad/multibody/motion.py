@@ -1,0 +1,133 @@
+"""The expressions of a body's joint: its configuration, and its pose in its parent.
+
+Shared by kinematics and dynamics. A pose is split as place * motion(q): where the constant rotation
+of `place` is a signed permutation it is folded into the motion, at no cost; where it is not, it is
+applied to each vector by itself, which takes fewer operations than forming the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.graph import Expression
+from robotics_ad.arrays import Matrix, Vector, column_major
+from robotics_ad.multibody.rigid import Pose, VaryingPose
+from robotics_ad.multibody.tree import Body
+
+
+@dataclass(frozen=True, eq=False)
+class JointMotion:
+    """Pose of a body in its parent: p_parent = fixed * turn * p_body + shift.
+
+    Attributes:
+        fixed: constant rotation, or None where it is the identity or folded into `turn`.
+        turn: an so3 element, or None for the identity.
+        shift: 3 numbers, or an expression of 3 where the joint slides.
+    """
+
+    fixed: Matrix | None
+    turn: Expression | None
+    shift: Vector | Expression
+
+    def to_parent(self, x: Expression) -> Expression:
+        """R x, a direction of the body in its parent's axes."""
+        turned = x if self.turn is None else adm.matmul(x, self.turn, (1, 3), (3, 3))
+        return turned if self.fixed is None else adm.linear(self.fixed, turned)
+
+    def to_body(self, x: Expression) -> Expression:
+        """R^T x, a direction of the parent in the body's axes."""
+        held = x if self.fixed is None else adm.linear(self.fixed.T, x)
+        return held if self.turn is None else adm.matmul(self.turn, held, (3, 3), (3, 1))
+
+    def rotated_after(self, R_world_parent: Expression | None) -> Expression | None:
+        """R_world_body = R_world_parent R_parent_body as so3 elements; None is the identity."""
+        fixed = None if self.fixed is None else ad.constant(column_major(self.fixed))
+        return _product(_product(R_world_parent, fixed), self.turn)
+
+
+def joint_configuration(body: Body, q: Expression) -> Expression:
+    """q_b = multiplier * q[q_slice] + offset."""
+    own = q[body.q_slice]
+    if body.multiplier != 1.0:
+        own = own * body.multiplier
+    return own if body.offset == 0.0 else own + body.offset
+
+
+def joint_rate(body: Body, v: Expression) -> Expression:
+    """The joint's velocity (or acceleration): multiplier * v[v_slice]."""
+    own = v[body.v_slice]
+    return own if body.multiplier == 1.0 else own * body.multiplier
+
+
+def joint_motion(body: Body, q: Expression) -> JointMotion:
+    """The pose of a body in its parent as expressions of the robot's configuration."""
+    if body.given is not None:
+        return _given_motion(body.place, body.given)
+    coefficients = body.type.coefficients(body.axis)
+    basis = body.type.basis(adm, joint_configuration(body, q))
+    turning = coefficients[:9, 1:].any()
+    fixed: Matrix | None = body.place.R
+    if not turning or np.isin(fixed, (-1.0, 0.0, 1.0)).all():
+        coefficients = _premultiplied(body.place.R, coefficients)
+        fixed = None
+    shift_map = body.place.R @ body.type.coefficients(body.axis)[9:]
+    shift: Vector | Expression = body.place.p + shift_map[:, 0]
+    if shift_map[:, 1:].any():
+        shift = _affine(np.concatenate([shift[:, None], shift_map[:, 1:]], axis=1), basis)
+    turn = _affine(coefficients[:9], basis) if turning else _unless_identity(coefficients[:9, 0])
+    return JointMotion(fixed, turn, shift)
+
+
+def _given_motion(place: Pose, given: VaryingPose) -> JointMotion:
+    """The product place * given."""
+    turned = not np.array_equal(place.R, np.eye(3))
+    shift: Vector | Expression = place.p
+    if given.shift is not None:
+        moved = adm.linear(place.R, given.shift) if turned else given.shift
+        shift = moved + place.p if place.p.any() else moved
+    return JointMotion(place.R if turned else None, given.turn, shift)
+
+
+def scaled_rates(numbers: Vector | Expression, v: Expression) -> Expression | None:
+    """The products numbers * v, entry by entry; None where the numbers are all 0."""
+    if isinstance(numbers, Expression):
+        return numbers * v
+    return v * numbers if numbers.any() else None
+
+
+def entries_of(numbers: Vector | Expression, n: int) -> Iterator[tuple[int, float | Expression]]:
+    """(index, entry) of the n numbers, without those that are 0."""
+    for i in range(n):
+        if isinstance(numbers, Expression):
+            yield i, numbers[i]
+        elif numbers[i] != 0.0:
+            yield i, float(numbers[i])
+
+
+def _premultiplied(R: Matrix, coefficients: Matrix) -> Matrix:
+    """Coefficients of R times the rotation that `coefficients` (12, 1 + m) describes."""
+    rotation = np.kron(np.eye(3), R) @ coefficients[:9]
+    return np.concatenate([rotation + 0.0, coefficients[9:]], axis=0)
+
+
+def _affine(C: Matrix, basis: tuple[Expression, ...]) -> Expression:
+    """C[:, 0] + C[:, 1:] basis, with basis functions that do not occur left out."""
+    used = [i for i in range(len(basis)) if C[:, 1 + i].any()]
+    moving = adm.linear(C[:, [1 + i for i in used]], ad.stack(*(basis[i] for i in used)))
+    return moving + C[:, 0] if C[:, 0].any() else moving
+
+
+def _product(a: Expression | None, b: Expression | None) -> Expression | None:
+    """The so3 element of the product of two; None is the identity."""
+    if a is None or b is None:
+        return b if a is None else a
+    return adm.matmul(b, a, (3, 3), (3, 3))
+
+
+def _unless_identity(R: Vector) -> Expression | None:
+    return None if np.array_equal(R, np.eye(3).reshape(9)) else ad.constant(R)
