@@ -47,6 +47,8 @@ class CasadiNamespace:
     atanh = staticmethod(casadi.atanh)
     erf = staticmethod(casadi.erf)
     erfinv = staticmethod(casadi.erfinv)
+    erf = staticmethod(casadi.erf)
+    erfinv = staticmethod(casadi.erfinv)
     add = staticmethod(lambda x, y: x + y)
     sub = staticmethod(lambda x, y: x - y)
     mul = staticmethod(lambda x, y: _signed(x, y, lambda a, b: a * b))
@@ -86,12 +88,12 @@ class CasadiNamespace:
         return _first_or_second(y <= x, x < y, x, y)
 
     def cond(self, pred: Value, pos: Value, neg: Value) -> Value:
-        return _either(pred > 0, pos, neg)
+        return casadi.if_else(pred > 0, pos, neg)
 
     def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
         """One selection for each branch, so that a cotangent meets a slope once."""
         if pos is neg:
-            return _either(pred != 0, pos, zero)
+            return casadi.if_else(pred != 0, pos, zero)
         above, at = pred > 0, pred == 0
         below = casadi.logic_not(casadi.logic_or(above, at))
         return _only(above, pos) + _only(at, zero) + _only(below, neg)
@@ -128,10 +130,6 @@ def _first_or_second(first: Value, second: Value, x: Value, y: Value) -> Value:
 def _only(condition: Value, value: Value) -> Value:
     """`value` where the condition holds, else 0."""
     return casadi.if_else(condition, value, 0.0)
-
-
-def _either(condition: Value, value: Value, other: Value) -> Value:
-    return casadi.if_else(condition, value, other)
 
 
 def _signed(x: Value, y: Value, product: Callable[[Value, Value], Value]) -> Value:
