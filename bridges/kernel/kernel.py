@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from bridges.kernel.arrays import (
 )
 from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
 from bridges.kernel.file import Saved, Tree, read, write
+from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
 from bridges.kernel.tensors import TensorCaller
@@ -36,8 +37,6 @@ from bridges.native.target import DType, Target
 _BRIEF = 5_000_000
 
 
-Wrt: TypeAlias = "Iterable[int | str]"
-"""Inputs by their numbers or names."""
 Derivative: TypeAlias = "tuple[str, tuple[int, ...]]"
 """A kind of derivative and the numbers of the inputs that it is for."""
 
@@ -78,6 +77,7 @@ class Kernel:
         )
         self._numpy_dtype = np.dtype(self.dtype)
         self._wrt: tuple[int, ...] = ()  # of a derivative: the inputs that it is for
+        self._plain = (np.ndarray,) * len(self.arguments)
         self._derivatives: dict[Derivative, Kernel] = {}
         self._evaluator: NativeEvaluator | NumpyEvaluator | None = None
         self.is_tuple: bool = is_tuple or len(self.output_shapes) != 1
@@ -169,11 +169,12 @@ class Kernel:
         kinds.
         """
         if named:
-            inputs = self._in_order(inputs, named)
+            inputs = in_order([a.name for a in self.arguments], inputs, named)
         run = self._run_buffers
-        if run is not None and len(inputs) == len(self.arguments):
+        if run is not None and len(inputs) == len(self._plain):
             first = inputs[0]
-            kind = cast(Any, type(first))
+            kinds = tuple(map(type, inputs))
+            kind = cast(Any, kinds[0])
             if out is not None and kind is self._tensor_type:
                 assert self._tensors is not None
                 results = self._tensors.call_into(inputs, out)
@@ -182,7 +183,7 @@ class Kernel:
                 given: Sequence[Any] = as_sequence(out)
                 if self.run_into(inputs, given):
                     return tuple(given) if self.is_tuple else given[0]
-            elif kind is np.ndarray and first.ndim:
+            elif kinds == self._plain and first.ndim:
                 batch: Shape = first.shape[:-1]
                 dtype = self._numpy_dtype
                 if self._only_shape is not None:
@@ -278,7 +279,10 @@ class Kernel:
         tree: dict[Any, Any] = {}
         for path_of in derivatives:
             kernel, below = self, tree
-            for step in path_of if isinstance(path_of, list) else [path_of]:
+            steps: list[Any] = cast(
+                "list[Any]", path_of if isinstance(path_of, list) else [path_of]
+            )
+            for step in steps:
                 kind, wrt = (step, None) if isinstance(step, str) else step
                 kernel = kernel._derivative(kind, wrt)
                 below = below.setdefault((kind, kernel._wrt), {})
@@ -361,7 +365,7 @@ class Kernel:
         if run is None or not self._tells_overlap or len(out) != len(self.output_shapes):
             return False
         first = inputs[0]
-        if type(first) is not np.ndarray or not first.ndim:
+        if tuple(map(type, inputs)) != self._plain or not first.ndim:
             return False
         batch = first.shape[:-1]
         for y, shape in zip(out, self.output_shapes, strict=True):
@@ -374,40 +378,8 @@ class Kernel:
             names = ", ".join(a.name for a in self.arguments)
             raise ValueError(f"{len(inputs)} inputs, expected {len(self.arguments)} ({names})")
 
-    def _in_order(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> tuple[Any, ...]:
-        """All inputs by position: the given ones, then those by name."""
-        names = [a.name for a in self.arguments]
-        listed = ", ".join(names)
-        for name in named:
-            if name not in names:
-                raise ValueError(f"no input {name!r} (inputs: {listed})")
-            if name in names[: len(inputs)]:
-                raise ValueError(f"input {name!r} is given by position and by name")
-        missing = [name for name in names[len(inputs) :] if name not in named]
-        if missing:
-            raise ValueError(f"no value for {', '.join(missing)} (inputs: {listed})")
-        return (*inputs, *(named[name] for name in names[len(inputs) :]))
-
     def _chosen(self, wrt: Wrt | None) -> tuple[int, ...]:
-        """The numbers of the inputs that `wrt` says."""
-        n = len(self.arguments)
-        if wrt is None:
-            return tuple(range(n))
-        names = [a.name for a in self.arguments]
-        given: tuple[Any, ...] = (wrt,) if isinstance(wrt, (str, int)) else tuple(wrt)
-        chosen: list[int] = []
-        for which in given:
-            if isinstance(which, str):
-                if which not in names:
-                    raise ValueError(f"wrt: no input {which!r} (inputs: {', '.join(names)})")
-                chosen.append(names.index(which))
-            elif isinstance(which, bool) or not hasattr(which, "__index__"):
-                raise TypeError(f"wrt: got {which!r}, expected a name or number of an input")
-            else:
-                chosen.append(which.__index__())
-        if len(set(chosen)) < len(chosen) or not all(0 <= i < n for i in chosen):
-            raise ValueError(f"wrt {tuple(chosen)}, expected different input numbers below {n}")
-        return tuple(chosen)
+        return chosen_inputs([a.name for a in self.arguments], wrt)
 
     def _derived(
         self,

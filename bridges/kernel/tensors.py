@@ -76,8 +76,11 @@ class TensorCaller:
                 or (may_be_negated and tensor.is_neg())
             ):
                 return None
+            pointer = tensor.data_ptr()
+            if not pointer:  # a tensor without memory
+                return None
             output = tensor.new_empty(*output_shapes[0])
-            if self._run(samples, tensor.data_ptr(), output.data_ptr()):
+            if self._run(samples, pointer, output.data_ptr()):
                 raise MemoryError("kernel: no memory for its workspace")
             return [output]
         pointers = [samples]
@@ -92,6 +95,8 @@ class TensorCaller:
             ):
                 return None
             pointers.append(tensor.data_ptr())
+        if 0 in pointers:  # a tensor without memory
+            return None
         new = tensors[0].new_empty
         outputs = [new(*shape) for shape in output_shapes]
         pointers.extend([y.data_ptr() for y in outputs])
@@ -133,7 +138,7 @@ class TensorCaller:
             ):
                 return None
             pointers.append(tensor.data_ptr())
-        if n_out * (n_in + n_out) > _FEW_PAIRS:
+        if 0 in pointers or n_out * (n_in + n_out) > _FEW_PAIRS:
             return None
         for o in range(n_in + 1, n_in + n_out + 1):
             begin, end = pointers[o], pointers[o] + n_bytes[o - 1]
@@ -208,7 +213,11 @@ class TensorCaller:
             raise TypeError(f"{label}: tensor on {tensor.device}, expected cpu")
         if tensor.dtype is not self._dtype:
             raise TypeError(f"{label}: dtype {tensor.dtype}, expected {self._dtype}")
-        return tensor.detach().resolve_neg().numpy()
+        try:
+            return tensor.detach().resolve_neg().numpy()
+        except RuntimeError as error:
+            kind = type(tensor).__name__
+            raise TypeError(f"{label}: a {kind} has no memory that a kernel can use") from error
 
     def _import(self) -> Any:
         if self._torch is None:
