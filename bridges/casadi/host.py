@@ -22,7 +22,7 @@ from ad_core.functions.declared import jacobian_structure
 from ad_core.functions.host import host_kernel
 from ad_core.functions.opaque import DerivativeTensor, SizedOpaque
 from ad_core.graph.nodes import ADFunctionInterface
-from bridges.casadi.errors import note_failure
+from bridges.casadi.errors import report
 from bridges.casadi.from_casadi import WholeFunction
 from bridges.casadi.lowering import distinct, identifier
 
@@ -95,14 +95,14 @@ class HostCallback(casadi.Callback):
         return True
 
     def eval_buffer(self, arg: Sequence[Any], res: Sequence[Any]) -> int:
-        """CasADi asks: the value. What goes wrong in Python is noted before CasADi hears of it."""
+        """CasADi asks: the value. An exception is reported before CasADi hears of it."""
         try:
             args = [_copied(a, n) for a, n in zip(arg, self._sizes, strict=True)]
             value = self._kernel(*args)
             if res[0] is not None and self._size:
                 np.frombuffer(res[0], dtype=np.float64)[:] = value
         except BaseException as error:
-            note_failure(error)
+            report(error)
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
         return 0
 

@@ -47,6 +47,8 @@ class CasadiNamespace:
     atanh = staticmethod(casadi.atanh)
     erf = staticmethod(casadi.erf)
     erfinv = staticmethod(casadi.erfinv)
+    erf = staticmethod(casadi.erf)
+    erfinv = staticmethod(casadi.erfinv)
     add = staticmethod(lambda x, y: x + y)
     sub = staticmethod(lambda x, y: x - y)
     mul = staticmethod(lambda x, y: _signed(x, y, lambda a, b: a * b))
@@ -89,7 +91,12 @@ class CasadiNamespace:
         return casadi.if_else(pred > 0, pos, neg)
 
     def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
-        return casadi.if_else(pred > 0, pos, casadi.if_else(pred == 0, zero, neg))
+        """One selection for each branch, so that a cotangent meets a slope once."""
+        if pos is neg:
+            return casadi.if_else(pred != 0, pos, zero)
+        above, at = pred > 0, pred == 0
+        below = casadi.logic_not(casadi.logic_or(above, at))
+        return _only(above, pos) + _only(at, zero) + _only(below, neg)
 
     def broadcast(self, x: Value, size: int) -> Value:
         return casadi.repmat(x, size, 1)
@@ -117,8 +124,12 @@ class CasadiNamespace:
 def _first_or_second(first: Value, second: Value, x: Value, y: Value) -> Value:
     """`x` where `first`, `y` where `second`, nan where neither holds."""
     neither = casadi.logic_not(casadi.logic_or(first, second))
-    chosen = casadi.if_else(first, x, 0.0) + casadi.if_else(second, y, 0.0)
-    return chosen + casadi.if_else(neither, math.nan, 0.0)
+    return _only(first, x) + _only(second, y) + _only(neither, math.nan)
+
+
+def _only(condition: Value, value: Value) -> Value:
+    """`value` where the condition holds, else 0."""
+    return casadi.if_else(condition, value, 0.0)
 
 
 def _signed(x: Value, y: Value, product: Callable[[Value, Value], Value]) -> Value:

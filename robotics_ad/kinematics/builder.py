@@ -2,7 +2,7 @@
 
 `WorldPosition(a)(q)` and `WorldPosition(b)(q)` are graphs of their own, each with frames chosen for
 its own chain. A `KinematicsBuilder` makes the rotation, origin, velocity and axes of a body once.
-An expression is a graph that may hold a node many times, so all that is asked of one builder
+An expression is a graph that may hold a node many times, so all that one builder gives
 computes each joint once.
 """
 

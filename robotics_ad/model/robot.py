@@ -15,21 +15,13 @@ from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.model import reduced
-from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint, Mimic
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.model.printing import cut, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
 from robotics_ad.model.space import ConfigurationSpace, found, slices
 from robotics_ad.model.topology import check_unique, depth_first, resolve_mimics
-
-
-@dataclass(frozen=True, eq=False)
-class Link(Rebuilt):
-    """A rigid body: its name and mass properties in its own frame (`None`: massless)."""
-
-    name: str
-    inertia: Inertia | None = None
 
 
 @dataclass(frozen=True)
