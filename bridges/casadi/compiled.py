@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ from bridges.native.build import BASE_FLAGS, compile_library
 from bridges.native.effort import effort_for_size
 from bridges.native.errors import BuildError
 from bridges.native.identity import program_bytes, tape_bytes
-from bridges.native.load import compiler_here, digest_of, emitter_digest, files_digest
+from bridges.native.load import compiler_here, digest_of, emitter_digest, sources_digest
 from bridges.native.scalars import scalar_program
 from bridges.native.target import Target
 
@@ -78,7 +79,7 @@ def _library(f: Lowered, name: str, stages: int) -> Path:
     compiler = compiler_here()
     vector_bytes = vector_bytes_for(stages, compiler.vector_bytes)
     facts = [str(stages), str(vector_bytes), compiler.identity, repr(BASE_FLAGS), emitter_digest()]
-    key = _identity(f, name, *input_names(f.tape), *f.names_out, *facts, sources_digest()).hex()
+    key = _identity(f, name, *input_names(f.tape), *f.names_out, *facts, makers_digest()).hex()
 
     def build(path: Path) -> None:
         text = c_source(f, name, stages, vector_bytes)
@@ -103,8 +104,7 @@ def _identity(f: Lowered, *facts: str) -> bytes:
 
 
 @functools.cache
-def sources_digest() -> str:
+def makers_digest() -> str:
     """Hash of what differentiates and writes: where it changes, libraries are built anew."""
-    here, core = Path(__file__).parent, Path(ad_core.__file__).parent
-    ours = [here / name for name in ("entries.py", "stages.py", "compiled.py")]
-    return files_digest([*ours, here / "c" / "stages.c", *core.glob("**/*.py")]).hex()
+    folders = [os.path.dirname(ad_core.__file__), os.path.dirname(__file__)]
+    return b"".join(map(sources_digest, folders)).hex()

@@ -1,9 +1,9 @@
 """A buffer pool for results: large ones take memory that earlier results have given back.
 
 Fresh memory costs a page fault, and a page of zeros, for every page that is first written: for a
-kernel at the speed of memory that is more than the computation. So a large result borrows its memory. When
-its last view is gone (tensors that share it included), its memory waits for the next result. Large
-pages are asked for, and idle memory is the system's to take back when it runs short.
+kernel at the speed of memory that is more than the computation. So when the last view of a large
+result is gone (tensors that share it included), its memory waits for the next result. Large pages
+are asked for, and idle memory is the system's to take back when it runs short.
 """
 
 from __future__ import annotations
