@@ -79,7 +79,7 @@ def _library(f: Lowered, name: str, stages: int) -> Path:
     compiler = compiler_here()
     vector_bytes = vector_bytes_for(stages, compiler.vector_bytes)
     facts = [str(stages), str(vector_bytes), compiler.identity, repr(BASE_FLAGS), emitter_digest()]
-    key = _identity(f, name, *input_names(f.tape), *f.names_out, *facts, _writers_digest()).hex()
+    key = _identity(f, name, *input_names(f.tape), *f.names_out, *facts, makers_digest()).hex()
 
     def build(path: Path) -> None:
         text = c_source(f, name, stages, vector_bytes)
@@ -104,7 +104,7 @@ def _identity(f: Lowered, *facts: str) -> bytes:
 
 
 @functools.cache
-def _writers_digest() -> str:
+def makers_digest() -> str:
     """Hash of what differentiates and writes: where it changes, libraries are built anew."""
-    folders = (os.path.dirname(ad_core.__file__), os.path.dirname(__file__))
-    return digest_of(*map(sources_digest, folders)).hex()
+    folders = [os.path.dirname(ad_core.__file__), os.path.dirname(__file__)]
+    return b"".join(map(sources_digest, folders)).hex()

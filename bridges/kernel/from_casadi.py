@@ -16,9 +16,9 @@ from ad_core.graph import ADTerminal
 from ad_core.lowering import Lowered, lower
 from bridges.casadi import casadi_to_ad
 from bridges.casadi.read import read_program
-from bridges.kernel.identity import program_bytes
 from bridges.kernel.signature import Signature
 from bridges.kernel.source import GraphSource, makers_digest
+from bridges.native.identity import program_bytes
 from bridges.native.load import digest_of, sources_digest
 
 

@@ -77,7 +77,6 @@ class Kernel:
         )
         self._numpy_dtype = np.dtype(self.dtype)
         self._wrt: tuple[int, ...] = ()  # of a derivative: the inputs that it is for
-        self._plain = (np.ndarray,) * len(self.arguments)
         self._derivatives: dict[Derivative, Kernel] = {}
         self._evaluator: NativeEvaluator | NumpyEvaluator | None = None
         self.is_tuple: bool = is_tuple or len(self.output_shapes) != 1
@@ -171,10 +170,9 @@ class Kernel:
         if named:
             inputs = in_order([a.name for a in self.arguments], inputs, named)
         run = self._run_buffers
-        if run is not None and len(inputs) == len(self._plain):
+        if run is not None and len(inputs) == len(self.arguments):
             first = inputs[0]
-            kinds = tuple(map(type, inputs))
-            kind = cast(Any, kinds[0])
+            kind = cast(Any, type(first))
             if out is not None and kind is self._tensor_type:
                 assert self._tensors is not None
                 results = self._tensors.call_into(inputs, out)
@@ -183,7 +181,7 @@ class Kernel:
                 given: Sequence[Any] = as_sequence(out)
                 if self.run_into(inputs, given):
                     return tuple(given) if self.is_tuple else given[0]
-            elif kinds == self._plain and first.ndim:
+            elif kind is np.ndarray and first.ndim:
                 batch: Shape = first.shape[:-1]
                 dtype = self._numpy_dtype
                 if self._only_shape is not None:
@@ -365,7 +363,7 @@ class Kernel:
         if run is None or not self._tells_overlap or len(out) != len(self.output_shapes):
             return False
         first = inputs[0]
-        if tuple(map(type, inputs)) != self._plain or not first.ndim:
+        if type(first) is not np.ndarray or not first.ndim:
             return False
         batch = first.shape[:-1]
         for y, shape in zip(out, self.output_shapes, strict=True):

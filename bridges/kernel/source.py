@@ -18,9 +18,9 @@ from typing import TypeAlias
 import ad_core
 from ad_core.derivatives import Jacobian, hessian_vp, jacobian_of, jacobian_pattern, jvp, vjp
 from ad_core.lowering import Lowered
-from bridges.kernel.identity import program_bytes, tape_bytes
 from bridges.kernel.jacobians import Pattern, block_patterns, dense_entries, jacobian_graph
 from bridges.kernel.signature import SIGNATURES, Signature, values_signature
+from bridges.native.identity import program_bytes, tape_bytes
 from bridges.native.load import digest_of, sources_digest
 from bridges.native.program import Program
 from bridges.native.scalars import jacobian_program, scalar_program

@@ -7,13 +7,27 @@ looked at as numpy arrays of the same memory and takes their path.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from bridges.kernel.arrays import Shape, as_sequence
+from bridges.kernel.arrays import Argument, Array, Shape, as_sequence
 from bridges.native.library import Library
+from bridges.native.target import DType
 
-if TYPE_CHECKING:
-    from bridges.kernel.kernel import Kernel
+
+class ArrayKernel(Protocol):
+    """A kernel of numpy arrays."""
+
+    dtype: DType
+    arguments: tuple[Argument, ...]
+    output_shapes: tuple[Shape, ...]
+
+    def run_arrays(self, inputs: Sequence[Any], out: Any = None) -> list[Array]:
+        """One array for each output, all checks made."""
+        ...
+
+    def run_into(self, inputs: Sequence[Any], out: Sequence[Any]) -> bool:
+        """Whether the result could go straight to the arrays `out`."""
+        ...
 
 
 class _Plan(NamedTuple):
@@ -37,14 +51,14 @@ _FEW_PAIRS = 64
 class TensorCaller:
     """Calls a kernel with tensors. Made once per kernel; imports torch at its first call."""
 
-    def __init__(self, kernel: Kernel, library: Library | None, most: int) -> None:
+    def __init__(self, kernel: ArrayKernel, library: Library | None, most: int) -> None:
         self._kernel = kernel
         self._most = most
         self._run: Any = None if library is None else library.rows
         self._torch: Any = None
         self._dtype: Any = None
         self._plan = _Plan((), 0, (), False, ())
-        self._n_in = len(kernel.input_sizes)
+        self._n_in = len(kernel.arguments)
         self._is_single = self._n_in == len(kernel.output_shapes) == 1
 
     def __call__(self, tensors: Sequence[Any], recorded: bool = False) -> list[Any]:

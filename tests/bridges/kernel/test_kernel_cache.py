@@ -19,8 +19,8 @@ from fresh_process import printed, start_python
 
 from bridges.casadi.read import read_program
 from bridges.kernel import casadi_to_kernel
-from bridges.kernel.identity import program_bytes
 from bridges.native import cache
+from bridges.native.identity import program_bytes
 from bridges.native.program import OPERATIONS
 
 ROOT = Path(__file__).parents[3]
