@@ -1,7 +1,8 @@
 """The namespace over torch tensors: the vector on the last axis, batch axes before it.
 
 Nothing here reads a value back to the host or makes a tensor on another device, so a program of
-these functions can be captured, compiled and differentiated by torch on any device.
+these functions can be captured, compiled and differentiated by torch on any device. Where torch's
+own derivative at a special point is not ours, the function is written so that it is.
 """
 
 # torch leaves the types of shapes and of autograd.Function.apply partly unknown.
@@ -44,16 +45,29 @@ class TorchNamespace:
     asinh = staticmethod(torch.asinh)
     acosh = staticmethod(torch.acosh)
     atanh = staticmethod(torch.atanh)
+    erf = staticmethod(torch.erf)
+    erfinv = staticmethod(torch.erfinv)
     add = staticmethod(torch.add)
     sub = staticmethod(torch.sub)
     mul = staticmethod(torch.mul)
     div = staticmethod(torch.div)
     pow = staticmethod(torch.pow)
     mod = staticmethod(torch.remainder)
-    atan2 = staticmethod(torch.atan2)
 
     def constant(self, value: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(np.array(value))
+
+    def number(self, value: float, like: Tensor | None = None) -> Tensor:
+        """One number, of the dtype and on the device of `like`."""
+        if like is None:
+            return torch.full((1,), value, dtype=torch.float64)
+        return like.new_full((1,), value)
+
+    def atan2(self, y: Tensor, x: Tensor) -> Tensor:
+        """The angle; the derivative at the origin is 0."""
+        origin = (x == 0) & (y == 0)
+        elsewhere = torch.atan2(y, torch.where(origin, 1.0, x))
+        return torch.where(origin, torch.atan2(y, x).detach(), elsewhere)
 
     def minimum(self, x: Tensor, y: Tensor) -> Tensor:
         """The smaller; at a tie the derivative follows `x`, and nan in either gives nan."""
