@@ -89,6 +89,10 @@ class HostCall:
         """The Jacobian-vector product, as a graph of calls and products."""
         return self._derivative("jvp", wrt)
 
+    def only(self, outputs: Wrt) -> HostCall:
+        """The same: there is one output."""
+        return self
+
     def _derivative(self, kind: str, wrt: Wrt) -> Differentiable:
         found = self._derived.get((kind, wrt))
         if found is None:
@@ -137,6 +141,10 @@ class ModuleCall:
         if not torch.compiler.is_compiling() and batch.numel() == 0:
             given = [x if axis is None else x.sum(0) for x, axis in zip(given, mapped, strict=True)]
             return (self._function.vector(given).to(first).expand(*batch, self._size),)
+
+        if exporting() and self.module is not None:  # a strict export takes them up out here only
+            for parameter in self.module.parameters():
+                parameter.detach()
 
         def one(*values: Tensor) -> Tensor:
             return self._function.vector(values)

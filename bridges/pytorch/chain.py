@@ -18,7 +18,7 @@ from ad_core.graph import Array
 from ad_core.lowering import Lowered, make_tape
 from ad_core.ops import Op
 from bridges.pytorch.calls import HostCall, ModuleCall
-from bridges.pytorch.guards import guarded
+from bridges.pytorch.guards import guarded, passing
 from bridges.pytorch.program import Engine, Primitives, program_of, vector_constants
 from bridges.pytorch.recorded import Tensors
 from bridges.pytorch.stages import Stage, cut
@@ -40,6 +40,7 @@ class Chain:
         self.stages: list[tuple[Stage, Part]] = [
             (stage, self._part(stage)) for stage in cut(tape, scalar_inputs)
         ]
+        self._passing = [passing(stage.tape) for stage, _ in self.stages]
         self.constants: list[Array] = []
         self._constant_ranges: dict[Primitives, slice] = {}
         for stage, part in self.stages:
@@ -78,8 +79,9 @@ class Chain:
         `constants` are `self.constants` on the inputs' device; made here if not given.
         """
         slots: dict[int, Tensor] = dict(enumerate(inputs))
-        for stage, part in self.stages:
-            values = tuple(slots[i] for i in stage.inputs)
+        for (stage, part), passing_on in zip(self.stages, self._passing, strict=True):
+            pairs = zip(stage.inputs, passing_on, strict=True)
+            values = tuple(slots[i] if passes else slots[i].detach() for i, passes in pairs)
             if isinstance(part, Primitives):
                 own = None if constants is None else constants[self._constant_ranges[part]]
                 results = part.apply(values, own)

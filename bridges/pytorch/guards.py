@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ad_core.graph import ADFunctionCall, Constant, Expression, topological
+from ad_core.lowering import Tape
 from ad_core.ops import Op, cond
 from ad_core.ops.control import Extremum, Select
 from ad_core.ops.elementwise import equal, less_equal
@@ -68,6 +69,15 @@ def _unsafe(node: ADFunctionCall) -> list[int]:
     """The arguments in which the slope of a call is unbounded."""
     name = node.func.name if isinstance(node.func, Op) else ""
     return [i for i in SAFE.get(name, {}) if not isinstance(node.args[i], Constant)]
+
+
+def passing(tape: Tape) -> list[bool]:
+    """Which inputs of a tape pass a derivative on: not those that only choose or are compared."""
+    live = set(tape.outputs)
+    for step in reversed(tape.steps):
+        if step.out in live and str(step.func) not in FLAT:
+            live.update(step.args[1:] if isinstance(step.func, Select) else step.args)
+    return [slot in live for slot in range(len(tape.inputs))]
 
 
 def _either(a: Use, b: Use) -> Use:

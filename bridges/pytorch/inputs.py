@@ -66,7 +66,7 @@ def sized(title: str, inputs: Tensors, declared: Sized) -> Tensors:
 
 def check_batches(title: str, inputs: Tensors, declared: Sized) -> None:
     """Raise ValueError where batch axes do not broadcast against each other."""
-    if all([x.shape[:-1] == inputs[0].shape[:-1] for x in inputs]):
+    if all(x.shape[:-1] == inputs[0].shape[:-1] for x in inputs):
         return
     try:
         torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))

@@ -34,7 +34,7 @@ from bridges.pytorch.program import (
     vector_constants,
 )
 from bridges.pytorch.recorded import apply
-from bridges.pytorch.tracing import PLAIN, watched
+from bridges.pytorch.tracing import PLAIN, intercepted, refuse_jit_transforms
 
 Result = Tensor | tuple[Tensor, ...]
 Shapes = Literal["flat", "natural"]
@@ -221,7 +221,7 @@ class ADModule(nn.Module):
     def _takes(self, direct: Primitives, args: tuple[Tensor, ...]) -> bool:
         """Whether the kernel is built and the arguments are just what it takes."""
         sizes = self._sizes_in
-        if len(args) != len(sizes) or not args or torch.compiler.is_compiling() or watched():
+        if len(args) != len(sizes) or not args or torch.compiler.is_compiling() or intercepted():
             return False
         first = args[0]
         if type(first) not in PLAIN or not first.is_cpu:
@@ -244,6 +244,8 @@ class ADModule(nn.Module):
 
     def _general(self, args: tuple[Tensor, ...], named: dict[str, Tensor]) -> tuple[Tensor, ...]:
         title, names = self._lowered.title, self.input_names
+        if not torch.compiler.is_compiling():
+            refuse_jit_transforms(title)
         given = bind(title, names, args, named)
         if names:
             shown = uniform(tuple(given[n] for n in names), self._inputs)

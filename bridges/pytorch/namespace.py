@@ -77,13 +77,13 @@ class TorchNamespace:
         return torch.where((x >= y) | torch.isnan(x), x, y)
 
     def less(self, x: Tensor, y: Tensor) -> Tensor:
-        return (x < y).to(torch.result_type(x, y))
+        return _flag(x < y, x, y)
 
     def less_equal(self, x: Tensor, y: Tensor) -> Tensor:
-        return (x <= y).to(torch.result_type(x, y))
+        return _flag(x <= y, x, y)
 
     def equal(self, x: Tensor, y: Tensor) -> Tensor:
-        return (x == y).to(torch.result_type(x, y))
+        return _flag(x == y, x, y)
 
     def cond(self, pred: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
         return torch.where(pred > 0, pos, neg)
@@ -133,6 +133,11 @@ class TorchNamespace:
         left = a.reshape(*a.shape[:-1], m, m)
         right = b.reshape(*b.shape[:-1], m, n)
         return torch.linalg.solve(left, right).flatten(-2)
+
+
+def _flag(holds: Tensor, *compared: Tensor | float) -> Tensor:
+    """1 and 0 in the dtype of what was compared, of which one may be a number."""
+    return holds.to(next(x.dtype for x in compared if isinstance(x, Tensor)))
 
 
 def _slice(x: Tensor, start: int, stop: int, step: int) -> Tensor:

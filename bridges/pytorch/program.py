@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ from bridges.pytorch.guards import guarded
 from bridges.pytorch.legacy_vmap import refuse_hidden_axes
 from bridges.pytorch.recorded import Tensors, Wrt, apply, apply_operator, broadcast, shared
 from bridges.pytorch.straight_line import StraightLine, straight_line
-from bridges.pytorch.tracing import PLAIN, exporting, functionalizing, transforms, watched
+from bridges.pytorch.tracing import exporting, functionalizing, transforms, visible
 
 Engine = Literal["auto", "kernel", "torch"]
 
@@ -45,14 +46,8 @@ def program_of(tape: Tape, engine: Engine, lowered: Callable[[], Lowered]) -> Pr
     sizes_in = tuple(size for _, size in tape.inputs)
     sizes_out = tuple(tape.sizes[o] for o in tape.outputs)
 
-    def kernel(dtype: torch.dtype) -> Kernel:
-        graph = lowered()
-        roots = graph.roots[0] if len(graph.roots) == 1 else graph.roots
-        sizes = dict(graph.tape.inputs)
-        return ad_to_kernel(roots, graph.names_in, sizes=sizes, dtype=KERNEL_DTYPES[dtype])
-
     key = f"{engine}-{identity(tape)}"
-    return shared(Primitives(key, engine, sizes_in, sizes_out, lowered, kernel))
+    return shared(Primitives(key, engine, (sizes_in, sizes_out), lowered))
 
 
 def identity(tape: Tape) -> str:
@@ -67,20 +62,21 @@ def identity(tape: Tape) -> str:
 class Primitives:
     """`(y_0, ...) = f(x_0, ...)` for tensors `(*batch, n_i)`, by primitives alone.
 
-    `running` holds the kernels that are built and used, by dtype.
+    `sizes` are those of the inputs and of the outputs; `kernel` makes the kernel of a dtype, where
+    that of the graph is not the way. `running` holds the kernels that are built and used, by dtype.
     """
 
     def __init__(
         self,
         key: str,
         engine: Engine,
-        sizes_in: tuple[int, ...],
-        sizes_out: tuple[int, ...],
+        sizes: tuple[tuple[int, ...], tuple[int, ...]],
         lowered: Callable[[], Lowered],
-        kernel: Callable[[torch.dtype], Kernel],
+        kernel: Callable[[torch.dtype], Kernel] | None = None,
     ) -> None:
-        self.key, self.engine, self.sizes_in, self.sizes_out = key, engine, sizes_in, sizes_out
-        self._lowered, self._make = lowered, kernel
+        self.key, self.engine = key, engine
+        self.sizes_in, self.sizes_out = sizes
+        self._lowered, self._make = lowered, kernel or self._kernel_of_graph
         self.running: dict[torch.dtype, Kernel] = {}
         self._kernels: dict[torch.dtype, Kernel] = {}
         self._guarded: Any = None  # what the compiler sees is a StraightLine
@@ -97,14 +93,20 @@ class Primitives:
         """The torch code that runs outside of autograd."""
         return _code(self.lowered.tape)
 
+    @cached_property
+    def guarded(self) -> Lowered:
+        """The graph with choices that are safe to differentiate."""
+        f = self.lowered
+        roots = tuple(guarded(f.roots))
+        if all(a is b for a, b in zip(roots, f.roots, strict=True)):
+            return f
+        return replace(f, roots=roots, tape=make_tape(roots, f.tape.inputs))
+
     @torch.compiler.assume_constant_result
     def _write_guarded_code(self) -> None:
-        """Write the torch code that torch itself differentiates; compilers do not look into this."""
+        """Write the code that torch differentiates, behind the back of compilers."""
         if self._guarded is None:
-            f = self.lowered
-            roots = guarded(f.roots)
-            same = all(a is b for a, b in zip(roots, f.roots, strict=True))
-            self._guarded = self.code if same else _code(make_tape(roots, f.tape.inputs))
+            self._guarded = self.code if self.guarded is self.lowered else _code(self.guarded.tape)
 
     def kernel(self, dtype: torch.dtype) -> Kernel:
         """The compiled kernel for float32 or float64, built when first asked for."""
@@ -136,7 +138,7 @@ class Primitives:
             portable = exporting() or transforms()
             if not portable and first.is_cpu and self._runs_kernel(first.dtype):
                 return apply_operator(self, broadcast(inputs))
-        elif not (watched() or functionalizing() or any(type(x) not in PLAIN for x in inputs)):
+        elif not (visible(inputs) or functionalizing()):
             return apply(self, broadcast(inputs))
         return self.straight(inputs, constants)
 
@@ -176,33 +178,64 @@ class Primitives:
 
     def vjp(self, wrt: Wrt) -> Primitives:
         """The vector-Jacobian product, on the same engine."""
-        found = self._derived.get(("vjp", wrt))
-        if found is None:
-            found = self._derived["vjp", wrt] = Primitives(
-                f"{self.key}|vjp:{','.join(map(str, wrt))}",
+
+        def make(key: str) -> Primitives:
+            sizes_in = self.sizes_in + self.sizes_out
+            sizes_out = tuple(self.sizes_in[i] for i in wrt)
+            return Primitives(
+                key,
                 self.engine,
-                self.sizes_in + self.sizes_out,
-                tuple(self.sizes_in[i] for i in wrt),
-                lambda: vjp(self.lowered, wrt),
+                (sizes_in, sizes_out),
+                lambda: vjp(self.guarded, wrt),
                 lambda dtype: self.kernel(dtype).vjp(wrt),
             )
-        return found
+
+        return self._remembered("vjp", wrt, make)
 
     def jvp(self, wrt: Wrt) -> Primitives:
         """The Jacobian-vector product, on the same engine."""
-        found = self._derived.get(("jvp", wrt))
-        if found is None:
-            found = self._derived["jvp", wrt] = Primitives(
-                f"{self.key}|jvp:{','.join(map(str, wrt))}",
+
+        def make(key: str) -> Primitives:
+            sizes_in = self.sizes_in + tuple(self.sizes_in[i] for i in wrt)
+            return Primitives(
+                key,
                 self.engine,
-                self.sizes_in + tuple(self.sizes_in[i] for i in wrt),
-                self.sizes_out,
-                lambda: jvp(self.lowered, wrt),
+                (sizes_in, self.sizes_out),
+                lambda: jvp(self.guarded, wrt),
                 lambda dtype: self.kernel(dtype).jvp(wrt),
             )
+
+        return self._remembered("jvp", wrt, make)
+
+    def only(self, outputs: Wrt) -> Primitives:
+        """The same with some of the outputs."""
+
+        def lowered() -> Lowered:
+            f = self.lowered
+            names, roots = (tuple(every[o] for o in outputs) for every in (f.names_out, f.roots))
+            return Lowered(f.title, False, names, roots, make_tape(roots, f.tape.inputs))
+
+        def make(key: str) -> Primitives:
+            sizes_out = tuple(self.sizes_out[o] for o in outputs)
+            return Primitives(key, self.engine, (self.sizes_in, sizes_out), lowered)
+
+        return self._remembered("only", outputs, make)
+
+    def _remembered(self, kind: str, numbers: Wrt, make: Callable[[str], Primitives]) -> Primitives:
+        found = self._derived.get((kind, numbers))
+        if found is None:
+            found = make(f"{self.key}|{kind}:{','.join(map(str, numbers))}")
+            self._derived[kind, numbers] = found
         return found
 
     # ------------------------------------------------------------------------------ helpers
+
+    def _kernel_of_graph(self, dtype: torch.dtype) -> Kernel:
+        f = self.lowered
+        roots = f.roots[0] if len(f.roots) == 1 else f.roots
+        return ad_to_kernel(
+            roots, f.names_in, sizes=dict(f.tape.inputs), dtype=KERNEL_DTYPES[dtype]
+        )
 
     def _fits_kernels(self, first: Tensor) -> bool:
         return first.dtype in KERNEL_DTYPES and (first.is_cpu or first.is_meta)

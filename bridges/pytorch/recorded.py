@@ -5,7 +5,7 @@ double backward, forward-over-reverse and their nestings. In eager mode programs
 autograd (`Recorded`, `Transformed`). Compilers and tracers record the operator
 `robograd::call_program` with the program's key instead; it has a shape rule, an autograd rule and
 a rule for vmap. Keys say what a program computes, so that torch's caches on disk stay true;
-derivatives are found by their path, `key|vjp:0|jvp:0,1`.
+derivatives are found by their path, `key|vjp:0|jvp:0,1`, whose steps are methods of programs.
 
 Why an operator and not torch code: inductor's C++ of the torch code of a seven-joint arm's forward
 kinematics took 1.3, 6.5 and 27 times as long, forward and backward, at batches of 1, 1,024 and
@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from bridges.pytorch.legacy_vmap import call_mapped, depth
-from bridges.pytorch.tracing import PLAIN, watched
+from bridges.pytorch.tracing import visible
 
 Tensors = tuple[Tensor, ...]
 Wrt = tuple[int, ...]
@@ -50,6 +50,8 @@ class Recordable(Differentiable, Protocol):
 
     `vjp(wrt)` takes the inputs and a cotangent for each output and gives a gradient for each input
     in `wrt`; `jvp(wrt)` takes the inputs and tangents for those in `wrt` and gives tangents.
+    `only(outputs)` gives just these outputs: one that nobody uses has no part in a gradient, even
+    where its slope is infinite.
     """
 
     sizes_out: tuple[int, ...]
@@ -65,6 +67,10 @@ class Recordable(Differentiable, Protocol):
 
     def jvp(self, wrt: Wrt) -> Differentiable:
         """The Jacobian-vector product."""
+        ...
+
+    def only(self, outputs: Wrt) -> Recordable:
+        """The same with some of the outputs."""
         ...
 
 
@@ -90,8 +96,7 @@ def find(key: str) -> Recordable:
         )
     for step in path:
         kind, numbers = step.split(":")
-        wrt = tuple(int(n) for n in numbers.split(","))
-        program = program.vjp(wrt) if kind == "vjp" else program.jvp(wrt)
+        program = getattr(program, kind)(tuple(int(n) for n in numbers.split(",")))
     return program
 
 
@@ -106,8 +111,11 @@ def apply(program: Recordable, inputs: Tensors) -> Tensors:
     """
     if torch._C._are_functorch_transforms_active():
         return Transformed.apply(program, *inputs)
+    recorded = False
+    for x in inputs:
+        recorded = recorded or x.requires_grad
     forward_mode = forward_ad._current_level >= 0
-    if forward_mode or (torch.is_grad_enabled() and any([x.requires_grad for x in inputs])):
+    if forward_mode or (recorded and torch.is_grad_enabled()):
         if depth() and not forward_mode:  # the axes come out first: autograd is to see them
             return tuple(call_mapped(lambda plain: _record(program, plain), inputs))
         return Recorded.apply(program, *inputs)
@@ -124,7 +132,7 @@ def _record(program: Recordable, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
-    if watched() or any([type(x) not in PLAIN for x in inputs]):
+    if visible(inputs):
         return apply_operator(program, inputs)
     try:
         return program.call_torch(inputs)
@@ -134,21 +142,32 @@ def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
         raise
 
 
+def _pulled(
+    program: Recordable,
+    needs: Sequence[bool],
+    inputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor | None],
+) -> list[Tensor | None]:
+    """The gradient of each input that needs one, from the cotangents of the outputs in use."""
+    given = tuple(o for o, c in enumerate(cotangents) if c is not None)
+    if len(given) < len(cotangents):
+        program = program.only(given)
+    derived = program.vjp(tuple(i for i, needed in enumerate(needs) if needed))
+    both = (*inputs, *(c for c in cotangents if c is not None))
+    gradients = iter(derived.apply(both))
+    return [next(gradients) if needed else None for needed in needs]
+
+
 class _Rules(torch.autograd.Function):
     """The derivative rules, for a context that holds the program and the saved inputs."""
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The gradients of the inputs that want one."""
         needs = ctx.needs_input_grad[1:]
-        if len(needs) == 1:  # the common case, without the bookkeeping
+        if len(needs) == len(cotangents) == 1:  # the common case, without the bookkeeping
             return None, *ctx.program.vjp((0,)).apply((*ctx.saved_tensors, *cotangents))
-        wanted = tuple(i for i, needed in enumerate(needs) if needed)
-        pulled = ctx.program.vjp(wanted).apply((*ctx.saved_tensors, *cotangents))
-        if len(pulled) == len(needs):
-            return None, *pulled
-        gradients = iter(pulled)
-        return None, *(next(gradients) if needed else None for needed in needs)
+        return None, *_pulled(ctx.program, needs, ctx.saved_tensors, cotangents)
 
     @staticmethod
     def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -165,6 +184,7 @@ class Recorded(_Rules):
     def forward(ctx: Any, program: Recordable, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Run the program; torch differentiates the call by the rules above."""
         ctx.program = program
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs)
         if forward_ad._current_level >= 0:
             ctx.save_for_forward(*inputs)
@@ -183,6 +203,7 @@ class Transformed(_Rules):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep what the rules need."""
         ctx.program = inputs[0]
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs[1:])
         ctx.save_for_forward(*inputs[1:])
 
@@ -204,7 +225,7 @@ def mapped_first(inputs: Sequence[Tensor], dims: Sequence[int | None]) -> Tensor
 def broadcast(inputs: Tensors) -> Tensors:
     """The inputs with one common batch shape, as views, so that autograd sums what it repeats."""
     batch = inputs[0].shape[:-1]
-    if all([x.shape[:-1] == batch for x in inputs]):
+    if all(x.shape[:-1] == batch for x in inputs):
         return inputs
     batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
     return tuple(x.expand(*batch, x.shape[-1]) for x in inputs)

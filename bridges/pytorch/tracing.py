@@ -12,6 +12,8 @@ are the operator of `recorded`. What neither can serve is refused with a word of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -23,6 +25,7 @@ PLAIN = (Tensor, nn.Parameter)
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _function_modes = torch._C._len_torch_function_stack
 _jit_tracing = torch._C._is_tracing
+_transformed = torch._C._are_functorch_transforms_active
 
 
 def watched() -> bool:
@@ -31,6 +34,21 @@ def watched() -> bool:
     `torch.device(...)` as a context is a function mode, too, but one that changes no call of ours.
     """
     return bool(_dispatch_modes() or _jit_tracing() or (_function_modes() and _other_modes()))
+
+
+def intercepted() -> bool:
+    """The same, or a transform of `torch.func` is at work."""
+    return watched() or _transformed()
+
+
+def visible(inputs: Iterable[Tensor]) -> bool:
+    """Whether torch is to see operators: something watches, or an input stands for a tensor."""
+    if watched():
+        return True
+    for x in inputs:  # noqa: SIM110 (a generator would double the cost)
+        if type(x) not in PLAIN:
+            return True
+    return False
 
 
 def _other_modes() -> bool:
@@ -55,7 +73,7 @@ def transforms() -> frozenset[str]:
 
 def functionalizing() -> bool:
     """Whether `torch.func.functionalize` is at work, which knows no functions of autograd."""
-    return torch._C._are_functorch_transforms_active() and "functionalize" in transforms()
+    return _transformed() and "functionalize" in transforms()
 
 
 @torch.compiler.assume_constant_result
@@ -85,4 +103,13 @@ def refuse_jit(what: str) -> None:
         raise NotImplementedError(
             f"{what}: torch.jit.trace cannot record a torch module inside a graph; use "
             "torch.export or torch.fx's make_fx"
+        )
+
+
+def refuse_jit_transforms(what: str) -> None:
+    """Raise NotImplementedError where `torch.jit.trace` meets a transform of `torch.func`."""
+    if _jit_tracing() and _transformed():
+        raise NotImplementedError(
+            f"{what}: torch.jit.trace cannot record transforms of torch.func; use torch.fx's "
+            "make_fx, or torch.export"
         )
