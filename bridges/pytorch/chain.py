@@ -30,13 +30,14 @@ Part = Primitives | HostCall | ModuleCall
 class Chain:
     """`outputs = graph(inputs)` by stages."""
 
-    key = None
+    key: str | None = None
 
     def __init__(
         self, lowered: Lowered, engine: Engine, scalar_inputs: Sequence[bool] = ()
     ) -> None:
         tape = make_tape(guarded(lowered.roots), lowered.tape.inputs)
-        self._tape, self._engine = tape, engine
+        self._tape = tape
+        self._engine: Engine = engine
         self.stages: list[tuple[Stage, Part]] = [
             (stage, self._part(stage)) for stage in cut(tape, scalar_inputs)
         ]

@@ -60,8 +60,9 @@ def guarded(roots: Sequence[Expression]) -> list[Expression]:
                 if arg in fragile:
                     used[arg] = _either(used[arg], use) if arg in used else use
     for node in order:
-        rebuild = node in fragile and node in used and isinstance(node, ADFunctionCall)
-        new[node] = _rebuilt(node, used[node], new) if rebuild else node
+        new[node] = node
+        if node in fragile and node in used and isinstance(node, ADFunctionCall):
+            new[node] = _rebuilt(node, used[node], new)
     return [new[root] for root in roots]
 
 

@@ -41,9 +41,7 @@ def uniform(inputs: Tensors, declared: Sized) -> Tensors:
     same = True
     for value, (name, _) in zip(inputs, declared, strict=True):
         if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"input '{name}' is a {type(value).__name__}, expected a tensor{_advice(value)}"
-            )
+            raise TypeError(f"input '{name}' is a {type(value).__name__}, expected a tensor")
         same = same and dtype in (None, value.dtype)
         dtype = value.dtype
     if not same or (dtype is not None and not dtype.is_floating_point):
@@ -88,9 +86,3 @@ def _promoted(inputs: Tensors) -> Tensors:
     if not dtype.is_floating_point:
         dtype = torch.get_default_dtype()
     return tuple(x.to(dtype) for x in inputs)
-
-
-def _advice(value: object) -> str:
-    if type(value).__name__ == "Proxy":
-        return "; torch.fx.symbolic_trace cannot look into a layer: use make_fx, or make it a leaf"
-    return ""

@@ -74,7 +74,8 @@ class Primitives:
         lowered: Callable[[], Lowered],
         kernel: Callable[[torch.dtype], Kernel] | None = None,
     ) -> None:
-        self.key, self.engine = key, engine
+        self.key = key
+        self.engine: Engine = engine
         self.sizes_in, self.sizes_out = sizes
         self._lowered, self._make = lowered, kernel or self._kernel_of_graph
         self.running: dict[torch.dtype, Kernel] = {}
@@ -212,7 +213,8 @@ class Primitives:
 
         def lowered() -> Lowered:
             f = self.lowered
-            names, roots = (tuple(every[o] for o in outputs) for every in (f.names_out, f.roots))
+            names = tuple(f.names_out[o] for o in outputs)
+            roots = tuple(f.roots[o] for o in outputs)
             return Lowered(f.title, False, names, roots, make_tape(roots, f.tape.inputs))
 
         def make(key: str) -> Primitives:

@@ -37,8 +37,10 @@ Wrt = tuple[int, ...]
 class Differentiable(Protocol):
     """A function of tensors `(*batch, n_i)` with equal batch axes that torch differentiates."""
 
-    key: str | None
-    """The name under which the operator finds it, if it is one program."""
+    @property
+    def key(self) -> str | None:
+        """The name under which the operator finds it, if it is one program."""
+        ...
 
     def apply(self, inputs: Tensors) -> Tensors:
         """The outputs `(*batch, m_o)`."""
@@ -54,8 +56,15 @@ class Recordable(Differentiable, Protocol):
     where its slope is infinite.
     """
 
-    sizes_out: tuple[int, ...]
-    """The length of the last axis of each output."""
+    @property
+    def key(self) -> str:
+        """The name under which the operator finds it."""
+        ...
+
+    @property
+    def sizes_out(self) -> tuple[int, ...]:
+        """The length of the last axis of each output."""
+        ...
 
     def call_torch(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """New tensors `(*batch, m_o)`, outside of autograd."""
@@ -150,6 +159,8 @@ def _pulled(
 ) -> list[Tensor | None]:
     """The gradient of each input that needs one, from the cotangents of the outputs in use."""
     given = tuple(o for o, c in enumerate(cotangents) if c is not None)
+    if not given:
+        return [None] * len(needs)
     if len(given) < len(cotangents):
         program = program.only(given)
     derived = program.vjp(tuple(i for i, needed in enumerate(needs) if needed))
@@ -165,7 +176,9 @@ class _Rules(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The gradients of the inputs that want one."""
         needs = ctx.needs_input_grad[1:]
-        if len(needs) == len(cotangents) == 1:  # the common case, without the bookkeeping
+        if (
+            len(needs) == 1 and len(cotangents) == 1 and cotangents[0] is not None
+        ):  # the common case
             return None, *ctx.program.vjp((0,)).apply((*ctx.saved_tensors, *cotangents))
         return None, *_pulled(ctx.program, needs, ctx.saved_tensors, cotangents)
 
