@@ -207,7 +207,7 @@ def test_a_pickled_function_is_built_again_where_the_cache_lacks_it(tmp_path, mo
     monkeypatch.setenv("ROBOGRAD_CACHE", str(tmp_path / "empty"))
     loaded = pickle.loads(data)
     assert loaded.name() == f.name()
-    assert list((tmp_path / "empty").glob("*.so"))
+    assert list((tmp_path / "empty").rglob("*.so"))
     at = np.ones((N_X, 2)), np.full((N_U, 2), 0.5)
     assert [a.full().tolist() for a in loaded(*at)] == [a.full().tolist() for a in f(*at)]
     assert copy.deepcopy(f).name() == f.name()
