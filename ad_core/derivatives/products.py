@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ad_core.derivatives.choices import add, is_zero, pull
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph.walks import terminals, topological
@@ -65,7 +64,7 @@ class Products:
         def collect(node: Expression, gradient: Expression | None) -> None:
             if gradient is not None and node in active:
                 known = pulled.get(node)
-                pulled[node] = gradient if known is None else self._simplest(add(known, gradient))
+                pulled[node] = gradient if known is None else self._simplest(known + gradient)
 
         for root, cotangent in zip(self._roots, cotangents, strict=True):
             collect(root, self._moved(cotangent))
@@ -104,8 +103,13 @@ def _pull(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     if isinstance(node.func, Op):
-        return pull(node.func, node, node.args, cotangent, needed)
+        return node.func.vjp_rule(node.args, node, cotangent, needed)
     return opaque_vjp(node, cotangent, needed)
+
+
+def is_zero(e: Expression) -> bool:
+    """Whether a node is a constant zero."""
+    return isinstance(e, Constant) and not e.value.any()
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
