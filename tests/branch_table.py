@@ -79,3 +79,32 @@ def smooth_and_singular(choice):
         x, s = [z[i] for i in range(at.size)], z[at.size]
         function = CHOICES[choice]
         yield title, z, point, function(call(*x), x, s), function(x[0] * adm.sin(s), x, s)
+
+
+UNARY = [adm.sqrt, adm.log, adm.acos, adm.atanh, adm.exp, adm.sin, ad.neg, lambda a: 1.0 / a]
+BINARY = [ad.add, ad.mul, ad.div, ad.minimum, ad.maximum, ad.sub]  # CasADi has other slopes of 0^y
+PREDICATES = [lambda a, b: a, less, lambda a, b: a - b, lambda a, b: adm.sign(a)]
+
+
+def random_graph(rng, x):
+    """Few nodes, used again and again, of singular primitives and choices, with a vector."""
+    nodes = [x[0], x[1], x[2], x[0:2], x[1:3]]
+
+    def pick():
+        return nodes[rng.integers(len(nodes))]
+
+    while len(nodes) < 17:
+        kind, a, b = rng.integers(5), pick(), pick()
+        if kind == 0:
+            nodes.append(UNARY[rng.integers(len(UNARY))](a))
+        elif a is b:
+            continue  # CasADi takes `x - x` for 0 and `x / x` for 1
+        elif kind == 1:
+            nodes.append(BINARY[rng.integers(len(BINARY))](a, b))
+        elif kind == 2:
+            nodes.append(ad.stack(a, b)[[0, -1]])
+        else:
+            pred = PREDICATES[rng.integers(len(PREDICATES))](a, b)
+            choose = [ad.cond, ad.cond3, adm.where][rng.integers(3)]
+            nodes.append(choose(pred, *(pick() for _ in range(3 if choose is ad.cond3 else 2))))
+    return ad.sum_(nodes[-1] * [1.0]) + ad.sum_(nodes[-2] * [0.5])

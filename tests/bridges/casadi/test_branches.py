@@ -5,14 +5,11 @@ from __future__ import annotations
 import casadi
 import numpy as np
 import pytest
-from branch_table import CHOICES, answers, smooth_and_singular
+from branch_table import CHOICES, answers, random_graph, smooth_and_singular
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.lowering import guarded, lower
-from ad_core.ops.elementwise import less
 from bridges.casadi import ad_to_casadi
-from robotics_ad import se3, so3
 
 
 def ways(function, symbolic):
@@ -52,35 +49,6 @@ def test_a_branch_not_taken_has_no_gradient(choice, symbolic):
     assert not wrong, wrong
 
 
-UNARY = [adm.sqrt, adm.log, adm.acos, adm.atanh, adm.exp, adm.sin, ad.neg, lambda a: 1.0 / a]
-BINARY = [ad.add, ad.mul, ad.div, ad.minimum, ad.maximum, ad.sub]  # CasADi has other slopes of 0^y
-PREDICATES = [lambda a, b: a, less, lambda a, b: a - b, lambda a, b: adm.sign(a)]
-
-
-def random_graph(rng, x):
-    """Few nodes, used again and again, of singular primitives and choices, with a vector."""
-    nodes = [x[0], x[1], x[2], x[0:2], x[1:3]]
-
-    def pick():
-        return nodes[rng.integers(len(nodes))]
-
-    while len(nodes) < 17:
-        kind, a, b = rng.integers(5), pick(), pick()
-        if kind == 0:
-            nodes.append(UNARY[rng.integers(len(UNARY))](a))
-        elif a is b:
-            continue  # CasADi takes `x - x` for 0 and `x / x` for 1
-        elif kind == 1:
-            nodes.append(BINARY[rng.integers(len(BINARY))](a, b))
-        elif kind == 2:
-            nodes.append(ad.stack(a, b)[[0, -1]])
-        else:
-            pred = PREDICATES[rng.integers(len(PREDICATES))](a, b)
-            choose = [ad.cond, ad.cond3, adm.where][rng.integers(3)]
-            nodes.append(choose(pred, *(pick() for _ in range(3 if choose is ad.cond3 else 2))))
-    return ad.sum_(nodes[-1] * [1.0]) + ad.sum_(nodes[-2] * [0.5])
-
-
 @pytest.mark.parametrize("symbolic", ["SX", "MX"])
 def test_random_choices_keep_their_values_and_have_our_derivatives(symbolic):
     """At points where much is singular; where our own derivatives are finite, as values are."""
@@ -102,22 +70,6 @@ def test_random_choices_keep_their_values_and_have_our_derivatives(symbolic):
             message = f"{number}: {e} at {at}"
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9, err_msg=message)
     assert compared > 60
-
-
-@pytest.mark.parametrize(
-    "function", [so3.exp, so3.log, se3.exp, se3.log, so3.canonical, adm.softplus, adm.norm], ids=str
-)
-def test_arguments_that_are_guarded_by_hand_stay_as_they_are(function):
-    size = function.n_in(0) if function.n_in(0) > 0 else 3
-    f = lower(function(ad.var("x", size)))
-    assert guarded(f) is f
-
-
-def test_a_tape_without_choices_or_unbounded_slopes_stays_as_it_is():
-    x = ad.var("x", 3)
-    for e in (adm.sqrt(x) / x, ad.cond(x, adm.sin(x) * x, x * x)):
-        f = lower(e)
-        assert guarded(f) is f
 
 
 def test_a_value_used_outside_of_its_branch_is_true_there():
