@@ -14,7 +14,7 @@ import numpy as np
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph.walks import terminals, topological
-from ad_core.lowering.simplify import Simplifier
+from ad_core.lowering.simplify import Simplifier, is_zero
 from ad_core.ops.control import Extremum, Select
 from ad_core.ops.primitive import Op
 from ad_core.ops.structure import gather, spread
@@ -158,11 +158,6 @@ def _sum(a: Expression, b: Expression) -> Expression:
 
 def _added(x: Expression, y: Expression) -> Expression:
     return y if is_zero(x) else x if is_zero(y) else x + y
-
-
-def is_zero(e: Expression) -> bool:
-    """Whether a node is a constant zero."""
-    return isinstance(e, Constant) and not e.value.any()
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:

@@ -118,10 +118,12 @@ def _domain_of_call(node: ADFunctionCall) -> Domain | None:
     given, last = node.args[found.arg], node.args[-1]
     if isinstance(given, Constant) and all(found.holds((v, v)) for v in given.value.flat):
         return None
-    power = isinstance(node.func, Op) and node.func.name == "pow" and isinstance(last, Constant)
-    if power and np.all((last.value >= 0.0) & (last.value == np.floor(last.value))):
-        return None
-    return found
+    power = isinstance(node.func, Op) and node.func.name == "pow"
+    return None if power and isinstance(last, Constant) and _is_whole(last.value) else found
+
+
+def _is_whole(exponent: Array) -> bool:
+    return bool(np.all((exponent >= 0.0) & (exponent == np.floor(exponent))))
 
 
 # -------------------------------------------------------------------------- which entries are used
