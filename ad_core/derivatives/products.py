@@ -14,6 +14,7 @@ import numpy as np
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph.walks import terminals, topological
+from ad_core.lowering.guards import guarded_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
 from ad_core.ops.control import Extremum, Select
 from ad_core.ops.primitive import Op
@@ -162,7 +163,7 @@ def _added(x: Expression, y: Expression) -> Expression:
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
     """`Products.push` for one product."""
-    return Products(roots).push(tangents)
+    return Products(guarded_graphs(roots)).push(tangents)
 
 
 def vjp_graph(
@@ -171,7 +172,9 @@ def vjp_graph(
     """`Products.pull` for one product, by name."""
     sizes = terminals(roots)
     variables = {name: sizes.get(name) or 1 for name in names}
-    return dict(zip(names, Products(roots).pull(cotangents, variables), strict=True))
+    return dict(
+        zip(names, Products(guarded_graphs(roots)).pull(cotangents, variables), strict=True)
+    )
 
 
 def clean(root: Expression) -> Expression:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
+from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Constant, Expression
 from ad_core.graph.values import Array
 from ad_core.graph.walks import rebuild, topological
 from ad_core.lowering.bounds import Bounds, Facts
@@ -39,24 +39,35 @@ def guarded(f: Lowered) -> Lowered:
     `f` itself where it has no choice or no primitive with an unbounded slope, or is safe already.
     New constants have one entry each.
     """
-    funcs = [step.func for step in f.tape.steps]
-    choosing = any(isinstance(func, (Select, Extremum)) for func in funcs)
-    if f.safe or not choosing or not any(_domain(func) for func in funcs):
+    if f.safe or not _is_open([step.func for step in f.tape.steps]):
         return f
-    order = topological(f.roots)
+    roots = guarded_graphs(f.roots)
+    if roots == f.roots:
+        return f
+    return replace(f, roots=roots, tape=make_tape(roots, f.tape.inputs), safe=True)
+
+
+def guarded_graphs(roots: Sequence[Expression]) -> tuple[Expression, ...]:
+    """`guarded` for graphs of primitives and users' functions in which every size is known."""
+    order = topological(roots)
     calls = [node for node in order if isinstance(node, ADFunctionCall)]
-    usage = _usage(calls, f.roots)
+    if not _is_open([node.func for node in calls]):
+        return tuple(roots)
+    opaque = any(not isinstance(node.func, Op) for node in calls)
+    usage = _usage(calls, roots)
     new: dict[Expression, Expression] = {}
     for node in calls:
         if node in usage:
-            args = [new.get(a, a) for a in node.args]
-            new[node] = _rebuilt(node, usage[node], args, f.tape.opaque)
-    roots = [new.get(root, root) for root in f.roots]
-    if all(a is b for a, b in zip(roots, f.roots, strict=True)):
-        return f
+            new[node] = _rebuilt(node, usage[node], [new.get(a, a) for a in node.args], opaque)
     old = set(order)
-    roots = rebuild(roots, lambda leaf: leaf if leaf in old else _of_ones(leaf))
-    return replace(f, roots=tuple(roots), tape=make_tape(roots, f.tape.inputs), safe=True)
+    made = [new.get(root, root) for root in roots]
+    return tuple(rebuild(made, lambda leaf: leaf if leaf in old else _of_ones(leaf)))
+
+
+def _is_open(funcs: Sequence[ADFunctionInterface]) -> bool:
+    """Whether there is a choice and a primitive with an unbounded slope."""
+    choosing = any(isinstance(func, (Select, Extremum)) for func in funcs)
+    return choosing and any(_domain(func) is not None for func in funcs)
 
 
 # ------------------------------------------------------------------ primitives with infinite slopes

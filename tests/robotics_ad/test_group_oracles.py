@@ -207,7 +207,8 @@ def reverse_by_graph(title: str) -> list[np.ndarray]:
     g, names = graph(title), [x.name for x in graph(title).arguments]
     orders = [fix_sizes([adm.dot(ad.constant(weights(title)), ad.stack(g.value))], {})[0]]
     for _ in range(2):
-        gradients = vjp_graph([orders[-1]], [ad.constant(1.0)], names)
+        present = [n for n in names if n in orders[-1].terminals()]
+        gradients = vjp_graph([orders[-1]], [ad.constant(1.0)], present)
         steps = [
             adm.dot(ad.stack(gradients[x.name]), ad.stack(e))
             for x, e in zip(g.arguments, g.ways, strict=True)
