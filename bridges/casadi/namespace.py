@@ -47,8 +47,6 @@ class CasadiNamespace:
     atanh = staticmethod(casadi.atanh)
     erf = staticmethod(casadi.erf)
     erfinv = staticmethod(casadi.erfinv)
-    erf = staticmethod(casadi.erf)
-    erfinv = staticmethod(casadi.erfinv)
     add = staticmethod(lambda x, y: x + y)
     sub = staticmethod(lambda x, y: x - y)
     mul = staticmethod(lambda x, y: _signed(x, y, lambda a, b: a * b))
