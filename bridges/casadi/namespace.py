@@ -46,7 +46,6 @@ class CasadiNamespace:
     acosh = staticmethod(casadi.acosh)
     atanh = staticmethod(casadi.atanh)
     erf = staticmethod(casadi.erf)
-    erfinv = staticmethod(casadi.erfinv)
     add = staticmethod(lambda x, y: x + y)
     sub = staticmethod(lambda x, y: x - y)
     mul = staticmethod(lambda x, y: _signed(x, y, lambda a, b: a * b))
@@ -74,6 +73,13 @@ class CasadiNamespace:
         away = casadi.logic_or(x, y)
         beside = casadi.copysign(casadi.logic_not(away), x)
         return casadi.atan2(casadi.if_else(away, y, 0.0), x + beside)
+
+    def erfinv(self, x: Value) -> Value:
+        """CasADi's own has 8 digits: a step of Newton's method gives the rest, of slopes too."""
+        y, inside = casadi.erfinv(x), casadi.fabs(x) < 1
+        finite = casadi.if_else(inside, y, 0.0)
+        step = (casadi.erf(finite) - x) * (0.5 * math.sqrt(math.pi)) * casadi.exp(finite**2)
+        return y - casadi.if_else(inside, step, 0.0)
 
     def minimum(self, x: Value, y: Value) -> Value:
         """The smaller; nan where either is, and the derivative follows `x` at a tie.

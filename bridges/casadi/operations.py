@@ -89,6 +89,7 @@ OPERATIONS: dict[str, Callable[..., Expression]] = {
     "and": _both,
     "or": _either,
     "if_else_zero": _where,
+    "select": adm.where,
     "copysign": _copysign,
     "fmod": _fmod,
     "remainder": _remainder,

@@ -170,12 +170,13 @@ class _Cleaner(GuardedXml):
         if tag in _NUMERIC:
             for name in attributes:
                 if name not in kept and name not in _PASSED_OVER and ":" not in name:
-                    self._pass_over_attribute(tag, name, (*required, *optional))
+                    missing = [known for known in optional if known not in kept]
+                    self._pass_over_attribute(tag, name, missing)
         return kept
 
-    def _pass_over_attribute(self, tag: str, name: str, known: Sequence[str]) -> None:
-        """Files hold numbers of their own, which is no fault unless they look like misspelt."""
-        meant = get_close_matches(name, known, 1, _ALIKE)
+    def _pass_over_attribute(self, tag: str, name: str, missing: Sequence[str]) -> None:
+        """Files may hold numbers of their own, but not what looks like one that is missing."""
+        meant = get_close_matches(name, missing, 1, _ALIKE)
         fault = f"<{tag}> has an attribute '{shortened(name)}', not of URDF"
         if meant:
             self._pass_over(f"{fault}; is '{meant[0]}' meant?")

@@ -60,7 +60,7 @@ def test_info_names_versions_compiler_and_cache(
     assert main(["info"]) == 0
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert rows["robograd"] == robograd.__version__
-    for distribution in ("numpy", "torch", "casadi", "yourdfpy"):
+    for distribution in ("numpy", "torch", "casadi"):
         assert rows[distribution] == metadata.version(distribution)
     assert str(kernel_cache) in rows["kernel"]
     assert not kernel_cache.exists(), "asking must not make the cache"

@@ -8,10 +8,10 @@ order from inverse dynamics on, 6,171, 14,560, 5,840, 14,338 and 38,166.
 
 import casadi
 import pytest
+from ad_core.lowering.signature import tape_of
 from robot_files import urdf_path
 
 import ad_core as ad
-from ad_core.lowering.signature import tape_of
 from bridges.casadi import ad_to_casadi
 from robotics_ad import RobotModel, load_urdf
 from robotics_ad.dynamics import (

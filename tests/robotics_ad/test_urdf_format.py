@@ -157,20 +157,32 @@ def test_every_attribute_of_the_format_is_read(name, n):
 
 
 MISSPELT = {
-    "ryp": ("origin", "rpy"), "quat_wxyz": ("origin", "quat_xyzw"), "xzy": ("axis", "xyz"),
-    "lowr": ("limit", "lower"), "max_velocity": ("limit", "velocity"),
-    "dampening": ("dynamics", "damping"), "values": ("mass", "value"), "ixxx": ("inertia", "ixx"),
+    "ryp": ("origin", "rpy"), "xzy": ("origin", "xyz"), "lowr": ("limit", "lower"),
+    "uper": ("limit", "upper"), "dampening": ("dynamics", "damping"),
+    "frictions": ("dynamics", "friction"), "Lower": ("limit", "lower"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MISSPELT)
 def test_misspelt_attributes_are_told(name):
     element, meant = MISSPELT[name]
-    xml = whole({element: f'{name}="1"'})
+    right = next(text for text, _ in READ[element] if text.startswith(f"{meant}="))
+    xml = whole({}).replace(right, right.replace(meant, name))
     with pytest.warns(UserWarning, match=rf"line 1: <{element}> .*'{name}', .*; is '{meant}'"):
         load_urdf(xml)
     with pytest.raises(ValueError, match=f"<{element}> has an attribute '{name}'"):
         load_urdf(xml, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("element", "given"),
+    [("axis", '<axis xyz="'), ("mass", '<mass value="'), ("inertia", ' ixy="')],
+)
+def test_attributes_that_must_be_there_are_missing_if_misspelt(element, given):
+    right = given.split()[-1].removesuffix('="')
+    xml = whole({}).replace(given, given.replace(right, f"{right}_"))
+    with pytest.raises(ValueError, match=f"<{element}> has no attribute '{right}'"):
+        load_urdf(xml)
 
 
 @pytest.mark.parametrize("name", READ)

@@ -96,7 +96,8 @@ def test_operation_of_one_argument(name):
     f = ca.Function("f", [x], [UNARY[name](x)])
     for point in POINTS:
         at = [[abs(point) if name in POSITIVE else point]]
-        assert_all_close(our_derivatives(casadi_to_ad(f), at), derivatives(f, at), 1e-12)
+        digits = 1e-5 if name == "erfinv" else 1e-12  # CasADi's own has 8 digits
+        assert_all_close(our_derivatives(casadi_to_ad(f), at), derivatives(f, at), digits)
 
 
 @pytest.mark.parametrize("name", BINARY)
