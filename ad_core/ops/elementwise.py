@@ -115,13 +115,13 @@ def _minus_one(*_: Expression) -> Expression:
 
 
 def _pow_base(x: Expression, y: Expression, out: Expression) -> Expression | None:
-    """`y x^(y-1)`, and 0 where y is 0, also at x = 0."""
+    """`y x^(y-1)`, and 0 where both are 0."""
     if isinstance(y, Constant):
         if is_scalar_constant(y, 0.0):
             return None
         if not np.any(y.value == 0.0):
             return y * pow_(x, Constant(y.value - 1.0))
-    is_zero = equal(y, 0.0)
+    is_zero = equal(y, 0.0) * equal(x, 0.0)
     return y * pow_(x, y - 1.0 + is_zero)
 
 
