@@ -17,7 +17,7 @@ from robograd import __version__
 from robotics_ad import load_mjcf, load_urdf
 from robotics_ad.model import NARROWEST
 
-_DISTRIBUTIONS = ("numpy", "torch", "casadi", "yourdfpy", "mujoco", "scipy", "matplotlib", "tqdm")
+_DISTRIBUTIONS = ("numpy", "torch", "casadi", "mujoco", "scipy", "matplotlib", "tqdm")
 
 
 def environment() -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of `ad_core`
 """
 
-
 from robotics_ad import dynamics, kinematics, se3, so3
 from robotics_ad.data import packaged_arm
 from robotics_ad.load import Mjcf, load_mjcf, load_urdf, read_mjcf

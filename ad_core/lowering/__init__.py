@@ -1,7 +1,17 @@
 """From expressions to what engines take: sizes fixed, composites expanded, one tape."""
 
-from ad_core.lowering.lowered import Func, Lowered, lower, lowered_graphs
+from ad_core.lowering.lowered import Func, Lowered, applied, lower, lowered_graphs
 from ad_core.lowering.scalars import slot_scalars
-from ad_core.lowering.tape import Step, Tape
+from ad_core.lowering.tape import Step, Tape, make_tape
 
-__all__ = ["Func", "Lowered", "Step", "Tape", "lower", "lowered_graphs", "slot_scalars"]
+__all__ = [
+    "Func",
+    "Lowered",
+    "Step",
+    "Tape",
+    "applied",
+    "lower",
+    "lowered_graphs",
+    "make_tape",
+    "slot_scalars",
+]

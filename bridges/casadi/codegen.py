@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ad_core.graph.nodes import ADTerminal
-from ad_core.lowering.signature import Func
+from ad_core.graph import Variable
+from ad_core.lowering import Func, lower
 from bridges.casadi.compiled import c_source
-from bridges.casadi.function import ad_to_casadi
+from bridges.casadi.lowering import identifier
 
 VECTOR_BYTES = (16, 32, 64)
 
 
 def ad_to_c(
     func: Func,
-    terminals: Sequence[str | ADTerminal] | None = None,
+    terminals: Sequence[Variable] | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
     name: str | None = None,
@@ -29,7 +29,7 @@ def ad_to_c(
         cc -O2 -march=native -fPIC -shared -fno-math-errno -fno-trapping-math -o f.so f.c -lm
 
     Args:
-        func: An expression, a tuple of expressions, or a function, of primitives alone.
+        func: An expression, several of them, or a function, of primitives alone.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
         name: The C function's name; made from `func` by default.
@@ -46,6 +46,5 @@ def ad_to_c(
     width = vector_bytes if vector_bytes is not None else (16 if mapped == 1 else 32)
     if width not in VECTOR_BYTES:
         raise ValueError(f"vector_bytes is {width}, expected one of {VECTOR_BYTES}")
-    return c_source(
-        ad_to_casadi(func, terminals, sizes=sizes, name=name, symbolic="SX"), mapped, width
-    )
+    lowered = lower(func, terminals, sizes)
+    return c_source(lowered, identifier(name or lowered.title), mapped, width)

@@ -1,4 +1,7 @@
-"""Functions that CasADi calls as native code: `casadi.external` on the kernel engine's text."""
+"""Functions that CasADi calls as native code: `casadi.external` on C text of our own.
+
+Lowered -> key of what it computes -> library, from the cache or built now -> casadi.external
+"""
 
 # casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -6,8 +9,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
-import hashlib
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,62 +19,92 @@ from typing import Any
 
 import casadi
 
-from bridges.casadi.stages import library_text, stage_entries
+import ad_core
+from ad_core.lowering import Lowered
+from bridges.casadi.entries import library_entries
+from bridges.casadi.lowering import input_names, symbolic_function
+from bridges.casadi.stages import library_text
 from bridges.native import cache
-from bridges.native.build import BASE_FLAGS, compile_library, find_compiler, optimisation, probe
+from bridges.native.build import BASE_FLAGS, compile_library
+from bridges.native.effort import effort_for_size
 from bridges.native.errors import BuildError
-from bridges.native.load import emitter_digest
+from bridges.native.identity import program_bytes, tape_bytes
+from bridges.native.load import compiler_here, digest_of, emitter_digest, sources_digest
+from bridges.native.scalars import scalar_program
 from bridges.native.target import Target
 
 
 def compiled_function(
-    function: casadi.Function, stages: int, options: Mapping[str, Any]
+    f: Lowered, name: str, stages: int, options: Mapping[str, Any]
 ) -> casadi.Function:
-    """`function` (SX, of columns) over `stages` columns a call, with derivatives, as native code.
+    """`f` over `stages` columns a call, with derivatives, as native code.
 
-    Where there is no working compiler, CasADi's own evaluation after one RuntimeWarning.
+    Where that cannot be had, CasADi's own evaluation after one RuntimeWarning.
     """
     try:
-        path = _library(function, stages)
-    except BuildError as error:
+        path = _library(f, name, stages)
+    except (BuildError, OSError) as error:
         warnings.warn(
-            f"{function.name()} runs on CasADi's evaluator, some ten times slower: {error}. "
-            "Install gcc or clang, or set CC to a C compiler, to get the speed.",
+            f"{name} runs on CasADi's evaluator, some ten times slower: {error}. "
+            "Compiled functions need gcc or clang (or CC set to a C compiler), and a cache folder "
+            "(ROBOGRAD_CACHE) with free space that libraries may be loaded from.",
             RuntimeWarning,
             stacklevel=3,
         )
+        function = symbolic_function(f, name, casadi.SX, {})
         return function if stages == 1 else function.map(stages)
-    return casadi.external(function.name(), str(path), dict(options))
+    return casadi.external(name, str(path), dict(options))
 
 
-def c_source(function: casadi.Function, stages: int, vector_bytes: int) -> str:
-    """The C text of `function` over `stages` columns a call and of its derivatives."""
+def content_name(f: Lowered, title: str, stages: int) -> str:
+    """`title` with a part that differs between functions: linked code calls each by its name."""
+    return f"{title}_{_identity(f, str(stages)).hex()[:10]}"
+
+
+def c_source(f: Lowered, name: str, stages: int, vector_bytes: int) -> str:
+    """The C text of `f` over `stages` columns a call and of its derivatives."""
     target = Target("float64", vector_bytes)
-    entries = stage_entries(function, stages)
+    entries = library_entries(f, name, stages)
     about = f"robograd: {', '.join(e.name for e in entries)}; {stages} stages a call"
     return library_text(entries, stages, target, about)
 
 
-def _library(function: casadi.Function, stages: int) -> Path:
-    """The library of the function, from the cache of the kernel engine or built now."""
-    folder = cache.open_cache()
-    compiler = probe(find_compiler(), folder)
-    # One stage fills one lane: short vectors waste least.
-    vector_bytes = 16 if stages == 1 else compiler.vector_bytes
-    parts = [function.serialize(), str(stages), str(vector_bytes), compiler.identity]
-    parts += [repr(BASE_FLAGS), emitter_digest(), _digest()]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+def vector_bytes_for(stages: int, widest: int) -> int:
+    """The size of vectors that serves so many stages: one stage fills one lane of the shortest."""
+    return 16 if stages == 1 else widest
+
+
+def _library(f: Lowered, name: str, stages: int) -> Path:
+    """The library of the function, from the cache or built now; it can be loaded."""
+    compiler = compiler_here()
+    vector_bytes = vector_bytes_for(stages, compiler.vector_bytes)
+    facts = [str(stages), str(vector_bytes), compiler.identity, repr(BASE_FLAGS), emitter_digest()]
+    key = _identity(f, name, *input_names(f.tape), *f.names_out, *facts, makers_digest()).hex()
 
     def build(path: Path) -> None:
-        text = c_source(function, stages, vector_bytes)
-        compile_library(text, compiler, optimisation(function.n_instructions()), path)
+        text = c_source(f, name, stages, vector_bytes)
+        flags = effort_for_size(scalar_program(f.tape).n_ops).flags
+        compile_library(text, compiler, flags, path)
 
-    return cache.fetch(folder, key, build)
+    folder = cache.open_cache()
+    path = cache.fetch(folder, key[:40], build)
+    if not path.exists():  # evicted by another process just now
+        path = cache.fetch(folder, key[:40], build)
+    ctypes.CDLL(str(path))  # CasADi would end with an error that does not tell the reason
+    return path
+
+
+def _identity(f: Lowered, *facts: str) -> bytes:
+    """Hash of what the function computes, and of these facts."""
+    content = tape_bytes(f.tape)
+    if content is None:  # primitives of somebody's own, whose derivatives are theirs, too
+        pieces = [p for e in library_entries(f, "f", 1) for p in e.pieces]
+        content = digest_of(*(program_bytes(piece.program) for piece in pieces))
+    return digest_of(content, *(fact.encode() for fact in facts))
 
 
 @functools.cache
-def _digest() -> str:
-    """Hash of the text that writes libraries: a changed writer builds them anew."""
-    here = Path(__file__).parent
-    texts = [here / "stages.py", here / "c" / "stages.c", here / "compiled.py"]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()
+def makers_digest() -> str:
+    """Hash of what differentiates and writes: where it changes, libraries are built anew."""
+    folders = [os.path.dirname(ad_core.__file__), os.path.dirname(__file__)]
+    return b"".join(map(sources_digest, folders)).hex()

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-_listeners: list[list[BaseException]] = []
+
+class _Waiting(threading.local):
+    """The contexts that wait in this thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.contexts: list[list[BaseException]] = []
 
 
-def note_failure(error: BaseException) -> None:
-    """Tell everyone who waits in `raise_callback_errors` that a callback failed."""
-    for listener in _listeners:
-        listener.append(error)
+_waiting = _Waiting()
+_open: list[list[BaseException]] = []
+"""What was raised in CasADi's own threads, for each context that waits in any thread."""
+
+
+def report(error: BaseException) -> None:
+    """Tell who waits in `raise_callback_errors` in this thread that a callback failed.
+
+    A thread that CasADi started does not say who called; its error is kept for the one context
+    that waits, if it is the only one.
+    """
+    if _waiting.contexts:
+        _waiting.contexts[-1].append(error)
+    elif _is_foreign(threading.current_thread()) and len(_open) == 1:
+        _open[0].append(error)
 
 
 @contextmanager
@@ -24,16 +41,34 @@ def raise_callback_errors() -> Generator[None]:
 
         with raise_callback_errors():
             solution = opti.solve()
+
+    It hears of the functions that CasADi calls in this thread. In threads that CasADi starts
+    (`map(n, "thread")`), an exception comes back as it is where no other thread of Python waits in
+    such a context at that time, else as CasADi's RuntimeError.
     """
     heard: list[BaseException] = []
-    _listeners.append(heard)
+    elsewhere: list[BaseException] = []
+    _waiting.contexts.append(heard)
+    _open.append(elsewhere)
     try:
         yield
     except RuntimeError as error:
         if heard:
             raise heard[0] from error
+        if elsewhere and _FAILED in str(error):
+            raise elsewhere[0] from error
         raise
     finally:
-        _listeners[:] = [listener for listener in _listeners if listener is not heard]
+        _waiting.contexts.pop()
+        _open[:] = [kept for kept in _open if kept is not elsewhere]
     if heard:
         raise heard[0]
+
+
+_FAILED = "Evaluation failed"
+"""All that CasADi says of what went wrong in its threads."""
+
+
+def _is_foreign(thread: threading.Thread) -> bool:
+    """Whether Python did not start the thread."""
+    return thread.name.startswith("Dummy-")

@@ -66,19 +66,15 @@ class ReadFunction(Composite):
         return self._function.name()
 
     def n_args(self) -> int:
-        """The number of inputs."""
         return len(self._program.input_sizes)
 
     def n_in(self, arg: int) -> int:
-        """The number of entries of input `arg`."""
         return self._program.input_sizes[arg]
 
     def n_out(self) -> int:
-        """The number of entries of the result."""
         return self._program.output_sizes[0]
 
     def argname(self, arg: int) -> str:
-        """The input's name."""
         return self._function.name_in(arg)
 
     def expand(self, *args: Expression) -> Expression:
@@ -109,19 +105,15 @@ class WholeFunction(ADFunctionInterface):
         return self.casadi_function.name()
 
     def n_args(self) -> int:
-        """The number of inputs."""
         return self.casadi_function.n_in()
 
     def n_in(self, arg: int) -> int:
-        """The number of entries of input `arg`."""
         return self.casadi_function.numel_in(arg)
 
     def n_out(self) -> int:
-        """The number of entries of the result."""
         return self.casadi_function.numel_out(0)
 
     def argname(self, arg: int) -> str:
-        """The input's name."""
         return self.casadi_function.name_in(arg)
 
     def eval(self, *args: Any) -> NDArray[np.float64]:

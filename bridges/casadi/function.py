@@ -11,20 +11,18 @@ from typing import Any, Literal, get_args
 
 import casadi
 
-from ad_core.graph.nodes import ADTerminal
-from ad_core.lowering.signature import Func, signature
-from ad_core.lowering.tape import Tape
-from bridges.casadi.compiled import compiled_function
-from bridges.casadi.errors import raise_callback_errors
-from bridges.casadi.host import Hosts
-from bridges.casadi.lowering import distinct, identifier, lower_tape
+from ad_core.graph import Variable
+from ad_core.lowering import Func, lower
+from bridges.casadi.compiled import compiled_function, content_name
+from bridges.casadi.lowering import identifier, symbolic_function
+from bridges.casadi.made import CompiledFunction, Made, hosted_function
 
 Symbolic = Literal["auto", "SX", "MX"]
 
 
 def ad_to_casadi(
     func: Func,
-    terminals: Sequence[str | ADTerminal] | None = None,
+    terminals: Sequence[Variable] | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
     name: str | None = None,
@@ -39,86 +37,50 @@ def ad_to_casadi(
     `MX` function that calls them, with exact derivatives as far as they give them and the
     differences of `ad_core` beyond. It can be called with `SX` and `MX` symbols, and keeps what it
     calls alive wherever CasADi holds it. Called with numbers, it raises what a user's function
-    raises; inside other functions and solvers see `raise_callback_errors`.
+    raises; inside other functions and solvers see `raise_callback_errors`. It pickles as the graph
+    does; CasADi can neither save it nor write C for it, nor for what calls it.
 
     Args:
-        func: An expression, a tuple of expressions, or a function.
+        func: An expression, several of them (a tuple, list or generator), or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
         name: The function's name; made from `func` by default.
         symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`);
             `"auto"` takes `SX` unless there are users' functions.
         compiled: Evaluate by native code: the value, the Jacobian and the Hessian of a Lagrangian
-            (second derivatives by way of a gradient). Needs a C compiler; without one, CasADi's own
-            evaluation, with a warning.
+            (second derivatives by way of a gradient), which are our own graphs. Needs a C compiler
+            and a cache folder; without them, CasADi's own evaluation, with a warning. The default
+            name ends in a hash of the content, since linked code calls a function by its name.
+            Pickled, it is built or found again where it is loaded. A function that CasADi saved
+            holds the library's path in the cache instead: it can be loaded on this machine, while
+            the library is there.
         mapped: Evaluate this many stages a call: inputs and outputs have a column for each, and
             Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions.
         options: Passed to the constructor of the function.
 
     Raises:
         ValueError: for names or sizes that misfit, an unknown `symbolic`, `mapped` below 1.
-        NotImplementedError: for `symbolic="SX"` or `compiled` where the graph holds a user's
-            function.
+        TypeError: for what is neither expression nor function.
+        NotImplementedError: for `symbolic="SX"`, `compiled` or the option `jit` where the graph
+            holds a user's function.
     """
     if symbolic not in get_args(Symbolic):
         choices = ", ".join(get_args(Symbolic))
         raise ValueError(f"symbolic is {symbolic!r}, expected one of {choices}")
     if mapped is not None and mapped < 1:
         raise ValueError(f"mapped is {mapped}, expected 1 or more")
-    chosen = signature(func, terminals)
-    tape = chosen.tape(sizes)
-    title = identifier(name or chosen.title)
-    outputs = ["out"] if chosen.single else [f"out_{i}" for i in range(len(chosen.roots))]
-    given = dict(options or {})
+    lowered = lower(func, terminals, sizes)
+    stages, given = mapped or 1, dict(options or {})
+    title = identifier(name or lowered.title)
     if compiled:
-        return compiled_function(_symbolic(tape, title, outputs, casadi.SX, {}), mapped or 1, given)
-    if tape.opaque and symbolic != "SX":
-        function = _hosted(tape, title, outputs, given)
-    else:
-        symbol = casadi.MX if symbolic == "MX" else casadi.SX
-        function = _symbolic(tape, title, outputs, symbol, given)
-    return function if mapped is None else type(function)(function.map(mapped))
-
-
-def _symbolic(
-    tape: Tape, name: str, outputs: list[str], symbol: type[Any], options: dict[str, Any]
-) -> casadi.Function:
-    """A function of primitives alone."""
-    inputs, names = _inputs(tape, symbol)
-    values = lower_tape(tape, inputs, symbol)
-    if symbol is casadi.SX:
-        values = casadi.cse(values)
-    return casadi.Function(name, inputs, values, names, outputs, options)
-
-
-class HostedFunction(casadi.Function):
-    """A `casadi.Function` that calls Python, and raises what Python raised when called itself."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As `casadi.Function` is called."""
-        with raise_callback_errors():
-            return super().__call__(*args, **kwargs)
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """As `casadi.Function.call`."""
-        with raise_callback_errors():
-            return super().call(*args, **kwargs)
-
-
-def _hosted(tape: Tape, name: str, outputs: list[str], options: dict[str, Any]) -> casadi.Function:
-    """An MX function with callbacks.
-
-    The callbacks are in an inner function that CasADi calls as a whole: whatever is made from the
-    outer one, even from its expressions, holds the inner one, and so its callbacks live on.
-    """
-    hosts = Hosts()
-    inputs, names = _inputs(tape, casadi.MX)
-    values = lower_tape(tape, inputs, casadi.MX, hosts)
-    inner = casadi.Function(name, inputs, values, names, outputs, {"never_inline": True})
-    hosts.live_with(inner)
-    return HostedFunction(name, inputs, inner.call(inputs), names, outputs, options)
-
-
-def _inputs(tape: Tape, symbol: type[Any]) -> tuple[list[Any], list[str]]:
-    names = distinct([identifier(n) for n, _ in tape.inputs])
-    return [symbol.sym(n, size) for n, (_, size) in zip(names, tape.inputs, strict=True)], names
+        if lowered.tape.opaque:
+            symbolic_function(lowered, title, casadi.SX, given)  # names the function
+        if name is None:
+            title = content_name(lowered, title, stages)
+        made = Made(lowered, title, stages, given)
+        return CompiledFunction.around(compiled_function(lowered, title, stages, given), made)
+    if lowered.tape.opaque and symbolic != "SX":
+        return hosted_function(Made(lowered, title, mapped, given))
+    symbol = casadi.MX if symbolic == "MX" else casadi.SX
+    function = symbolic_function(lowered, title, symbol, given)
+    return function if mapped is None else function.map(mapped)

@@ -22,7 +22,7 @@ from ad_core.functions.declared import jacobian_structure
 from ad_core.functions.host import host_kernel
 from ad_core.functions.opaque import DerivativeTensor, SizedOpaque
 from ad_core.graph.nodes import ADFunctionInterface
-from bridges.casadi.errors import note_failure
+from bridges.casadi.errors import report
 from bridges.casadi.from_casadi import WholeFunction
 from bridges.casadi.lowering import distinct, identifier
 
@@ -71,43 +71,36 @@ class HostCallback(casadi.Callback):
         self.construct(identifier(str(func)), {})
 
     def get_n_in(self) -> int:
-        """CasADi asks: one input for each argument."""
         return len(self._sizes)
 
     def get_n_out(self) -> int:
-        """CasADi asks: one output."""
         return 1
 
     def get_name_in(self, i: int) -> str:
-        """CasADi asks: the argument's name."""
         return distinct([identifier(self._func.argname(k)) for k in range(i + 1)])[i]
 
     def get_sparsity_in(self, i: int) -> casadi.Sparsity:
-        """CasADi asks: a dense column."""
         return casadi.Sparsity.dense(self._sizes[i], 1)
 
     def get_sparsity_out(self, i: int) -> casadi.Sparsity:
-        """CasADi asks: a dense column."""
         return casadi.Sparsity.dense(self._size, 1)
 
     def has_eval_buffer(self) -> bool:
-        """CasADi asks: values are exchanged as memory."""
         return True
 
     def eval_buffer(self, arg: Sequence[Any], res: Sequence[Any]) -> int:
-        """CasADi asks: the value. What goes wrong in Python is noted before CasADi hears of it."""
+        """The value. An exception is reported before CasADi hears of it."""
         try:
             args = [_copied(a, n) for a, n in zip(arg, self._sizes, strict=True)]
             value = self._kernel(*args)
             if res[0] is not None and self._size:
                 np.frombuffer(res[0], dtype=np.float64)[:] = value
         except BaseException as error:
-            note_failure(error)
+            report(error)
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
         return 0
 
     def has_jacobian(self) -> bool:
-        """CasADi asks: it forms products with the Jacobian itself."""
         return True
 
     def get_jacobian(
@@ -117,7 +110,7 @@ class HostCallback(casadi.Callback):
         onames: Sequence[str],
         opts: Mapping[str, Any],
     ) -> casadi.Function:
-        """CasADi asks: `(x_0, ..., y) -> dy/dx_0, ...`, each with its structure."""
+        """`(x_0, ..., y) -> dy/dx_0, ...`, each with its structure."""
         hosts = self._hosts()
         if hosts is None:
             raise RuntimeError(f"{self._func}: the function that it belonged to is gone")
@@ -132,11 +125,10 @@ class HostCallback(casadi.Callback):
         return casadi.Function(name, [*inputs, value], blocks, inames, onames, opts)
 
     def has_jac_sparsity(self, oind: int, iind: int) -> bool:
-        """CasADi asks: the structure is always known."""
         return True
 
     def get_jac_sparsity(self, oind: int, iind: int, symmetric: bool) -> casadi.Sparsity:
-        """CasADi asks: where `dy/dx_i` can be other than zero."""
+        """Where `dy/dx_i` can be other than zero."""
         structure = jacobian_structure(self._func, iind, self._size, self._sizes[iind])
         if structure is None:
             return casadi.Sparsity.dense(self._size, self._sizes[iind])

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 import casadi
 
 from ad_core.graph.nodes import ADFunctionInterface
-from ad_core.lowering.scalars import slot_scalars
-from ad_core.lowering.tape import Tape
+from ad_core.lowering import Lowered, Tape, slot_scalars
 from ad_core.ops.primitive import Op
+from bridges.casadi.branches import safe_in_branches
 from bridges.casadi.namespace import CasadiNamespace
 
 HostCall: TypeAlias = "Callable[[ADFunctionInterface, tuple[int, ...], int, tuple[bool, ...]], Any]"
@@ -29,6 +29,7 @@ def lower_tape(
 
     Raises NotImplementedError where the tape holds a user's function and no `host` is given.
     """
+    tape = safe_in_branches(tape)
     xp = CasadiNamespace(symbol)
     slots: list[Any] = [None] * len(tape.sizes)
     slots[: len(inputs)] = inputs
@@ -51,6 +52,28 @@ def lower_tape(
             columns = [sized(x, n) for x, n in zip(args, sizes, strict=True)]
             slots[step.out] = call(*(casadi.densify(x) for x in columns))
     return [sized(slots[o], tape.sizes[o]) for o in tape.outputs]
+
+
+def symbolic_function(
+    f: Lowered, name: str, symbol: type[Any], options: dict[str, Any]
+) -> casadi.Function:
+    """A function of primitives alone."""
+    inputs, names = input_symbols(f.tape, symbol)
+    values = lower_tape(f.tape, inputs, symbol)
+    if symbol is casadi.SX:
+        values = casadi.cse(values)
+    return casadi.Function(name, inputs, values, names, f.names_out, options)
+
+
+def input_symbols(tape: Tape, symbol: type[Any]) -> tuple[list[Any], list[str]]:
+    """A column of symbols for each input, and the inputs' names."""
+    names = input_names(tape)
+    return [symbol.sym(n, size) for n, (_, size) in zip(names, tape.inputs, strict=True)], names
+
+
+def input_names(tape: Tape) -> list[str]:
+    """The inputs' names, fit for CasADi."""
+    return distinct([identifier(name) for name, _ in tape.inputs])
 
 
 def sized(value: Any, size: int) -> Any:

@@ -46,7 +46,6 @@ class CasadiNamespace:
     acosh = staticmethod(casadi.acosh)
     atanh = staticmethod(casadi.atanh)
     erf = staticmethod(casadi.erf)
-    erfinv = staticmethod(casadi.erfinv)
     add = staticmethod(lambda x, y: x + y)
     sub = staticmethod(lambda x, y: x - y)
     mul = staticmethod(lambda x, y: _signed(x, y, lambda a, b: a * b))
@@ -86,6 +85,13 @@ class CasadiNamespace:
         beside = casadi.copysign(casadi.logic_not(away), x)
         return casadi.atan2(casadi.if_else(away, y, 0.0), x + beside)
 
+    def erfinv(self, x: Value) -> Value:
+        """CasADi's own has 8 digits: a step of Newton's method gives the rest, of slopes too."""
+        y, inside = casadi.erfinv(x), casadi.fabs(x) < 1
+        finite = casadi.if_else(inside, y, 0.0)
+        step = (casadi.erf(finite) - x) * (0.5 * math.sqrt(math.pi)) * casadi.exp(finite**2)
+        return y - casadi.if_else(inside, step, 0.0)
+
     def minimum(self, x: Value, y: Value) -> Value:
         """The smaller; nan where either is, and the derivative follows `x` at a tie.
 
@@ -100,7 +106,12 @@ class CasadiNamespace:
         return casadi.if_else(pred > 0, pos, neg)
 
     def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
-        return casadi.if_else(pred > 0, pos, casadi.if_else(pred == 0, zero, neg))
+        """One selection for each branch, so that a cotangent meets a slope once."""
+        if pos is neg:
+            return casadi.if_else(pred != 0, pos, zero)
+        above, at = pred > 0, pred == 0
+        below = casadi.logic_not(casadi.logic_or(above, at))
+        return _only(above, pos) + _only(at, zero) + _only(below, neg)
 
     def broadcast(self, x: Value, size: int) -> Value:
         return casadi.repmat(x, size, 1)
@@ -128,8 +139,12 @@ class CasadiNamespace:
 def _first_or_second(first: Value, second: Value, x: Value, y: Value) -> Value:
     """`x` where `first`, `y` where `second`, nan where neither holds."""
     neither = casadi.logic_not(casadi.logic_or(first, second))
-    chosen = casadi.if_else(first, x, 0.0) + casadi.if_else(second, y, 0.0)
-    return chosen + casadi.if_else(neither, math.nan, 0.0)
+    return _only(first, x) + _only(second, y) + _only(neither, math.nan)
+
+
+def _only(condition: Value, value: Value) -> Value:
+    """`value` where the condition holds, else 0."""
+    return casadi.if_else(condition, value, 0.0)
 
 
 def _signed(x: Value, y: Value, product: Callable[[Value, Value], Value]) -> Value:

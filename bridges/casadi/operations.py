@@ -1,4 +1,4 @@
-"""CasADi's scalar operations as expressions of primitives, by the names of the kernel engine."""
+"""CasADi's scalar operations as expressions of primitives, by the names of native programs."""
 
 from __future__ import annotations
 
@@ -89,6 +89,7 @@ OPERATIONS: dict[str, Callable[..., Expression]] = {
     "and": _both,
     "or": _either,
     "if_else_zero": _where,
+    "select": adm.where,
     "copysign": _copysign,
     "fmod": _fmod,
     "remainder": _remainder,
@@ -111,5 +112,7 @@ OPERATIONS: dict[str, Callable[..., Expression]] = {
     "log1p": adm.log1p,
     "pow": ad.pow_,
     "hypot": _hypot,
+    "erf": adm.erf,
+    "erfinv": adm.erfinv,
 }
-"""A function without a row here (`erf`, `erfinv`) stays whole, with CasADi's derivatives."""
+"""A function of an operation without a row here stays whole, with CasADi's derivatives."""

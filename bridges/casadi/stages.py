@@ -1,102 +1,18 @@
-"""A function with its derivatives as one C text that CasADi loads: `casadi.external`'s interface.
+"""The C text of a library that CasADi loads: `casadi.external`'s interface around block functions.
 
-The functions are those that CasADi looks for by name: `f`, its Jacobian `jac_f`, its gradient
-product `adj1_f` and the Jacobian of that, `jac_adj1_f`, which holds the Hessian of a Lagrangian.
-Each runs over all stages at a time: inputs have a column per stage, Jacobians are block-diagonal.
+entries (`entries`) -> `library_text` -> C text -> `bridges.native.build`
 """
-
-# casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-# pyright: reportCallIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import casadi
-
-from bridges.casadi.read import read_program
+from bridges.casadi.entries import Entry, Piece
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import Block, emit_block, emit_preamble
-from bridges.native.program import Program
 from bridges.native.target import Target
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A program and the numbers of the function's inputs and outputs that it reads and fills."""
-
-    program: Program
-    arguments: tuple[int, ...]
-    results: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One function of the library, as CasADi sees it: names, structure over all stages, pieces."""
-
-    name: str
-    names_in: tuple[str, ...]
-    names_out: tuple[str, ...]
-    sparsities_in: tuple[casadi.Sparsity, ...]
-    sparsities_out: tuple[casadi.Sparsity, ...]
-    pieces: tuple[Piece, ...]
-
-
-def stage_entries(function: casadi.Function, stages: int) -> list[Entry]:
-    """`function` (SX, of columns) over stages, its Jacobian, gradient product and Hessian."""
-    reverse = function.reverse(1)
-    curvature = reverse.jacobian()
-    n_blocks = reverse.n_in()
-    # Products of the Hessian and of the Jacobian are seldom asked for together.
-    hessian = [o for o in range(curvature.n_out()) if o % n_blocks < function.n_in()]
-    jacobian = [o for o in range(curvature.n_out()) if o not in hessian]
-    return [
-        _entry(function, stages, False, [list(range(function.n_out()))]),
-        _entry(function.jacobian(), stages, True),
-        _entry(reverse, stages, False),
-        _entry(curvature, stages, True, [hessian, jacobian]),
-    ]
-
-
-def _entry(
-    function: casadi.Function,
-    stages: int,
-    diagonal: bool,
-    groups: Sequence[Sequence[int]] | None = None,
-) -> Entry:
-    """A function of one stage as one of all; `diagonal` puts the outputs block-diagonally."""
-    sparsities_in = [function.sparsity_in(i) for i in range(function.n_in())]
-    sparsities_out = [function.sparsity_out(o) for o in range(function.n_out())]
-    join = casadi.diagcat if diagonal else casadi.horzcat
-    return Entry(
-        function.name(),
-        tuple(function.name_in()),
-        tuple(function.name_out()),
-        tuple(casadi.horzcat(*[s] * stages) for s in sparsities_in),
-        tuple(join(*[s] * stages) for s in sparsities_out),
-        tuple(
-            _piece(function, [o for o in group if sparsities_out[o].nnz()])
-            for group in groups or [range(function.n_out())]
-        ),
-    )
-
-
-def _piece(function: casadi.Function, results: Sequence[int]) -> Piece:
-    """The program from nonzeros of the inputs to nonzeros of the outputs `results`."""
-    arguments = [i for i in range(function.n_in()) if function.nnz_in(i)]
-    symbols = {i: casadi.SX.sym(f"x{i}", function.nnz_in(i)) for i in arguments}
-    inputs = [
-        casadi.SX(function.sparsity_in(i), symbols.get(i, casadi.SX(0, 1)))
-        for i in range(function.n_in())
-    ]
-    values = function.call(inputs)
-    outputs = [casadi.densify(values[o].nz[:]) for o in results]
-    program = read_program(casadi.Function("piece", list(symbols.values()), outputs))
-    return Piece(program, tuple(arguments), tuple(results))
 
 
 def library_text(entries: Iterable[Entry], stages: int, target: Target, about: str) -> str:
@@ -193,7 +109,7 @@ def _choice(signature: str, values: Sequence[str]) -> str:
     return f"EXPORT {signature}(integer i)\n{{\n    switch (i) {{\n{cases}    }}\n    return 0;\n}}"
 
 
-def _sparsities(name: str, sparsities: Sequence[casadi.Sparsity]) -> str:
+def _sparsities(name: str, sparsities: Sequence[Any]) -> str:
     """A function that gives each structure in CasADi's form: rows, columns, offsets, rows."""
     distinct: dict[tuple[int, ...], str] = {}
     chosen: list[str] = []

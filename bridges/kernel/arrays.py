@@ -37,6 +37,9 @@ def as_input(value: object, argument: Argument, dtype: np.dtype[Any]) -> Array:
     Raises TypeError for arrays of another dtype and things that are no arrays, ValueError for a
     wrong last axis.
     """
+    if value is None or isinstance(value, np.ma.MaskedArray):
+        what = "None" if value is None else "a masked array"
+        raise TypeError(f"{argument}: got {what}, expected an array of {dtype}")
     if _is_array(value):
         array = value
         if array.dtype != dtype:

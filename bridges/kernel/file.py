@@ -3,8 +3,8 @@
     Saved -> `write` -> bytes (a zip) -> `read` -> Saved
 
 The members are `manifest.json`, and `program.json`, `kernel.c` and `kernel.cu` in a folder for the
-kernel and for each derivative; `checksum` is the hash of all others. Whatever a file says is checked
-before it is used: a kernel that was read reads and writes no memory but that of its arguments.
+kernel and for each derivative; `checksum` is the hash of all others. Whatever a file says is
+checked before it is used: a kernel that was read touches no memory but that of its arguments.
 """
 
 from __future__ import annotations
@@ -158,7 +158,14 @@ def read(data: bytes, content: bytes | None = None) -> Saved:
     members = _members(data)
     try:
         return _read(members, content)
-    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+    except (
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise ValueError(f"not a kernel file: {type(error).__name__} {error}") from error
     except ValueError as error:
         raise ValueError(f"not a kernel file: {error}") from error

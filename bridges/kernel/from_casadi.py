@@ -1,11 +1,11 @@
-"""A CasADi function as the source of a kernel: its program as it stands, derivatives by the graph."""
+"""A CasADi function as the source of a kernel: its program, and derivatives by its graph."""
 
 # casadi's stubs leave most functions untyped; the public signatures are still checked.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import casadi
 import numpy as np
@@ -16,10 +16,10 @@ from ad_core.graph import ADTerminal
 from ad_core.lowering import Lowered, lower
 from bridges.casadi import casadi_to_ad
 from bridges.casadi.read import read_program
-from bridges.kernel.identity import program_bytes
 from bridges.kernel.signature import Signature
-from bridges.kernel.source import GraphSource, sources_digest
-from bridges.native.load import digest_of, files_digest
+from bridges.kernel.source import GraphSource, makers_digest
+from bridges.native.identity import program_bytes
+from bridges.native.load import digest_of, sources_digest
 
 
 def casadi_source(function: casadi.Function) -> GraphSource:
@@ -37,8 +37,8 @@ def casadi_source(function: casadi.Function) -> GraphSource:
         tuple(function.name_out()),
         program.output_sizes,
     )
-    files = files_digest(Path(bridges.casadi.__file__).parent.glob("*.py"))
-    content = digest_of(b"casadi", program_bytes(program), files, sources_digest())
+    files = sources_digest(os.path.dirname(bridges.casadi.__file__))
+    content = digest_of(b"casadi", program_bytes(program), files, makers_digest())
     return GraphSource(signature, lambda: _graph(function, signature), content, lambda: program)
 
 

@@ -69,8 +69,9 @@ def jacobian_graph(f: Lowered, found: Jacobian, outputs: Sequence[Sequence[int |
             products.extend(rebuild(product.roots, partial(_bound, bound)))
             size += sum(product.sizes_out)
     every = stack(*products)
-    place = np.array(starts)[compression.product] + compression.place if starts else []
-    chosen = [tuple(0 if e is None else int(place[e]) for e in entries) for entries in outputs]
+    first = np.array([*starts, 0])  # there may be no product at all
+    place = (first[compression.product] + compression.place).tolist()
+    chosen = [tuple(0 if e is None else place[e] for e in entries) for entries in outputs]
     roots = [(f"jac_{o}", Take(places)(every)) for o, places in enumerate(chosen)]
     return lowered_graphs(f"jacobian of {f.title}", roots, f.tape.inputs)
 

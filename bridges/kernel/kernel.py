@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from bridges.kernel.arrays import (
 )
 from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
 from bridges.kernel.file import Saved, Tree, read, write
+from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
 from bridges.kernel.tensors import TensorCaller
@@ -36,8 +37,6 @@ from bridges.native.target import DType, Target
 _BRIEF = 5_000_000
 
 
-Wrt: TypeAlias = "Iterable[int | str]"
-"""Inputs by their numbers or names."""
 Derivative: TypeAlias = "tuple[str, tuple[int, ...]]"
 """A kind of derivative and the numbers of the inputs that it is for."""
 
@@ -169,7 +168,7 @@ class Kernel:
         kinds.
         """
         if named:
-            inputs = self._in_order(inputs, named)
+            inputs = in_order([a.name for a in self.arguments], inputs, named)
         run = self._run_buffers
         if run is not None and len(inputs) == len(self.arguments):
             first = inputs[0]
@@ -278,7 +277,10 @@ class Kernel:
         tree: dict[Any, Any] = {}
         for path_of in derivatives:
             kernel, below = self, tree
-            for step in path_of if isinstance(path_of, list) else [path_of]:
+            steps: list[Any] = cast(
+                "list[Any]", path_of if isinstance(path_of, list) else [path_of]
+            )
+            for step in steps:
                 kind, wrt = (step, None) if isinstance(step, str) else step
                 kernel = kernel._derivative(kind, wrt)
                 below = below.setdefault((kind, kernel._wrt), {})
@@ -374,40 +376,8 @@ class Kernel:
             names = ", ".join(a.name for a in self.arguments)
             raise ValueError(f"{len(inputs)} inputs, expected {len(self.arguments)} ({names})")
 
-    def _in_order(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> tuple[Any, ...]:
-        """All inputs by position: the given ones, then those by name."""
-        names = [a.name for a in self.arguments]
-        listed = ", ".join(names)
-        for name in named:
-            if name not in names:
-                raise ValueError(f"no input {name!r} (inputs: {listed})")
-            if name in names[: len(inputs)]:
-                raise ValueError(f"input {name!r} is given by position and by name")
-        missing = [name for name in names[len(inputs) :] if name not in named]
-        if missing:
-            raise ValueError(f"no value for {', '.join(missing)} (inputs: {listed})")
-        return (*inputs, *(named[name] for name in names[len(inputs) :]))
-
     def _chosen(self, wrt: Wrt | None) -> tuple[int, ...]:
-        """The numbers of the inputs that `wrt` says."""
-        n = len(self.arguments)
-        if wrt is None:
-            return tuple(range(n))
-        names = [a.name for a in self.arguments]
-        given: tuple[Any, ...] = (wrt,) if isinstance(wrt, (str, int)) else tuple(wrt)
-        chosen: list[int] = []
-        for which in given:
-            if isinstance(which, str):
-                if which not in names:
-                    raise ValueError(f"wrt: no input {which!r} (inputs: {', '.join(names)})")
-                chosen.append(names.index(which))
-            elif isinstance(which, bool) or not hasattr(which, "__index__"):
-                raise TypeError(f"wrt: got {which!r}, expected a name or number of an input")
-            else:
-                chosen.append(which.__index__())
-        if len(set(chosen)) < len(chosen) or not all(0 <= i < n for i in chosen):
-            raise ValueError(f"wrt {tuple(chosen)}, expected different input numbers below {n}")
-        return tuple(chosen)
+        return chosen_inputs([a.name for a in self.arguments], wrt)
 
     def _derived(
         self,

@@ -1,9 +1,9 @@
-"""Memory for results: large ones come from memory that earlier results have given back.
+"""A buffer pool for results: large ones take memory that earlier results have given back.
 
 Fresh memory costs a page fault, and a page of zeros, for every page that is first written: for a
-kernel at the speed of memory that is more than the computation. So a large result is a loan. When
-its last view is gone (tensors that share it included), its memory waits for the next result. Large
-pages are asked for, and idle memory is the system's to take back when it runs short.
+kernel at the speed of memory that is more than the computation. So when the last view of a large
+result is gone (tensors that share it included), its memory waits for the next result. Large pages
+are asked for, and idle memory is the system's to take back when it runs short.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def empty(shape: Shape, dtype: np.dtype[Any]) -> Array:
     if n_bytes < LARGE_BYTES:
         return np.empty(shape, dtype)
     block = _take(_rounded(n_bytes))
-    loan: Any = (ctypes.c_ubyte * len(block)).from_buffer(block)
-    weakref.finalize(loan, _give_back, block).atexit = False
-    return np.frombuffer(loan, dtype, n_bytes // dtype.itemsize).reshape(shape)
+    borrowed: Any = (ctypes.c_ubyte * len(block)).from_buffer(block)
+    weakref.finalize(borrowed, _give_back, block).atexit = False
+    return np.frombuffer(borrowed, dtype, n_bytes // dtype.itemsize).reshape(shape)
 
 
 def _take(size: int) -> _Block:

@@ -13,16 +13,15 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import ad_core
 from ad_core.derivatives import Jacobian, hessian_vp, jacobian_of, jacobian_pattern, jvp, vjp
 from ad_core.lowering import Lowered
-from bridges.kernel.identity import program_bytes, tape_bytes
 from bridges.kernel.jacobians import Pattern, block_patterns, dense_entries, jacobian_graph
 from bridges.kernel.signature import SIGNATURES, Signature, values_signature
-from bridges.native.load import digest_of, files_digest
+from bridges.native.identity import program_bytes, tape_bytes
+from bridges.native.load import digest_of, sources_digest
 from bridges.native.program import Program
 from bridges.native.scalars import jacobian_program, scalar_program
 
@@ -88,13 +87,14 @@ class GraphSource(Source):
         self.signature = signature
         self.content = content
         self._make, self._make_program = make, program
+        self._program: Program | None = None
         self._jacobians: dict[Wrt, Jacobian] = {}
 
     @classmethod
     def of(cls, lowered: Lowered) -> GraphSource:
         """The source of a graph that is there."""
         content = tape_bytes(lowered.tape)
-        known = None if content is None else digest_of(b"tape", content, sources_digest())
+        known = None if content is None else digest_of(b"tape", content, makers_digest())
         return cls(signature_of(lowered), lambda: lowered, known)
 
     @functools.cached_property
@@ -102,11 +102,13 @@ class GraphSource(Source):
         """The graph."""
         return self._make()
 
-    @functools.cached_property
+    @property
     def program(self) -> Program:
-        if self._make_program is not None:
-            return self._make_program()
-        return scalar_program(self.lowered.tape)
+        """The scalar program, made once."""
+        if self._program is None:
+            make = self._make_program or (lambda: scalar_program(self.lowered.tape))
+            self._program = make()
+        return self._program
 
     def derived(self, kind: str, wrt: Wrt) -> GraphSource:
         content = self.derived_content(kind, wrt)
@@ -168,7 +170,7 @@ def signature_of(lowered: Lowered) -> Signature:
 
 
 @functools.cache
-def sources_digest() -> bytes:
+def makers_digest() -> bytes:
     """Hash of the files that make programs of graphs; those that build them have their own."""
-    folders = [Path(ad_core.__file__).parent, Path(__file__).parent]
-    return files_digest(path for folder in folders for path in folder.rglob("*.py"))
+    folders = [os.path.dirname(ad_core.__file__), os.path.dirname(__file__)]
+    return b"".join(map(sources_digest, folders))

@@ -7,13 +7,27 @@ looked at as numpy arrays of the same memory and takes their path.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from bridges.kernel.arrays import Shape, as_sequence
+from bridges.kernel.arrays import Argument, Array, Shape, as_sequence
 from bridges.native.library import Library
+from bridges.native.target import DType
 
-if TYPE_CHECKING:
-    from bridges.kernel.kernel import Kernel
+
+class ArrayKernel(Protocol):
+    """A kernel of numpy arrays."""
+
+    dtype: DType
+    arguments: tuple[Argument, ...]
+    output_shapes: tuple[Shape, ...]
+
+    def run_arrays(self, inputs: Sequence[Any], out: Any = None) -> list[Array]:
+        """One array for each output, all checks made."""
+        ...
+
+    def run_into(self, inputs: Sequence[Any], out: Sequence[Any]) -> bool:
+        """Whether the result could go straight to the arrays `out`."""
+        ...
 
 
 class _Plan(NamedTuple):
@@ -37,14 +51,14 @@ _FEW_PAIRS = 64
 class TensorCaller:
     """Calls a kernel with tensors. Made once per kernel; imports torch at its first call."""
 
-    def __init__(self, kernel: Kernel, library: Library | None, most: int) -> None:
+    def __init__(self, kernel: ArrayKernel, library: Library | None, most: int) -> None:
         self._kernel = kernel
         self._most = most
         self._run: Any = None if library is None else library.rows
         self._torch: Any = None
         self._dtype: Any = None
         self._plan = _Plan((), 0, (), False, ())
-        self._n_in = len(kernel.input_sizes)
+        self._n_in = len(kernel.arguments)
         self._is_single = self._n_in == len(kernel.output_shapes) == 1
 
     def __call__(self, tensors: Sequence[Any], recorded: bool = False) -> list[Any]:
@@ -76,8 +90,11 @@ class TensorCaller:
                 or (may_be_negated and tensor.is_neg())
             ):
                 return None
+            pointer = tensor.data_ptr()
+            if not pointer:  # a tensor without memory
+                return None
             output = tensor.new_empty(*output_shapes[0])
-            if self._run(samples, tensor.data_ptr(), output.data_ptr()):
+            if self._run(samples, pointer, output.data_ptr()):
                 raise MemoryError("kernel: no memory for its workspace")
             return [output]
         pointers = [samples]
@@ -92,6 +109,8 @@ class TensorCaller:
             ):
                 return None
             pointers.append(tensor.data_ptr())
+        if 0 in pointers:  # a tensor without memory
+            return None
         new = tensors[0].new_empty
         outputs = [new(*shape) for shape in output_shapes]
         pointers.extend([y.data_ptr() for y in outputs])
@@ -133,7 +152,7 @@ class TensorCaller:
             ):
                 return None
             pointers.append(tensor.data_ptr())
-        if n_out * (n_in + n_out) > _FEW_PAIRS:
+        if 0 in pointers or n_out * (n_in + n_out) > _FEW_PAIRS:
             return None
         for o in range(n_in + 1, n_in + n_out + 1):
             begin, end = pointers[o], pointers[o] + n_bytes[o - 1]
@@ -208,7 +227,11 @@ class TensorCaller:
             raise TypeError(f"{label}: tensor on {tensor.device}, expected cpu")
         if tensor.dtype is not self._dtype:
             raise TypeError(f"{label}: dtype {tensor.dtype}, expected {self._dtype}")
-        return tensor.detach().resolve_neg().numpy()
+        try:
+            return tensor.detach().resolve_neg().numpy()
+        except RuntimeError as error:
+            kind = type(tensor).__name__
+            raise TypeError(f"{label}: a {kind} has no memory that a kernel can use") from error
 
     def _import(self) -> Any:
         if self._torch is None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 # Blocks in a range: a call from Python costs as much as computing a few.
@@ -40,12 +41,14 @@ def run_ranges(work: Callable[[int, int], None], total: int, grain: int, threads
     range when it is done with one, and ranges grow shorter towards the end: so a thread on a slower
     processor takes fewer, and all end at nearly the same time.
 
-    Raises what `work` raises, after all threads have ended; ranges not begun are then left out.
+    Raises what `work` raises, after all threads have ended; ranges not begun are then left out. An
+    interrupt, or any number of them, is raised after all threads have ended, too.
     """
     left = deque(_ranges(total, grain, threads))
     if threads <= 1 or len(left) <= 1:
         work(0, total)
         return
+    busy: set[object] = set()  # helpers that may have a range
 
     def take() -> None:
         while True:
@@ -59,15 +62,44 @@ def run_ranges(work: Callable[[int, int], None], total: int, grain: int, threads
                 left.clear()
                 raise
 
-    helpers = [_pool(threads - 1).submit(take) for _ in range(min(threads, len(left)) - 1)]
+    def help_out() -> None:
+        mark = object()
+        busy.add(mark)
+        try:
+            take()
+        finally:
+            busy.discard(mark)
+
+    helpers: list[Future[None]] = []
     try:
+        for _ in range(min(threads, len(left)) - 1):
+            helpers.append(_pool(threads - 1).submit(help_out))
         take()
     finally:
-        # those that have not begun wait for threads that are busy with other calls
-        running = [helper for helper in helpers if not helper.cancel()]
-        wait(running)
-    for helper in running:
-        helper.result()
+        try:
+            _finish(left, helpers, busy)
+        finally:  # again, for an interrupt that came between two steps of the first
+            _finish(left, helpers, busy)
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()
+
+
+def _finish(left: deque[Any], helpers: list[Future[None]], busy: set[object]) -> None:
+    """Leaves out the ranges not begun, and returns when no helper has one, whatever interrupts."""
+    interrupt: BaseException | None = None
+    while True:
+        try:
+            left.clear()
+            # those that have not begun wait for threads that are busy with other calls
+            wait([helper for helper in helpers if not helper.cancel()])
+            while busy:
+                time.sleep(1e-4)
+            break
+        except BaseException as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def _ranges(total: int, grain: int, threads: int) -> Iterator[tuple[int, int]]:

@@ -15,11 +15,11 @@ import platform
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bridges.native import cache
 from bridges.native.effort import effort_for_size
 from bridges.native.errors import BuildError
 
@@ -70,8 +70,8 @@ def find_compiler() -> tuple[str, ...]:
     raise BuildError("no C compiler on the PATH (looked for $CC, cc, gcc, clang)")
 
 
-def probe(command: tuple[str, ...], notes: Path) -> Compiler:
-    """What the compiler can do here; remembered in the folder `notes` while it does not change.
+def probe(command: tuple[str, ...], folder: Path) -> Compiler:
+    """What the compiler can do here; remembered in the cache `folder` while it does not change.
 
     Raises BuildError if it cannot even list its predefined macros.
     """
@@ -81,13 +81,13 @@ def probe(command: tuple[str, ...], notes: Path) -> Compiler:
         raise BuildError(f"{command[0]}: {error.strerror}") from error
     facts = [*command, os.path.realpath(command[0]), str(found.st_mtime_ns), str(found.st_size)]
     identity = hashlib.sha256("\n".join([*facts, cpu_identity()]).encode()).hexdigest()
-    note = notes / f"compiler-{identity[:32]}.json"
-    remembered = _read_note(note)
+    key = identity[:40]
+    remembered = _as_compiler(cache.find_facts(folder, key))
     if remembered is not None and remembered.identity == identity:
         return remembered
     compiler = _probe(command, identity)
     with contextlib.suppress(OSError):  # a full disk: it is probed again the next time
-        _write_note(note, compiler)
+        cache.put_facts(folder, key, json.dumps(asdict(compiler)).encode())
     return compiler
 
 
@@ -176,9 +176,9 @@ def _first_lines(text: str, count: int = 8) -> str:
     return "\n".join(lines[:count]) or "no message"
 
 
-def _read_note(path: Path) -> Compiler | None:
+def _as_compiler(facts: bytes | None) -> Compiler | None:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(facts or b"")
         width = int(data["vector_bytes"])
         if width not in (16, 32, 64):
             return None
@@ -189,12 +189,5 @@ def _read_note(path: Path) -> Compiler | None:
             bool(data["is_gcc"]),
             str(data["identity"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
-
-
-def _write_note(path: Path, compiler: Compiler) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix="build-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(compiler), file)
-    os.replace(name, path)

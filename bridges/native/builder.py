@@ -1,9 +1,11 @@
 """`Builder`: scalar instructions, each distinct one once, simplified while they are made.
 
 Constants are folded, signs go outwards (`a * -b` is `-(a * b)`, `a + -b` is `a - b`), and products
-with 0 and 1 vanish. Rewrites keep the value of finite numbers up to its last bits; what would hide a
-nan or an infinity, such as `x - x`, is not rewritten, except that `0 * x` and `0 / x` are 0.
+with 0 and 1 vanish. Rewrites keep the value of finite numbers up to its last bits; what would hide
+a nan or an infinity, such as `x - x`, is not rewritten, except that `0 * x` and `0 / x` are 0.
 """
+
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from bridges.native.interpret import FUNCTIONS
 from bridges.native.program import Instruction, Program, schedule_program
 
 Code: TypeAlias = "tuple[Any, ...]"
@@ -25,46 +28,6 @@ _ODD = frozenset({"sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh"
 _EVEN = frozenset({"cos", "cosh", "fabs"})
 _SIZES = frozenset({"fabs", "sq", "sqrt", *TRUTHS})  # never below zero
 _MOST_PRODUCTS = 100  # integer powers beyond go through logarithms
-
-_FOLDED: dict[str, Callable[..., Any]] = {
-    "sqrt": np.sqrt,
-    "fabs": np.abs,
-    "sign": lambda x: x if x == 0.0 or x != x else math.copysign(1.0, x),
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "fmin": np.fmin,
-    "fmax": np.fmax,
-    "lt": np.less,
-    "le": np.less_equal,
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "copysign": np.copysign,
-    "fmod": np.fmod,
-    "remainder": lambda x, y: math.remainder(x, y) if math.isfinite(x) and y else math.nan,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "atan2": np.arctan2,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "asinh": np.arcsinh,
-    "acosh": np.arccosh,
-    "atanh": np.arctanh,
-    "exp": np.exp,
-    "log": np.log,
-    "expm1": np.expm1,
-    "log1p": np.log1p,
-    "pow": np.power,
-    "hypot": np.hypot,
-    "erf": math.erf,
-    "div": np.divide,
-    "inv": lambda x: np.divide(1.0, x),
-}
-"""The values of operations on constants; `erfinv` is left to the program."""
 
 
 class Builder:
@@ -86,6 +49,7 @@ class Builder:
     # leaves
 
     def constant(self, value: float) -> int:
+        """A constant."""
         # 0.0 and -0.0 are equal keys but different constants; so is nan unequal to itself
         key = value if value and value == value else float(value).hex()  # noqa: PLR0124
         known = self._constants.get(key)
@@ -111,6 +75,7 @@ class Builder:
     # arithmetic
 
     def add(self, a: int, b: int) -> int:
+        """`a + b`."""
         x, y = self.number[a], self.number[b]
         if y == 0.0:
             return a
@@ -120,9 +85,8 @@ class Builder:
             if y is not None:
                 return self.constant(x + y)
             a, b, y = b, a, x
-        if y is not None:
-            if y < 0.0:
-                return self.sub(a, self.constant(-y))
+        if y is not None and y < 0.0:
+            return self.sub(a, self.constant(-y))
         if a == b:
             return self.twice(a)
         first, second = self.code[a], self.code[b]
@@ -133,6 +97,7 @@ class Builder:
         return self._once(("add", a, b) if a < b else ("add", b, a))
 
     def sub(self, a: int, b: int) -> int:
+        """`a - b`."""
         x, y = self.number[a], self.number[b]
         if y is not None:
             if x is not None:
@@ -151,6 +116,7 @@ class Builder:
         return self._once(("sub", a, b))
 
     def neg(self, a: int) -> int:
+        """`-a`."""
         x = self.number[a]
         if x is not None:
             return self.constant(-x)
@@ -161,6 +127,7 @@ class Builder:
         return self._once(("neg", a)) if turned is None else turned
 
     def twice(self, a: int) -> int:
+        """`a + a`."""
         x = self.number[a]
         if x is not None:
             return self.constant(x + x)
@@ -168,6 +135,7 @@ class Builder:
         return self.neg(self.twice(code[1])) if code[0] == "neg" else self._once(("twice", a))
 
     def mul(self, a: int, b: int) -> int:
+        """`a * b`."""
         x, y = self.number[a], self.number[b]
         if x is not None:
             if y is not None:
@@ -206,6 +174,7 @@ class Builder:
         return self._once(("mul", a, b))
 
     def sq(self, a: int) -> int:
+        """`a * a`."""
         x = self.number[a]
         if x is not None:
             return self.constant(x * x)
@@ -213,6 +182,7 @@ class Builder:
         return self._once(("sq", code[1] if code[0] in ("neg", "fabs") else a))
 
     def div(self, a: int, b: int) -> int:
+        """`a / b`."""
         x, y = self.number[a], self.number[b]
         if y is not None:
             if x is not None:
@@ -240,6 +210,7 @@ class Builder:
         return self._once(("div", a, b))
 
     def inv(self, a: int) -> int:
+        """`1 / a`."""
         x = self.number[a]
         if x is not None:
             return self._folded("inv", (x,))
@@ -329,7 +300,7 @@ class Builder:
             return own(self, *args)
         numbers = [self.number[a] for a in args]
         values = [x for x in numbers if x is not None]
-        if len(values) == len(args) and op in _FOLDED:
+        if len(values) == len(args):
             return self._folded(op, values)
         if len(args) == 1:
             inner = self.code[args[0]]
@@ -344,10 +315,7 @@ class Builder:
 
     def _folded(self, op: str, values: Sequence[float]) -> int:
         with np.errstate(all="ignore"):
-            try:
-                return self.constant(float(_FOLDED[op](*map(np.float64, values))))
-            except (ValueError, OverflowError):
-                return self.constant(math.nan)
+            return self.constant(float(FUNCTIONS[op](*map(np.float64, values))))
 
     # the end
 
@@ -363,13 +331,14 @@ class Builder:
         instructions: list[Instruction] = []
         for new, old in enumerate(live):
             place[old] = new
-            op, *args = code[old]
+            instruction = code[old]
+            op: str = instruction[0]
             if op == "constant":
-                instructions.append(Instruction(op, (), args[0]))
+                instructions.append(Instruction(op, (), instruction[1]))
             elif op == "input":
-                instructions.append(Instruction(op, tuple(args)))
+                instructions.append(Instruction(op, instruction[1:]))
             else:
-                instructions.append(Instruction(op, tuple([place[a] for a in args])))
+                instructions.append(Instruction(op, tuple([place[a] for a in instruction[1:]])))
         placed = [[None if k is None else place[k] for k in entries] for entries in given]
         return schedule_program(tuple(input_sizes), instructions, placed)
 
@@ -395,15 +364,25 @@ def _turned(code: Sequence[Code], roots: Sequence[int]) -> tuple[list[int], Sequ
     """The live instructions, where `-(a - b)` is `b - a` if nothing else needs the difference."""
     live = _live(code, roots)
     uses = [0] * len(code)
-    for k in (*roots, *(a for k in live if code[k][0] not in _LEAVES for a in code[k][1:])):
+    for k in roots:
         uses[k] += 1
-    turned = list(code)
+    negated: list[int] = []
     for k in live:
-        if code[k][0] == "neg":
-            inner = code[code[k][1]]
-            if inner[0] == "sub" and uses[code[k][1]] == 1:
-                turned[k] = ("sub", inner[2], inner[1])
-    return _live(turned, roots), turned
+        op = code[k][0]
+        if op not in _LEAVES:
+            for a in code[k][1:]:
+                uses[a] += 1
+            inner: int = code[k][1]
+            if op == "neg" and code[inner][0] == "sub":
+                negated.append(k)
+    turned = list(code)
+    gone: set[int] = set()
+    for k in negated:
+        inner: int = code[k][1]
+        if uses[inner] == 1:
+            turned[k] = ("sub", code[inner][2], code[inner][1])
+            gone.add(inner)
+    return [k for k in live if k not in gone], turned
 
 
 _LEAVES = ("constant", "input")

@@ -1,14 +1,16 @@
-"""Built libraries, and notes that lead to them, on disk, shared by the processes of one user.
+"""Built libraries, and what is known of compilers, on disk, shared by the processes of one user.
 
-A file is stored under the hash of everything it depends on, with a seal (`sealed`). Files are
-written beside their place and renamed into it, so a reader finds a whole file or none. Only files
-of this user, in a folder that only this user can write, are ever read.
+An entry is stored under the hash of everything it depends on, with a checksum (`checked`). Files
+are written beside their place and renamed into it, so a reader finds a whole file or none. Only
+files of this user, in a folder that only this user can write, are ever read. All lie in a folder of
+their own, and only names of our own form are ever removed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -18,18 +20,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridges.native.sealed import fault_of, is_intact, read_sealed, seal
+from bridges.native.checked import checksum, fault_of, is_intact, read_checked
+from bridges.native.errors import BuildError
 
 SIZE_LIMIT = 512 * 2**20
-_NOTE_SUFFIX = ".note"
+_FOLDER = "kernels"
+_FACTS_SUFFIX = ".facts"
 _SUFFIX = ".so"
 _BUILD_PREFIX = "build-"
+_LIBRARY = re.compile(rf"[0-9a-f]{{40,64}}{re.escape(_SUFFIX)}")
+_FACTS = re.compile(rf"[0-9a-f]{{40}}{re.escape(_FACTS_SUFFIX)}")
+_DRAFT = re.compile(rf"{_BUILD_PREFIX}[a-z0-9_]{{8}}")
 _STALE_S = 3600.0
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """Where the cache is, its libraries, bytes in them and in notes, and the most it may hold."""
+    """Where the cache is, its libraries, their bytes, and the most it may hold."""
 
     path: Path
     n_libraries: int
@@ -38,21 +45,28 @@ class CacheInfo:
 
 
 def cache_path() -> Path:
-    """`$ROBOGRAD_CACHE`, else `robograd` in the user's cache directory (XDG base directories)."""
+    """The folder `kernels` in `$ROBOGRAD_CACHE`, else in `robograd` in the user's cache directory.
+
+    The latter is that of the XDG base directories.
+    """
     chosen = os.environ.get("ROBOGRAD_CACHE", "").strip()
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return Path(chosen).expanduser().absolute() / _FOLDER
     base = os.environ.get("XDG_CACHE_HOME", "").strip()
-    return Path(base or os.path.expanduser("~/.cache")) / "robograd"
+    return Path(base or os.path.expanduser("~/.cache")) / "robograd" / _FOLDER
 
 
 def open_cache() -> Path:
-    """The cache directory, made if missing; a private temporary one, with a warning, if unsafe."""
+    """The cache directory, made if missing; a private temporary one, with a warning, if unsafe.
+
+    Raises BuildError where there is no folder to write into at all.
+    """
     path = cache_path()
-    fault = _make_private(path)
-    if fault is None:
-        return path
-    return _temporary_instead(path, fault)
+    for folder in (path.parent, path):
+        fault = _make_private(folder)
+        if fault is not None:
+            return _temporary_instead(folder, fault)
+    return path
 
 
 def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
@@ -66,7 +80,7 @@ def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
         draft = workshop / ("library" + _SUFFIX)
         build(draft)
         body = draft.read_bytes()
-        draft.write_bytes(body + seal(key, [body]))
+        draft.write_bytes(body + checksum(key, [body]))
         draft.chmod(0o700)
         _put(draft, path)
     finally:
@@ -81,19 +95,19 @@ def find(folder: Path, key: str) -> Path | None:
     return path if is_intact(path, key) else None
 
 
-def find_note(folder: Path, key: str) -> bytes | None:
-    """What the note `key` in `folder` says, if it is there intact; marks it as used."""
-    return read_sealed(folder / (key + _NOTE_SUFFIX), key)
+def find_facts(folder: Path, key: str) -> bytes | None:
+    """What was put under `key` in `folder`, if it is there intact; marks it as used."""
+    return read_checked(folder / (key + _FACTS_SUFFIX), key)
 
 
-def put_note(folder: Path, key: str, body: bytes) -> None:
-    """Puts a note into its place. Raises OSError."""
+def put_facts(folder: Path, key: str, body: bytes) -> None:
+    """Puts a few bytes into their place. Raises OSError."""
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=_BUILD_PREFIX)
     draft = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(body + seal(key, [body]))
-        _put(draft, folder / (key + _NOTE_SUFFIX))
+            file.write(body + checksum(key, [body]))
+        _put(draft, folder / (key + _FACTS_SUFFIX))
     finally:
         draft.unlink(missing_ok=True)
 
@@ -102,17 +116,15 @@ def info() -> CacheInfo:
     """State of the cache; creates nothing."""
     path = cache_path()
     files = _files(path)
-    n_libraries = sum(file.suffix == _SUFFIX for _, _, file in files)
-    return CacheInfo(path, n_libraries, sum(size for _, size, _ in files), size_limit())
+    return CacheInfo(path, len(files), sum(size for _, size, _ in files), size_limit())
 
 
 def clear() -> CacheInfo:
-    """Removes every library and note of the cache; returns what was there before."""
+    """Removes every entry of the cache; returns what was there before."""
     before = info()
     if before.path.is_dir():
         for path in before.path.iterdir():
-            ours = path.suffix in (_SUFFIX, _NOTE_SUFFIX)
-            if ours or path.name.startswith(("compiler-", _BUILD_PREFIX)):
+            if any(form.fullmatch(path.name) for form in (_LIBRARY, _FACTS, _DRAFT)):
                 _remove(path)
     return before
 
@@ -128,10 +140,7 @@ def size_limit() -> int:
 
 
 def evict(folder: Path, limit: int, keep: Path) -> None:
-    """Removes the least recently used files until at most `limit` bytes are left.
-
-    A note is used just before the library that it leads to, and so goes before it.
-    """
+    """Removes the least recently used libraries until at most `limit` bytes are left."""
     files = sorted(_files(folder))
     total = sum(size for _, size, _ in files)
     for _, size, path in files:
@@ -142,7 +151,8 @@ def evict(folder: Path, limit: int, keep: Path) -> None:
             total -= size
     for leftover in folder.glob(_BUILD_PREFIX + "*"):
         with contextlib.suppress(OSError):
-            if time.time() - leftover.lstat().st_mtime > _STALE_S:
+            stale = time.time() - leftover.lstat().st_mtime > _STALE_S
+            if stale and _DRAFT.fullmatch(leftover.name):
                 _remove(leftover)
 
 
@@ -154,12 +164,6 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def mark_used(folder: Path, key: str) -> None:
-    """Makes the library `key` the most recently used file."""
-    with contextlib.suppress(OSError):
-        os.utime(folder / (key + _SUFFIX))
-
-
 def _put(draft: Path, path: Path) -> None:
     """Moves a file to its place in one step, a folder there or not."""
     if path.is_dir():
@@ -168,10 +172,10 @@ def _put(draft: Path, path: Path) -> None:
 
 
 def _files(folder: Path) -> list[tuple[float, int, Path]]:
-    """Time of last use, size and path of every library and note."""
+    """Time of last use, size and path of every library."""
     found: list[tuple[float, int, Path]] = []
-    for suffix in (_SUFFIX, _NOTE_SUFFIX):
-        for path in folder.glob("*" + suffix):
+    for path in folder.glob("*"):
+        if _LIBRARY.fullmatch(path.name):
             with contextlib.suppress(OSError):
                 status = path.lstat()
                 found.append((status.st_mtime, status.st_size, path))
@@ -234,12 +238,18 @@ def _temporary_instead(path: Path, fault: str) -> Path:
     known = _temporary.get(f"{os.getpid()} {path}")
     if known is not None and known.is_dir():
         return known
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="robograd-"))
+    except OSError as error:
+        raise BuildError(
+            f"kernel cache {path} {fault}, and there is no temporary folder ({error.strerror}); "
+            "set ROBOGRAD_CACHE to a folder that only you can write"
+        ) from error
     warnings.warn(
         f"kernel cache {path} {fault}: kernels of this process are built in a temporary folder. "
         "Set ROBOGRAD_CACHE to a folder that only you can write.",
         RuntimeWarning,
         stacklevel=2,
     )
-    folder = Path(tempfile.mkdtemp(prefix="robograd-"))
     _temporary[f"{os.getpid()} {path}"] = folder
     return folder

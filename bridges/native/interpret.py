@@ -1,5 +1,8 @@
 """A `Program` run by numpy: one array operation an instruction, over a whole batch."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import math
@@ -75,10 +78,6 @@ def _flag(compare: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, y: _number(compare(x, y), x)
 
 
-def _sign(x: Any) -> Any:
-    return np.where(np.equal(x, 0.0), x, np.sign(x))
-
-
 def _remainder(x: Any, y: Any) -> Any:
     """`x - y n` with `n` the integer nearest to `x / y`, the even one of two (IEC 60559)."""
     size = np.abs(y)
@@ -118,7 +117,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "twice": lambda x: x + x,
     "sqrt": np.sqrt,
     "fabs": np.abs,
-    "sign": _sign,
+    "sign": np.sign,
     "floor": np.floor,
     "ceil": np.ceil,
     "fmin": np.fmin,

@@ -16,6 +16,8 @@ _PYTHON_FUNCTIONS = (
     "PyLong_AsVoidPtr",
     "PyLong_FromLong",
     "PyCFunction_NewEx",
+    "PyObject_Type",
+    "Py_DecRef",
 )
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 from bridges.native import cache
@@ -66,10 +67,19 @@ def digest_of(*parts: bytes) -> bytes:
 @functools.cache
 def emitter_digest() -> str:
     """Hash of this package's own files: a changed emitter builds its libraries anew."""
-    folder = Path(__file__).parent
-    return files_digest([*folder.glob("*.py"), *folder.glob("c/*")]).hex()
+    return sources_digest(os.path.dirname(__file__)).hex()
 
 
-def files_digest(files: Iterable[Path]) -> bytes:
-    """Hash of the contents of files."""
-    return digest_of(*(path.read_bytes() for path in sorted(files)))
+def sources_digest(folder: str) -> bytes:
+    """Hash of the source files below a folder, Python's and C's."""
+    paths: list[str] = []
+    for here, _, names in os.walk(folder):
+        paths.extend(os.path.join(here, name) for name in names if name.endswith(_SOURCES))
+    bodies: list[bytes] = []
+    for path in sorted(paths):
+        with open(path, "rb") as file:
+            bodies.append(file.read())
+    return digest_of(*bodies)
+
+
+_SOURCES = (".py", ".c", ".h", ".cuh")

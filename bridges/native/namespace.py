@@ -5,9 +5,10 @@ Values of one entry broadcast against longer ones; there are no batch axes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,25 +24,45 @@ class ScalarNamespace:
     """Array functions whose results are instructions of one `Builder`."""
 
     neg: Method
+    abs: Method
+    sign: Method
+    floor: Method
+    ceil: Method
+    sqrt: Method
+    exp: Method
+    expm1: Method
+    log: Method
+    log1p: Method
+    sin: Method
+    cos: Method
+    tan: Method
+    asin: Method
+    acos: Method
+    atan: Method
+    sinh: Method
+    cosh: Method
+    tanh: Method
+    asinh: Method
+    acosh: Method
+    atanh: Method
+    erf: Method
+    erfinv: Method
     add: Method
     sub: Method
     mul: Method
     div: Method
     pow: Method
+    atan2: Method
+    less: Method
+    less_equal: Method
+    equal: Method
 
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
-        for name in ("neg", "add", "sub", "mul", "div", "pow"):
-            setattr(self, name, partial(_by_entry, getattr(builder, name)))
-
-    def __getattr__(self, name: str) -> Method:
-        """The other functions that go entry by entry."""
-        op = _NAMES.get(name)
-        if op is None:
-            raise AttributeError(f"no function {name!r}")
-        method = partial(_by_entry, partial(self._builder.apply, op))
-        setattr(self, name, method)
-        return method
+        for name in get_type_hints(ScalarNamespace):
+            op = _NAMES.get(name, name)
+            own = getattr(builder, op, None)
+            setattr(self, name, partial(_by_entry, own or partial(builder.apply, op)))
 
     def constant(self, value: NDArray[np.float64]) -> Value:
         return tuple([self._builder.constant(x) for x in np.ravel(value).tolist()])
@@ -116,7 +137,7 @@ class ScalarNamespace:
         """`x` where it wins or is nan, else `y`; so nan comes through, and a tie gives `x`."""
         b = self._builder
         second = b.number[y]
-        if second is not None and second == second:  # the second is never nan: it must win
+        if second is not None and not math.isnan(second):  # it must win
             wins = b.apply("lt", y, x) if op == "le" else b.apply("lt", x, y)
             return b.select(wins, y, x)
         wins = b.apply("le", x, y) if op == "le" else b.apply("le", y, x)
@@ -133,10 +154,8 @@ class ScalarNamespace:
         return b.select(b.positive(pred), pos, rest)
 
 
-_SAME = "sign floor ceil sqrt exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh"
-_NAMES = {name: name for name in [*_SAME.split(), "acosh", "atanh", "atan2", "erf", "erfinv"]}
-_NAMES |= {"abs": "fabs", "less": "lt", "less_equal": "le", "equal": "eq"}
-"""Functions that are one operation each, and its name."""
+_NAMES = {"abs": "fabs", "less": "lt", "less_equal": "le", "equal": "eq"}
+"""Operations that have another name."""
 
 
 def _by_entry(function: Callable[..., int], *values: Value) -> Value:
@@ -146,7 +165,7 @@ def _by_entry(function: Callable[..., int], *values: Value) -> Value:
             size = len(value)
             break
     if size == 1:
-        return tuple([function(*[value[0] for value in values])])
+        return (function(*[value[0] for value in values]),)
     return tuple(map(function, *[v if len(v) == size else v * size for v in values]))
 
 

@@ -7,7 +7,9 @@ The steps of a tape run over a namespace whose values are tuples of instruction 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -24,10 +26,11 @@ def scalar_program(tape: Tape) -> Program:
 
     Raises NotImplementedError where the tape holds a user's function.
     """
-    builder = Builder()
-    inputs = [_symbols(builder, i, size) for i, (_, size) in enumerate(tape.inputs)]
-    outputs = _Runner(tape, builder)(inputs)
-    return builder.program([size for _, size in tape.inputs], outputs)
+    with _no_collections():
+        builder = Builder()
+        inputs = [_symbols(builder, i, size) for i, (_, size) in enumerate(tape.inputs)]
+        outputs = _Runner(tape, builder)(inputs)
+        return builder.program([size for _, size in tape.inputs], outputs)
 
 
 def jacobian_program(f: Jacobian, outputs: Sequence[Sequence[int | None]]) -> Program:
@@ -38,7 +41,19 @@ def jacobian_program(f: Jacobian, outputs: Sequence[Sequence[int | None]]) -> Pr
     Raises NotImplementedError as for `scalar_program`.
     """
     found = f.compression
-    builder = Builder()
+    with _no_collections():
+        builder = Builder()
+        products = _products(f, builder)
+        product: list[int] = found.product.tolist()
+        place: list[int] = found.place.tolist()
+        entries = [products[p][k] for p, k in zip(product, place, strict=True)]
+        chosen = [[None if e is None else entries[e] for e in numbers] for numbers in outputs]
+        return builder.program(f.sizes_in, chosen)
+
+
+def _products(f: Jacobian, builder: Builder) -> list[Value]:
+    """The products of the Jacobian with each tangent, then with each cotangent."""
+    found = f.compression
     inputs = [_symbols(builder, i, size) for i, size in enumerate(f.sizes_in)]
     products: list[Value] = []
     for lowered, rows in ((f.pushed, found.tangents), (f.pulled, found.cotangents)):
@@ -50,10 +65,7 @@ def jacobian_program(f: Jacobian, outputs: Sequence[Sequence[int | None]]) -> Pr
             sizes = lowered.sizes_in[len(inputs) :]
             seeds = [tuple(islice(left, size)) for size in sizes]
             products.append(tuple([k for part in run([*inputs, *seeds]) for k in part]))
-    product, place = found.product.tolist(), found.place.tolist()
-    entries = [products[p][k] for p, k in zip(product, place, strict=True)]
-    chosen = [[None if e is None else entries[e] for e in numbers] for numbers in outputs]
-    return builder.program(f.sizes_in, chosen)
+    return products
 
 
 def _symbols(builder: Builder, source: int, size: int) -> Value:
@@ -94,3 +106,15 @@ class _Runner:
 def _sized(value: Value, size: int) -> Value:
     """A value of the tape's size; a scalar that stands for a vector is repeated."""
     return value * size if len(value) == 1 else value
+
+
+@contextmanager
+def _no_collections() -> Generator[None]:
+    """Without searches for cycles: programs are many small tuples, and none of them is in one."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

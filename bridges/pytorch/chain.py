@@ -1,6 +1,7 @@
-"""A graph as the stages that run it, in order: blocks of primitives and calls of users' functions.
+"""A graph with users' functions as the stages that run it, in order.
 
-torch composes the stages' derivatives, so nothing here knows a derivative rule.
+torch composes the stages' derivatives, so nothing here knows a derivative rule; choices are made
+safe for that before the graph is cut.
 """
 
 # torch leaves the types of shapes partly unknown.
@@ -13,123 +14,87 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ad_core.graph.nodes import ADFunctionCall, Expression
-from ad_core.graph.values import Array
-from ad_core.lowering.tape import Tape, make_tape
-from bridges.pytorch.block import Block, Engine
-from bridges.pytorch.host import HostCall
-from bridges.pytorch.native import NativeCall
-from bridges.pytorch.operator import register
-from bridges.pytorch.recorded import Tensors, apply_operator, broadcast
+from ad_core.graph import Array
+from ad_core.lowering import Lowered, make_tape
+from ad_core.ops import Op
+from bridges.pytorch.calls import HostCall, ModuleCall
+from bridges.pytorch.guards import guarded, passing
+from bridges.pytorch.program import Engine, Primitives, program_of, vector_constants
+from bridges.pytorch.recorded import Tensors
 from bridges.pytorch.stages import Stage, cut
 from bridges.pytorch.torch_function import TorchFunction
-from bridges.pytorch.tracing import refuse_untraceable
 
-Part = Block | HostCall | NativeCall
+Part = Primitives | HostCall | ModuleCall
 
 
 class Chain:
-    """`outputs = graph(inputs)`; a graph of primitives is a chain of one block."""
+    """`outputs = graph(inputs)` by stages."""
 
-    def __init__(self, tape: Tape, scalar_inputs: Sequence[bool] = ()) -> None:
-        self._n_in, self._n_slots, self._outputs = len(tape.inputs), len(tape.sizes), tape.outputs
-        self.sizes_out = tuple(tape.sizes[o] for o in tape.outputs)
-        self.stages: list[tuple[Stage, Part]] = []
-        for stage in cut(tape, scalar_inputs):
-            part = _part(stage)
-            if isinstance(part, HostCall):
-                register(part)
-            self.stages.append((stage, part))
+    key: str | None = None
 
-    @classmethod
-    def of_graph(
-        cls,
-        roots: Sequence[Expression],
-        inputs: Sequence[tuple[str, int]],
-        scalars: Sequence[bool] = (),
-    ) -> Chain:
-        """The chain of a graph whose sizes are fixed, for the named and sized inputs."""
-        return cls(make_tape(roots, inputs), scalars)
+    def __init__(
+        self, lowered: Lowered, engine: Engine, scalar_inputs: Sequence[bool] = ()
+    ) -> None:
+        tape = make_tape(guarded(lowered.roots), lowered.tape.inputs)
+        self._tape = tape
+        self._engine: Engine = engine
+        self.stages: list[tuple[Stage, Part]] = [
+            (stage, self._part(stage)) for stage in cut(tape, scalar_inputs)
+        ]
+        self._passing = [passing(stage.tape) for stage, _ in self.stages]
+        self.constants: list[Array] = []
+        self._constant_ranges: dict[Primitives, slice] = {}
+        for stage, part in self.stages:
+            if isinstance(part, Primitives):
+                own = vector_constants(stage.tape)
+                start = len(self.constants)
+                self.constants += own
+                self._constant_ranges[part] = slice(start, start + len(own))
+
+    def _part(self, stage: Stage) -> Part:
+        step = stage.tape.steps[0] if stage.tape.steps else None
+        if step is not None and isinstance(step.func, TorchFunction):
+            return ModuleCall(stage)
+        if step is None or isinstance(step.func, Op):
+            return program_of(stage.tape, self._engine, lambda: stage.lowered)
+        return HostCall(stage, lambda product, scalars: Chain(product, self._engine, scalars))
 
     @property
-    def blocks(self) -> list[Block]:
-        """The graphs of primitives, in order."""
-        return [part for _, part in self.stages if isinstance(part, Block)]
+    def programs(self) -> list[Primitives]:
+        """The tapes of primitives, in order."""
+        return [part for _, part in self.stages if isinstance(part, Primitives)]
 
     @property
     def modules(self) -> list[nn.Module]:
         """The torch modules that the graph calls, each once, in order."""
         found: dict[int, nn.Module] = {}
         for _, part in self.stages:
-            module = part.module if isinstance(part, NativeCall) else None
+            module = part.module if isinstance(part, ModuleCall) else None
             if module is not None:
                 found[id(module)] = module
         return list(found.values())
 
-    @property
-    def single(self) -> Block | None:
-        """The one block of a graph of primitives."""
-        return self.blocks[0] if len(self.stages) == len(self.blocks) == 1 else None
-
-    def apply(
-        self,
-        inputs: Tensors,
-        constants: Sequence[Sequence[Tensor]] | None = None,
-        engine: Engine = "auto",
-    ) -> Tensors:
+    def apply(self, inputs: Tensors, constants: Sequence[Tensor] | None = None) -> Tensors:
         """The outputs `(*batch, m_o)` for inputs `(*batch, n_i)` of one dtype that broadcast.
 
-        `constants` are those of each block in order, on the inputs' device; made here if not given.
+        `constants` are `self.constants` on the inputs' device; made here if not given.
         """
-        slots: list[Tensor | None] = [*inputs, *[None] * (self._n_slots - self._n_in)]
-        number = 0
-        for stage, part in self.stages:
-            values = tuple(_known(slots[i]) for i in stage.inputs)
-            if isinstance(part, Block):
-                given = _made(part, inputs) if constants is None else constants[number]
-                results = part.apply(values, given, engine)
-                number += 1
-            elif isinstance(part, NativeCall):
+        slots: dict[int, Tensor] = dict(enumerate(inputs))
+        for (stage, part), passing_on in zip(self.stages, self._passing, strict=True):
+            pairs = zip(stage.inputs, passing_on, strict=True)
+            values = tuple(slots[i] if passes else slots[i].detach() for i, passes in pairs)
+            if isinstance(part, Primitives):
+                own = None if constants is None else constants[self._constant_ranges[part]]
+                results = part.apply(values, own)
+            elif isinstance(part, ModuleCall):
                 results = part.apply(values or inputs)
             else:
-                results = _call(part, values, inputs)
-            for slot, result in zip(stage.outputs, results, strict=True):
-                slots[slot] = result
+                results = part.apply(values)
+            if not values and inputs:  # of constants: dtype and device are the inputs'
+                results = tuple(y.to(inputs[0]) for y in results)
+            slots.update(zip(stage.outputs, results, strict=True))
         batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
-        outputs: list[Tensor] = []
-        for slot, size in zip(self._outputs, self.sizes_out, strict=True):
-            y = _known(slots[slot])
-            outputs.append(y if y.shape == (*batch, size) else y.expand(*batch, size))
-        return tuple(outputs)
-
-
-def _part(stage: Stage) -> Part:
-    if not stage.opaque:
-        return Block(stage)
-    root = stage.roots[0]
-    native = isinstance(root, ADFunctionCall) and isinstance(root.func, TorchFunction)
-    return NativeCall(stage) if native else HostCall(stage)
-
-
-def _call(call: HostCall, values: Tensors, inputs: Tensors) -> Tensors:
-    if not values:  # a function of constants takes dtype and device from the chain's inputs
-        return tuple(y.to(inputs[0]) if inputs else y for y in call.call_torch(values))
-    if torch.compiler.is_compiling():
-        refuse_untraceable(call.title)
-        return apply_operator(call, broadcast(values))
-    return call.apply(broadcast(values))
-
-
-def _made(block: Block, inputs: Tensors) -> list[Tensor]:
-    device = inputs[0].device if inputs else None
-    return [tensor(c).to(device) for c in block.constants]
-
-
-def tensor(value: Array) -> Tensor:
-    """A float64 tensor made from numbers, so that it is fake where tensors are being faked."""
-    return torch.tensor(value.tolist(), dtype=torch.float64)
-
-
-def _known(value: Tensor | None) -> Tensor:
-    assert value is not None
-    return value
+        return tuple(
+            y if y.shape[:-1] == batch else y.expand(*batch, y.shape[-1])
+            for y in (slots[o] for o in self._tape.outputs)
+        )

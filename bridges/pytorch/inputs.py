@@ -49,21 +49,31 @@ def uniform(inputs: Tensors, declared: Sized) -> Tensors:
     return inputs
 
 
-def is_bare(inputs: Tensors, declared: Sized) -> bool:
-    """Whether scalars came without their axis: every input is one, and some cannot have it."""
-    return all(size == 1 for _, size in declared) and any(
-        x.ndim == 0 or x.shape[-1] != 1 for x in inputs
-    )
-
-
 def sized(title: str, inputs: Tensors, declared: Sized) -> Tensors:
-    """The inputs as `(*batch, n_i)`; raises ValueError where a last axis has another length."""
+    """The inputs as `(*batch, n_i)`; raises ValueError for what misfits.
+
+    The last axis is the vector's. A tensor without axes is one sample of an input of size 1.
+    """
     for value, (name, size) in zip(inputs, declared, strict=True):
-        if value.ndim == 0 and size != 1:
-            raise wrong_size(title, name, 1, size)
-        if value.ndim and value.shape[-1] != size:
-            raise wrong_size(title, name, value.shape[-1], size)
+        got = value.shape[-1] if value.ndim else 1
+        if got != size:
+            hint = f"; a batch of numbers has shape {(*value.shape, 1)}" if size == 1 else ""
+            raise ValueError(f"{wrong_size(title, name, got, size)}{hint}")
     return tuple(x if x.ndim else x.unsqueeze(0) for x in inputs)
+
+
+def check_batches(title: str, inputs: Tensors, declared: Sized) -> None:
+    """Raise ValueError where batch axes do not broadcast against each other."""
+    if all(x.shape[:-1] == inputs[0].shape[:-1] for x in inputs):
+        return
+    try:
+        torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+    except RuntimeError as error:
+        pairs = zip(inputs, declared, strict=True)
+        shown = ", ".join(f"{name}: {tuple(x.shape)}" for x, (name, _) in pairs)
+        raise ValueError(
+            f"{title}: batch axes do not broadcast against each other ({shown})"
+        ) from error
 
 
 def _promoted(inputs: Tensors) -> Tensors:

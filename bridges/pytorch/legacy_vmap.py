@@ -25,6 +25,12 @@ def depth() -> int:
     return inner - 1
 
 
+def refuse_hidden_axes(inputs: Sequence[Tensor]) -> None:
+    """Raise RuntimeError for a tensor that hides an axis, as those do that read its memory."""
+    if depth() and any(torch._C._functorch.is_legacy_batchedtensor(x) for x in inputs):
+        raise RuntimeError("a tensor of torch's older vmap hides an axis")
+
+
 def call_mapped(
     call: Callable[[Sequence[Tensor]], Sequence[Tensor]], inputs: Sequence[Tensor]
 ) -> list[Tensor]:

@@ -1,8 +1,8 @@
 """`ad_to_torch`: a graph as an `nn.Module` that behaves like torch's own layers.
 
-Data flows: arguments -> bound by position or name -> checked -> the chain's stages -> outputs. The
-engines are compiled kernels (plain CPU tensors of float32 or float64) and straight-line torch code
-(any device and dtype, export); users' functions are called on the host.
+Data flows: arguments -> bound by position or name -> checked -> the program or chain -> outputs.
+The engines are compiled kernels (plain CPU tensors of float32 or float64) and straight-line torch
+code (any device and dtype, export); users' functions are called on the host.
 """
 
 # torch leaves the types of shapes partly unknown.
@@ -11,23 +11,33 @@ engines are compiled kernels (plain CPU tensors of float32 or float64) and strai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
+from numpy.typing import DTypeLike
 from torch import Tensor, nn
 
-from ad_core.graph.errors import unknown_name, wrong_size
-from ad_core.graph.nodes import ADTerminal
-from ad_core.lowering.signature import Func, Signature, signature
+from ad_core.graph import ADFunctionInterface, ADTerminal, Array, unknown_name, wrong_size
+from ad_core.lowering import Func, Lowered, lower, make_tape
 from bridges.kernel import Kernel
-from bridges.pytorch.block import KERNEL_DTYPES, Engine
-from bridges.pytorch.chain import Chain, Part, tensor
-from bridges.pytorch.compiled import Compiled
-from bridges.pytorch.inputs import bind, is_bare, sized, uniform
-from bridges.pytorch.recorded import PLAIN, apply
-from bridges.pytorch.stages import Stage
+from bridges.pytorch.chain import Chain, Part
+from bridges.pytorch.inputs import bind, check_batches, sized, uniform
+from bridges.pytorch.natural import NaturalShape, in_rows
+from bridges.pytorch.program import (
+    KERNEL_DTYPES,
+    Engine,
+    Primitives,
+    program_of,
+    tensor,
+    vector_constants,
+)
+from bridges.pytorch.recorded import apply
+from bridges.pytorch.tracing import PLAIN, intercepted, refuse_jit_transforms
 
 Result = Tensor | tuple[Tensor, ...]
+Shapes = Literal["flat", "natural"]
 
 
 def ad_to_torch(
@@ -37,33 +47,51 @@ def ad_to_torch(
     sizes: Mapping[str, int] | None = None,
     engine: Engine = "auto",
     trainable: Mapping[str, Tensor] | None = None,
+    shapes: Shapes = "flat",
 ) -> ADModule:
     """`func` as a torch layer: tensors `(*batch, n_i)` in, `(*batch, n_out)` out.
 
     Inputs are given by position, in the order of `terminals`, or by name; their batch axes
-    broadcast. Device and dtype follow the inputs. Derivatives are exact, to every order, in reverse
-    and forward mode and under `torch.func`'s transforms; those of users' functions are what the
-    functions give, and finite differences beyond.
+    broadcast. The last axis is always the vector's, also of one entry: numbers for five samples
+    have shape `(5, 1)`, and so has their result; a tensor without axes is one sample. Device and
+    dtype follow the inputs. Derivatives are exact, to every order, in reverse and forward mode and
+    under `torch.func`'s transforms; those of users' functions are what the functions give, and
+    finite differences beyond.
 
     Args:
-        func: An expression, a tuple of expressions (the layer then gives a tuple), or a function.
+        func: An expression, several of them in a tuple, list or generator (the layer then gives a
+            tuple, of one too), or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
         engine: For the primitives: `"kernel"` (compiled; CPU, float32 and float64), `"torch"`
             (generated torch code), or `"auto"`: the kernel where it can run, else torch. Users'
-            functions always run on the host. Under a transform inside `torch.compile`, and in
-            `torch.export`, primitives are torch code whatever the engine.
+            functions always run on the host. Under a transform inside `torch.compile`, in
+            `torch.export`, and where something of torch records or intercepts operators (`make_fx`,
+            `torch.func.linearize`, `torch.jit.trace`, modes), primitives are torch code whatever
+            the engine.
         trainable: Variables that the layer holds itself, with values `(n_i,)` to start from. An
             `nn.Parameter` is held as it is (layers may share it), so is an `nn.Buffer`; any other
             value becomes a parameter. They are named as the variables are in `state_dict`, with
             `_` behind what is the name of a method of modules: `parameters_`.
+        shapes: `"flat"`, or `"natural"` for results in the shape that their function states: poses
+            `(*batch, 4, 4)`, rotations `(*batch, 3, 3)`, Jacobians and mass matrices as matrices.
+            Functions that state none give vectors.
 
     Raises:
         ValueError: for names or sizes that misfit.
     """
     if engine not in get_args(Engine):
         raise unknown_name("engine", engine, get_args(Engine))
-    return ADModule(signature(func, terminals), sizes or {}, engine, trainable or {})
+    if shapes not in get_args(Shapes):
+        raise unknown_name("choice of shapes", shapes, get_args(Shapes))
+    natural: tuple[NaturalShape, ...] = ()
+    title = str(func) if isinstance(func, ADFunctionInterface) else None
+    if shapes == "natural":
+        func, natural = in_rows(func)
+    lowered = lower(func, terminals, sizes)
+    if title is not None:
+        lowered = replace(lowered, title=title)
+    return ADModule(lowered, engine, trainable or {}, natural)
 
 
 class ADModule(nn.Module):
@@ -75,40 +103,41 @@ class ADModule(nn.Module):
 
     def __init__(
         self,
-        chosen: Signature,
-        sizes: Mapping[str, int],
+        lowered: Lowered,
         engine: Engine,
         trainable: Mapping[str, Tensor],
+        natural: tuple[NaturalShape, ...] = (),
     ) -> None:
         super().__init__()
-        self._signature, self._given_sizes = chosen, dict(sizes)
         self._engine: Engine = engine
-        self._held = tuple(trainable)
-        self._prepare()
+        self._held, self._natural = tuple(trainable), natural
+        self._prepare(lowered)
         for name, value in trainable.items():
             self._hold(name, value)
 
-    def _prepare(self) -> None:
-        """Make everything that follows from the signature: also after unpickling."""
-        tape = self._signature.tape(self._given_sizes)
+    def _prepare(self, lowered: Lowered) -> None:
+        """Make everything that follows from the graph: also after unpickling."""
+        self._lowered, tape = lowered, lowered.tape
         self._declared = tape.inputs
         for name in self._held:
             if name not in dict(tape.inputs):
                 raise unknown_name("variable", name, dict(tape.inputs))
         self._inputs = tuple((n, size) for n, size in tape.inputs if n not in self._held)
-        self._chain = Chain(tape)
-        self._buffer_names: list[list[str]] = []
-        for b, block in enumerate(self._chain.blocks):
-            names = [f"_c{b}_{i}" for i in range(len(block.constants))]
-            for name, value in zip(names, block.constants, strict=True):
-                self.register_buffer(name, tensor(value), persistent=False)
-            self._buffer_names.append(names)
-        for i, module in enumerate(self._chain.modules):
-            self.add_module(f"module{i}", module)
-        single = self._chain.single
-        direct = single is not None and not self._held and self._engine != "torch"
-        self._direct = single.compiled if single is not None and direct else None
         self._sizes_in = tuple(size for _, size in self._inputs)
+        self._run: Primitives | Chain
+        if tape.opaque:
+            self._run = Chain(lowered, self._engine)
+            self._constants: list[Array] = self._run.constants
+            for i, module in enumerate(self._run.modules):
+                self.add_module(f"module{i}", module)
+        else:
+            self._run = program_of(tape, self._engine, lambda: lowered)
+            self._constants = vector_constants(tape)
+        self._buffer_names = [f"_c{i}" for i in range(len(self._constants))]
+        for name, value in zip(self._buffer_names, self._constants, strict=True):
+            self.register_buffer(name, tensor(value), persistent=False)
+        direct = isinstance(self._run, Primitives) and not self._held and self._engine != "torch"
+        self._direct = self._run if direct and isinstance(self._run, Primitives) else None
 
     def _hold(self, name: str, value: Tensor) -> None:
         """Make `value`, of shape `(n,)`, the layer's own tensor for the variable `name`."""
@@ -120,7 +149,7 @@ class ADModule(nn.Module):
             value = nn.Parameter(start.reshape(1) if start.ndim == 0 and size == 1 else start)
         if value.ndim == 0 or value.shape[-1] != size:
             got = value.shape[-1] if value.ndim else 1
-            raise wrong_size(self._signature.title, name, got, size)
+            raise wrong_size(self._lowered.title, name, got, size)
         own = _held_as(name)
         if "." in own or hasattr(self, own):
             raise ValueError(f"variable '{name}' cannot be held: a module cannot name it so")
@@ -140,33 +169,35 @@ class ADModule(nn.Module):
         return tuple(size for _, size in self._inputs)
 
     @property
-    def stages(self) -> list[tuple[Stage, Part]]:
-        """What a call runs, in order: blocks of primitives and calls of users' functions."""
-        return self._chain.stages
+    def parts(self) -> list[Part]:
+        """What a call runs, in order: programs of primitives and calls of users' functions."""
+        run = self._run
+        return [run] if isinstance(run, Primitives) else [part for _, part in run.stages]
 
     @property
     def code(self) -> str:
         """The generated torch code, one function for each stage of primitives."""
-        return "\n".join(block.source for block in self._chain.blocks)
+        programs = [part for part in self.parts if isinstance(part, Primitives)]
+        return "\n".join(program.code.source for program in programs)
 
     def extra_repr(self) -> str:
         """What `print(module)` shows between the brackets."""
         inputs = ", ".join(f"{name}: {size}" for name, size in self._inputs)
         sizes = dict(self._declared)
         held = "".join(f", {name}: {sizes[name]} (held)" for name in self._held)
-        return f"{self._signature.title}, {inputs}{held}, engine={self._engine!r}"
+        return f"{self._lowered.title}, {inputs}{held}, engine={self._engine!r}"
 
-    def kernel(self, dtype: torch.dtype = torch.float64) -> Kernel:
+    def kernel(self, dtype: torch.dtype | DTypeLike = torch.float64) -> Kernel:
         """The compiled kernel for float32 or float64, built when first asked for.
 
         Raises ValueError for another dtype, NotImplementedError where users' functions are called.
         """
-        if dtype not in KERNEL_DTYPES:
+        number = dtype if isinstance(dtype, torch.dtype) else getattr(torch, np.dtype(dtype).name)
+        if number not in KERNEL_DTYPES:
             raise ValueError(f"kernels are made for float32 and float64, not {dtype}")
-        block = self._chain.single
-        if block is None:
-            raise NotImplementedError(f"{self._signature.title}: it calls users' functions")
-        return block.compiled.kernel(dtype)
+        if not isinstance(self._run, Primitives):
+            raise NotImplementedError(f"{self._lowered.title}: it calls users' functions")
+        return self._run.kernel(number)
 
     # -------------------------------------------------------------------------------- calls
 
@@ -180,18 +211,23 @@ class ADModule(nn.Module):
             outputs = apply(direct, args)
         else:
             outputs = self._general(args, named)
-        return outputs[0] if self._signature.single else outputs
+        if self._natural:
+            outputs = tuple(
+                y if shape is None else y.unflatten(-1, shape)
+                for y, shape in zip(outputs, self._natural, strict=True)
+            )
+        return outputs[0] if self._lowered.single else outputs
 
-    def _takes(self, direct: Compiled, args: tuple[Tensor, ...]) -> bool:
+    def _takes(self, direct: Primitives, args: tuple[Tensor, ...]) -> bool:
         """Whether the kernel is built and the arguments are just what it takes."""
         sizes = self._sizes_in
-        if len(args) != len(sizes) or not args or torch.compiler.is_compiling():
+        if len(args) != len(sizes) or not args or torch.compiler.is_compiling() or intercepted():
             return False
         first = args[0]
         if type(first) not in PLAIN or not first.is_cpu:
             return False
         dtype, shape = first.dtype, first.shape
-        if dtype not in direct.native or not shape or shape[-1] != sizes[0]:
+        if dtype not in direct.running or not shape or shape[-1] != sizes[0]:
             return False
         if len(args) == 1:
             return True
@@ -207,53 +243,53 @@ class ADModule(nn.Module):
         return True
 
     def _general(self, args: tuple[Tensor, ...], named: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        names = self.input_names
-        given = bind(self._signature.title, names, args, named)
-        bare = False
+        title, names = self._lowered.title, self.input_names
+        if not torch.compiler.is_compiling():
+            refuse_jit_transforms(title)
+        given = bind(title, names, args, named)
         if names:
             shown = uniform(tuple(given[n] for n in names), self._inputs)
-            bare = is_bare(shown, self._inputs)
-            if bare:
-                shown = tuple(x.unsqueeze(-1) for x in shown)
-            given = dict(zip(names, sized(self._signature.title, shown, self._inputs), strict=True))
+            given = dict(zip(names, sized(title, shown, self._inputs), strict=True))
         if self._held:
             given |= {name: getattr(self, _held_as(name)) for name in self._held}
         inputs = uniform(tuple(given[n] for n, _ in self._declared), self._declared)
-        constants = [[getattr(self, n) for n in names] for names in self._buffer_names]
-        outputs = self._chain.apply(inputs, constants, self._engine)
-        if bare:
-            outputs = tuple(y[..., 0] if y.shape[-1] == 1 else y for y in outputs)
-        return outputs
+        if inputs and not torch.compiler.is_compiling():
+            check_batches(title, inputs, self._declared)
+        constants = [getattr(self, name) for name in self._buffer_names]
+        outputs = self._run.apply(inputs, constants)
+        batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+        return tuple(y if y.shape[:-1] == batch else y.expand(*batch, y.shape[-1]) for y in outputs)
 
     # ----------------------------------------------------------------------- torch's customs
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ADModule:
-        """Follow `.to(device)`; the constants stay float64, since dtype follows the inputs."""
+        """Follow `.to(device)`; the constants stay float64, since dtype follows the inputs.
+
+        They are made again from their numbers, also where the layer comes from the meta device.
+        """
         super()._apply(fn, recurse)
-        for names, block in zip(self._buffer_names, self._chain.blocks, strict=True):
-            for name, value in zip(names, block.constants, strict=True):
-                moved = getattr(self, name)
-                if moved.dtype != torch.float64 and moved.device.type != "mps":
-                    setattr(self, name, tensor(value).to(moved.device))
+        for name, value in zip(self._buffer_names, self._constants, strict=True):
+            setattr(self, name, tensor(value, getattr(self, name).device))
         return self
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels: the graph and the tensors, not what was made from the graph."""
         state = self.__dict__.copy()
-        for made in ("_chain", "_direct"):
+        for made in ("_run", "_direct", "_constants"):
             state.pop(made)
+        f = state.pop("_lowered")
+        state["_graph"] = (f.title, f.single, f.names_out, f.roots, f.tape.inputs)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        title, single, names_out, roots, inputs = state.pop("_graph")
         super().__setstate__(state)
-        constants = [getattr(self, n) for names in self._buffer_names for n in names]
-        self._prepare()
-        if constants:
-            for names in self._buffer_names:
-                for name in names:
-                    setattr(self, name, getattr(self, name).to(constants[0].device))
+        devices = [getattr(self, name).device for name in self._buffer_names]
+        self._prepare(Lowered(title, single, names_out, roots, make_tape(roots, inputs)))
+        for name, value, device in zip(self._buffer_names, self._constants, devices, strict=True):
+            setattr(self, name, tensor(value, device))
 
 
 def _held_as(name: str) -> str:
-    """The attribute that holds a variable: `parameters` and its kin are methods of every module."""
+    """The attribute that holds a variable: `parameters` is a method of every module."""
     return f"{name}_" if hasattr(ADModule, name) else name

@@ -1,7 +1,8 @@
 """The namespace over torch tensors: the vector on the last axis, batch axes before it.
 
 Nothing here reads a value back to the host or makes a tensor on another device, so a program of
-these functions can be captured, compiled and differentiated by torch on any device.
+these functions can be captured, compiled and differentiated by torch on any device. Where torch's
+own derivative at a special point is not ours, the function is written so that it is.
 """
 
 # torch leaves the types of shapes and of autograd.Function.apply partly unknown.
@@ -53,10 +54,21 @@ class TorchNamespace:
     div = staticmethod(torch.div)
     pow = staticmethod(torch.pow)
     mod = staticmethod(torch.remainder)
-    atan2 = staticmethod(torch.atan2)
 
     def constant(self, value: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(np.array(value))
+
+    def number(self, value: float, like: Tensor | None = None) -> Tensor:
+        """One number, of the dtype and on the device of `like`."""
+        if like is None:
+            return torch.full((1,), value, dtype=torch.float64)
+        return like.new_full((1,), value)
+
+    def atan2(self, y: Tensor, x: Tensor) -> Tensor:
+        """The angle; the derivative at the origin is 0."""
+        origin = (x == 0) & (y == 0)
+        elsewhere = torch.atan2(y, torch.where(origin, 1.0, x))
+        return torch.where(origin, torch.atan2(y, x).detach(), elsewhere)
 
     def minimum(self, x: Tensor, y: Tensor) -> Tensor:
         """The smaller; at a tie the derivative follows `x`, and nan in either gives nan."""
@@ -66,13 +78,13 @@ class TorchNamespace:
         return torch.where((x >= y) | torch.isnan(x), x, y)
 
     def less(self, x: Tensor, y: Tensor) -> Tensor:
-        return (x < y).to(torch.result_type(x, y))
+        return _flag(x < y, x, y)
 
     def less_equal(self, x: Tensor, y: Tensor) -> Tensor:
-        return (x <= y).to(torch.result_type(x, y))
+        return _flag(x <= y, x, y)
 
     def equal(self, x: Tensor, y: Tensor) -> Tensor:
-        return (x == y).to(torch.result_type(x, y))
+        return _flag(x == y, x, y)
 
     def cond(self, pred: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
         return torch.where(pred > 0, pos, neg)
@@ -122,6 +134,11 @@ class TorchNamespace:
         left = a.reshape(*a.shape[:-1], m, m)
         right = b.reshape(*b.shape[:-1], m, n)
         return torch.linalg.solve(left, right).flatten(-2)
+
+
+def _flag(holds: Tensor, *compared: Tensor | float) -> Tensor:
+    """1 and 0 in the dtype of what was compared, of which one may be a number."""
+    return holds.to(next(x.dtype for x in compared if isinstance(x, Tensor)))
 
 
 def _slice(x: Tensor, start: int, stop: int, step: int) -> Tensor:

@@ -1,74 +1,96 @@
 """A tape as straight-line torch code: one line a step, nothing but tensor functions.
 
-Scalar constants are Python floats in the text, which keeps the inputs' dtype; vector constants are
-arguments, so that the caller decides where they live. torch's own autograd differentiates the code.
+Constants of one entry stand in the text, which keeps the inputs' dtype and device; longer ones are
+arguments, so that the caller decides where they live.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ad_core.graph.values import Array
-from ad_core.lowering.tape import Step, Tape
-from ad_core.ops.primitive import Op
+from ad_core.graph import Array
+from ad_core.lowering import Step, Tape
+from ad_core.ops import Op
 from bridges.pytorch.namespace import TORCH
 
-OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
-"""Primitives that take a Python float beside a tensor."""
+INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+TAKES_FLOATS = {
+    "cond": (1, 2),
+    **dict.fromkeys((*INFIX, "pow", "less", "less_equal", "equal"), (0, 1)),
+}
+"""The places where torch takes a Python float if a tensor is in another of them, by primitive."""
 
 
 @dataclass(frozen=True)
 class StraightLine:
-    """Generated code: `run(*inputs, *constants)` gives the outputs as a tuple."""
+    """Generated code: `run(*inputs, *vectors)` gives the outputs as a tuple."""
 
     source: str
     run: Callable[..., tuple[Any, ...]]
-    constants: tuple[Array, ...]
 
 
-def straight_line(tape: Tape) -> StraightLine:
-    """Generate the torch code of a tape of primitives."""
-    values = dict(tape.constants)
-    floats = _float_constants(tape, values)
-    tensors = [slot for slot in values if slot not in floats]
-    names = {slot: f"c{i}" for i, slot in enumerate(tensors)}
-    names |= {slot: repr(value) for slot, value in floats.items()}
-    names |= {i: f"x{i}" for i in range(len(tape.inputs))}
-    bound: dict[str, Any] = {}
-    lines = [_line(step, names, bound) for step in tape.steps]
-    arguments = [f"x{i}" for i in range(len(tape.inputs))] + [names[slot] for slot in tensors]
-    results = [names[slot] for slot in tape.outputs]
-    body = [*lines, f"return ({', '.join(results)},)"]
-    source = f"def run({', '.join(arguments)}):\n" + "".join(f"    {line}\n" for line in body)
-    space = dict(bound)
-    exec(compile(source, "<robograd torch program>", "exec"), space)
-    return StraightLine(source, space["run"], tuple(values[slot] for slot in tensors))
+def straight_line(tape: Tape, vectors: Sequence[tuple[int, Array]]) -> StraightLine:
+    """Generate the torch code of a tape of primitives; `vectors` are its longer constants."""
+    return _Writer(tape, vectors).written()
 
 
-def _float_constants(tape: Tape, values: dict[int, Array]) -> dict[int, float]:
-    """The constants of one finite entry that are only ever operands of plain arithmetic."""
-    single = {slot for slot, v in values.items() if v.size == 1 and abs(v[0]) < float("inf")}
-    for step in tape.steps:
-        if not (isinstance(step.func, Op) and step.func.name in OPERATORS):
-            single.difference_update(step.args)
-    single.difference_update(tape.outputs)
-    return {slot: float(values[slot][0]) for slot in single}
+class _Writer:
+    def __init__(self, tape: Tape, vectors: Sequence[tuple[int, Array]]) -> None:
+        self._tape = tape
+        self._arguments = [f"x{i}" for i in range(len(tape.inputs))]
+        self._names = dict(enumerate(self._arguments))
+        for i, (slot, _) in enumerate(vectors):
+            self._names[slot] = f"c{i}"
+            self._arguments.append(f"c{i}")
+        self._numbers = {slot: float(v[0]) for slot, v in tape.constants if v.size == 1}
+        self._bound: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
+        self._lines: list[str] = []
 
+    def written(self) -> StraightLine:
+        for step in self._tape.steps:
+            text = self._call(step)
+            self._names[step.out] = f"v{step.out}"
+            self._lines.append(f"v{step.out} = {text}")
+        results = "".join(f"{self._tensor(slot)}, " for slot in self._tape.outputs)
+        body = "".join(f"    {line}\n" for line in [*self._lines, f"return ({results})"])
+        source = f"def run({', '.join(self._arguments)}):\n{body}"
+        space = dict(self._bound)
+        exec(compile(source, "<robograd torch program>", "exec"), space)
+        return StraightLine(source, space["run"])
 
-def _line(step: Step, names: dict[int, str], bound: dict[str, Any]) -> str:
-    """One assignment; a function that is not plain arithmetic is bound under a name of its own."""
-    func = step.func
-    if not isinstance(func, Op):
-        raise NotImplementedError(f"{func}: torch code cannot look into this function")
-    names[step.out] = f"v{step.out}"
-    args = [names[a] for a in step.args]
-    if func.name in OPERATORS:
-        return f"{names[step.out]} = {args[0]} {OPERATORS[func.name]} {args[1]}"
-    static = "_".join(str(p) for p in func.params if isinstance(p, int))
-    name = f"{func.name}_{static}" if static else func.name
-    if func.params and not all(isinstance(p, int) for p in func.params):
-        name = f"{func.name}_{step.out}"
-    bound.setdefault(name, func.bind(TORCH))
-    return f"{names[step.out]} = {name}({', '.join(args)})"
+    def _call(self, step: Step) -> str:
+        """What a step computes; what is not plain arithmetic is bound under a name of its own."""
+        func = step.func
+        if not isinstance(func, Op):
+            raise NotImplementedError(f"{func}: torch code cannot look into this function")
+        operands = self._operands(step.args, TAKES_FLOATS.get(func.name, ()))
+        if func.name in INFIX:
+            return f" {INFIX[func.name]} ".join(operands)
+        static = "_".join(str(p) for p in func.params if isinstance(p, int))
+        name = f"{func.name}_{static}" if static else func.name
+        if func.params and not all(isinstance(p, int) for p in func.params):
+            name = f"{func.name}_{step.out}"
+        self._bound.setdefault(name, func.bind(TORCH))
+        return f"{name}({', '.join(operands)})"
+
+    def _operands(self, slots: tuple[int, ...], floats: tuple[int, ...]) -> list[str]:
+        """Names; a number may stand as it is in the places `floats`, but not in all of them."""
+        alone = all(slots[place] in self._numbers for place in floats)
+        return [
+            repr(self._numbers[slot])
+            if slot in self._numbers and place in floats and not alone
+            else self._tensor(slot)
+            for place, slot in enumerate(slots)
+        ]
+
+    def _tensor(self, slot: int) -> str:
+        """The name of a value as a tensor; a number becomes one of the inputs' dtype and device."""
+        if slot in self._numbers and slot not in self._names:
+            like = self._arguments[0] if self._arguments else None
+            self._bound["number"] = TORCH.number
+            self._lines.append(f"n{slot} = number({self._numbers[slot]!r}, {like})")
+            self._names[slot] = f"n{slot}"
+        return self._names[slot]

@@ -1,29 +1,69 @@
-"""What is going on while torch traces a layer: export, and transforms inside a compiled function.
+"""How torch looks at a call: whether it records, intercepts or transforms what runs.
 
-An operator of our own has no rule for forward mode there: torch would drop the tangents without a
-word. So torch code takes the place of kernels under a transform, and what cannot be torch code is
-refused.
+A kernel or a user's function is hidden from torch. While something of torch watches, graphs of
+primitives are torch code, which everything of torch sees and differentiates, and users' functions
+are the operator of `recorded`. What neither can serve is refused with a word of what to do.
 """
 
 # These functions of torch are private; the tests tell when they change.
 # pyright: reportPrivateUsage=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportAttributeAccessIssue=false
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
+from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.utils._device import DeviceContext
+
+PLAIN = (Tensor, nn.Parameter)
+"""Tensor types that own memory; others (fake, traced, distributed) stand for a tensor."""
+
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+_function_modes = torch._C._len_torch_function_stack
+_jit_tracing = torch._C._is_tracing
+_transformed = torch._C._are_functorch_transforms_active
+
+
+def watched() -> bool:
+    """Whether a dispatch mode, a function mode or `torch.jit.trace` sees the operators that run.
+
+    `torch.device(...)` as a context is a function mode, too, but one that changes no call of ours.
+    """
+    return bool(_dispatch_modes() or _jit_tracing() or (_function_modes() and _other_modes()))
+
+
+def intercepted() -> bool:
+    """The same, or a transform of `torch.func` is at work."""
+    return watched() or _transformed()
+
+
+def visible(inputs: Iterable[Tensor]) -> bool:
+    """Whether torch is to see operators: something watches, or an input stands for a tensor."""
+    if watched():
+        return True
+    for x in inputs:  # noqa: SIM110 (a generator would double the cost)
+        if type(x) not in PLAIN:
+            return True
+    return False
+
+
+def _other_modes() -> bool:
+    modes = (torch._C._get_function_stack_at(i) for i in range(_function_modes()))
+    return any(type(mode) is not DeviceContext for mode in modes)
 
 
 def exporting() -> bool:
     """Whether a portable program is wanted: it must run where this package is not."""
-    asked = getattr(torch.compiler, "is_exporting", None)
-    return asked is not None and asked()
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 @torch.compiler.assume_constant_result
 def transforms() -> frozenset[str]:
-    """The names of the transforms of `torch.func` at work, and of forward mode, while tracing."""
+    """The names of the transforms of `torch.func` at work, and of forward mode."""
     stack = torch._C._functorch.get_interpreter_stack() or []
     names = {str(level.key()).rsplit(".", 1)[-1].lower() for level in stack}
     if forward_ad._current_level >= 0:
@@ -31,13 +71,45 @@ def transforms() -> frozenset[str]:
     return frozenset(names)
 
 
+def functionalizing() -> bool:
+    """Whether `torch.func.functionalize` is at work, which knows no functions of autograd."""
+    return _transformed() and "functionalize" in transforms()
+
+
 @torch.compiler.assume_constant_result
 def refuse_untraceable(what: str) -> None:
-    """Raise NotImplementedError where a user's function cannot be part of what is traced."""
+    """Raise NotImplementedError where a user's function cannot be part of what is recorded."""
     if exporting():
-        raise NotImplementedError(f"{what}: a user's function cannot be exported")
-    if transforms() - {"vmap"}:
         raise NotImplementedError(
-            f"{what}: inside torch.compile a user's function has reverse mode and vmap only; "
-            "move the transform out of the compiled function, or do not compile it"
+            f"{what}: a user's function cannot be exported; write it with primitives, or export "
+            "what stands before and behind it"
+        )
+    if torch.compiler.is_compiling():
+        if transforms() - {"vmap"}:
+            raise NotImplementedError(
+                f"{what}: inside torch.compile a user's function has reverse mode and vmap only; "
+                "move the transform out of the compiled function, or do not compile it"
+            )
+    elif functionalizing():
+        raise NotImplementedError(
+            f"{what}: torch.func.functionalize has no rule for users' functions; call the layer "
+            "outside of it"
+        )
+
+
+def refuse_jit(what: str) -> None:
+    """Raise NotImplementedError where `torch.jit.trace` would bake a mapped module in."""
+    if not torch.compiler.is_compiling() and _jit_tracing():
+        raise NotImplementedError(
+            f"{what}: torch.jit.trace cannot record a torch module inside a graph; use "
+            "torch.export or torch.fx's make_fx"
+        )
+
+
+def refuse_jit_transforms(what: str) -> None:
+    """Raise NotImplementedError where `torch.jit.trace` meets a transform of `torch.func`."""
+    if _jit_tracing() and _transformed():
+        raise NotImplementedError(
+            f"{what}: torch.jit.trace cannot record transforms of torch.func; use torch.fx's "
+            "make_fx, or torch.export"
         )

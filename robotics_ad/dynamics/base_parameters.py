@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robotics_ad.arrays import Matrix
+from robotics_ad.arrays import Matrix, not_negative
 from robotics_ad.dynamics.regressor import InverseDynamicsRegressor
 from robotics_ad.model import LinkFrame, RobotModel
 
@@ -53,6 +53,7 @@ def base_parameters(
         tolerance: the part of a column, relative to it, that may be left over where it counts as a
             combination of those before it; columns that are smaller by it than the largest are 0.
     """
+    tolerance = not_negative(tolerance, "base_parameters: argument 'tolerance'")
     regressor = InverseDynamicsRegressor(robot, links)
     size = 10 * len(regressor.column_links)
     rng = np.random.default_rng(0)

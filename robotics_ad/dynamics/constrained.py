@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import Expression
+from ad_core.graph import Expression, whole_number
 from robotics_ad.arrays import not_negative
 from robotics_ad.dynamics.contacts import (
     Contact,
@@ -195,11 +195,16 @@ class ContactSystem:
 
 def checked_iterations(iterations: int, damping: float, where: str) -> int:
     """The number of refinements, if damping leaves something to refine."""
+    try:
+        iterations = whole_number(iterations)
+    except TypeError:
+        what = f"{where}: argument 'iterations' is {iterations!r}, expected a whole number"
+        raise TypeError(what) from None
     if iterations < 1:
         raise ValueError(f"{where}: argument 'iterations' is {iterations}, expected 1 or more")
     if iterations > 1 and damping == 0.0:
         raise ValueError(f"{where}: without damping there is nothing to refine by iterations")
-    return int(iterations)
+    return iterations
 
 
 def check_independent(robot: RobotModel, contacts: Sequence[Contact], where: str) -> None:

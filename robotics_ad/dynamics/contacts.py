@@ -20,7 +20,7 @@ from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.dynamics.factors import Sparse
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel, link_of
+from robotics_ad.model import LinkFrame, RobotModel, link_of, listed
 from robotics_ad.multibody.function import RobotFunction
 from robotics_ad.multibody.optional import Maybe
 from robotics_ad.multibody.rigid import Pose
@@ -47,6 +47,8 @@ class PointContact:
     def __post_init__(self) -> None:
         _check_link(self.link, "PointContact")
         object.__setattr__(self, "local", frozen(self.local, (3,), "PointContact: 'local'"))
+        if not isinstance(self.axes, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"PointContact: 'axes' is {self.axes!r}, expected 'xyz' or some of it")
         if not self.axes or [a for a in _AXES if a in self.axes] != list(self.axes):
             raise ValueError(f"PointContact: 'axes' is '{self.axes}', expected 'xyz' or some of it")
 
@@ -212,6 +214,7 @@ def checked_contacts(
     robot: RobotModel, contacts: Sequence[Contact], where: str
 ) -> tuple[Contact, ...]:
     """The contacts, if they are of this robot and there is one at least."""
+    contacts = listed(contacts, where, "contacts")
     for contact in contacts:
         if not isinstance(contact, PointContact | FrameContact):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(

@@ -14,7 +14,7 @@ from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.dynamics.point_forces import swept_torques
 from robotics_ad.kinematics.motion_in_world import WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel, link_of
+from robotics_ad.model import LinkFrame, RobotModel, link_of, listed
 from robotics_ad.multibody.function import QV, Sizes
 from robotics_ad.multibody.optional import Maybe, cross, plus
 from robotics_ad.multibody.tree import WORLD, Tree
@@ -65,7 +65,7 @@ class FullDynamics(DynamicsFunction):
                 link_of(link, robot, "FullDynamics: 'forces_on'"),
                 frozen(local, (3,), "FullDynamics: a point of 'forces_on'"),
             )
-            for link, local in (_pair(point) for point in forces_on)
+            for link, local in map(_pair, listed(forces_on, "FullDynamics: 'forces_on'", "points"))
         )
         self._driven = [
             k for name in self.actuated for k in range(*robot.v_slices[name].indices(robot.nv))
@@ -109,8 +109,9 @@ def _pair(point: Point) -> tuple[LinkFrame | str, ArrayLike]:
 def _with_motors(robot: RobotModel, actuated: Sequence[str] | None) -> tuple[str, ...]:
     if actuated is None:
         return tuple(j.name for j in robot.independent_joints if j.type.name != "floating")
+    actuated = listed(actuated, "FullDynamics: 'actuated'", "names")
     for name in actuated:
-        if name not in robot.joint_names:
+        if not isinstance(name, str) or name not in robot.joint_names:  # pyright: ignore[reportUnnecessaryIsInstance]
             choices = ", ".join(robot.joint_names)
             raise ValueError(f"FullDynamics: no moving joint '{name}'; joints: {choices}")
     if len(set(actuated)) < len(actuated):

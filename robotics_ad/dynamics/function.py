@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ad_core import math as adm
@@ -76,6 +77,9 @@ class DynamicsFunction(GravityFunction):
         self.links = links_of(wrenches_on, robot, where)
         if len(set(self.links)) < len(self.links):
             raise ValueError(f"{where}: a link is listed twice")
+        if not isinstance(friction, bool | np.bool_ | int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            kind = type(self).__name__
+            raise TypeError(f"{kind}: argument 'friction' is {friction!r}, expected True or False")
         self.friction = bool(friction)
 
     def sizes(self) -> Mapping[str, int]:

@@ -95,7 +95,7 @@ class Branches:
         return Column(w, minus(self._motion.velocity(index), cross(w, self._away[index])))
 
     def moments(self, index: int, *, second: bool = True) -> WorldMoments:
-        """The body's moments about P; without S where it is not asked for."""
+        """The body's moments about P; without S where it is not needed."""
         moments, R = self._motion.bodies[index].moments, self._motion.rotation(index)
         mass, own, own_second = _parts(moments)
         first = None if own is None else (own if R is None else so3.apply(R, own))

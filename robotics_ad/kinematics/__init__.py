@@ -3,7 +3,7 @@
 Each class takes a link, as `robot.link(name)` gives it, and is a function of `q` (then `v`, `a`)
 that prints under its own name. Calling it builds an expression that holds only the chain to its
 link. `WorldTransforms` and `KinematicsBuilder` serve many links from one set of nodes.
-`Integrate` and its kin step between configurations; `DriversToLinks` and its kin follow mimics.
+`Integrate` and the like step between configurations; `DriversToLinks` and the like follow mimics.
 """
 
 from robotics_ad.kinematics.accelerations import (

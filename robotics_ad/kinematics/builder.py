@@ -2,7 +2,7 @@
 
 `WorldPosition(a)(q)` and `WorldPosition(b)(q)` are graphs of their own, each with frames chosen for
 its own chain. A `KinematicsBuilder` makes the rotation, origin, velocity and axes of a body once.
-An expression is a graph that may hold a node many times, so all that is asked of one builder
+An expression is a graph that may hold a node many times, so all that one builder gives
 computes each joint once.
 """
 
@@ -27,7 +27,7 @@ from robotics_ad.kinematics.jacobian import (
 )
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows
 from robotics_ad.kinematics.transforms import WorldTransforms
-from robotics_ad.model import LinkFrame, RobotModel, link_of
+from robotics_ad.model import LinkFrame, RobotModel, checked_robot, link_of
 from robotics_ad.multibody.function import three
 from robotics_ad.multibody.optional import full
 from robotics_ad.multibody.rigid import Pose
@@ -66,7 +66,7 @@ class KinematicsBuilder:
         *,
         parameters: ExpressionLike | None = None,
     ) -> None:
-        self.robot = robot
+        self.robot = checked_robot(robot, "KinematicsBuilder")
         q = _sized("configuration", configuration, robot.nq)
         v = None if velocity is None else _sized("velocity", velocity, robot.nv)
         a = None if acceleration is None else _sized("acceleration", acceleration, robot.nv)

@@ -103,7 +103,7 @@ class PointJacobian(PointFunction):
 
 def checked_frame(frame: Frame, what: str) -> Frame:
     """The frame, if it is one of `FRAMES`."""
-    if frame not in FRAMES:
+    if not isinstance(frame, str) or frame not in FRAMES:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"{what}: no frame '{frame}'; frames: {', '.join(FRAMES)}")
     return frame
 

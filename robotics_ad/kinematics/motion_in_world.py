@@ -87,7 +87,7 @@ class WorldMotion:
         bodies: of a `Tree`.
         nv: size of a velocity of the robot.
         q, v, a: configuration, velocity and acceleration; where one is left out, what depends on it
-            is not to be asked for, and acceleration counts as zero.
+            must not be used, and acceleration counts as zero.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ def compiled(source: Any) -> Compiled:
     path = label if _names_a_file(source, label) else None
     names_files = _Guard(label, may_name_files=path is not None).check(decoded)
     mujoco = imported_mujoco()
-    with _told(label) as warnings:
+    with _warnings_of(label) as warnings:
         if names_files:  # which are looked for beside the file
             model = mujoco.MjModel.from_xml_path(path)
         else:
@@ -120,14 +120,14 @@ def _mujoco_object(source: Any) -> Compiled | None:
     if isinstance(source, mujoco.MjModel):
         return Compiled(source, "MjModel")
     if isinstance(source, mujoco.MjSpec):
-        with _told("MjSpec") as warnings:
+        with _warnings_of("MjSpec") as warnings:
             model = source.copy().compile()
         return Compiled(model, "MjSpec", tuple(warnings))
     return None
 
 
 @contextmanager
-def _told(label: str) -> Generator[list[str]]:
+def _warnings_of(label: str) -> Generator[list[str]]:
     """Gathers MuJoCo's warnings, which it would print and write to a file; names the source."""
     mujoco = imported_mujoco()
     before, warnings = mujoco.get_mju_user_warning(), list[str]()

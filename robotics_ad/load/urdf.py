@@ -25,8 +25,8 @@ from robotics_ad.model import (
 _BASES = ("fixed", "floating")
 # kg m^2: tools that compute inertias leave numbers like -1e-20 where there should be a zero
 _ROUNDING = 1e-12
-# of what is passed over, as many are told
-_TOLD = 5
+# faults that a warning lists
+_LISTED = 5
 # of `JOINT_TYPES`; the format has no attributes for the numbers of the others
 _TYPES = ("fixed", "revolute", "continuous", "prismatic", "planar", "spherical", "floating")
 
@@ -48,8 +48,8 @@ def load_urdf(
     means nothing and is not kept, nor are limits of planar and floating joints: one number for
     lengths and angles alike; soft limits, calibrations and limits of acceleration are not read.
 
-    A warning tells what a file has in vain: attributes and places that URDF does not know where
-    numbers are, macros of xacro left over beside links and joints, a revolute or prismatic joint
+    A warning tells what a file has in vain: misspelt attributes, elements in a place that URDF does
+    not know, macros of xacro left over beside links and joints, a revolute or prismatic joint
     without <limit>, which then has no limits of any kind.
 
     Args:
@@ -59,8 +59,8 @@ def load_urdf(
         mimics: Whether joints follow those that they mimic; if not, each moves on its own.
         package_dirs: Where `package://` looks first: packages, or directories that hold them. Then
             come `ROS_PACKAGE_PATH`, and `share` below the directories of `AMENT_PREFIX_PATH`.
-        strict: Whether what is warned of is an error; so are then an empty name of the robot, and
-            a faulty axis of a joint that has none.
+        strict: Whether what is warned of is an error; so are then attributes that URDF does not
+            know where numbers are, an empty name of the robot, and a faulty axis of a fixed joint.
 
     Raises:
         FileNotFoundError: If a path names no file.
@@ -82,10 +82,11 @@ def load_urdf(
         ]
         robot = RobotModel(document.get("name", ""), links, joints)
     except ValueError as error:
-        raise ValueError(f"{label}: {shortened(str(error))}") from None
+        before = f" ({passed_over[0]})" if passed_over else ""
+        raise ValueError(f"{label}: {shortened(f'{error}{before}')}") from None
     if passed_over:
-        more = f"; and {len(passed_over) - _TOLD} more" if len(passed_over) > _TOLD else ""
-        warnings.warn(f"{label}: {'; '.join(passed_over[:_TOLD])}{more}", stacklevel=2)
+        more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
+        warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=2)
     return robot.floating() if base == "floating" else robot
 
 

@@ -5,7 +5,7 @@ text -> expat -> checked elements -> a small tree of elements for `urdf`
 Document type declarations are refused, so no entity is ever defined, expanded or fetched; nothing
 but the given text is read. Visuals, collisions, meshes, transmissions and the like are dropped.
 Numbers are checked here too, since line numbers are known here. What is passed over though it may
-have been meant to change a number is told, or refused by a strict reader.
+have been meant to change a number is listed, or refused by a strict reader.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from xml.etree.ElementTree import Element, SubElement
 
 from robotics_ad.load.sources import shortened
@@ -58,6 +59,7 @@ _COUNTS: Mapping[str, int] = {"xyz": 3, "rpy": 3, "quat_xyzw": 4}
 _NUMERIC = ("origin", "mass", "inertia", "axis", "limit", "dynamics", "mimic")
 _PASSED_OVER = ("acceleration", "deceleration", "jerk")
 _VERSIONS = ((1, 0), (1, 1), (1, 2))
+_ALIKE = 0.65  # two of three letters
 _WITHOUT_AXIS = ("fixed", "floating")
 # calls of macros that may stand for links and joints
 _XACRO_CONTENT = ("include", "if", "unless", "insert_block", "element")
@@ -168,8 +170,18 @@ class _Cleaner(GuardedXml):
         if tag in _NUMERIC:
             for name in attributes:
                 if name not in kept and name not in _PASSED_OVER and ":" not in name:
-                    self._pass_over(f"<{tag}> has an attribute '{shortened(name)}', not of URDF")
+                    missing = [known for known in optional if known not in kept]
+                    self._pass_over_attribute(tag, name, missing)
         return kept
+
+    def _pass_over_attribute(self, tag: str, name: str, missing: Sequence[str]) -> None:
+        """Files may hold numbers of their own, but not what looks like one that is missing."""
+        meant = get_close_matches(name, missing, 1, _ALIKE)
+        fault = f"<{tag}> has an attribute '{shortened(name)}', not of URDF"
+        if meant:
+            self._pass_over(f"{fault}; is '{meant[0]}' meant?")
+        elif self._strict:
+            self.fail(fault)
 
     def _check_quaternion(self, origin: Mapping[str, str]) -> None:
         shown = f"<origin quat_xyzw='{shortened(origin['quat_xyzw'])}'>"

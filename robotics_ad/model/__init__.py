@@ -3,7 +3,7 @@
 joint types -> `Joint`; `Inertia` -> `Link`; both -> `RobotModel`, which changes no more.
 """
 
-from robotics_ad.model.inertia import Inertia, combined, inertia_matrix
+from robotics_ad.model.inertia import Inertia, Link, combined, inertia_matrix
 from robotics_ad.model.joint import Joint, Mimic
 from robotics_ad.model.joint_types import JOINT_TYPES, JointType, helical, universal
 from robotics_ad.model.parameters import (
@@ -14,7 +14,7 @@ from robotics_ad.model.parameters import (
 )
 from robotics_ad.model.printing import NARROWEST
 from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
-from robotics_ad.model.robot import Link, LinkFrame, RobotModel, link_of, links_of
+from robotics_ad.model.robot import LinkFrame, RobotModel, checked_robot, link_of, links_of, listed
 
 __all__ = [
     "JOINT_TYPES",
@@ -28,6 +28,7 @@ __all__ = [
     "Mimic",
     "ParameterKind",
     "RobotModel",
+    "checked_robot",
     "combined",
     "from_log_cholesky",
     "helical",
@@ -35,6 +36,7 @@ __all__ = [
     "inertia_matrix",
     "link_of",
     "links_of",
+    "listed",
     "log_cholesky",
     "ten_numbers",
     "universal",

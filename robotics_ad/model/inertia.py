@@ -1,4 +1,4 @@
-"""The inertia of a rigid body: mass, centre of mass, and rotational inertia about it."""
+"""Rigid bodies: mass, centre of mass, rotational inertia about it; and links, which have them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Inertia(Rebuilt):
 
     Raises:
         ValueError: for wrong shapes, entries that are not finite, a negative mass or an asymmetric
-            matrix. Whether the moments can belong to a body is asked with `is_consistent`: files
+            matrix. `is_consistent` says whether the moments can belong to a body: files
             from the field break that rule, and kinematics does not care.
     """
 
@@ -73,6 +73,14 @@ class Inertia(Rebuilt):
         slack = float(moments[0] + moments[1] - moments[2])
         largest = float(moments[2])
         return self.mass > 0.0 and float(moments[0]) > 0.0 and slack >= -tolerance * largest
+
+
+@dataclass(frozen=True, eq=False)
+class Link(Rebuilt):
+    """A rigid body: its name and mass properties in its own frame (`None`: massless)."""
+
+    name: str
+    inertia: Inertia | None = None
 
 
 def combined(bodies: Iterable[Inertia]) -> Inertia:

@@ -16,6 +16,7 @@ from robotics_ad.arrays import (
     frozen,
     not_negative,
     number,
+    real,
     snap,
 )
 from robotics_ad.model.joint_types import JOINT_TYPES, AnyJointType, helical, plane_axes, universal
@@ -32,8 +33,10 @@ class Mimic:
 
     def __post_init__(self) -> None:
         for what in ("multiplier", "offset"):
-            where = f"mimic of '{self.joint}': {what}"
-            object.__setattr__(self, what, float(frozen(getattr(self, what), (), where)))
+            value = number(getattr(self, what), f"mimic of '{self.joint}': {what}")
+            if not np.isfinite(value):
+                raise ValueError(f"mimic of '{self.joint}': {what} is {value}")
+            object.__setattr__(self, what, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ class Joint(Rebuilt):
         axis: unit vector in the joint frame; it is normalised here.
         lower, upper: position limits, nq numbers, rad or m; infinite where there is none.
         velocity, effort: limits of absolute value, nv numbers, rad/s or m/s, and N m or N.
-        damping, friction: N m s/rad and N m (N s/m and N). Algorithms use them when asked to.
+        damping, friction: N m s/rad and N m (N s/m and N). Algorithms have an option to use them.
         armature: inertia of the rotor as the joint feels it, kg m^2 (kg for a sliding joint): it
             adds to the diagonal of the mass matrix. One number, the same for all nv velocities.
         mimic: the joint that this one follows, if any.
@@ -87,6 +90,7 @@ class Joint(Rebuilt):
             raise ValueError(
                 f"{where}: unknown type '{self.kind}'; types: {', '.join(JOINT_TYPES)}"
             )
+        object.__setattr__(self, "pitch", number(self.pitch, f"{where}: pitch"))
         row = self.type
         values: dict[str, Any] = {
             "rotation": _rotation(self.rotation, where),
@@ -100,8 +104,9 @@ class Joint(Rebuilt):
             ("effort", row.nv, np.inf),
         ):
             given = getattr(self, what)
-            filled = np.full(size, default) if given is None else np.atleast_1d(given)
-            values[what] = finite_or_infinite(filled, (size,), f"{where}: {what} limit")
+            limit = f"{where}: {what} limit"
+            filled = np.full(size, default) if given is None else np.atleast_1d(real(given, limit))
+            values[what] = finite_or_infinite(filled, (size,), limit)
         _check_limits(where, values)
         rest = row.coordinates.neutral if self.spring_reference is None else self.spring_reference
         values["spring_reference"] = frozen(
@@ -126,7 +131,7 @@ class Joint(Rebuilt):
 
     def _extra_numbers(self, where: str, axis: Vector) -> dict[str, Any]:
         """The numbers that only one type has, checked."""
-        pitch, second = number(self.pitch, f"{where}: pitch"), self.second_axis
+        pitch, second = self.pitch, self.second_axis
         if not np.isfinite(pitch):
             raise ValueError(f"{where}: pitch is {pitch}, expected a finite number")
         if pitch != 0.0 and self.kind != "helical":
@@ -138,7 +143,7 @@ class Joint(Rebuilt):
             second = frozen(second, (3,), where)
         elif second is not None:
             raise ValueError(f"{where}: a {self.kind} joint has one axis, got a second one")
-        return {"pitch": pitch, "second_axis": second}
+        return {"second_axis": second}
 
 
 _UNIT = 4.0 * float(np.finfo(np.float64).eps)

@@ -40,7 +40,25 @@ from robotics_ad.model.coordinates import (
 
 
 @dataclass(frozen=True, slots=True)
-class JointType:
+class _Row:
+    name: str
+    has_axis: bool
+    limited: bool
+    coordinates: Coordinates
+
+    @property
+    def nq(self) -> int:
+        """Numbers in a configuration of the joint."""
+        return self.coordinates.nq
+
+    @property
+    def nv(self) -> int:
+        """Numbers in its velocity."""
+        return self.coordinates.nv
+
+
+@dataclass(frozen=True, slots=True)
+class JointType(_Row):
     """One row of `JOINT_TYPES`.
 
     Attributes:
@@ -55,23 +73,9 @@ class JointType:
             the child's velocity relative to the joint frame is S v.
     """
 
-    name: str
-    has_axis: bool
-    limited: bool
-    coordinates: Coordinates
     basis: Callable[[Any, Any], tuple[Any, ...]]
     coefficients: Callable[[Vector], Matrix]
     subspace: Callable[[Vector], Matrix]
-
-    @property
-    def nq(self) -> int:
-        """Numbers in a configuration of the joint."""
-        return self.coordinates.nq
-
-    @property
-    def nv(self) -> int:
-        """Numbers in its velocity."""
-        return self.coordinates.nv
 
     def transform(self, axis: Vector, q: Vector) -> tuple[Matrix, Vector]:
         """(R, p) of the child in the joint frame at the configuration q of nq numbers."""
@@ -84,7 +88,7 @@ class JointType:
 
 
 @dataclass(frozen=True, slots=True)
-class CompoundType:
+class CompoundType(_Row):
     """A joint that moves as a chain of elementary ones: motion = motion_1(q_1) motion_2(q_2) ...
 
     Its motion subspace depends on the configuration, so there is no constant S to state.
@@ -95,21 +99,7 @@ class CompoundType:
             rest, from the parent outwards.
     """
 
-    name: str
-    has_axis: bool
-    limited: bool
-    coordinates: Coordinates
     parts: Callable[[Vector], tuple[tuple[JointType, Vector], ...]]
-
-    @property
-    def nq(self) -> int:
-        """Numbers in a configuration of the joint."""
-        return self.coordinates.nq
-
-    @property
-    def nv(self) -> int:
-        """Numbers in its velocity."""
-        return self.coordinates.nv
 
     def transform(self, axis: Vector, q: Vector) -> tuple[Matrix, Vector]:
         """(R, p) of the child in the joint frame at the configuration q of nq numbers."""

@@ -10,34 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Protocol, TypeGuard, TypeVar, cast
+from typing import TypeGuard, cast
 
 import numpy as np
 
 from robotics_ad.arrays import PAIRS, Matrix, Vector, skew, snap
-from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint
 from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
 
 ParameterName = str | tuple[str, str]
 """`"link3.mass"`, or `("link3", "mass")` where the name itself has dots in it."""
-
-
-class HasInertia(Protocol):
-    """What a link is to its parameters: a name and an inertia."""
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
-
-    @property
-    def inertia(self) -> Inertia | None:
-        """The inertia; None: massless."""
-        ...
-
-
-L = TypeVar("L", bound=HasInertia)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,59 +46,28 @@ class ParameterKind:
 
 
 _ROWS = (
-    ParameterKind(
-        "mass", "link", 1, ("mass",), "kg", "mass; centre of mass and rotational inertia stay"
-    ),
-    ParameterKind("com", "link", 3, ("com",), "m", "centre of mass in the link's frame"),
-    ParameterKind(
-        "inertia", "link", 6, ("inertia",), "kg m^2", "rotational inertia about the centre of mass"
-    ),
-    ParameterKind(
-        "moments",
-        "link",
-        10,
-        ("mass", "com", "inertia"),
-        "kg, kg m, kg m^2",
-        "m, m c, I about origin",
-    ),
-    ParameterKind(
-        "log_cholesky",
-        "link",
-        10,
-        ("mass", "com", "inertia"),
-        "-",
-        "see `robotics_ad.log_cholesky`",
-    ),
-    ParameterKind(
-        "density", "link", 1, ("mass", "inertia"), "1", "factor of mass and rotational inertia"
-    ),
-    ParameterKind(
-        "length", "link", 1, ("length",), "1", "factor of the translations of the link's joints"
-    ),
-    ParameterKind(
-        "size",
-        "link",
-        1,
-        ("mass", "com", "inertia", "length"),
-        "1",
-        "factor of all lengths of the body",
-    ),
-    ParameterKind(
-        "translation", "joint", 3, ("translation",), "m", "origin in the parent link's frame"
-    ),
-    ParameterKind(
-        "rotation", "joint", 3, ("rotation",), "rad", "rotation vector on top of the nominal"
-    ),
-    ParameterKind(
-        "placement", "joint", 6, ("translation", "rotation"), "m, rad", "translation and rotation"
-    ),
-    ParameterKind("damping", "joint", 1, ("damping",), "N m s/rad", "viscous damping"),
-    ParameterKind("friction", "joint", 1, ("friction",), "N m", "Coulomb friction"),
-    ParameterKind("armature", "joint", 1, ("armature",), "kg m^2", "inertia of the rotor"),
-    ParameterKind("stiffness", "joint", 1, ("stiffness",), "N m/rad", "of its spring"),
-)
+    ("mass", "link", 1, ("mass",), "kg", "mass; centre of mass and rotational inertia stay"),
+    ("com", "link", 3, ("com",), "m", "centre of mass in the link's frame"),
+    ("inertia", "link", 6, ("inertia",), "kg m^2", "rotational inertia about the centre of mass"),
+    ("moments", "link", 10, ("mass", "com", "inertia"), "kg, kg m, kg m^2",
+     "m, m c, I about origin"),
+    ("log_cholesky", "link", 10, ("mass", "com", "inertia"), "-", "see `robotics_ad.log_cholesky`"),
+    ("density", "link", 1, ("mass", "inertia"), "1", "factor of mass and rotational inertia"),
+    ("length", "link", 1, ("length",), "1", "factor of the translations of the link's joints"),
+    ("size", "link", 1, ("mass", "com", "inertia", "length"), "1",
+     "factor of all lengths of the body"),
+    ("translation", "joint", 3, ("translation",), "m", "origin in the parent link's frame"),
+    ("rotation", "joint", 3, ("rotation",), "rad", "rotation vector on top of the nominal"),
+    ("placement", "joint", 6, ("translation", "rotation"), "m, rad", "translation and rotation"),
+    ("damping", "joint", 1, ("damping",), "N m s/rad", "viscous damping"),
+    ("friction", "joint", 1, ("friction",), "N m", "Coulomb friction"),
+    ("armature", "joint", 1, ("armature",), "kg m^2", "inertia of the rotor"),
+    ("stiffness", "joint", 1, ("stiffness",), "N m/rad", "of its spring"),
+)  # fmt: skip
 
-PARAMETER_KINDS: Mapping[str, ParameterKind] = MappingProxyType({row.name: row for row in _ROWS})
+PARAMETER_KINDS: Mapping[str, ParameterKind] = MappingProxyType(
+    {row[0]: ParameterKind(*row) for row in _ROWS}
+)
 """The kinds of parameters by name; docs/conventions.md has them as a table."""
 
 
@@ -134,7 +86,7 @@ class Parameter:
 
 def chosen(
     names: Iterable[ParameterName],
-    links: Sequence[HasInertia],
+    links: Sequence[Link],
     joints: Sequence[Joint],
     before: Sequence[Parameter] = (),
 ) -> tuple[Parameter, ...]:
@@ -180,7 +132,7 @@ def nominal(
 
 
 def changed(
-    parameters: Sequence[tuple[Parameter, Vector]], links: Sequence[L], joints: Sequence[Joint]
+    parameters: Sequence[tuple[Parameter, Vector]], links: Sequence[Link], joints: Sequence[Joint]
 ) -> tuple[list[Inertia | None], list[Joint]]:
     """The links' inertias and the joints with parameters at the values given.
 
@@ -243,7 +195,7 @@ def _plain(pattern: str) -> str:
 
 
 def _candidates(
-    kind: ParameterKind, links: Sequence[HasInertia], joints: Sequence[Joint], massive: bool
+    kind: ParameterKind, links: Sequence[Link], joints: Sequence[Joint], massive: bool
 ) -> list[str]:
     """The links or joints that have such a number; `massive`: massless links have no inertia."""
     if kind.of == "joint":

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
-from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.inertia import Link
 from robotics_ad.model.joint import Joint
 from robotics_ad.model.space import effort_units, q_units, v_units
 
@@ -24,22 +23,8 @@ NARROWEST = 20
 _DEEPEST = 0.4  # part of the width that drawing may take; what lies deeper is drawn no further in
 
 
-class Body(Protocol):
-    """What a link is to its printed line."""
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
-
-    @property
-    def inertia(self) -> Inertia | None:
-        """The mass properties, if any."""
-        ...
-
-
 def tree_text(
-    links: Sequence[Body], joints: Sequence[Joint], q_slices: Mapping[str, slice], width: int
+    links: Sequence[Link], joints: Sequence[Joint], q_slices: Mapping[str, slice], width: int
 ) -> str:
     """The tree of links; `joints[i]` leads to `links[i + 1]`, parents first, depth first.
 
@@ -72,7 +57,7 @@ def cut(text: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 3] + "..."
 
 
-def _body(link: Body) -> str:
+def _body(link: Link) -> str:
     return f"{link.name} ({'no mass' if link.inertia is None else f'{link.inertia.mass:.4g} kg'})"
 
 

@@ -15,21 +15,13 @@ from numpy.typing import ArrayLike
 
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.model import reduced
-from robotics_ad.model.inertia import Inertia
+from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint, Mimic
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.model.printing import cut, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
-from robotics_ad.model.space import ConfigurationSpace, found, slices
+from robotics_ad.model.space import ConfigurationSpace, T, found, slices
 from robotics_ad.model.topology import check_unique, depth_first, resolve_mimics
-
-
-@dataclass(frozen=True, eq=False)
-class Link(Rebuilt):
-    """A rigid body: its name and mass properties in its own frame (`None`: massless)."""
-
-    name: str
-    inertia: Inertia | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +64,31 @@ def links_of(
     links: Iterable[LinkFrame | str], robot: RobotModel, where: str
 ) -> tuple[LinkFrame, ...]:
     """Several links, each as `link_of` takes it; one by itself is an error."""
-    if isinstance(links, str | LinkFrame):
-        raise TypeError(f"{where}: expected a list of links, got '{links}' by itself")
-    return tuple(link_of(link, robot, where) for link in links)
+    return tuple(link_of(link, robot, where) for link in listed(links, where, "links"))
+
+
+def listed(values: Iterable[T], where: str, what: str) -> list[T]:
+    """The values, if there are several of them in some order; `what` they are, in words.
+
+    Raises:
+        TypeError: for one by itself, and for what holds no values.
+    """
+    if isinstance(values, str | bytes | LinkFrame) or not isinstance(values, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{where}: expected a list of {what}, got {values!r} by itself")
+    return list(values)
+
+
+def checked_robot(robot: RobotModel, where: str) -> RobotModel:
+    """The robot, if it is one.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"{where}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
+        )
+    return robot
 
 
 @dataclass(frozen=True, eq=False)

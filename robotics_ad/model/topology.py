@@ -3,48 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
 
-
-class Edge(Protocol):
-    """What a joint is to the tree: a named edge from parent to child."""
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
-
-    @property
-    def parent(self) -> str:
-        """The parent."""
-        ...
-
-    @property
-    def child(self) -> str:
-        """The child."""
-        ...
-
-
-class Following(Protocol):
-    """What a mimic is to the chains of mimics: q = multiplier * q_joint + offset."""
-
-    @property
-    def joint(self) -> str:
-        """The joint."""
-        ...
-
-    @property
-    def multiplier(self) -> float:
-        """The multiplier."""
-        ...
-
-    @property
-    def offset(self) -> float:
-        """The offset."""
-        ...
-
-
-E = TypeVar("E", bound=Edge)
+from robotics_ad.model.joint import Joint, Mimic
 
 
 def check_unique(what: str, names: Sequence[str]) -> None:
@@ -58,7 +18,7 @@ def check_unique(what: str, names: Sequence[str]) -> None:
         seen.add(name)
 
 
-def depth_first(links: Sequence[str], joints: Sequence[E]) -> list[E]:
+def depth_first(links: Sequence[str], joints: Sequence[Joint]) -> list[Joint]:
     """The joints depth-first from the root; those at one link in the order given.
 
     Raises:
@@ -66,8 +26,8 @@ def depth_first(links: Sequence[str], joints: Sequence[E]) -> list[E]:
     """
     if not links:
         raise ValueError("the robot has no link")
-    children: dict[str, list[E]] = {name: [] for name in links}
-    above: dict[str, E] = {}
+    children: dict[str, list[Joint]] = {name: [] for name in links}
+    above: dict[str, Joint] = {}
     for joint in joints:
         for end, name in (("parent", joint.parent), ("child", joint.child)):
             if name not in children:
@@ -82,7 +42,7 @@ def depth_first(links: Sequence[str], joints: Sequence[E]) -> list[E]:
     roots = [name for name in links if name not in above]
     if len(roots) > 1:
         raise ValueError(f"the robot has {len(roots)} roots, expected one: {', '.join(roots)}")
-    order: list[E] = []
+    order: list[Joint] = []
     stack = list(reversed(children[roots[0]])) if roots else []
     while stack:
         joint = stack.pop()
@@ -95,7 +55,7 @@ def depth_first(links: Sequence[str], joints: Sequence[E]) -> list[E]:
     return order
 
 
-def _cycle(joints: Sequence[Edge]) -> list[str]:
+def _cycle(joints: Sequence[Joint]) -> list[str]:
     """The names of the joints on the first cycle among joints that no root reaches."""
     above = {joint.child: joint for joint in joints}
     joint = joints[0]
@@ -107,7 +67,7 @@ def _cycle(joints: Sequence[Edge]) -> list[str]:
 
 
 def resolve_mimics(
-    mimics: Mapping[str, Following | None], sizes: Mapping[str, int]
+    mimics: Mapping[str, Mimic | None], sizes: Mapping[str, int]
 ) -> dict[str, tuple[str, float, float] | None]:
     """Each joint's (leader, multiplier, offset) with chains of mimics followed to their end.
 
@@ -122,7 +82,7 @@ def resolve_mimics(
     """
     resolved: dict[str, tuple[str, float, float] | None] = {}
     for name in mimics:
-        passed: dict[str, Following] = {}  # the joints from here to one that is resolved
+        passed: dict[str, Mimic] = {}  # the joints from here to one that is resolved
         leader = name
         while leader not in resolved and (step := mimics[leader]) is not None:
             passed[leader] = step

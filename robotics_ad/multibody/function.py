@@ -16,7 +16,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import ADFunctionCall, Expression, ExpressionLike, MatrixLayout
 from robotics_ad.arrays import Matrix, Vector, frozen
-from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.model import LinkFrame, RobotModel, checked_robot
 from robotics_ad.multibody.frames import aligned, regrouped
 from robotics_ad.multibody.tree import Tree, merged
 
@@ -47,11 +47,7 @@ class ModelFunction(ad.Composite):
 
     def __init__(self, robot: RobotModel) -> None:
         kind = type(self).__name__
-        if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"{kind}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
-            )
-        if robot.nv == 0:
+        if checked_robot(robot, kind).nv == 0:
             raise ValueError(f"{kind}: robot '{robot.name}' has no moving joint")
         self.robot = robot
 

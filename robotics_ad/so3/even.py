@@ -1,6 +1,6 @@
 """Even functions of an angle written as functions of x = theta^2, smooth through x = 0.
 
-sin(theta) / theta and its kin are entire functions of x. Above a threshold they are evaluated in
+sin(theta) / theta and the like are entire functions of x. Above a threshold they are evaluated in
 closed form, below it by their power series, and no branch is needed for it: with
 
     below = min(x - threshold, 0),   far = x - below = max(x, threshold)

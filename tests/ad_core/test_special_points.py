@@ -144,31 +144,6 @@ def casadi_answers(symbolic: str) -> list[Answer]:
     return parted(value[:, 0], first[:, 0], second, parts)
 
 
-def torch_answers() -> list[Answer]:
-    """With a tensor for each argument, as torch multiplies what it does not ask for by zero."""
-    import torch
-
-    from bridges.pytorch import ad_to_torch
-
-    order = [x for number in range(len(POINTS)) for x in names(number)]
-    layer = ad_to_torch(tuple(calls()), order, sizes=dict.fromkeys(order, 1), engine="torch")
-    numbers = torch.tensor([[v] for _, at in POINTS for v in at.args], dtype=torch.float64)
-    x = dict(zip(order, (row.requires_grad_() for row in numbers.unbind()), strict=True))
-    answers: list[Answer] = []
-    for number, y in enumerate(layer(*x.values())):
-        mine = [x[name] for name in names(number)]
-
-        def slopes(e: torch.Tensor, mine: list[torch.Tensor] = mine) -> list[torch.Tensor]:
-            if not e.requires_grad:
-                return [torch.zeros(1)] * len(mine)
-            return list(torch.autograd.grad(e, mine, create_graph=True, materialize_grads=True))
-
-        first = slopes(y)
-        second = [h.item() for slope in first for h in slopes(slope)]
-        answers.append((y.item(), np.array([s.item() for s in first]), np.array(second)))
-    return answers
-
-
 def kernel_answers() -> list[Answer]:
     from bridges.kernel import ad_to_kernel
 
@@ -184,7 +159,6 @@ def kernel_answers() -> list[Answer]:
 OWN: dict[str, Callable[[], list[Answer]]] = {
     "SX": lambda: casadi_answers("SX"),
     "MX": lambda: casadi_answers("MX"),
-    "torch": torch_answers,
     "kernel": kernel_answers,
 }
 

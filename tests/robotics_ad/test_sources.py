@@ -181,6 +181,7 @@ def with_faults(rng: random.Random, text: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of what is passed over
 @pytest.mark.parametrize("name", SEEDS, ids=lambda name: Path(name or "arm7").stem)
 def test_files_with_random_faults_load_or_say_why(name):
     text = packaged_arm_text() if name is None else urdf_path(name).read_text()

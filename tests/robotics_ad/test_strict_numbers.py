@@ -38,15 +38,15 @@ TAKING = {
     "interpolate": (0, lambda x: ROBOT.interpolate(Q, Q, x)),
     "integrate": (7, lambda x: ROBOT.integrate(Q, x)),
     "difference": (7, lambda x: ROBOT.difference(x, Q)),
-    "clamp": (7, lambda x: ROBOT.clamp(x)),
-    "joint_positions": (7, lambda x: ROBOT.joint_positions(x)),
+    "clamp": (7, ROBOT.clamp),
+    "joint_positions": (7, ROBOT.joint_positions),
     "configuration": (0, lambda x: ROBOT.configuration({"joint1": x})),
     "lock_joints": (0, lambda x: ROBOT.lock_joints({"joint1": x})),
-    "to_q": (7, lambda x: ORDER.to_q(x)),
-    "parameters": (3, lambda x: VARIED.with_parameters(x)),
+    "to_q": (7, ORDER.to_q),
+    "parameters": (3, VARIED.with_parameters),
     "multiplier": (0, lambda x: Mimic("a", x, 0.0)),
     "offset": (0, lambda x: Mimic("a", 1.0, x)),
-    "mass": (0, lambda x: Inertia(x)),
+    "mass": (0, Inertia),
     "com": (3, lambda x: Inertia(1.0, x)),
     "damping": (0, lambda x: Joint("j", "revolute", "a", "b", damping=x)),
     "pitch": (0, lambda x: Joint("j", "helical", "a", "b", pitch=x)),
@@ -68,5 +68,5 @@ def test_other_things_are_no_numbers(name, kind):
         pytest.skip("None is no limit")
     if name == "log_cholesky" and kind == "masked":
         pytest.skip("the list takes the numbers out of the mask")
-    with pytest.raises((TypeError, ValueError), match="not made of real numbers|not a rect|masked"):
+    with pytest.raises((TypeError, ValueError), match=r"not made of real|not a rect"):
         take(given)

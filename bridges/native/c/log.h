@@ -36,11 +36,12 @@ static NOINLINE dvec d_log(dvec x)
     const lvec e = exponent_of(normal);
     return log_limits(x, sum_log(e - (small & 54), (dvec)((lvec)normal - (e << 52)) - 1));
 }
-/* log(high + low), where low is below a few units of high; `doublings` is added to the exponent. */
+/* log(high + low), where low is below a few units of high; `doublings` is added to the exponent.
+   That of the largest numbers is 1024, whose inverse is no normal power of 2. */
 INLINE dvec log_of_pair(dvec high, dvec low, lvec doublings)
 {
     const lvec e = exponent_of(high);
-    const dvec f = ((dvec)((lvec)high - (e << 52)) - 1) + low * d_power_of_2(-e);
+    const dvec f = ((dvec)((lvec)high - (e << 52)) - 1) + low * d_power_of_2(2 - e) * 0.25;
     return sum_log(e + doublings, f);
 }
 /* log(1 + x + x_low), with what is lost in 1 + x carried on. */

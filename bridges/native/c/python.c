@@ -30,6 +30,8 @@ static struct {
     void *(*to_pointer)(void *);
     void *(*from_long)(long);
     void *(*new_function)(method *, void *, void *);
+    void *(*type_of)(void *);
+    void (*release)(void *);
 } python;
 
 /* rows(samples, pointer to every input and output): row-major data, one row a sample. */
@@ -66,9 +68,18 @@ static int overlap(const buffer *view)
     return 0;
 }
 
-/* buffers(most, every input and output): for Python objects that are row-major arrays, inputs of equal
-   batch shape and outputs of as many samples, at most `most`, none of them in another's memory. Gives 0, or another number, with nothing
-   done, for everything else. */
+/* Whether both are of exactly one type: one that only looks like an array may hide what it holds. */
+static int same_type(void *a, void *b)
+{
+    void *const first = python.type_of(a), *const second = python.type_of(b);
+    python.release(first);
+    python.release(second);
+    return first == second;
+}
+
+/* buffers(most, every input and output): for Python objects that are row-major arrays, inputs of one
+   type and batch shape and outputs of as many samples, at most `most`, none of them in another's
+   memory. Gives 0, or another number, with nothing done, for everything else. */
 static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
 {
     buffer view[N_IN + N_OUT + 1];
@@ -80,6 +91,10 @@ static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
         const int is_input = held < N_IN;
         const integer n = is_input ? input_size[held] : output_size[held - N_IN];
         buffer *const b = view + held;
+        if (is_input && held && !same_type(given[1], given[1 + held])) {
+            fault = 1;
+            break;
+        }
         if (python.get_buffer(given[1 + held], b, is_input ? READ_FLAGS : WRITE_FLAGS)) {
             python.clear_error();
             fault = 1;

@@ -7,7 +7,8 @@ typedef real stream_vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 
 #if defined(__clang__)
 #define WRITE_PAST(to, value) __builtin_nontemporal_store(value, (stream_vec *)(to))
-#elif defined(__SSE2__)
+#elif defined(__AVX512F__) || (defined(__AVX__) && VECTOR_BYTES < 64) \
+    || (defined(__SSE2__) && VECTOR_BYTES < 32)
 typedef double stream_bits __attribute__((vector_size(VECTOR_BYTES), may_alias));
 #if VECTOR_BYTES == 64
 #define WRITE_BITS __builtin_ia32_movntpd512

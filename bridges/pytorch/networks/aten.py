@@ -229,7 +229,8 @@ def lowered(target: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """
     if target is operator.getitem:
         return _part(*args)
-    kind, rule = row(target) if isinstance(target, OpOverload) else ("", "no rule")
+    entry: tuple[str, Any] = row(target) if isinstance(target, OpOverload) else ("", "no rule")
+    kind, rule = entry
     name = str(target)
     if torch.Tag.nondeterministic_seeded in getattr(target, "tags", ()) and kind != "rule":
         raise refused(f"{name} {CHANCE}")

@@ -83,7 +83,7 @@ def test_a_listed_terminal_may_be_unused():
         (["x"], {}, "no listed terminal 'y'; listed terminals: x"),
         (["x", "x", "y"], {}, "listed twice"),
         (None, {}, "size of 'y' is not known"),
-        (None, {"y": 2, "z": 1}, "no terminal 'z'"),
+        (None, {"y": 2, "z": 1}, "no variable 'z'"),
         (None, {"y": 2}, "size 2"),
     ],
 )

@@ -1,5 +1,11 @@
 """Compiled functions: stages, threads, solvers, files, and life without a compiler."""
 
+import copy
+import errno
+import pickle
+import shutil
+import subprocess
+
 import casadi as ca
 import numpy as np
 import pytest
@@ -117,3 +123,129 @@ def test_what_cannot_be_compiled_is_named():
         ad_to_casadi(host, sizes={"x": 2}, compiled=True)
     with pytest.raises(ValueError, match="mapped is 0"):
         ad_to_casadi(graph(), compiled=True, mapped=0)
+
+
+# ------------------------------------------------------------------------------------ derivatives
+
+
+def test_names_order_and_structure_are_those_of_casadi():
+    """What CasADi expects of an external is what it makes of its own functions."""
+    mine, truth = ad_to_casadi(graph(), compiled=True, name="f"), ad_to_casadi(graph(), name="f")
+    pairs = [(mine, truth), (mine.jacobian(), truth.jacobian())]
+    pairs += [(a.reverse(1), b.reverse(1)) for a, b in pairs[:1]]
+    pairs += [(a.jacobian(), b.jacobian()) for a, b in pairs[2:]]
+    for a, b in pairs:
+        assert a.name() == b.name()
+        assert a.name_in() == b.name_in()
+        assert a.name_out() == b.name_out()
+        for i in range(a.n_in()):
+            assert a.size_in(i) == b.size_in(i)
+        for o in range(a.n_out()):
+            assert a.sparsity_out(o) == b.sparsity_out(o), a.name_out(o)
+
+
+@pytest.mark.parametrize("stages", [1, 3])
+def test_branches_that_are_not_taken_have_no_gradient(stages):
+    v = ad.var("v", 3)
+    square, x = adm.normSquared(v), v[0]
+    e = ad.stack(
+        adm.where(square, adm.sqrt(square), 0.0),
+        adm.where(x, adm.sin(x) / x, 1.0),
+        ad.cond(x, adm.log(x) * v[1], v[1] ** 2),
+        adm.norm(v),
+    )
+    f = ad_to_casadi(e, compiled=True, mapped=stages)
+    s = ca.MX.sym("s", 3, stages)
+    y = f(s)
+    gradient = ca.gradient(ca.sum2(ca.sum1(y)), s)
+    derivatives = ca.Function("d", [s], [ca.jacobian(y, s), ca.jacobian(gradient, s)])
+    jacobian, hessian = (r.full() for r in derivatives(np.zeros((3, stages))))
+    assert not jacobian.any()
+    assert np.array_equal(hessian, np.kron(np.eye(stages), np.diag([0.0, 2.0, 0.0])))
+
+
+def test_inputs_of_no_entries_and_functions_without_inputs_are_compiled():
+    x, nothing = ad.var("x", 2), ad.var("nothing", 0)
+    f = ad_to_casadi((x * 3.0, ad.stack(nothing, 1.0)), ["nothing", "x"], compiled=True)
+    assert f([], [1.0, 2.0])[0].full().ravel().tolist() == [3.0, 6.0]
+    assert f.jacobian()(0, [1.0, 2.0], 0, 0)[1].full().tolist() == [[3.0, 0.0], [0.0, 3.0]]
+    assert ad_to_casadi(ad.stack(1.0, 2.0), compiled=True)().popitem()[1].full().sum() == 3.0
+
+
+# -------------------------------------------------------------------- names, files, other machines
+
+
+def test_linked_code_calls_each_function_by_its_own_name(tmp_path, monkeypatch):
+    """C that CasADi writes for a function of two compiled ones, built with their C texts."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    monkeypatch.chdir(tmp_path)
+    x, s = ad.var("x", 1), ca.MX.sym("s")
+    f, g = (ad_to_casadi(e, compiled=True) for e in (adm.sin(x), adm.exp(x)))
+    assert f.name() != g.name()
+    assert f.name() == ad_to_casadi(adm.sin(ad.var("y", 1)), compiled=True).name()
+    both = ca.Function("both", [s], [10 * f(s) + g(s)])
+    texts = [function.generate(f"{function.name()}.c") for function in (f, g, both)]
+    flags = ["-O1", "-fPIC", "-shared", "-Wno-psabi"]
+    subprocess.run([compiler, *flags, "-o", "both.so", *texts, "-lm"], check=True)
+    linked = ca.external("both", "./both.so")
+    assert float(linked(0.3)) == pytest.approx(10 * np.sin(0.3) + np.exp(0.3), rel=1e-15)
+    alone = ca.external(f.name(), "./both.so")
+    assert float(alone.jacobian()(0.3, 0)) == pytest.approx(np.cos(0.3), rel=1e-15)
+    with pytest.raises(NotImplementedError, match="takes no options, got with_header"):
+        f.generate("f.c", {"with_header": True})
+
+
+def test_a_name_of_the_users_stays():
+    assert ad_to_casadi(graph(), compiled=True, name="model").name() == "model"
+
+
+def test_a_pickled_function_is_built_again_where_the_cache_lacks_it(tmp_path, monkeypatch):
+    f = ad_to_casadi(graph(), compiled=True, mapped=2)
+    data = pickle.dumps(f)
+    monkeypatch.setenv("ROBOGRAD_CACHE", str(tmp_path / "empty"))
+    loaded = pickle.loads(data)
+    assert loaded.name() == f.name()
+    assert list((tmp_path / "empty").rglob("*.so"))
+    at = np.ones((N_X, 2)), np.full((N_U, 2), 0.5)
+    assert [a.full().tolist() for a in loaded(*at)] == [a.full().tolist() for a in f(*at)]
+    assert copy.deepcopy(f).name() == f.name()
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def not_loaded(path, *_):
+    raise OSError(f"{path}: failed to map segment from shared object")
+
+
+@pytest.mark.parametrize(
+    ("place", "fault", "text"),
+    [
+        ("bridges.native.cache.fetch", full_disk, "No space left"),
+        ("bridges.native.cache.open_cache", full_disk, "No space left"),
+        ("ctypes.CDLL", not_loaded, "failed to map segment"),
+    ],
+)
+def test_without_a_usable_cache_casadi_evaluates_after_a_warning(monkeypatch, place, fault, text):
+    monkeypatch.setattr(place, fault)
+    with pytest.warns(RuntimeWarning, match=f"CasADi's evaluator.*{text}") as heard:
+        f = ad_to_casadi(graph(), compiled=True, mapped=2)
+    assert len(heard) == 1
+    assert heard[0].filename == __file__
+    assert f(np.zeros((N_X, 2)), np.ones((N_U, 2)))[1].full().tolist() == [[1, 1], [1, 1]]
+
+
+def test_a_wrong_option_is_an_error_all_the_same():
+    with pytest.raises(RuntimeError, match="nonsense"):
+        ad_to_casadi(graph(), compiled=True, options={"nonsense": 1})
+
+
+def test_the_library_is_found_again(monkeypatch):
+    ad_to_casadi(graph(), compiled=True)
+    monkeypatch.setattr("bridges.casadi.compiled.compile_library", full_disk)
+    ad_to_casadi(graph(), compiled=True)
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        ad_to_casadi(graph(), compiled=True, mapped=13)

@@ -1,7 +1,11 @@
 """Users' Python functions inside CasADi: derivatives, structure, lifetime and errors."""
 
+import copy
 import gc
+import pickle
 import resource
+import threading
+import time
 
 import casadi
 import numpy as np
@@ -304,3 +308,125 @@ def test_sx_is_refused_for_a_graph_with_a_users_function():
         ad_to_casadi(call(Wave()), symbolic="SX")
     with pytest.raises(ValueError, match="expected one of auto, SX, MX"):
         ad_to_casadi(call(Wave()), symbolic="sx")
+
+
+def slow_failure(x):
+    time.sleep(1e-4)
+    raise BadArmError("of one thread")
+
+
+def slow_double(x):
+    time.sleep(1e-4)
+    return 2.0 * x
+
+
+def in_two_threads(first, second):
+    """What each call gave or raised, of two that run again and again at a time."""
+    outcomes = [[], []]
+
+    def run(mine, call):
+        for _ in range(60):
+            try:
+                mine.append(call())
+            except Exception as error:
+                mine.append(type(error))
+
+    threads = [
+        threading.Thread(target=run, args=pair)
+        for pair in zip(outcomes, (first, second), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def hosted(func):
+    return ad_to_casadi(ad.function(func, func.__name__, [2], 2)(ad.var("x", 2)))
+
+
+def test_an_exception_reaches_the_thread_that_called():
+    bad, good = hosted(slow_failure), hosted(slow_double)
+    failed, fine = in_two_threads(
+        lambda: bad([1.0, 2.0]), lambda: good([1.0, 2.0]).full().ravel().tolist()
+    )
+    assert failed == [BadArmError] * 60
+    assert fine == [[2.0, 4.0]] * 60
+
+
+def test_the_threads_of_a_map_never_tell_another_caller():
+    bad, good = hosted(slow_failure).map(2, "thread", 2), hosted(slow_double)
+    failed, fine = in_two_threads(
+        lambda: bad(np.ones((2, 2))), lambda: good([1.0, 2.0]).full().ravel().tolist()
+    )
+    assert failed == [RuntimeError] * 60
+    assert fine == [[2.0, 4.0]] * 60
+
+
+def test_an_exception_in_a_thread_of_a_map_comes_back_as_it_is():
+    with pytest.raises(BadArmError, match="of one thread"), raise_callback_errors():
+        hosted(slow_failure).map(2, "thread", 2)(np.ones((2, 2)))
+
+
+def test_an_exception_that_a_users_function_handles_is_not_raised_again():
+    bad = hosted(slow_failure)
+
+    def careful(x):
+        try:
+            return bad(x).full().ravel()
+        except BadArmError:
+            return 3.0 * x
+
+    with raise_callback_errors():
+        assert hosted(careful)([1.0, 2.0]).full().ravel().tolist() == [3.0, 6.0]
+
+
+# ------------------------------------------------------------------------------------ on the way
+
+
+WAYS_OUT = {
+    "serialize": lambda f, folder: f.serialize(),
+    "save": lambda f, folder: f.save(str(folder / "f.casadi")),
+    "generate": lambda f, folder: f.generate(str(folder / "f.c")),
+    "generate_dependencies": lambda f, folder: f.generate_dependencies("f.c"),
+    "jit": lambda f, folder: ad_to_casadi(call(Wave()), options={"jit": True}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+@pytest.mark.parametrize("mapped", [None, 2])
+def test_what_casadi_cannot_write_is_refused_at_once(way, mapped, tmp_path):
+    f = ad_to_casadi(call(Wave()), mapped=mapped)
+    with pytest.raises(NotImplementedError, match=r"calls Python functions \(Wave\)"):
+        WAYS_OUT[way](f, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mapped", [None, 2])
+def test_a_function_pickles_as_its_graph(mapped):
+    f = ad_to_casadi(mixed(call(Wave())), ["x", "s"], mapped=mapped, name="waves")
+    loaded = pickle.loads(pickle.dumps(f))
+    args = [np.ones(f.size_in(i)) * 0.3 for i in range(2)]
+    assert loaded.name() == f.name()
+    assert loaded(*args).full().tolist() == f(*args).full().tolist()
+    assert copy.deepcopy(f)(*args).full().tolist() == f(*args).full().tolist()
+
+
+def test_a_function_of_what_cannot_be_imported_does_not_pickle():
+    with pytest.raises((pickle.PicklingError, AttributeError), match=r"local object|lambda"):
+        pickle.dumps(hosted_lambda())
+
+
+def hosted_lambda():
+    return ad_to_casadi(ad.function(lambda x: x, "mine", [2], 2)(ad.var("x", 2)))
+
+
+def test_calls_by_position_and_by_name_of_generators_and_single_tuples():
+    f = ad_to_casadi(e for e in (ad.var("x", 2) * 2.0,))
+    assert f.name() == "expressions"
+    assert f.name_out() == ["out_0"]
+    assert f(x=[1.0, 2.0])["out_0"].full().ravel().tolist() == [2.0, 4.0]
+    assert ad_to_casadi((ad.var("x", 2),)).name_out() == ["out_0"]
+    with pytest.raises(ValueError, match="expressions: the size of 'y' is not known"):
+        ad_to_casadi((ad.var("x", 2) + ad.var("y"),))

@@ -10,6 +10,7 @@ import textwrap
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import casadi as ca
 import numpy as np
@@ -18,8 +19,8 @@ from fresh_process import printed, start_python
 
 from bridges.casadi.read import read_program
 from bridges.kernel import casadi_to_kernel
-from bridges.kernel.identity import program_bytes
 from bridges.native import cache
+from bridges.native.identity import program_bytes
 from bridges.native.program import OPERATIONS
 
 ROOT = Path(__file__).parents[3]
@@ -48,11 +49,11 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_private_folder_and_reuse(folder: Path) -> None:
     casadi_to_kernel(small(2.5))(np.ones(2))
     assert folder.stat().st_mode & 0o777 == 0o700
-    (library,) = folder.glob("*.so")
+    (library,) = folder.rglob("*.so")
     before = library.stat().st_ino
     np.testing.assert_allclose(casadi_to_kernel(small(2.5))(np.ones(2)), want(2.5))
     assert library.stat().st_ino == before
-    assert len(list(folder.glob("*.so"))) == 1
+    assert len(list(folder.rglob("*.so"))) == 1
     casadi_to_kernel(small(3.5))
     assert cache.info().n_libraries == 2
     assert cache.info().n_bytes > 0
@@ -64,12 +65,12 @@ def test_damaged_library_is_rebuilt(folder: Path, damage: str) -> None:
         4.0 + sum(map(ord, damage)) / 64
     )  # a library of its own: one that is loaded must not be overwritten
     casadi_to_kernel(small(factor))
-    (library,) = folder.glob("*.so")
+    (library,) = folder.rglob("*.so")
     data = library.read_bytes()
     library.unlink()
     if damage == "foreign name":  # a valid library under the key of another
         casadi_to_kernel(small(factor + 100))
-        (other,) = folder.glob("*.so")
+        (other,) = folder.rglob("*.so")
         other.rename(library)
     elif damage == "folder":
         (library / "inside").mkdir(parents=True)
@@ -106,13 +107,13 @@ def test_folder_in_one_that_others_can_write_is_refused(folder: Path, mode: int)
         np.testing.assert_allclose(kernel(np.ones(2)), want(5.75))
         assert not list(inside.iterdir())
         above.chmod(mode | 0o1000)  # as /tmp: others cannot rename what is ours
-        assert cache.open_cache() == inside
+        assert cache.open_cache() == inside / "kernels"
         link = folder.parent / "link"
         link.symlink_to(inside)
         above.chmod(mode)
         patch.setenv("ROBOGRAD_CACHE", str(link))  # the way there does not matter
         with pytest.warns(RuntimeWarning, match="is in .*above, which can be written by other"):
-            assert cache.open_cache() != link
+            assert cache.open_cache() != link / "kernels"
 
 
 def test_group_that_is_the_users_own_may_write_the_folder_above(
@@ -121,10 +122,10 @@ def test_group_that_is_the_users_own_may_write_the_folder_above(
     """Where every user has a group, folders are often writable by it."""
     folder.mkdir(mode=0o700)
     folder.parent.chmod(0o770)
-    assert cache.open_cache() == folder
+    assert cache.open_cache() == folder / "kernels"
     monkeypatch.setattr(cache, "_is_private_group", lambda _: False)
     with pytest.warns(RuntimeWarning, match="can be written by other users"):
-        assert cache.open_cache() != folder
+        assert cache.open_cache() != folder / "kernels"
 
 
 def test_folders_that_are_made_on_the_way_are_private(folder: Path) -> None:
@@ -135,8 +136,9 @@ def test_folders_that_are_made_on_the_way_are_private(folder: Path) -> None:
             path = cache.open_cache()
     finally:
         os.umask(mask)
-    assert path == folder / "a" / "b"
-    assert [p.stat().st_mode & 0o777 for p in (path, path.parent, folder)] == [0o700] * 3
+    assert path == folder / "a" / "b" / "kernels"
+    made = (path, *path.parents[:2], folder)
+    assert [p.stat().st_mode & 0o777 for p in made] == [0o700] * 4
 
 
 def test_folder_of_another_user_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,10 +159,10 @@ def test_path_that_is_a_file_is_refused(folder: Path) -> None:
 def test_least_recently_used_goes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kernels = [small(factor) for factor in (6.5, 7.5, 8.5)]
     casadi_to_kernel(kernels[0])
-    (first,) = folder.glob("*.so")
+    (first,) = folder.rglob("*.so")
     os.utime(first, (1, 1))
     casadi_to_kernel(kernels[1])
-    (second,) = set(folder.glob("*.so")) - {first}
+    (second,) = set(folder.rglob("*.so")) - {first}
     os.utime(second, (2, 2))
     casadi_to_kernel(kernels[0])  # used again
     limit = first.stat().st_size + second.stat().st_size + 100
@@ -176,7 +178,7 @@ def test_least_recently_used_goes_first(folder: Path, monkeypatch: pytest.Monkey
 def test_clear(folder: Path) -> None:
     casadi_to_kernel(small(9.5))
     assert cache.clear().n_libraries == 1
-    assert not list(folder.iterdir())
+    assert not list((folder / "kernels").iterdir())
     assert cache.info().n_libraries == 0
 
 
@@ -192,8 +194,8 @@ def test_ten_processes_build_the_same_kernel(folder: Path) -> None:
     """
     processes = [start_python(code) for _ in range(10)]
     assert len({printed(process) for process in processes}) == 1
-    assert len(list(folder.glob("*.so"))) == 1
-    assert not list(folder.glob("build-*"))
+    assert len(list(folder.rglob("*.so"))) == 1
+    assert not list(folder.rglob("build-*"))
 
 
 FALLBACK = """
@@ -257,16 +259,78 @@ def test_warm_load_runs_no_compiler(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_stale_workshops_are_removed(folder: Path) -> None:
-    folder.mkdir(mode=0o700)
-    stale = folder / "build-stale"
-    fresh = folder / "build-fresh"
+    inside = folder / "kernels"
+    inside.mkdir(mode=0o700, parents=True)
+    folder.chmod(0o700)
+    stale, fresh = inside / "build-stale_00", inside / "build-fresh_00"
     stale.mkdir()
     fresh.mkdir()
-    long_ago = time.time() - 1e5
-    os.utime(stale, (long_ago, long_ago))
+    os.utime(stale, (time.time() - 1e5,) * 2)
     casadi_to_kernel(small(12.5))
     assert fresh.exists()
     assert not stale.exists()
+
+
+def test_what_is_not_ours_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a build that evicts, and when the cache is cleared; beside the folder and in it."""
+    monkeypatch.setenv("ROBOGRAD_CACHE_SIZE", "1")
+    names = ("build-release/main.cpp", "libmine.so", "todo.note", "compiler-notes.json", "a.facts")
+    foreign = [where / name for where in (folder, folder / "kernels") for name in names]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text("mine")
+        os.utime(path, (1, 1))
+        os.utime(path.parent, (1, 1))
+    folder.chmod(0o700)
+    casadi_to_kernel(small(16.5))
+    casadi_to_kernel(small(17.5))
+    cache.clear()
+    assert all(path.exists() for path in foreign)
+    assert not cache.info().n_libraries
+
+
+def test_without_any_folder_numpy_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write_text("no folder")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "none"))
+    with pytest.warns(RuntimeWarning, match="is not a directory, and there is no temporary") as got:
+        kernel = casadi_to_kernel(small(18.5))
+    assert len(got) == 1
+    np.testing.assert_allclose(kernel(np.ones(2)), want(18.5))
+
+
+@pytest.mark.parametrize("fault", ["changed", "writable by others"])
+def test_facts_of_a_compiler_are_checked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """As libraries are; or else the compiler is looked at anew."""
+    casadi_to_kernel(small(19.5))
+    (facts,) = folder.rglob("*.facts")
+    body = facts.read_bytes()
+    if fault == "changed":
+        facts.write_bytes(body.replace(b"-march=native", b"-fplugin=evil"))
+    else:
+        facts.chmod(0o666)
+    casadi_to_kernel(small(20.5))
+    assert facts.read_bytes() == body
+    assert facts.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_library_evicted_before_it_is_loaded_is_built_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = cache.fetch
+    fetched: list[Path] = []
+
+    def evicted(*arguments: Any) -> Path:
+        path = fetch(*arguments)
+        if not fetched:
+            path.unlink()
+        fetched.append(path)
+        return path
+
+    monkeypatch.setattr(cache, "fetch", evicted)
+    assert casadi_to_kernel(small(21.5)).is_native
+    assert len(fetched) == 2
 
 
 def test_no_warning_with_a_compiler(folder: Path) -> None:
@@ -279,7 +343,7 @@ def test_equal_functions_share_a_library(folder: Path) -> None:
     x, y = ca.SX.sym("x", 2), ca.SX.sym("y", 3)
     casadi_to_kernel(ca.Function("f", [x, y], [x * 1.25], ["a", "b"], ["c"]))
     casadi_to_kernel(ca.Function("g", [x, y], [x * 1.25], ["d", "e"], ["h"]))
-    assert len(list(folder.glob("*.so"))) == 1
+    assert len(list(folder.rglob("*.so"))) == 1
 
 
 def test_different_functions_have_different_contents() -> None:

@@ -8,7 +8,8 @@ import casadi as ca
 import numpy as np
 import pytest
 
-from bridges.kernel import Kernel, casadi_to_kernel
+import ad_core as ad
+from bridges.kernel import Kernel, ad_to_kernel, casadi_to_kernel
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,40 @@ def test_vjp_of_vjp_is_linear_in_the_cotangent(arm: ca.Function) -> None:
 def test_derivatives_are_built_once(kernel: Kernel) -> None:
     assert kernel.vjp() is kernel.vjp()
     assert kernel.jacobian([1, 0]) is not kernel.jacobian()
+
+
+def test_derivatives_of_the_structural_nonzeros(kernel: Kernel) -> None:
+    a, b = draw(3, 2)
+    dense = kernel.jacobian().jacobian([1])(a, b)
+    values = kernel.jacobian_values().jacobian([1])(a, b)
+    sizes = [(4, 3), (4, 2), (2, 3), (2, 2)]
+    for have, want, (rows, columns), (_, n) in zip(
+        values, dense, kernel.jacobian_pattern(), sizes, strict=True
+    ):
+        places = [n * row + column for row, column in zip(rows, columns, strict=True)]
+        np.testing.assert_allclose(have, want[:, places], rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_functions_that_do_not_depend_on_their_inputs(order: int) -> None:
+    x = ad.var("x", 2)
+    kernel: Any = ad_to_kernel((ad.constant([1.0, 2.0]), 0.0 * x), ["x"], sizes={"x": 2})
+    for _ in range(order):
+        kernel = kernel.jacobian()
+    for block in kernel(np.ones(2)):
+        assert not block.any()
+    assert kernel.jacobian_values()(np.ones(2))[0].shape == (0,)
+    assert all(not rows for rows, _ in kernel.jacobian_pattern())
+
+
+def test_signatures_are_those_of_the_graphs() -> None:
+    """Names and sizes that are known without the graph of a derivative, also where names clash."""
+    x, y = ad.var("cot_out", 2), ad.var("x", 3)
+    kernel = ad_to_kernel(x[0] * y, [x, y])
+    for derived in (kernel.vjp(), kernel.jvp([1]), kernel.vjp().jvp(), kernel.hessian_vp()):
+        lowered = derived.source.lowered  # type: ignore[attr-defined]
+        signature = derived.source.signature
+        assert signature.sizes_in == lowered.sizes_in
+        assert signature.sizes_out == lowered.sizes_out
+        assert len(set(signature.names_in)) == len(signature.names_in)
+    assert kernel.vjp().source.signature.names_in == ("cot_out", "x", "cot_out_")

@@ -1,4 +1,4 @@
-"""Kernels in files: the same values, derivatives, damage and lies, and no CasADi or torch to load."""
+"""Kernels in files: values, derivatives, damage and lies; loaded without CasADi and torch."""
 
 from __future__ import annotations
 

@@ -155,6 +155,7 @@ NUMPY: dict[str, Any] = {
     "and": lambda a, b: ((a != 0) & (b != 0)) * 1.0,
     "or": lambda a, b: ((a != 0) | (b != 0)) * 1.0,
     "if_else_zero": lambda a, b: np.where(a != 0, b, 0.0),
+    "select": lambda mask, a, b: np.where(mask != 0, a, b),
     "asin": np.arcsin,
     "acos": np.arccos,
     "atan": np.arctan,

@@ -1,4 +1,4 @@
-"""Kernels of graphs are found in the cache by their tapes: without a program, and never another's."""
+"""Kernels of graphs are found in the cache by their tapes, without a program; never another's."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ HITS = """
     graph = ForwardDynamics(robot)(ad.var("q", nv), ad.var("v", nv), ad.var("tau", nv))
     kernels = [ad_to_kernel(graph), ad_to_kernel(graph).vjp(), ad_to_kernel(graph).jacobian()]
     sums = [repr(float(np.sum(k(*(np.full(n, 0.1) for n in k.input_sizes))[0]))) for k in kernels]
-    print("program" in vars(kernels[0].source), *sums)
+    print(kernels[0].source._program is not None, *sums)
 """
 
 
@@ -168,7 +168,7 @@ def test_different_graphs_have_different_kernels(folder: Path) -> None:
     for name, make in VARIANTS.items():
         graph, options = make()
         kernel = ad_to_kernel(graph, **options)
-        assert "program" not in vars(kernel.source), name
+        assert kernel.source._program is None, name
         np.testing.assert_array_equal(call(kernel), first[name], name)
 
 
@@ -260,5 +260,5 @@ def test_users_code_that_changes_between_processes_is_run_anew(folder: Path) -> 
 
 def test_users_functions_are_named(folder: Path) -> None:
     f = ad.function(np.sin, "my_sine", [1], 1)
-    with pytest.raises(NotImplementedError, match="my_sine: .*cannot look into"):
+    with pytest.raises(NotImplementedError, match=r"my_sine: .*cannot look into"):
         ad_to_kernel(f(ad.var("x", 1)))

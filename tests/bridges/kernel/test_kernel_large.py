@@ -9,7 +9,7 @@ import casadi as ca
 import numpy as np
 import pytest
 
-from bridges.kernel import Kernel, casadi_to_kernel, native
+from bridges.kernel import Kernel, casadi_to_kernel, evaluator
 
 # Bytes from which on outputs go past the caches and inputs are fetched ahead (c/driver.c).
 LARGE = 2**23
@@ -78,7 +78,7 @@ def test_any_split(n: int, terms: int, dtype: str, monkeypatch: pytest.MonkeyPat
         for i in np.random.default_rng(2).permutation(len(bounds)):
             work(*bounds[i])
 
-    monkeypatch.setattr(native, "run_ranges", split)
+    monkeypatch.setattr(evaluator, "run_ranges", split)
     memory = np.full(want.size + 64, MARK, dtype)
     for offset in (0, 3):
         out = memory[offset : offset + want.size].reshape(want.shape)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import numpy as np
 import pytest
+from fresh_process import run_python
 
+import ad_core as ad
+from ad_core import math as adm
+from bridges.kernel import ad_to_kernel, evaluator
 from bridges.kernel.threads import run_ranges
 
 # (total, grain, threads)
@@ -114,3 +122,68 @@ def test_a_call_waits_for_no_other_call() -> None:
         assert not waiting.done()
         leave.set()
         waiting.result(60)
+
+
+INTERRUPTS = """
+    import os, signal, threading, time
+    from bridges.kernel.threads import run_ranges
+    late = []
+    over = threading.Event()
+
+    def work(begin, end):
+        time.sleep(0.02)
+        if over.is_set():
+            late.append(begin)
+
+    def fire():
+        for _ in range(15):
+            time.sleep(0.003)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    hits = 0
+    for _ in range(20):
+        over.clear()
+        firing = threading.Thread(target=fire)
+        try:
+            firing.start()
+            try:
+                run_ranges(work, 4000, 1, 4)
+            except KeyboardInterrupt:
+                hits += 1
+            over.set()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        except KeyboardInterrupt:
+            over.set()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        firing.join()
+        time.sleep(0.04)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    print(hits > 10, late)
+"""
+
+
+def test_no_helper_outlives_a_call_that_is_interrupted_again_and_again() -> None:
+    assert run_python(INTERRUPTS) == "True []"
+
+
+def test_arrays_are_held_while_any_thread_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever becomes of the call: a helper that is still at work has its memory."""
+    x = ad.var("x", 4)
+    kernel: Any = ad_to_kernel(adm.sin(x) * 3.0)
+    held: list[Any] = []
+
+    def abandoned(work: Any, *_: int) -> None:
+        held.append(work)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluator, "run_ranges", abandoned)
+    q = np.ones((100_000, 4))
+    alive = weakref.ref(q)
+    with pytest.raises(KeyboardInterrupt):
+        kernel(q)
+    del q
+    gc.collect()
+    assert alive() is not None
+    held.pop()
+    gc.collect()
+    assert alive() is None

@@ -141,12 +141,24 @@ def test_inputs_by_name_or_by_position(layers, inputs):
     assert torch.equal(layer(x, y), layer(x, y=y))
 
 
-def test_scalars_may_come_without_their_axis():
+def test_the_last_axis_is_always_the_vectors():
     layer = ad_to_torch(ad.var("a", 1) * ad.var("b", 1))
-    a = torch.arange(4.0)
-    assert layer(a, a).shape == (4,)
-    assert layer(a[:, None], a[:, None]).shape == (4, 1)
-    assert layer(torch.tensor(3.0), torch.tensor(2.0)).item() == 6.0
+    a = torch.arange(5.0)
+    assert layer(a[:, None], a[:, None]).shape == (5, 1)
+    assert layer(torch.tensor(3.0), torch.tensor(2.0)).tolist() == [6.0]
+    with pytest.raises(ValueError, match=r"'a' has size 5, expected 1; .* shape \(5, 1\)"):
+        layer(a, a)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (5, 1), (0, 1), (2, 5, 1)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_rank_of_a_result_does_not_depend_on_the_batch(shape, engine):
+    s = ad.var("s", 1)
+    assert ad_to_torch(ad.stack(s, 2 * s), engine=engine)(torch.ones(shape)).shape == (
+        *shape[:-1],
+        2,
+    )
+    assert ad_to_torch(3 * s, engine=engine)(torch.ones(shape)).shape == (*shape[:-1], 1)
 
 
 def test_a_tuple_of_expressions_gives_a_tuple():

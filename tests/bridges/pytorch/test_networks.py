@@ -77,7 +77,7 @@ ACTIVATIONS: dict[str, nn.Module] = {
     type(layer).__name__: layer
     for layer in (
         *(nn.ReLU(), nn.ReLU6(), nn.LeakyReLU(), nn.ELU(0.7), nn.SELU(), nn.CELU(2.0), nn.GELU()),
-        *(nn.Mish(), nn.SiLU(), nn.Sigmoid(), nn.LogSigmoid(), nn.Tanh(), nn.Softplus(2.0, 1.0)),
+        *(nn.Mish(), nn.SiLU(), nn.Sigmoid(), nn.LogSigmoid(), nn.Tanh(), nn.Softplus(2.0, 1.5)),
         *(nn.Hardswish(), nn.Hardtanh(), nn.Threshold(0.5, 20.0), nn.PReLU()),
         *(nn.Softshrink(), nn.Hardshrink(), nn.Tanhshrink(), nn.Softsign(), nn.RReLU()),
         *(nn.Softmin(0), nn.Softmax(0), nn.LogSoftmax(0), nn.Identity(), nn.Dropout(0.5)),
@@ -108,8 +108,26 @@ def test_hardsigmoid():
         np.testing.assert_allclose(e.derivative("x", x=x.numpy()), slopes, rtol=1e-7)
 
 
+class Residual(nn.Module):
+    """A network whose input goes past its layers, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Linear(6, 4), nn.LayerNorm(4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.first(x))
+        h = h + functional.gelu(self.second(self.norm(h)), approximate="tanh")
+        return torch.cat([h, h[:2] * x[-1] - 1.0]).softmax(-1)
+
+
 LAYERS: dict[str, nn.Module] = {
     "Linear": nn.Linear(6, 4),
+    "residual": Residual(),
+    "convolutional": nn.Sequential(
+        *(nn.Linear(6, 16), nn.Unflatten(0, (1, 1, 4, 4)), nn.Conv2d(1, 2, 3, padding=1)),
+        *(nn.BatchNorm2d(2), nn.SiLU(), nn.AvgPool2d(2), nn.Conv2d(2, 3, 2), nn.Flatten(0)),
+    ),
     "Bilinear": Of(lambda x, layer: layer(x[:2], x[2:]), nn.Bilinear(2, 4, 3)),
     "GLU": nn.GLU(0),
     "RMSNorm": nn.RMSNorm(6),
@@ -158,6 +176,16 @@ def test_a_layer_is_torchs(name: str):
     check(trained(LAYERS[name]), [POINT, -POINT])
 
 
+@pytest.mark.parametrize("name", ["residual", "convolutional", "LSTM", "MultiheadAttention"])
+def test_a_network_runs_on_casadi_and_in_a_batch_on_the_kernel(name: str):
+    module = trained(LAYERS[name])
+    e = torch_to_primitives(module, [ad.var("x", 6)])
+    close(ad_to_casadi(e, symbolic="SX")(POINT.numpy()).full()[:, 0], module(POINT).detach(), "SX")
+    batch = torch.stack([POINT, -POINT])
+    true = torch.stack([module(x) for x in batch]).detach()
+    close(ad_to_torch(e, engine="kernel")(batch).detach().numpy(), true, "kernel")
+
+
 def in_place(x: Tensor) -> Tensor:
     y = 2 * x
     y[:3].add_(1)
@@ -186,7 +214,14 @@ def enabled_within(x: Tensor) -> Tensor:
             return square * x
 
 
+def products(x: Tensor) -> Tensor:
+    m = x[:3].reshape(1, 3) * x[3:].reshape(3, 1)
+    n = torch.stack([m.sum(0), x[:3] / (1 + x[3:] ** 2), x[:3].clamp(-0.5, 0.5)], 1)
+    return (m @ n).transpose(0, 1).flatten() @ torch.eye(9, dtype=x.dtype) + 2 * n.flatten()
+
+
 PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
+    "products": products,
     "in place on a view": in_place,
     "rows written": filled_in_place,
     "detach": lambda x: x.detach() * x,

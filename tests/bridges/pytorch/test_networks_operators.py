@@ -443,7 +443,8 @@ REFUSALS = [t for t in OVERLOADS if row(t)[0] == "refused"]
 
 @pytest.mark.parametrize("target", REFUSALS, ids=str)
 def test_a_refusal_names_the_operator(target: torch._ops.OpOverload):
-    with pytest.raises(NotImplementedError, match=f"{re.escape(str(target))}.*torch_to_ad"):
+    words = rf"{re.escape(str(target))}.*torch_to_ad takes any module"
+    with pytest.raises(NotImplementedError, match=words):
         lowered(target, [Value(ad.var("x", 6), (6,))], {})
 
 

@@ -10,18 +10,18 @@ from torch.func import hessian, jacfwd, jacrev
 
 import ad_core as ad
 from bridges.pytorch import ad_to_torch
-from bridges.pytorch.block import Block
-from bridges.pytorch.operator import call_program, find
+from bridges.pytorch.program import Primitives
+from bridges.pytorch.recorded import call_program, find
 
 GRAPHS = ["kinematics", "dynamics", "opaque", "opaque, exact", "opaque, jvp only", "mixed"]
 
 
 def programs(layer):
     """What the layer hands to torch's dispatcher: (input sizes, key) of each."""
-    return [
-        (stage.sizes, part.compiled.key if isinstance(part, Block) else part.key)
-        for stage, part in layer.stages
-    ]
+    run = layer._run
+    if isinstance(run, Primitives):
+        return [(run.sizes_in, run.key)]
+    return [(tuple(n for _, n in stage.tape.inputs), part.key) for stage, part in run.stages]
 
 
 @pytest.mark.parametrize("name", GRAPHS)

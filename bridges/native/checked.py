@@ -1,7 +1,7 @@
-"""Files that say whether they are whole: bytes, then a seal, the hash of a key and of these bytes.
+"""Files that say whether they are whole: bytes, then a checksum of a key and of these bytes.
 
-A file that was cut, changed, or put under the key of another has the wrong seal. Only regular files
-of this user that no one else can write are looked at.
+A file that was cut, changed, or put under the key of another has the wrong checksum. Only regular
+files of this user that no one else can write are looked at.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
-_SEAL_BYTES = 32
+_CHECKSUM_BYTES = 32
 _PIECE_BYTES = 2**18
 
 
-def seal(key: str, pieces: Iterable[bytes | memoryview]) -> bytes:
-    """The seal of bytes under a key."""
+def checksum(key: str, pieces: Iterable[bytes | memoryview]) -> bytes:
+    """The checksum of bytes under a key."""
     digest = hashlib.sha256(key.encode())
     for piece in pieces:
         digest.update(piece)
@@ -27,21 +27,21 @@ def seal(key: str, pieces: Iterable[bytes | memoryview]) -> bytes:
 
 
 def is_intact(path: Path, key: str) -> bool:
-    """Whether the file is there with the right seal; if so, marks it as used."""
+    """Whether the file is there with the right checksum; if so, marks it as used."""
     with contextlib.suppress(OSError), _opened(path) as file:
-        size = os.fstat(file.fileno()).st_size - _SEAL_BYTES
-        if seal(key, _pieces(file, size)) == file.read():
+        size = os.fstat(file.fileno()).st_size - _CHECKSUM_BYTES
+        if checksum(key, _pieces(file, size)) == file.read():
             os.utime(path)
             return True
     return False
 
 
-def read_sealed(path: Path, key: str) -> bytes | None:
-    """What the file says before its seal, if that is right; marks it as used."""
+def read_checked(path: Path, key: str) -> bytes | None:
+    """What the file says before its checksum, if that is right; marks it as used."""
     with contextlib.suppress(OSError), _opened(path) as file:
         data = file.read()
-        body = data[:-_SEAL_BYTES]
-        if seal(key, [body]) == data[-_SEAL_BYTES:]:
+        body = data[:-_CHECKSUM_BYTES]
+        if checksum(key, [body]) == data[-_CHECKSUM_BYTES:]:
             os.utime(path)
             return body
     return None

@@ -1,0 +1,353 @@
+"""Arguments made safe where no branch that is taken uses them.
+
+tape -> which entries are used, pulled back through the tape -> a tape with the same values
+
+CasADi multiplies the slope of a primitive by zero where its branch is not taken, and zero times an
+infinite slope is nan. So each primitive that can have such a slope gets a harmless argument there:
+`cond(p, sqrt(x), 0)` becomes `cond(p, sqrt(cond(p, x, 1)), 0)`. What a predicate compares keeps its
+true value, and so does what is used outside of the branch. A primitive whose argument is safe
+already, or that every branch uses, stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ad_core.graph import ADFunctionCall, ADTerminal, Array, Constant, Expression
+from ad_core.lowering import Tape, slot_scalars
+from ad_core.lowering.tape import make_tape
+from ad_core.ops import Op, Take, cond
+from ad_core.ops.control import Extremum, Select
+from ad_core.ops.elementwise import less, less_equal
+from ad_core.ops.linalg import Solve
+from ad_core.ops.namespace import NUMPY
+from ad_core.ops.structure import Broadcast, Linear, Scatter, Stack, spread, total
+from bridges.casadi.bounds import Bounds, Facts
+
+
+def safe_in_branches(tape: Tape) -> Tape:
+    """The tape, whose derivatives stay finite in a branch that is not taken.
+
+    The tape itself where it has no choice or no primitive with an unbounded slope.
+    """
+    funcs = [step.func for step in tape.steps]
+    if not any(isinstance(f, (Select, Extremum)) for f in funcs) or not any(map(_domain, funcs)):
+        return tape
+    nodes = _nodes(tape)
+    flags = slot_scalars(tape)
+    scalars = {node for node, flag in zip(nodes, flags, strict=True) if flag}
+    calls = [n for n in nodes if isinstance(n, ADFunctionCall)]
+    roots = [nodes[slot] for slot in tape.outputs]
+    safe = _Safe(_usage(calls, roots), scalars)
+    for node in calls:
+        safe.add(node)
+    return make_tape([safe.of(root) for root in roots], tape.inputs)
+
+
+# ------------------------------------------------------------------ primitives with infinite slopes
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where a primitive's slopes are finite: its argument `arg` inside one of `spans`.
+
+    `harmless` is such an argument.
+    """
+
+    arg: int
+    harmless: Array
+    spans: tuple[Bounds, ...]
+
+    def holds(self, bounds: Bounds) -> bool:
+        """Whether all numbers within bounds are inside, the ends of spans left out."""
+        low, high = bounds
+        return any(
+            (start < low or start == -math.inf) and (high < end or end == math.inf)
+            for start, end in self.spans
+        )
+
+
+def _of(harmless: float, *spans: Bounds, arg: int = 0) -> Domain:
+    return Domain(arg, np.array(harmless), spans)
+
+
+_ABOVE_ZERO = (0.0, math.inf)
+_BELOW_ZERO = (-math.inf, 0.0)
+_MOST_EXPONENT = 700.0
+
+DOMAINS: dict[str, Domain] = {
+    "sqrt": _of(1.0, _ABOVE_ZERO),
+    "log": _of(1.0, _ABOVE_ZERO),
+    "log1p": _of(1.0, (-1.0, math.inf)),
+    "pow": _of(1.0, _ABOVE_ZERO),
+    "div": _of(1.0, _ABOVE_ZERO, _BELOW_ZERO, arg=1),
+    "mod": _of(1.0, _ABOVE_ZERO, _BELOW_ZERO, arg=1),
+    "asin": _of(0.0, (-1.0, 1.0)),
+    "acos": _of(0.0, (-1.0, 1.0)),
+    "atanh": _of(0.0, (-1.0, 1.0)),
+    "erfinv": _of(0.0, (-1.0, 1.0)),
+    "acosh": _of(2.0, (1.0, math.inf)),
+    **{
+        name: _of(0.0, (-_MOST_EXPONENT, _MOST_EXPONENT))
+        for name in ("exp", "expm1", "sinh", "cosh")
+    },
+}
+"""By primitive; `solve` needs a regular matrix, and a power of a whole number has no bounds."""
+
+FLAT = frozenset({"sign", "floor", "ceil", "less", "less_equal", "equal"})
+"""Primitives without a slope, which a derivative does not go through."""
+
+
+def _domain(func: object) -> Domain | None:
+    if isinstance(func, Solve):
+        return Domain(0, np.eye(func.m).reshape(-1), ())
+    return DOMAINS.get(func.name) if isinstance(func, Op) else None
+
+
+def _domain_of_call(node: ADFunctionCall) -> Domain | None:
+    found = _domain(node.func)
+    if found is None:
+        return None
+    given = node.args[found.arg]
+    if isinstance(given, Constant) and all(found.holds((v, v)) for v in given.value.flat):
+        return None
+    if isinstance(node.func, Op) and node.func.name == "pow":
+        exponent = node.args[1]
+        if isinstance(exponent, Constant) and _is_whole(exponent.value):
+            return None
+    return found
+
+
+def _is_whole(exponent: Array) -> bool:
+    return bool(np.all((exponent >= 0.0) & (exponent == np.floor(exponent))))
+
+
+# -------------------------------------------------------------------------- which entries are used
+
+USED, UNUSED = Constant(1.0), Constant(0.0)
+
+Usage: TypeAlias = "dict[Expression, Expression]"
+"""Positive for entries that a derivative reaches; of one entry where all entries are alike."""
+
+
+def _usage(calls: Sequence[ADFunctionCall], roots: Sequence[Expression]) -> Usage:
+    """How calls are used by the roots, except for calls that nothing singular stands in."""
+    holding: set[Expression] = set()
+    for node in calls:
+        if _domain_of_call(node) is not None or any(a in holding for a in node.args):
+            holding.add(node)
+    usage: Usage = {root: USED for root in roots if root in holding}
+    for node in reversed(calls):
+        if node in usage:
+            for arg, use in _pulled(node, usage[node], holding):
+                usage[arg] = _either(usage[arg], use) if arg in usage else use
+    return usage
+
+
+def _pulled(
+    node: ADFunctionCall, use: Expression, holding: set[Expression]
+) -> list[tuple[Expression, Expression]]:
+    """How a call uses its arguments."""
+    func, args = node.func, node.args
+    if isinstance(func, Op) and func.name in FLAT:
+        return []
+    if isinstance(func, (Select, Extremum)):
+        return [
+            (arg, _gathered(chosen(use, UNUSED), arg.size))
+            for arg, chosen in _branches(node)
+            if arg in holding
+        ]
+    if isinstance(func, Take) or (isinstance(func, (Linear, Stack)) and use.size != 1):
+        whole = _folded(spread(use, node.size), keep=True)
+        pulled = func.vjp_rule(args, node, whole, [a in holding for a in args])
+        return [(a, _folded(p)) for a, p in zip(args, pulled, strict=True) if p is not None]
+    if isinstance(func, Op) and func.entrywise:
+        return [(a, _gathered(use, a.size)) for a in args if a in holding]
+    return [(a, _gathered(use, 1)) for a in args if a in holding]
+
+
+Choose: TypeAlias = "Callable[[Expression, Expression], Expression]"
+"""From something and what stands in for it where a branch is not taken."""
+
+
+def _branches(node: ADFunctionCall) -> list[tuple[Expression, Choose]]:
+    """The branches of a choice, and how to choose by whether each is taken."""
+    func, args = node.func, node.args
+    if isinstance(func, Extremum):
+        first, second = _comparisons(func, args)
+        return [
+            (args[0], lambda a, b: _chosen(cond, first, [a, b])),
+            (args[1], lambda a, b: _chosen(cond, second, [a, b])),
+        ]
+    assert isinstance(func, Select)
+
+    def taking(k: int) -> Choose:
+        count = len(args) - 1
+        return lambda a, b: _chosen(func, args[0], [a if j == k else b for j in range(count)])
+
+    return [(arg, taking(k)) for k, arg in enumerate(args[1:])]
+
+
+def _comparisons(func: Extremum, args: Sequence[Expression]) -> tuple[Expression, Expression]:
+    """Whether the first argument is taken, and whether the second is; neither beside a nan."""
+    x, y = args
+    if func.name == "minimum":
+        return less_equal(x, y), less(y, x)
+    return less_equal(y, x), less(x, y)
+
+
+def _chosen(func: Select, pred: Expression, parts: Sequence[Expression]) -> Expression:
+    """The choice, or the one part where all are the same."""
+    if all(part is parts[0] for part in parts):
+        return parts[0]
+    return ADFunctionCall(func, [pred, *parts])
+
+
+def _either(a: Expression, b: Expression) -> Expression:
+    """Positive where one of two uses is; choices by one predicate become one choice."""
+    if a is USED or b is USED:
+        return USED
+    if a is UNUSED or b is UNUSED:
+        return a if b is UNUSED else b
+    if isinstance(a, ADFunctionCall) and isinstance(b, ADFunctionCall):
+        func = a.func
+        if isinstance(func, Select) and func is b.func and a.args[0] is b.args[0]:
+            parts = [_either(x, y) for x, y in zip(a.args[1:], b.args[1:], strict=True)]
+            return _chosen(func, a.args[0], parts)
+    if _is_part(a, b) or _is_part(b, a):
+        return a if _is_part(b, a) else b
+    return _folded(a + b)
+
+
+def _is_part(a: Expression, b: Expression) -> bool:
+    """Whether `a` is a choice between `b` and nothing, or `b` itself."""
+    if isinstance(a, ADFunctionCall) and isinstance(a.func, Select):
+        return a is b or all(part in (b, UNUSED) for part in a.args[1:])
+    return a is b
+
+
+def _gathered(use: Expression, size: int | None) -> Expression:
+    """The use of one entry that stands for all, or of each."""
+    if size != 1:
+        return use
+    while isinstance(use, ADFunctionCall) and isinstance(use.func, (Scatter, Broadcast)):
+        (use,) = use.args
+    return _folded(total(use)) if use.size != 1 else use
+
+
+def _folded(use: Expression, keep: bool = False) -> Expression:
+    """A use that no choice decides, as a constant; of one entry, unless its size is to be kept."""
+    if isinstance(use, ADFunctionCall) and all(isinstance(a, Constant) for a in use.args):
+        use = Constant(_computed(use.func, [a.value for a in use.args if isinstance(a, Constant)]))
+    if not isinstance(use, Constant) or keep:
+        return use
+    if (use.value > 0.0).all():
+        return USED
+    return use if (use.value > 0.0).any() else UNUSED
+
+
+# ------------------------------------------------------------------------------ the tape made anew
+
+
+class _Safe:
+    """Calls as they are where a derivative goes through them."""
+
+    def __init__(self, usage: Usage, scalars: set[Expression]) -> None:
+        self._usage, self._scalars = usage, scalars
+        self._new: dict[Expression, Expression] = {}
+
+    def of(self, node: Expression) -> Expression:
+        return self._new.get(node, node)
+
+    def add(self, node: ADFunctionCall) -> None:
+        use = self._usage.get(node)
+        if use is None:  # nothing singular stands in it, or no derivative goes through it
+            return
+        func, args = node.func, [self.of(a) for a in node.args]
+        if isinstance(func, Op) and func.name in FLAT:
+            return
+        if isinstance(func, Select):
+            args[0] = node.args[0]
+        domain = _domain_of_call(node)
+        if domain is not None:
+            old = node.args[domain.arg]
+            own = _gathered(use, old.size if isinstance(func, Op) and func.entrywise else 1)
+            args[domain.arg] = self._kept(own, old, args[domain.arg], domain)
+        if all(a is b for a, b in zip(args, node.args, strict=True)):
+            return
+        if isinstance(func, Extremum):
+            first, second = _comparisons(func, node.args)
+            self._new[node] = cond(first, args[0], cond(second, args[1], float("nan")))
+        else:
+            self._new[node] = ADFunctionCall(func, args)
+
+    def _kept(
+        self, use: Expression, old: Expression, arg: Expression, domain: Domain
+    ) -> Expression:
+        """The argument where it is used, a harmless one elsewhere, unless it is so already."""
+        nothing = Facts()
+        if use is USED or _is_within(arg, domain, nothing) or _is_safe(use, arg, domain, nothing):
+            return arg
+        harmless = Constant(domain.harmless)
+        if use is UNUSED:  # MX multiplies it by zero nevertheless
+            return spread(harmless, arg.size)
+        chosen: dict[Expression, Expression] = {USED: arg, UNUSED: harmless}
+
+        def like(pred: Expression) -> Expression:
+            """A predicate that does not make a vector of a scalar."""
+            scalar = old not in self._scalars or pred in self._scalars
+            return pred if scalar else Take((0,), scalar=True)(pred)
+
+        def choice(use: Expression) -> Expression:
+            if use in chosen:
+                return chosen[use]
+            if isinstance(use, ADFunctionCall) and isinstance(use.func, Select):
+                pred, *parts = use.args
+                chosen[use] = _chosen(use.func, like(pred), [choice(part) for part in parts])
+            else:
+                chosen[use] = cond(like(use), arg, harmless)
+            return chosen[use]
+
+        return choice(use)
+
+
+def _is_safe(use: Expression, arg: Expression, domain: Domain, facts: Facts) -> bool:
+    """Whether the argument is harmless wherever it is not used."""
+    if use is UNUSED:
+        return _is_within(arg, domain, facts)
+    if isinstance(use, ADFunctionCall) and isinstance(use.func, Select):
+        parts = use.args[1:]
+        return all(_is_safe(parts[k], arg, domain, then) for k, then in facts.branches(use))
+    return use is USED
+
+
+def _is_within(arg: Expression, domain: Domain, facts: Facts) -> bool:
+    """Whether the argument is harmless by what is known, whichever branch it takes itself."""
+    if domain.holds(facts.bounds(arg)):
+        return True
+    if isinstance(arg, ADFunctionCall) and isinstance(arg.func, Select):
+        parts = arg.args[1:]
+        return all(_is_within(parts[k], domain, then) for k, then in facts.branches(arg))
+    return False
+
+
+def _computed(func: Any, values: Sequence[Array]) -> Array:
+    with np.errstate(all="ignore"):
+        return np.atleast_1d(func.bind(NUMPY)(*map(np.atleast_1d, values)))
+
+
+def _nodes(tape: Tape) -> list[Expression]:
+    """A node for each slot."""
+    nodes: list[Expression] = [UNUSED] * len(tape.sizes)
+    for i, (name, size) in enumerate(tape.inputs):
+        nodes[i] = ADTerminal(name, size)
+    for slot, value in tape.constants:
+        nodes[slot] = Constant(value)
+    for step in tape.steps:
+        nodes[step.out] = ADFunctionCall(step.func, [nodes[a] for a in step.args])
+    return nodes

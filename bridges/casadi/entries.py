@@ -1,0 +1,174 @@
+"""The functions of a compiled library: a graph, its Jacobian, gradient product and curvature.
+
+    Lowered -> `library_entries` -> entries, each of programs and structures -> `stages` -> C text
+
+They are those that CasADi looks for by name: `f`, its Jacobian `jac_f`, its gradient product
+`adj1_f` and the Jacobian of that, `jac_adj1_f`, which holds the Hessian of a Lagrangian. The
+derivatives are our own graphs. Each runs over all stages at a time: inputs have a column per stage,
+Jacobians are block-diagonal.
+"""
+
+# casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportCallIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import casadi
+import numpy as np
+
+from ad_core.derivatives import Jacobian, jacobian_of, vjp
+from ad_core.lowering import Lowered
+from bridges.casadi.lowering import input_names
+from bridges.native.program import Program
+from bridges.native.scalars import jacobian_program, scalar_program
+
+Named = tuple[str, casadi.Sparsity]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A program and the numbers of the function's inputs and outputs that it reads and fills."""
+
+    program: Program
+    arguments: tuple[int, ...]
+    results: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One function of the library, as CasADi sees it: names, structure over all stages, pieces."""
+
+    name: str
+    names_in: tuple[str, ...]
+    names_out: tuple[str, ...]
+    sparsities_in: tuple[casadi.Sparsity, ...]
+    sparsities_out: tuple[casadi.Sparsity, ...]
+    pieces: tuple[Piece, ...]
+
+
+def library_entries(f: Lowered, name: str, stages: int) -> list[Entry]:
+    """`f` over stages, its Jacobian, gradient product, and the Jacobian of that."""
+    n_in, n_out = len(f.sizes_in), len(f.sizes_out)
+    x, y = range(n_in), range(n_out)
+    given = _columns(input_names(f.tape), f.sizes_in)
+    results = _columns(f.names_out, f.sizes_out)
+    values = [(f"out_{n}", casadi.Sparsity(s.size1(), 1)) for n, s in results]
+    seeds = _columns([f"adj_{n}" for n in f.names_out], f.sizes_out)
+    gradients = _columns([f"adj_{n}" for n, _ in given], f.sizes_in)
+    pulled = vjp(f, x)
+    seeded = (*x, *range(n_in + n_out, n_in + 2 * n_out))
+
+    slopes = _Blocks(jacobian_of(f, x), f.sizes_out, f.sizes_in)
+    bends = _Blocks(jacobian_of(pulled, x), f.sizes_in, f.sizes_in)
+    jacobian: list[Named] = [
+        (f"jac_{results[o][0]}_{given[i][0]}", slopes.sparsity(o, i)) for o, i in product(y, x)
+    ]
+    curvature: list[Named] = []
+    for i in x:
+        names = [f"jac_adj_{given[i][0]}_{n}" for n, _ in [*given, *values, *seeds]]
+        blocks = [bends.sparsity(i, j) for j in x]
+        blocks += [casadi.Sparsity(f.sizes_in[i], m) for m in f.sizes_out]
+        blocks += [slopes.sparsity(o, i, turned=True) for o in y]
+        curvature += zip(names, blocks, strict=True)
+    width = n_in + 2 * n_out
+    # Products of the Hessian and of the Jacobian are seldom asked for together.
+    first = {i * width + j: (i, j, False) for i, j in product(x, x)}
+    second = {i * width + n_in + n_out + o: (o, i, True) for i, o in product(x, y)}
+
+    nominal = [(f"out_{n}", casadi.Sparsity(s.size1(), 1)) for n, s in gradients]
+    reverse = [*given, *values, *seeds]
+    value_piece = Piece(scalar_program(f.tape), tuple(x), tuple(y))
+    return [
+        _entry(name, given, results, stages, [value_piece]),
+        _entry(
+            f"jac_{name}",
+            [*given, *values],
+            jacobian,
+            stages,
+            slopes.pieces({o * n_in + i: (o, i, False) for o, i in product(y, x)}, tuple(x)),
+            diagonal=True,
+        ),
+        _entry(
+            f"adj1_{name}",
+            reverse,
+            gradients,
+            stages,
+            [Piece(scalar_program(pulled.tape), seeded, tuple(x))],
+        ),
+        _entry(
+            f"jac_adj1_{name}",
+            [*reverse, *nominal],
+            curvature,
+            stages,
+            [*bends.pieces(first, seeded), *slopes.pieces(second, tuple(x))],
+            diagonal=True,
+        ),
+    ]
+
+
+class _Blocks:
+    """A Jacobian in blocks, one for each output and input; CasADi counts column by column."""
+
+    def __init__(self, jacobian: Jacobian, rows: Sequence[int], columns: Sequence[int]) -> None:
+        self._jacobian, self._rows, self._columns = jacobian, rows, columns
+        pattern = jacobian.compression.pattern
+        self._row, self._column = pattern.row, pattern.column
+        self._top, self._left = np.cumsum([0, *rows]), np.cumsum([0, *columns])
+
+    def _entries(self, o: int, i: int, turned: bool) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The numbers of a block's entries, of the transposed one where it is `turned`."""
+        row, column, top, left = self._row, self._column, self._top, self._left
+        inside = (row >= top[o]) & (row < top[o + 1]) & (column >= left[i]) & (column < left[i + 1])
+        found = np.flatnonzero(inside)
+        keys = (column[found], row[found]) if turned else (row[found], column[found])
+        return found[np.lexsort(keys)]
+
+    def sparsity(self, o: int, i: int, *, turned: bool = False) -> casadi.Sparsity:
+        """The structure of output `o` by input `i`."""
+        found = self._entries(o, i, turned)
+        rows = (self._row[found] - self._top[o]).tolist()
+        columns = (self._column[found] - self._left[i]).tolist()
+        if turned:
+            return casadi.Sparsity.triplet(self._columns[i], self._rows[o], columns, rows)
+        return casadi.Sparsity.triplet(self._rows[o], self._columns[i], rows, columns)
+
+    def pieces(
+        self, places: dict[int, tuple[int, int, bool]], arguments: tuple[int, ...]
+    ) -> list[Piece]:
+        """One program that fills result `k` with the block `places[k]`, if any has entries."""
+        blocks = {k: self._entries(*place).tolist() for k, place in places.items()}
+        filled = [k for k, numbers in blocks.items() if numbers]
+        if not filled:
+            return []
+        program = jacobian_program(self._jacobian, [blocks[k] for k in filled])
+        return [Piece(program, arguments, tuple(filled))]
+
+
+def _columns(names: Iterable[str], sizes: Iterable[int]) -> list[Named]:
+    return [(n, casadi.Sparsity.dense(m, 1)) for n, m in zip(names, sizes, strict=True)]
+
+
+def _entry(
+    name: str,
+    inputs: Sequence[Named],
+    outputs: Sequence[Named],
+    stages: int,
+    pieces: Sequence[Piece],
+    *,
+    diagonal: bool = False,
+) -> Entry:
+    """A function of one stage as one of all; `diagonal` puts the outputs block-diagonally."""
+    join = casadi.diagcat if diagonal else casadi.horzcat
+    return Entry(
+        name,
+        tuple(n for n, _ in inputs),
+        tuple(n for n, _ in outputs),
+        tuple(casadi.horzcat(*[s] * stages) for _, s in inputs),
+        tuple(join(*[s] * stages) for _, s in outputs),
+        tuple(pieces),
+    )

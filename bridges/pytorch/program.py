@@ -1,0 +1,289 @@
+"""A graph of primitives on torch tensors: on compiled kernels, or as straight-line torch code.
+
+Derivatives are those of `ad_core.derivatives` on both engines, as programs again. Where torch has
+to differentiate by itself (export, tracers, transforms inside `torch.compile`), it gets torch code
+in which choices are made before a slope can be infinite (`guards`).
+"""
+
+# torch leaves the types of shapes partly unknown.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ad_core.derivatives import jvp, vjp
+from ad_core.graph import Array
+from ad_core.lowering import Lowered, Tape, make_tape
+from bridges.kernel import Kernel, ad_to_kernel
+from bridges.pytorch.guards import guarded
+from bridges.pytorch.legacy_vmap import refuse_hidden_axes
+from bridges.pytorch.recorded import Tensors, Wrt, apply, apply_operator, broadcast, shared
+from bridges.pytorch.straight_line import StraightLine, straight_line
+from bridges.pytorch.tracing import exporting, functionalizing, transforms, visible
+
+Engine = Literal["auto", "kernel", "torch"]
+
+KERNEL_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+VIEWS = {"take", "broadcast"}
+"""Primitives whose torch code may give a view of its argument."""
+
+
+def program_of(tape: Tape, engine: Engine, lowered: Callable[[], Lowered]) -> Primitives:
+    """The program of a tape of primitives; `lowered` gives its graph, where one is needed.
+
+    Layers of one graph share it, and with it kernels, derivatives and torch code.
+    """
+    sizes_in = tuple(size for _, size in tape.inputs)
+    sizes_out = tuple(tape.sizes[o] for o in tape.outputs)
+
+    key = f"{engine}-{identity(tape)}"
+    return shared(Primitives(key, engine, (sizes_in, sizes_out), lowered))
+
+
+def identity(tape: Tape) -> str:
+    """A hash of what a tape of primitives computes, the same in every process."""
+    steps = [(str(s.func), getattr(s.func, "params", ()), s.args, s.out) for s in tape.steps]
+    digest = hashlib.sha256(repr((tape.inputs, tape.sizes, tape.outputs, steps)).encode())
+    for slot, value in tape.constants:
+        digest.update(slot.to_bytes(8, "little") + value.tobytes())
+    return digest.hexdigest()[:32]
+
+
+class Primitives:
+    """`(y_0, ...) = f(x_0, ...)` for tensors `(*batch, n_i)`, by primitives alone.
+
+    `sizes` are those of the inputs and of the outputs; `kernel` makes the kernel of a dtype, where
+    that of the graph is not the way. `running` holds the kernels that are built and used, by dtype.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        engine: Engine,
+        sizes: tuple[tuple[int, ...], tuple[int, ...]],
+        lowered: Callable[[], Lowered],
+        kernel: Callable[[torch.dtype], Kernel] | None = None,
+    ) -> None:
+        self.key = key
+        self.engine: Engine = engine
+        self.sizes_in, self.sizes_out = sizes
+        self._lowered, self._make = lowered, kernel or self._kernel_of_graph
+        self.running: dict[torch.dtype, Kernel] = {}
+        self._kernels: dict[torch.dtype, Kernel] = {}
+        self._guarded: Any = None  # what the compiler sees is a StraightLine
+        self._constants: dict[torch.device, list[Tensor]] = {}
+        self._derived: dict[tuple[str, Wrt], Primitives] = {}
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """The graph and its tape."""
+        return self._lowered()
+
+    @cached_property
+    def code(self) -> StraightLine:
+        """The torch code that runs outside of autograd."""
+        return _code(self.lowered.tape)
+
+    @cached_property
+    def guarded(self) -> Lowered:
+        """The graph with choices that are safe to differentiate."""
+        f = self.lowered
+        roots = tuple(guarded(f.roots))
+        if all(a is b for a, b in zip(roots, f.roots, strict=True)):
+            return f
+        return replace(f, roots=roots, tape=make_tape(roots, f.tape.inputs))
+
+    @torch.compiler.assume_constant_result
+    def _write_guarded_code(self) -> None:
+        """Write the code that torch differentiates, behind the back of compilers."""
+        if self._guarded is None:
+            self._guarded = self.code if self.guarded is self.lowered else _code(self.guarded.tape)
+
+    def kernel(self, dtype: torch.dtype) -> Kernel:
+        """The compiled kernel for float32 or float64, built when first asked for."""
+        found = self._kernels.get(dtype)
+        if found is None:
+            found = self._kernels[dtype] = self._make(dtype)
+            if self.engine != "torch" and (self.engine == "kernel" or found.is_native):
+                self.running[dtype] = found
+        return found
+
+    # -------------------------------------------------------------------------------- calls
+
+    def apply(self, inputs: Tensors, constants: Sequence[Tensor] | None = None) -> Tensors:
+        """The outputs for inputs of one dtype whose batch axes broadcast, as torch may need them.
+
+        `constants` are the vector constants, if they come from outside, as a module's buffers do.
+        Outputs that no input reaches may lack batch axes. Raises ValueError where engine 'kernel'
+        cannot take these tensors.
+        """
+        if not inputs:
+            return self.straight(inputs, constants)
+        first = inputs[0]
+        if self.engine == "kernel" and not self._fits_kernels(first):
+            raise ValueError(
+                "engine 'kernel' takes plain CPU tensors of float32 or float64, "
+                f"got {first.dtype} on {first.device}; engine 'auto' takes any"
+            )
+        if torch.compiler.is_compiling():
+            portable = exporting() or transforms()
+            if not portable and first.is_cpu and self._runs_kernel(first.dtype):
+                return apply_operator(self, broadcast(inputs))
+        elif not (visible(inputs) or functionalizing()):
+            return apply(self, broadcast(inputs))
+        return self.straight(inputs, constants)
+
+    def straight(self, inputs: Tensors, constants: Sequence[Tensor] | None = None) -> Tensors:
+        """The outputs by torch code that torch differentiates, on any device."""
+        self._write_guarded_code()
+        if constants is None:
+            constants = self._made_constants(inputs[0].device if inputs else None)
+        if not inputs:
+            return self._guarded.run(*constants)
+        first = inputs[0]
+        with _without_autocast(first.device.type):
+            return self._guarded.run(*inputs, *[c.to(first.dtype) for c in constants])
+
+    def call_torch(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """New tensors `(*batch, m_o)`, outside of autograd."""
+        first = inputs[0]
+        if first.is_cpu and self.engine != "torch" and first.dtype in KERNEL_DTYPES:
+            kernel = self.running.get(first.dtype)
+            if kernel is None:
+                self.kernel(first.dtype)
+                kernel = self.running.get(first.dtype)
+            if kernel is not None:
+                return kernel.call_torch(inputs)
+        refuse_hidden_axes(inputs)
+        device = first.device
+        if device not in self._constants:
+            self._constants[device] = self._made_constants(device)
+        constants = [c.to(first.dtype) for c in self._constants[device]]
+        with torch.no_grad(), _without_autocast(device.type):
+            outputs = self.code.run(*inputs, *constants)
+        batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+        return [
+            y if new and y.shape[:-1] == batch else y.expand(*batch, y.shape[-1]).clone()
+            for y, new in zip(outputs, self._new_outputs, strict=True)
+        ]
+
+    def vjp(self, wrt: Wrt) -> Primitives:
+        """The vector-Jacobian product, on the same engine."""
+
+        def make(key: str) -> Primitives:
+            sizes_in = self.sizes_in + self.sizes_out
+            sizes_out = tuple(self.sizes_in[i] for i in wrt)
+            return Primitives(
+                key,
+                self.engine,
+                (sizes_in, sizes_out),
+                lambda: vjp(self.guarded, wrt),
+                lambda dtype: self.kernel(dtype).vjp(wrt),
+            )
+
+        return self._remembered("vjp", wrt, make)
+
+    def jvp(self, wrt: Wrt) -> Primitives:
+        """The Jacobian-vector product, on the same engine."""
+
+        def make(key: str) -> Primitives:
+            sizes_in = self.sizes_in + tuple(self.sizes_in[i] for i in wrt)
+            return Primitives(
+                key,
+                self.engine,
+                (sizes_in, self.sizes_out),
+                lambda: jvp(self.guarded, wrt),
+                lambda dtype: self.kernel(dtype).jvp(wrt),
+            )
+
+        return self._remembered("jvp", wrt, make)
+
+    def only(self, outputs: Wrt) -> Primitives:
+        """The same with some of the outputs."""
+
+        def lowered() -> Lowered:
+            f = self.lowered
+            names = tuple(f.names_out[o] for o in outputs)
+            roots = tuple(f.roots[o] for o in outputs)
+            return Lowered(f.title, False, names, roots, make_tape(roots, f.tape.inputs))
+
+        def make(key: str) -> Primitives:
+            sizes_out = tuple(self.sizes_out[o] for o in outputs)
+            return Primitives(key, self.engine, (self.sizes_in, sizes_out), lowered)
+
+        return self._remembered("only", outputs, make)
+
+    def _remembered(self, kind: str, numbers: Wrt, make: Callable[[str], Primitives]) -> Primitives:
+        found = self._derived.get((kind, numbers))
+        if found is None:
+            found = make(f"{self.key}|{kind}:{','.join(map(str, numbers))}")
+            self._derived[kind, numbers] = found
+        return found
+
+    # ------------------------------------------------------------------------------ helpers
+
+    def _kernel_of_graph(self, dtype: torch.dtype) -> Kernel:
+        f = self.lowered
+        roots = f.roots[0] if len(f.roots) == 1 else f.roots
+        return ad_to_kernel(
+            roots, f.names_in, sizes=dict(f.tape.inputs), dtype=KERNEL_DTYPES[dtype]
+        )
+
+    def _fits_kernels(self, first: Tensor) -> bool:
+        return first.dtype in KERNEL_DTYPES and (first.is_cpu or first.is_meta)
+
+    @torch.compiler.assume_constant_result
+    def _runs_kernel(self, dtype: torch.dtype) -> bool:
+        if self.engine == "torch" or dtype not in KERNEL_DTYPES:
+            return False
+        self.kernel(dtype)
+        return dtype in self.running
+
+    @cached_property
+    def _new_outputs(self) -> tuple[bool, ...]:
+        """Which outputs of the torch code share no memory with inputs or other outputs."""
+        tape = self.lowered.tape
+        new = {s.out for s in tape.steps if str(s.func) not in VIEWS}
+        return tuple(o in new and tape.outputs.count(o) == 1 for o in tape.outputs)
+
+    def _made_constants(self, device: torch.device | None) -> list[Tensor]:
+        return [tensor(value, device) for value in vector_constants(self.lowered.tape)]
+
+
+def vector_constants(tape: Tape) -> list[Array]:
+    """The constants that are arguments of a tape's torch code, in order."""
+    return [value for _, value in _vectors(tape)]
+
+
+def _vectors(tape: Tape) -> list[tuple[int, Array]]:
+    """The constants of more than one entry, in an order that guards do not change."""
+    longer = [(slot, value) for slot, value in tape.constants if value.size != 1]
+    return sorted(longer, key=lambda pair: (pair[1].size, pair[1].tobytes()))
+
+
+def _code(tape: Tape) -> StraightLine:
+    return straight_line(tape, _vectors(tape))
+
+
+def tensor(value: Array, device: torch.device | None = None) -> Tensor:
+    """A float64 tensor made from numbers, so that it is fake where tensors are being faked."""
+    if device is not None and device.type == "mps":
+        return torch.tensor(value.tolist(), dtype=torch.float32, device=device)
+    return torch.tensor(value.tolist(), dtype=torch.float64, device=device)
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    """The inputs' dtype is kept where torch would lower it."""
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
