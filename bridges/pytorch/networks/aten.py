@@ -24,7 +24,7 @@ from ad_core import math as adm
 from ad_core.ops.elementwise import equal, less, less_equal
 from bridges.pytorch.networks import axes, curves, layers
 from bridges.pytorch.networks.curves import binary, bitwise, unary
-from bridges.pytorch.networks.values import Value, affine, as_value, moved, refused, unknowns
+from bridges.pytorch.networks.values import affine, as_value, moved, refused, unknowns
 
 MOVED: dict[str, Sequence[int]] = {
     **dict.fromkeys(("alias", "clone", "view", "permute", "expand", "squeeze", "unsqueeze"), (0,)),
@@ -212,6 +212,8 @@ REFUSED: dict[str, str] = {
 
 def row(target: Any) -> tuple[str, Any]:
     """The table and the entry of an operator: `moved`, `affine`, `rule` or `refused`."""
+    if not isinstance(target, OpOverload):
+        return "refused", "no rule"
     name, _, overload = target.name().removeprefix("aten::").partition(".")
     tables = {"moved": MOVED, "affine": AFFINE, "rule": RULES, "refused": REFUSED}
     for key in (f"{name}.{overload}", name):
@@ -229,8 +231,7 @@ def lowered(target: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """
     if target is operator.getitem:
         return _part(*args)
-    entry: tuple[str, Any] = row(target) if isinstance(target, OpOverload) else ("", "no rule")
-    kind, rule = entry
+    kind, rule = row(target)
     name = str(target)
     if torch.Tag.nondeterministic_seeded in getattr(target, "tags", ()) and kind != "rule":
         raise refused(f"{name} {CHANCE}")
@@ -261,6 +262,3 @@ def _part(whole: Any, place: int) -> Any:
     if whole[place] is None:
         raise refused("a second result of an operator (an index, a mean) is used")
     return whole[place]
-
-
-__all__ = ["AFFINE", "MOVED", "REFUSED", "RULES", "Value", "lowered", "row"]

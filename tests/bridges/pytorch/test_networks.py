@@ -59,8 +59,11 @@ def check(module: nn.Module, points: Sequence[Tensor], names: Sequence[str] = ()
         with sdpa_kernel(SDPBackend.MATH):  # the others have no second derivative
             first = jacobian(lambda x: module(x) @ weights, point)
             second = hessian(lambda x: module(x) @ weights, point)
-        close(slope.eval(x=x), first, f"gradient at {x}", names)
-        close(np.reshape(curvature.eval(x=x), second.shape), second, f"curvature at {x}", names)
+        close(slope.eval(x=x), first, f"gradient at {x}")
+        got = np.reshape(curvature.eval(x=x), second.shape)
+        assert np.isfinite(got).all(), x
+        if second.isfinite().all():  # far out, torch's own is nan
+            close(got, second, f"curvature at {x}")
     return e
 
 

@@ -6,7 +6,6 @@ walked by our rows, and values, first and second derivatives are those of torch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -443,9 +442,9 @@ REFUSALS = [t for t in OVERLOADS if row(t)[0] == "refused"]
 
 @pytest.mark.parametrize("target", REFUSALS, ids=str)
 def test_a_refusal_names_the_operator(target: torch._ops.OpOverload):
-    words = rf"{re.escape(str(target))}.*torch_to_ad takes any module"
-    with pytest.raises(NotImplementedError, match=words):
+    with pytest.raises(NotImplementedError, match="torch_to_ad takes any module") as error:
         lowered(target, [Value(ad.var("x", 6), (6,))], {})
+    assert str(target) in str(error.value)
 
 
 def test_indices_that_depend_on_the_arguments_are_refused():
@@ -454,5 +453,5 @@ def test_indices_that_depend_on_the_arguments_are_refused():
         lowered(aten.gather.default, [constant(6), 0, x], {})
     with pytest.raises(NotImplementedError, match="bits of integers"):
         lowered(aten.bitwise_and.Tensor, [x, whole(1)], {})
-    with pytest.raises(NotImplementedError, match="aten.scatter_reduce with 'amax'"):
+    with pytest.raises(NotImplementedError, match="scatter_reduce with 'amax'"):
         lowered(aten.scatter_reduce.two, [x, 0, whole(0), x, "amax"], {})
