@@ -153,6 +153,7 @@ abs_ = unary("abs", lambda x, out: sign(x))
 sign = unary("sign", flat)
 floor = unary("floor", flat)
 ceil = unary("ceil", flat)
+stop_gradient = unary("stop_gradient", flat)
 
 sqrt = unary("sqrt", lambda x, out: 0.5 / out)
 exp = unary("exp", lambda x, out: out)
@@ -189,7 +190,7 @@ equal = binary("equal", flat, flat)
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op
     for op in (
-        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil),
+        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil, stop_gradient),
         *(sqrt, exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, atan2),
         *(sinh, cosh, tanh, asinh, acosh, atanh, erf, erfinv, less, less_equal, equal),
     )
