@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ad_core.derivatives.compress import Compression, compress, jacobian_pattern
 from ad_core.derivatives.products import Products
 from ad_core.graph.nodes import ADTerminal
+from ad_core.lowering.guards import guarded
 from ad_core.lowering.lowered import Lowered, lowered_graphs
 
 
@@ -19,11 +20,12 @@ def jvp(f: Lowered, wrt: Sequence[int]) -> Lowered:
 
     Tangents are named `tan_x`, results `tan_y`.
     """
+    f = guarded(f)
     seeds = _seeds(f, [(f"tan_{f.names_in[i]}", f.sizes_in[i]) for i in wrt])
     tangents = {f.names_in[i]: seed for i, seed in zip(wrt, seeds, strict=True)}
     pushed = Products(f.roots).push(tangents)
     roots = [(f"tan_{name}", e) for name, e in zip(f.names_out, pushed, strict=True)]
-    return lowered_graphs(f"jvp of {f.title}", roots, _inputs(f, seeds), f.single)
+    return lowered_graphs(f"jvp of {f.title}", roots, _inputs(f, seeds), f.single, safe=True)
 
 
 def vjp(f: Lowered, wrt: Sequence[int]) -> Lowered:
@@ -31,11 +33,12 @@ def vjp(f: Lowered, wrt: Sequence[int]) -> Lowered:
 
     It gives a gradient for each input in `wrt`. Cotangents are named `cot_y`, results `grad_x`.
     """
+    f = guarded(f)
     seeds = _seeds(f, [(f"cot_{n}", m) for n, m in zip(f.names_out, f.sizes_out, strict=True)])
     variables = dict(f.tape.inputs[i] for i in wrt)
     pulled = Products(f.roots).pull(seeds, variables)
     roots = [(f"grad_{name}", e) for name, e in zip(variables, pulled, strict=True)]
-    return lowered_graphs(f"vjp of {f.title}", roots, _inputs(f, seeds), len(wrt) == 1)
+    return lowered_graphs(f"vjp of {f.title}", roots, _inputs(f, seeds), len(wrt) == 1, safe=True)
 
 
 def hessian_vp(f: Lowered) -> Lowered:
@@ -65,6 +68,7 @@ class Jacobian:
 
 def jacobian(f: Lowered, wrt: Sequence[int]) -> Jacobian:
     """The Jacobian by the fewest products that a simple search over its structure finds."""
+    f = guarded(f)
     found = compress(jacobian_pattern(f.tape, wrt))
     return Jacobian(
         f.sizes_in,

@@ -21,6 +21,7 @@ from ad_core.graph.nodes import (
     as_expression,
     name_of,
 )
+from ad_core.lowering.guards import guarded
 from ad_core.lowering.lowered import Lowered, lower, lowered_graphs
 from ad_core.ops.reduction import sum_
 from ad_core.ops.structure import Take, stack, total
@@ -90,7 +91,7 @@ class _Of:
 
     def of(self, derivative: Expression) -> _Of:
         """The derivatives of a derivative."""
-        f = lowered_graphs(self._f.title, [("out", derivative)], self._f.tape.inputs)
+        f = lowered_graphs(self._f.title, [("out", derivative)], self._f.tape.inputs, safe=True)
         return _Of(f, self.name)
 
     def pushed(self, place: int) -> Expression:
@@ -121,7 +122,7 @@ class _Of:
 def _prepared(e: ExpressionLike, arg: Variable, operator: str, size: int | None = None) -> _Of:
     """The derivatives in `arg` of an expression, which has `size` entries if that is given."""
     name = name_of(arg)
-    f = lower(as_expression(e), title=operator)
+    f = guarded(lower(as_expression(e), title=operator))
     if name not in f.names_in:
         raise unknown_name("variable", name, f.names_in)
     if size is not None and f.sizes_out != (size,):

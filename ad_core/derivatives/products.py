@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ad_core.derivatives.choices import add, is_zero, pull
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.graph.walks import terminals, topological
-from ad_core.lowering.simplify import Simplifier
+from ad_core.lowering.simplify import Simplifier, is_zero
+from ad_core.ops.control import Extremum, Select
 from ad_core.ops.primitive import Op
-from ad_core.ops.structure import spread
+from ad_core.ops.structure import gather, spread
 
 
 class Products:
@@ -65,7 +65,7 @@ class Products:
         def collect(node: Expression, gradient: Expression | None) -> None:
             if gradient is not None and node in active:
                 known = pulled.get(node)
-                pulled[node] = gradient if known is None else self._simplest(add(known, gradient))
+                pulled[node] = gradient if known is None else self._simplest(_sum(known, gradient))
 
         for root, cotangent in zip(self._roots, cotangents, strict=True):
             collect(root, self._moved(cotangent))
@@ -104,8 +104,60 @@ def _pull(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     if isinstance(node.func, Op):
-        return pull(node.func, node, node.args, cotangent, needed)
+        return _pull_choice(node.func, node, cotangent, needed)
     return opaque_vjp(node, cotangent, needed)
+
+
+def _pull_choice(
+    func: Op, node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
+) -> Sequence[Expression | None]:
+    """`func`'s rule; of a choice between a cotangent and zero, with the choice made behind it.
+
+    A slope that overflows, or that is nan with its argument, leaves that zero as it is. (Arguments
+    of primitives with unbounded slopes are safe already: `lowering.guards`.)
+    """
+    args, choice = node.args, _masked(cotangent)
+    if choice is None or isinstance(func, (Select, Extremum)):
+        return func.vjp_rule(args, node, cotangent, needed)
+    pred, *parts = choice.args
+    if pred.size != 1:  # by entry
+        if not func.entrywise:
+            return func.vjp_rule(args, node, cotangent, needed)
+        args = tuple(spread(a, node.size) for a in args)
+    (inner,) = {part for part in parts if not is_zero(part)}
+    rule = func.vjp_rule(args, node, spread(inner, node.size), needed)
+    gradients: list[Expression | None] = []
+    for arg, gradient in zip(node.args, rule, strict=True):
+        if gradient is None:
+            gradients.append(None)
+        else:
+            moved = [gradient if part is inner else Constant(0.0) for part in parts]
+            gradients.append(gather(ADFunctionCall(choice.func, [pred, *moved]), arg.size))
+    return gradients
+
+
+def _masked(cotangent: Expression) -> ADFunctionCall | None:
+    """A choice between one cotangent and zero."""
+    if not isinstance(cotangent, ADFunctionCall) or not isinstance(cotangent.func, Select):
+        return None
+    parts = cotangent.args[1:]
+    kept = [part for part in parts if not is_zero(part)]
+    return cotangent if len(kept) < len(parts) and len(set(kept)) == 1 else None
+
+
+def _sum(a: Expression, b: Expression) -> Expression:
+    """`a + b`; choices by the same predicate, one of them with a zero, become one choice."""
+    if not isinstance(a, ADFunctionCall) or not isinstance(b, ADFunctionCall) or a.size != b.size:
+        return a + b
+    same = a.func is b.func and isinstance(a.func, Select) and a.args[0] is b.args[0]
+    if not same or not any(map(is_zero, (*a.args[1:], *b.args[1:]))):
+        return a + b
+    pairs = zip(a.args[1:], b.args[1:], strict=True)
+    return ADFunctionCall(a.func, [a.args[0], *(_added(x, y) for x, y in pairs)])
+
+
+def _added(x: Expression, y: Expression) -> Expression:
+    return y if is_zero(x) else x if is_zero(y) else x + y
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:

@@ -1,5 +1,6 @@
 """From expressions to what engines take: sizes fixed, composites expanded, one tape."""
 
+from ad_core.lowering.guards import guarded
 from ad_core.lowering.lowered import Func, Lowered, applied, lower, lowered_graphs
 from ad_core.lowering.scalars import slot_scalars
 from ad_core.lowering.tape import Step, Tape, make_tape
@@ -10,6 +11,7 @@ __all__ = [
     "Step",
     "Tape",
     "applied",
+    "guarded",
     "lower",
     "lowered_graphs",
     "make_tape",

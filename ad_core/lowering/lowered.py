@@ -28,6 +28,7 @@ class Lowered:
         names_out: a name for each output.
         roots: the outputs as graphs of primitives and users' functions.
         tape: the same as steps over slots, with the inputs' names and sizes.
+        safe: whether slopes are known to be finite in branches that are not taken (`guarded`).
     """
 
     title: str
@@ -35,6 +36,7 @@ class Lowered:
     names_out: tuple[str, ...]
     roots: tuple[Expression, ...]
     tape: Tape
+    safe: bool = False
 
     @property
     def names_in(self) -> tuple[str, ...]:
@@ -106,10 +108,11 @@ def lowered_graphs(
     roots: Sequence[tuple[str, Expression]],
     inputs: Sequence[tuple[str, int]],
     single: bool = False,
+    safe: bool = False,
 ) -> Lowered:
     """Named graphs in which every size is known, such as derivatives, as a `Lowered`."""
     names, graphs = tuple(n for n, _ in roots), tuple(e for _, e in roots)
-    return Lowered(title, single, names, graphs, make_tape(graphs, inputs))
+    return Lowered(title, single, names, graphs, make_tape(graphs, inputs), safe)
 
 
 def _read(func: Func) -> tuple[tuple[Expression, ...], str, bool]:

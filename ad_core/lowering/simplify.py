@@ -98,7 +98,8 @@ def _is_constant(e: Expression) -> bool:
     return type(e) is Constant
 
 
-def _is_zero(e: Expression) -> bool:
+def is_zero(e: Expression) -> bool:
+    """Whether a node is a constant zero."""
     return isinstance(e, Constant) and not e.value.any()
 
 
@@ -108,18 +109,18 @@ def _is_all(e: Expression, value: float) -> bool:
 
 def _add(call: ADFunctionCall, args: Args) -> Expression | None:
     x, y = args
-    if _is_zero(x) and y.size == call.size:
+    if is_zero(x) and y.size == call.size:
         return y
-    return x if _is_zero(y) and x.size == call.size else None
+    return x if is_zero(y) and x.size == call.size else None
 
 
 def _sub(call: ADFunctionCall, args: Args) -> Expression | None:
-    return args[0] if _is_zero(args[1]) and args[0].size == call.size else None
+    return args[0] if is_zero(args[1]) and args[0].size == call.size else None
 
 
 def _mul(call: ADFunctionCall, args: Args) -> Expression | None:
     x, y = args
-    if _is_zero(x) or _is_zero(y):
+    if is_zero(x) or is_zero(y):
         return Constant(np.zeros(call.size or 0)) if call.size != 1 else Constant(0.0)
     if _is_all(x, 1.0) and y.size == call.size:
         return y

@@ -115,7 +115,7 @@ def _plan(roots: Sequence[Expression], arg: str, arrays: Mapping[str, Array]) ->
 def _planned(f: Lowered, arg: int, scalars: Sequence[bool]) -> _Plan:
     rows = f.sizes_out
     if len(rows) > 1:
-        f = lowered_graphs(f.title, [("out", stack(*f.roots))], f.tape.inputs)
+        f = lowered_graphs(f.title, [("out", stack(*f.roots))], f.tape.inputs, safe=f.safe)
     found = jacobian(f, [arg])
     both = [g for g in (found.pushed, found.pulled) if g is not None]
     inputs = [*f.tape.inputs, *(g.tape.inputs[-1] for g in both)]

@@ -13,9 +13,8 @@ from typing import Any, TypeAlias
 import casadi
 
 from ad_core.graph.nodes import ADFunctionInterface
-from ad_core.lowering import Lowered, Tape, slot_scalars
+from ad_core.lowering import Lowered, Tape, guarded, slot_scalars
 from ad_core.ops.primitive import Op
-from bridges.casadi.branches import safe_in_branches
 from bridges.casadi.namespace import CasadiNamespace
 
 HostCall: TypeAlias = "Callable[[ADFunctionInterface, tuple[int, ...], int, tuple[bool, ...]], Any]"
@@ -29,7 +28,6 @@ def lower_tape(
 
     Raises NotImplementedError where the tape holds a user's function and no `host` is given.
     """
-    tape = safe_in_branches(tape)
     xp = CasadiNamespace(symbol)
     slots: list[Any] = [None] * len(tape.sizes)
     slots[: len(inputs)] = inputs
@@ -59,7 +57,7 @@ def symbolic_function(
 ) -> casadi.Function:
     """A function of primitives alone."""
     inputs, names = input_symbols(f.tape, symbol)
-    values = lower_tape(f.tape, inputs, symbol)
+    values = lower_tape(guarded(f).tape, inputs, symbol)
     if symbol is casadi.SX:
         values = casadi.cse(values)
     return casadi.Function(name, inputs, values, names, f.names_out, options)

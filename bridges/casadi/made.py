@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 import casadi
 
-from ad_core.lowering import Lowered
+from ad_core.lowering import Lowered, guarded
 from ad_core.ops import Op
 from bridges.casadi.compiled import c_source, compiled_function
 from bridges.casadi.errors import raise_callback_errors
@@ -131,7 +131,7 @@ def hosted_function(made: Made) -> HostedFunction:
     if made.options.get("jit"):
         raise _refusal(made, "compile it (option jit): write them as graphs of primitives")
     hosts = Hosts()
-    lowered = made.lowered
+    lowered = guarded(made.lowered)
     inputs, names = input_symbols(lowered.tape, casadi.MX)
     values = lower_tape(lowered.tape, inputs, casadi.MX, hosts)
     outputs = lowered.names_out

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ad_core.graph import Array
-from ad_core.lowering import Lowered, make_tape
+from ad_core.lowering import Lowered, Tape, guarded
+from ad_core.lowering.guards import FLAT
 from ad_core.ops import Op
+from ad_core.ops.control import Select
 from bridges.pytorch.calls import HostCall, ModuleCall
-from bridges.pytorch.guards import guarded, passing
 from bridges.pytorch.program import Engine, Primitives, program_of, vector_constants
 from bridges.pytorch.recorded import Tensors
 from bridges.pytorch.stages import Stage, cut
@@ -35,13 +36,13 @@ class Chain:
     def __init__(
         self, lowered: Lowered, engine: Engine, scalar_inputs: Sequence[bool] = ()
     ) -> None:
-        tape = make_tape(guarded(lowered.roots), lowered.tape.inputs)
+        tape = guarded(lowered).tape
         self._tape = tape
         self._engine: Engine = engine
         self.stages: list[tuple[Stage, Part]] = [
             (stage, self._part(stage)) for stage in cut(tape, scalar_inputs)
         ]
-        self._passing = [passing(stage.tape) for stage, _ in self.stages]
+        self._passing = [_passing(stage.tape) for stage, _ in self.stages]
         self.constants: list[Array] = []
         self._constant_ranges: dict[Primitives, slice] = {}
         for stage, part in self.stages:
@@ -98,3 +99,12 @@ class Chain:
             y if y.shape[:-1] == batch else y.expand(*batch, y.shape[-1])
             for y in (slots[o] for o in self._tape.outputs)
         )
+
+
+def _passing(tape: Tape) -> list[bool]:
+    """Which inputs of a tape pass a derivative on: not those that only choose or are compared."""
+    live = set(tape.outputs)
+    for step in reversed(tape.steps):
+        if step.out in live and str(step.func) not in FLAT:
+            live.update(step.args[1:] if isinstance(step.func, Select) else step.args)
+    return [slot in live for slot in range(len(tape.inputs))]

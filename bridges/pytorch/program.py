@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -22,9 +21,8 @@ from torch import Tensor
 
 from ad_core.derivatives import jvp, vjp
 from ad_core.graph import Array
-from ad_core.lowering import Lowered, Tape, make_tape
+from ad_core.lowering import Lowered, Tape, guarded, make_tape
 from bridges.kernel import Kernel, ad_to_kernel
-from bridges.pytorch.guards import guarded
 from bridges.pytorch.legacy_vmap import refuse_hidden_axes
 from bridges.pytorch.recorded import Tensors, Wrt, apply, apply_operator, broadcast, shared
 from bridges.pytorch.straight_line import StraightLine, straight_line
@@ -94,20 +92,12 @@ class Primitives:
         """The torch code that runs outside of autograd."""
         return _code(self.lowered.tape)
 
-    @cached_property
-    def guarded(self) -> Lowered:
-        """The graph with choices that are safe to differentiate."""
-        f = self.lowered
-        roots = tuple(guarded(f.roots))
-        if all(a is b for a, b in zip(roots, f.roots, strict=True)):
-            return f
-        return replace(f, roots=roots, tape=make_tape(roots, f.tape.inputs))
-
     @torch.compiler.assume_constant_result
     def _write_guarded_code(self) -> None:
         """Write the code that torch differentiates, behind the back of compilers."""
         if self._guarded is None:
-            self._guarded = self.code if self.guarded is self.lowered else _code(self.guarded.tape)
+            safe = guarded(self.lowered)
+            self._guarded = self.code if safe is self.lowered else _code(safe.tape)
 
     def kernel(self, dtype: torch.dtype) -> Kernel:
         """The compiled kernel for float32 or float64, built when first asked for."""
@@ -187,7 +177,7 @@ class Primitives:
                 key,
                 self.engine,
                 (sizes_in, sizes_out),
-                lambda: vjp(self.guarded, wrt),
+                lambda: vjp(self.lowered, wrt),
                 lambda dtype: self.kernel(dtype).vjp(wrt),
             )
 
@@ -202,7 +192,7 @@ class Primitives:
                 key,
                 self.engine,
                 (sizes_in, self.sizes_out),
-                lambda: jvp(self.guarded, wrt),
+                lambda: jvp(self.lowered, wrt),
                 lambda dtype: self.kernel(dtype).jvp(wrt),
             )
 

@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.graph import ADFunctionCall, Array, Constant, Expression
-from ad_core.ops import Op
+from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
+from ad_core.graph.values import Array
 from ad_core.ops.control import Select
 from ad_core.ops.namespace import NUMPY
+from ad_core.ops.primitive import Op
 
 Bounds: TypeAlias = "tuple[float, float]"
 """The least and the largest value that entries may have; nan is not counted."""

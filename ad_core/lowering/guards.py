@@ -1,52 +1,62 @@
 """Arguments made safe where no branch that is taken uses them.
 
-tape -> which entries are used, pulled back through the tape -> a tape with the same values
+    Lowered -> which entries a derivative reaches, from the results back -> Lowered, values the same
 
-CasADi multiplies the slope of a primitive by zero where its branch is not taken, and zero times an
-infinite slope is nan. So each primitive that can have such a slope gets a harmless argument there:
-`cond(p, sqrt(x), 0)` becomes `cond(p, sqrt(cond(p, x, 1)), 0)`. What a predicate compares keeps its
-true value, and so does what is used outside of the branch. A primitive whose argument is safe
-already, or that every branch uses, stays as it is.
+A derivative multiplies the slope of a primitive by zero where its branch is not taken, and zero
+times an infinite slope is nan. So each primitive that can have such a slope gets a harmless
+argument there: `cond(p, sqrt(x), 0)` becomes `cond(p, sqrt(cond(p, x, 1)), 0)`, which is right to
+every order, whoever differentiates. What a predicate compares keeps its true value, and so does
+what is used outside of the branch. A primitive whose argument is safe already (`bounds`), or that
+every branch uses, stays as it is.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.graph import ADFunctionCall, ADTerminal, Array, Constant, Expression
-from ad_core.lowering import Tape, slot_scalars
+from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
+from ad_core.graph.values import Array
+from ad_core.graph.walks import rebuild, topological
+from ad_core.lowering.bounds import Bounds, Facts
+from ad_core.lowering.lowered import Lowered
 from ad_core.lowering.tape import make_tape
-from ad_core.ops import Op, Take, cond
-from ad_core.ops.control import Extremum, Select
+from ad_core.ops.control import Extremum, Select, cond
 from ad_core.ops.elementwise import less, less_equal
 from ad_core.ops.linalg import Solve
 from ad_core.ops.namespace import NUMPY
-from ad_core.ops.structure import Broadcast, Linear, Scatter, Stack, spread, total
-from bridges.casadi.bounds import Bounds, Facts
+from ad_core.ops.primitive import Op
+from ad_core.ops.structure import Broadcast, Linear, Scatter, Stack, Take, spread, total
 
 
-def safe_in_branches(tape: Tape) -> Tape:
-    """The tape, whose derivatives stay finite in a branch that is not taken.
+def guarded(f: Lowered) -> Lowered:
+    """`f` in a form whose derivatives stay finite in a branch that is not taken.
 
-    The tape itself where it has no choice or no primitive with an unbounded slope.
+    `f` itself where it has no choice or no primitive with an unbounded slope, or is safe already.
+    New constants have one entry each.
     """
-    funcs = [step.func for step in tape.steps]
-    if not any(isinstance(f, (Select, Extremum)) for f in funcs) or not any(map(_domain, funcs)):
-        return tape
-    nodes = _nodes(tape)
-    flags = slot_scalars(tape)
-    scalars = {node for node, flag in zip(nodes, flags, strict=True) if flag}
-    calls = [n for n in nodes if isinstance(n, ADFunctionCall)]
-    roots = [nodes[slot] for slot in tape.outputs]
-    safe = _Safe(_usage(calls, roots), scalars)
+    funcs = [step.func for step in f.tape.steps]
+    choosing = any(isinstance(func, (Select, Extremum)) for func in funcs)
+    if f.safe or not choosing or not any(_domain(func) for func in funcs):
+        return f
+    order = topological(f.roots)
+    calls = [node for node in order if isinstance(node, ADFunctionCall)]
+    usage = _usage(calls, f.roots)
+    new: dict[Expression, Expression] = {}
     for node in calls:
-        safe.add(node)
-    return make_tape([safe.of(root) for root in roots], tape.inputs)
+        if node in usage:
+            args = [new.get(a, a) for a in node.args]
+            new[node] = _rebuilt(node, usage[node], args, f.tape.opaque)
+    roots = [new.get(root, root) for root in f.roots]
+    if all(a is b for a, b in zip(roots, f.roots, strict=True)):
+        return f
+    old = set(order)
+    roots = rebuild(roots, lambda leaf: leaf if leaf in old else _of_ones(leaf))
+    return replace(f, roots=tuple(roots), tape=make_tape(roots, f.tape.inputs), safe=True)
 
 
 # ------------------------------------------------------------------ primitives with infinite slopes
@@ -60,7 +70,7 @@ class Domain:
     """
 
     arg: int
-    harmless: Array
+    harmless: Expression
     spans: tuple[Bounds, ...]
 
     def holds(self, bounds: Bounds) -> bool:
@@ -73,29 +83,20 @@ class Domain:
 
 
 def _of(harmless: float, *spans: Bounds, arg: int = 0) -> Domain:
-    return Domain(arg, np.array(harmless), spans)
+    return Domain(arg, Constant(harmless), spans)
 
 
-_ABOVE_ZERO = (0.0, math.inf)
-_BELOW_ZERO = (-math.inf, 0.0)
-_MOST_EXPONENT = 700.0
+_ABOVE_ZERO, _BELOW_ZERO = (0.0, math.inf), (-math.inf, 0.0)
+_MOST_EXPONENT = 80.0  # in single precision
 
 DOMAINS: dict[str, Domain] = {
-    "sqrt": _of(1.0, _ABOVE_ZERO),
-    "log": _of(1.0, _ABOVE_ZERO),
+    **{name: _of(1.0, _ABOVE_ZERO) for name in ("sqrt", "log", "pow")},
+    **{name: _of(1.0, _ABOVE_ZERO, _BELOW_ZERO, arg=1) for name in ("div", "mod", "atan2")},
+    **{name: _of(0.0, (-1.0, 1.0)) for name in ("asin", "acos", "atanh", "erfinv", "tan")},
+    **{name: _of(0.0, (-math.inf, _MOST_EXPONENT)) for name in ("exp", "expm1")},
+    **{name: _of(0.0, (-_MOST_EXPONENT, _MOST_EXPONENT)) for name in ("sinh", "cosh")},
     "log1p": _of(1.0, (-1.0, math.inf)),
-    "pow": _of(1.0, _ABOVE_ZERO),
-    "div": _of(1.0, _ABOVE_ZERO, _BELOW_ZERO, arg=1),
-    "mod": _of(1.0, _ABOVE_ZERO, _BELOW_ZERO, arg=1),
-    "asin": _of(0.0, (-1.0, 1.0)),
-    "acos": _of(0.0, (-1.0, 1.0)),
-    "atanh": _of(0.0, (-1.0, 1.0)),
-    "erfinv": _of(0.0, (-1.0, 1.0)),
     "acosh": _of(2.0, (1.0, math.inf)),
-    **{
-        name: _of(0.0, (-_MOST_EXPONENT, _MOST_EXPONENT))
-        for name in ("exp", "expm1", "sinh", "cosh")
-    },
 }
 """By primitive; `solve` needs a regular matrix, and a power of a whole number has no bounds."""
 
@@ -105,7 +106,8 @@ FLAT = frozenset({"sign", "floor", "ceil", "less", "less_equal", "equal"})
 
 def _domain(func: object) -> Domain | None:
     if isinstance(func, Solve):
-        return Domain(0, np.eye(func.m).reshape(-1), ())
+        ones = Broadcast(func.m)(1.0)
+        return Domain(0, Scatter(tuple(range(0, func.m**2, func.m + 1)), func.m**2)(ones), ())
     return DOMAINS.get(func.name) if isinstance(func, Op) else None
 
 
@@ -113,14 +115,11 @@ def _domain_of_call(node: ADFunctionCall) -> Domain | None:
     found = _domain(node.func)
     if found is None:
         return None
-    given = node.args[found.arg]
+    given, last = node.args[found.arg], node.args[-1]
     if isinstance(given, Constant) and all(found.holds((v, v)) for v in given.value.flat):
         return None
-    if isinstance(node.func, Op) and node.func.name == "pow":
-        exponent = node.args[1]
-        if isinstance(exponent, Constant) and _is_whole(exponent.value):
-            return None
-    return found
+    power = isinstance(node.func, Op) and node.func.name == "pow"
+    return None if power and isinstance(last, Constant) and _is_whole(last.value) else found
 
 
 def _is_whole(exponent: Array) -> bool:
@@ -139,7 +138,7 @@ def _usage(calls: Sequence[ADFunctionCall], roots: Sequence[Expression]) -> Usag
     """How calls are used by the roots, except for calls that nothing singular stands in."""
     holding: set[Expression] = set()
     for node in calls:
-        if _domain_of_call(node) is not None or any(a in holding for a in node.args):
+        if _domain_of_call(node) is not None or not holding.isdisjoint(node.args):
             holding.add(node)
     usage: Usage = {root: USED for root in roots if root in holding}
     for node in reversed(calls):
@@ -166,9 +165,8 @@ def _pulled(
         whole = _folded(spread(use, node.size), keep=True)
         pulled = func.vjp_rule(args, node, whole, [a in holding for a in args])
         return [(a, _folded(p)) for a, p in zip(args, pulled, strict=True) if p is not None]
-    if isinstance(func, Op) and func.entrywise:
-        return [(a, _gathered(use, a.size)) for a in args if a in holding]
-    return [(a, _gathered(use, 1)) for a in args if a in holding]
+    entrywise = isinstance(func, Op) and func.entrywise
+    return [(a, _gathered(use, a.size if entrywise else 1)) for a in args if a in holding]
 
 
 Choose: TypeAlias = "Callable[[Expression, Expression], Expression]"
@@ -251,69 +249,58 @@ def _folded(use: Expression, keep: bool = False) -> Expression:
     return use if (use.value > 0.0).any() else UNUSED
 
 
-# ------------------------------------------------------------------------------ the tape made anew
+def _computed(func: Any, values: Sequence[Array]) -> Array:
+    with np.errstate(all="ignore"):
+        return np.atleast_1d(func.bind(NUMPY)(*map(np.atleast_1d, values)))
 
 
-class _Safe:
-    """Calls as they are where a derivative goes through them."""
+# ----------------------------------------------------------------------------- the calls made anew
 
-    def __init__(self, usage: Usage, scalars: set[Expression]) -> None:
-        self._usage, self._scalars = usage, scalars
-        self._new: dict[Expression, Expression] = {}
 
-    def of(self, node: Expression) -> Expression:
-        return self._new.get(node, node)
+def _rebuilt(
+    node: ADFunctionCall, use: Expression, args: list[Expression], opaque: bool
+) -> Expression:
+    """The call of arguments that are safe where it is not used; itself where nothing changes."""
+    func = node.func
+    if isinstance(func, Op) and func.name in FLAT:
+        return node
+    if isinstance(func, Select):
+        args[0] = node.args[0]
+    domain = _domain_of_call(node)
+    if domain is not None:
+        entrywise = isinstance(func, Op) and func.entrywise
+        own = _gathered(use, args[domain.arg].size if entrywise else 1)
+        args[domain.arg] = _kept(own, args[domain.arg], domain, opaque)
+    if all(a is b for a, b in zip(args, node.args, strict=True)):
+        return node
+    if isinstance(func, Extremum):
+        first, second = _comparisons(func, node.args)
+        return cond(first, args[0], cond(second, args[1], math.nan))
+    return ADFunctionCall(func, args)
 
-    def add(self, node: ADFunctionCall) -> None:
-        use = self._usage.get(node)
-        if use is None:  # nothing singular stands in it, or no derivative goes through it
-            return
-        func, args = node.func, [self.of(a) for a in node.args]
-        if isinstance(func, Op) and func.name in FLAT:
-            return
-        if isinstance(func, Select):
-            args[0] = node.args[0]
-        domain = _domain_of_call(node)
-        if domain is not None:
-            old = node.args[domain.arg]
-            own = _gathered(use, old.size if isinstance(func, Op) and func.entrywise else 1)
-            args[domain.arg] = self._kept(own, old, args[domain.arg], domain)
-        if all(a is b for a, b in zip(args, node.args, strict=True)):
-            return
-        if isinstance(func, Extremum):
-            first, second = _comparisons(func, node.args)
-            self._new[node] = cond(first, args[0], cond(second, args[1], float("nan")))
-        else:
-            self._new[node] = ADFunctionCall(func, args)
 
-    def _kept(
-        self, use: Expression, old: Expression, arg: Expression, domain: Domain
-    ) -> Expression:
-        """The argument where it is used, a harmless one elsewhere, unless it is so already."""
-        nothing = Facts()
-        if use is USED or _is_within(arg, domain, nothing) or _is_safe(use, arg, domain, nothing):
-            return arg
-        harmless = Constant(domain.harmless)
-        if use is UNUSED:  # MX multiplies it by zero nevertheless
-            return spread(harmless, arg.size)
-        chosen: dict[Expression, Expression] = {USED: arg, UNUSED: harmless}
+def _kept(use: Expression, arg: Expression, domain: Domain, opaque: bool) -> Expression:
+    """The argument where it is used, a harmless one elsewhere, unless it is so already."""
+    nothing = Facts()
+    if use is USED or _is_within(arg, domain, nothing) or _is_safe(use, arg, domain, nothing):
+        return arg
+    chosen: dict[Expression, Expression] = {USED: arg}
 
-        def like(pred: Expression) -> Expression:
-            """A predicate that does not make a vector of a scalar."""
-            scalar = old not in self._scalars or pred in self._scalars
-            return pred if scalar else Take((0,), scalar=True)(pred)
+    def like(pred: Expression) -> Expression:
+        """A predicate that does not make a vector of what users' functions take as a number."""
+        return Take((0,), scalar=True)(pred) if opaque and arg.size == 1 else pred
 
-        def choice(use: Expression) -> Expression:
-            if use in chosen:
-                return chosen[use]
+    def choice(use: Expression) -> Expression:
+        if use not in chosen:
             if isinstance(use, ADFunctionCall) and isinstance(use.func, Select):
-                pred, *parts = use.args
-                chosen[use] = _chosen(use.func, like(pred), [choice(part) for part in parts])
+                pred, *uses = use.args
+                parts = [domain.harmless if u is UNUSED else choice(u) for u in uses]
+                chosen[use] = _chosen(use.func, like(pred), parts)
             else:
-                chosen[use] = cond(like(use), arg, harmless)
-            return chosen[use]
+                chosen[use] = cond(like(use), arg, domain.harmless)
+        return chosen[use]
 
-        return choice(use)
+    return choice(use)
 
 
 def _is_safe(use: Expression, arg: Expression, domain: Domain, facts: Facts) -> bool:
@@ -336,18 +323,9 @@ def _is_within(arg: Expression, domain: Domain, facts: Facts) -> bool:
     return False
 
 
-def _computed(func: Any, values: Sequence[Array]) -> Array:
-    with np.errstate(all="ignore"):
-        return np.atleast_1d(func.bind(NUMPY)(*map(np.atleast_1d, values)))
-
-
-def _nodes(tape: Tape) -> list[Expression]:
-    """A node for each slot."""
-    nodes: list[Expression] = [UNUSED] * len(tape.sizes)
-    for i, (name, size) in enumerate(tape.inputs):
-        nodes[i] = ADTerminal(name, size)
-    for slot, value in tape.constants:
-        nodes[slot] = Constant(value)
-    for step in tape.steps:
-        nodes[step.out] = ADFunctionCall(step.func, [nodes[a] for a in step.args])
-    return nodes
+def _of_ones(leaf: Expression) -> Expression:
+    """A use by entry, made of one constant of one entry."""
+    if not isinstance(leaf, Constant) or leaf.size == 1:
+        return leaf
+    used = np.flatnonzero(leaf.value > 0.0)
+    return Scatter(tuple(used.tolist()), leaf.value.size)(Broadcast(used.size)(1.0))
