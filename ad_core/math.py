@@ -29,6 +29,7 @@ from ad_core.ops.elementwise import (
     sin,
     sinh,
     sqrt,
+    stop_gradient,
     tan,
     tanh,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "solve",
     "solve_spd",
     "sqrt",
+    "stop_gradient",
     "tan",
     "tanh",
     "transpose",

@@ -76,6 +76,8 @@ def lower(
         ValueError: for a repeated, unknown or missing name, or a size that is missing or misfits.
         TypeError: for what is neither expression nor function.
     """
+    if terminals is not None and not isinstance(terminals, str):
+        terminals = tuple(terminals)
     roots, own_title, single = _read(func)
     title = title or own_title
     nodes = topological(roots)
@@ -87,7 +89,8 @@ def lower(
             raise unknown_name("variable", name, names)
         if declared.get(name) not in (None, size):
             raise wrong_size(title, name, size, f"{declared[name]} as declared")
-    known = {**sizes_asked(nodes), **given}
+    listed = {t.name: t.size for t in terminals or () if isinstance(t, ADTerminal)}
+    known = {**listed, **sizes_asked(nodes), **given}
     inputs: list[tuple[str, int]] = []
     for name in names:
         declared_size = declared.get(name)

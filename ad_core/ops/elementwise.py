@@ -115,13 +115,13 @@ def _minus_one(*_: Expression) -> Expression:
 
 
 def _pow_base(x: Expression, y: Expression, out: Expression) -> Expression | None:
-    """`y x^(y-1)`, and 0 where y is 0, also at x = 0."""
+    """`y x^(y-1)`, and 0 where both are 0."""
     if isinstance(y, Constant):
         if is_scalar_constant(y, 0.0):
             return None
         if not np.any(y.value == 0.0):
             return y * pow_(x, Constant(y.value - 1.0))
-    is_zero = equal(y, 0.0)
+    is_zero = equal(y, 0.0) * equal(x, 0.0)
     return y * pow_(x, y - 1.0 + is_zero)
 
 
@@ -153,6 +153,7 @@ abs_ = unary("abs", lambda x, out: sign(x))
 sign = unary("sign", flat)
 floor = unary("floor", flat)
 ceil = unary("ceil", flat)
+stop_gradient = unary("stop_gradient", flat)
 
 sqrt = unary("sqrt", lambda x, out: 0.5 / out)
 exp = unary("exp", lambda x, out: out)
@@ -189,7 +190,7 @@ equal = binary("equal", flat, flat)
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op
     for op in (
-        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil),
+        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil, stop_gradient),
         *(sqrt, exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, atan2),
         *(sinh, cosh, tanh, asinh, acosh, atanh, erf, erfinv, less, less_equal, equal),
     )

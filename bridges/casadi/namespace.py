@@ -62,6 +62,17 @@ class CasadiNamespace:
     def constant(self, value: NDArray[np.float64]) -> Value:
         return self.symbol(casadi.DM(value))
 
+    def stop_gradient(self, x: Value) -> Value:
+        """`x` with the derivative 0, which of CasADi's functions only those with steps have.
+
+        Scaled by a power of two, a double is an integer: its floor is itself. Below 1e-292 the
+        result is rounded to multiples of 2e-308.
+        """
+        size = casadi.fabs(x)
+        small, middle = (casadi.floor(x * 2.0**k) * 2.0**-k for k in (1022, 52))
+        of_normal = casadi.if_else(size < 1, small, middle)
+        return casadi.if_else(size < 2.0**52, of_normal, casadi.floor(x))
+
     def mod(self, x: Value, y: Value) -> Value:
         """The floored remainder, with the sign of `y`."""
         rest = casadi.fmod(x, y)

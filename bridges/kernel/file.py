@@ -13,6 +13,8 @@ import hashlib
 import io
 import json
 import math
+import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -38,6 +40,19 @@ _WITH_PATTERNS = {"jacobian", "jacobian_values"}
 
 Tree: TypeAlias = "Mapping[tuple[str, Wrt], Tree]"
 """Derivatives by kind and inputs, each with the derivatives of its own that are wanted."""
+
+
+def put_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes a file in one step: whoever reads it finds the old one or the whole new one."""
+    descriptor, draft = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bridges.kernel.arrays import (
     is_writable_in_place,
 )
 from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
-from bridges.kernel.file import Saved, Tree, read, write
+from bridges.kernel.file import Saved, Tree, put_file, read, write
 from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
@@ -284,11 +284,7 @@ class Kernel:
                 kind, wrt = (step, None) if isinstance(step, str) else step
                 kernel = kernel._derivative(kind, wrt)
                 below = below.setdefault((kind, kernel._wrt), {})
-        data = self._as_bytes(tree)
-        draft = f"{os.fspath(path)}.part"
-        with open(draft, "wb") as file:
-            file.write(data)
-        os.replace(draft, path)
+        put_file(path, self._as_bytes(tree))
 
     def _derivative(self, kind: str, wrt: Wrt | None) -> Kernel:
         if kind not in _KINDS:

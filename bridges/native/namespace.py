@@ -67,6 +67,9 @@ class ScalarNamespace:
     def constant(self, value: NDArray[np.float64]) -> Value:
         return tuple([self._builder.constant(x) for x in np.ravel(value).tolist()])
 
+    def stop_gradient(self, x: Value) -> Value:
+        return x
+
     def mod(self, x: Value, y: Value) -> Value:
         """The floored remainder, with the sign of `y`."""
         return _by_entry(self._floored, x, y)

@@ -28,6 +28,7 @@ class TorchNamespace:
     sign = staticmethod(torch.sign)
     floor = staticmethod(torch.floor)
     ceil = staticmethod(torch.ceil)
+    stop_gradient = staticmethod(torch.detach)
     sqrt = staticmethod(torch.sqrt)
     exp = staticmethod(torch.exp)
     expm1 = staticmethod(torch.expm1)

@@ -1,14 +1,16 @@
-"""Results in the shape that users think in, as their functions state it.
+"""Results in the shape that users think in, as the `layout` of their functions states it.
 
-A function states `natural_shape`, and `row_major(out)`, its result with the entries of that shape
-row by row. The graph is changed before it is lowered, so a kernel writes the rows at once, and the
+The graph is changed before it is lowered, so a kernel writes matrices row by row at once, and the
 shape is a view of what it wrote.
 """
 
 from __future__ import annotations
 
-from ad_core.graph import ADFunctionCall, ADFunctionInterface, Expression
+import numpy as np
+
+from ad_core.graph import ADFunctionCall, ADFunctionInterface, Expression, MatrixLayout
 from ad_core.lowering import Func, applied
+from ad_core.ops import stack
 
 NaturalShape = tuple[int, ...] | None
 
@@ -23,13 +25,25 @@ def in_rows(func: Func) -> tuple[Func, tuple[NaturalShape, ...]]:
     return tuple(_rows(root) for root in roots), tuple(_shape(root) for root in roots)
 
 
+def _layout(root: Expression) -> MatrixLayout | None:
+    return root.func.layout if isinstance(root, ADFunctionCall) else None
+
+
 def _shape(root: Expression) -> NaturalShape:
-    func = root.func if isinstance(root, ADFunctionCall) else None
-    return getattr(func, "natural_shape", None)
+    layout = _layout(root)
+    return None if layout is None else layout.shape
 
 
 def _rows(root: Expression) -> Expression:
-    func = root.func if isinstance(root, ADFunctionCall) else None
-    if _shape(root) is None or not hasattr(func, "row_major"):
+    """The entries of each matrix row by row, those of the last row of a transform added."""
+    layout = _layout(root)
+    if layout is None or layout.order == "rows":
         return root
-    return func.row_major(root)  # pyright: ignore
+    if layout.order == "columns":
+        *lead, rows, columns = layout.shape
+        places = np.arange(layout.size).reshape(*lead, columns, rows).swapaxes(-1, -2)
+        return root[places.reshape(-1)]
+    zero, one = layout.size, layout.size + 1
+    upper = np.arange(layout.size).reshape(-1, 4, 3).swapaxes(-1, -2)
+    last = np.broadcast_to([[zero, zero, zero, one]], (len(upper), 1, 4))
+    return stack(root, [0.0, 1.0])[np.concatenate([upper, last], axis=1).reshape(-1)]

@@ -196,6 +196,8 @@ class TestLower:
         assert lower(adm.cross).names_in == ("x", "y")
         tape = lower(x * 2.0, ["z", "x"], {"z": 3}).tape
         assert tape.inputs == (("z", 3), ("x", 2))
+        listed = lower(x * 2.0, (v for v in (ad.var("z", 3), x)))
+        assert listed.tape.inputs == (("z", 3), ("x", 2))
 
     @pytest.mark.parametrize(
         ("call", "error", "message"),

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bridges.kernel import file
+from bridges.native import cache
+from robotics_ad.load import mjcf_source, sources, urdf_xml, xml_guard
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
@@ -67,3 +71,18 @@ def test_every_dependency_is_pinned_in_the_constraints() -> None:
     names = {name for name in re.findall(r'"([\w-]+)', listed) if name != "robograd"}
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert not {name for name in names if not re.search(rf"^{name}==\d", pins, re.MULTILINE)}
+
+
+def test_limits_on_pages_are_those_of_the_code() -> None:
+    security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    stated = (
+        f"{sources.MAX_BYTES >> 20} MiB, {xml_guard.MAX_ELEMENTS:,} elements",
+        f"{urdf_xml.MAX_DEPTH} deep in URDF and {mjcf_source.MAX_DEPTH} in MJCF",
+        f"{urdf_xml.MAX_LINKS:,} links and {urdf_xml.MAX_TEXT:,} characters",
+        f"in URDF below {urdf_xml.MAX_NUMBER:g}".replace("+", ""),
+        f"At most {file.MOST_BYTES >> 20} MiB are read, in at most {file.MOST_MEMBERS:,} members",
+    )
+    text = " ".join(security.split())
+    assert [s for s in stated if s not in text] == []
+    kernels = (ROOT / "docs/kernels.md").read_text(encoding="utf-8")
+    assert f"{cache.SIZE_LIMIT >> 20} MiB by default" in " ".join(kernels.split())

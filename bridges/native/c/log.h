@@ -41,7 +41,7 @@ static NOINLINE dvec d_log(dvec x)
 INLINE dvec log_of_pair(dvec high, dvec low, lvec doublings)
 {
     const lvec e = exponent_of(high);
-    const dvec f = ((dvec)((lvec)high - (e << 52)) - 1) + low * 0.25 * d_power_of_2(2 - e);
+    const dvec f = ((dvec)((lvec)high - (e << 52)) - 1) + low * d_power_of_2(2 - e) * 0.25;
     return sum_log(e + doublings, f);
 }
 /* log(1 + x + x_low), with what is lost in 1 + x carried on. */

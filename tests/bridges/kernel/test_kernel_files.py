@@ -315,3 +315,21 @@ def test_bombs(members: dict[str, bytes]) -> None:
             file.read(packed({**members, name: deep}))
     with pytest.raises(ValueError, match="kernel file"):
         file.read(packed({**members, "manifest.json": b"[1, 2"}))
+
+
+def test_a_link_beside_the_file_is_not_followed(tmp_path):
+    """Files are written under a name that no one can foresee, then renamed."""
+    victim = tmp_path / "victim"
+    victim.write_text("keep")
+    (tmp_path / "k.robograd.part").symlink_to(victim)
+    kernel = ad_to_kernel(ad.sin("x"), sizes={"x": 2})
+    kernel.save(tmp_path / "k.robograd")
+    assert victim.read_text() == "keep"
+    assert not (tmp_path / "k.robograd").is_symlink()
+    x = np.ones((3, 2))
+    np.testing.assert_array_equal(load(tmp_path / "k.robograd")(x), kernel(x))
+    assert [p.name for p in sorted(tmp_path.iterdir())] == [
+        "k.robograd",
+        "k.robograd.part",
+        "victim",
+    ]

@@ -82,9 +82,10 @@ def test_long_calls_release_the_interpreter(
 
 def test_cache_name_holds_nothing_of_the_function(kernel_cache: Any) -> None:
     x = ca.SX.sym("x")
-    before = set(os.listdir(kernel_cache))
+    folder = kernel_cache / "kernels"
+    before = set(os.listdir(folder))
     casadi_to_kernel(ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"]))
-    (new,) = set(os.listdir(kernel_cache)) - before
+    (new,) = set(os.listdir(folder)) - before
     assert new.removesuffix(".so").isalnum()
     text = casadi_to_kernel(
         ca.Function("evil_name", [x], [x + 41.25], ["i_am_here"], ["me_too"])

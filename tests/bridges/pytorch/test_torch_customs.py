@@ -13,16 +13,19 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import ad_core as ad
 from ad_core import math as adm
+from ad_core.graph import MatrixLayout
 from bridges.pytorch import ad_to_torch, torch_to_ad
 from bridges.pytorch.namespace import TORCH
+from robotics_ad import packaged_arm
+from robotics_ad.kinematics import WorldTransform
 
 X = ad.var("x", 2)
 
 
 class Rotation(ad.Composite):
-    """A rotation in the plane, column by column; its rows are wanted."""
+    """A rotation in the plane, column by column."""
 
-    natural_shape = (2, 2)
+    layout = MatrixLayout((2, 2), "columns")
 
     def n_args(self):
         return 1
@@ -39,9 +42,6 @@ class Rotation(ad.Composite):
     def expand(self, angle):
         c, s = adm.cos(angle), adm.sin(angle)
         return ad.stack(c, s, -s, c)
-
-    def row_major(self, out):
-        return out[[0, 2, 1, 3]]
 
 
 @pytest.mark.parametrize("engine", ["kernel", "torch"])
@@ -72,6 +72,17 @@ def test_natural_shapes_of_several_and_of_none():
     assert copied(torch.zeros(5, 1)).shape == (5, 2, 2)
     with pytest.raises(ValueError, match="no choice of shapes 'matrix'"):
         ad_to_torch(Rotation(), shapes="matrix")
+
+
+def test_poses_are_homogeneous_matrices():
+    arm = packaged_arm()
+    function = WorldTransform(arm.link("tool"))
+    q = torch.rand(5, arm.nq, dtype=torch.float64)
+    pose, flat = ad_to_torch(function, shapes="natural")(q), ad_to_torch(function)(q)
+    assert pose.shape == (5, 4, 4)
+    assert torch.equal(pose[:, :3, :3], flat[:, :9].reshape(5, 3, 3).mT)
+    assert torch.equal(pose[:, :3, 3], flat[:, 9:])
+    assert pose[:, 3].tolist() == [[0.0, 0.0, 0.0, 1.0]] * 5
 
 
 @pytest.mark.parametrize("make", [tuple, list, iter, lambda roots: (r for r in roots)])

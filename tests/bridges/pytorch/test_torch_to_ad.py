@@ -8,8 +8,7 @@ from torch.func import hessian, jacrev, vmap
 
 import ad_core as ad
 from ad_core import math as adm
-from bridges.casadi import ad_to_casadi
-from bridges.pytorch import ad_to_torch, torch_to_ad, torch_to_primitives
+from bridges.pytorch import ad_to_torch, torch_to_ad
 
 POINT = np.array([0.3, -0.7, 1.1])
 
@@ -148,97 +147,3 @@ def test_what_is_no_vector_is_refused():
     open_size = torch_to_ad(network(), ["q"])
     assert open_size.size is None
     assert open_size.eval(q=POINT).shape == (2,)
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.norm, self.second = nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 4)
-
-    def forward(self, x):
-        h = torch.relu(self.first(x))
-        h = h + nn.functional.gelu(self.second(self.norm(h)), approximate="tanh")
-        return torch.cat([h, h[:2] * x[-1] - 1.0]).softmax(-1)
-
-
-class Products(nn.Module):
-    def forward(self, x):
-        m = x.reshape(1, 3) * x.reshape(3, 1)
-        n = torch.stack([m.sum(0), x / (1 + x**2), x.clamp(-0.5, 0.5)], 1)
-        return (m @ n).transpose(0, 1).flatten() @ torch.eye(9, dtype=x.dtype) + 2 * n.flatten()
-
-
-MODULES = {
-    "linear": lambda: nn.Linear(3, 2),
-    "residual": Residual,
-    "products": Products,
-    "convolution": lambda: nn.Sequential(
-        nn.Linear(3, 16),
-        nn.Unflatten(0, (1, 1, 4, 4)),
-        nn.Conv2d(1, 2, 3, padding=1),
-        nn.BatchNorm2d(2),
-        nn.SiLU(),
-        nn.AvgPool2d(2),
-        nn.Conv2d(2, 3, 2),
-        nn.Flatten(0),
-    ).eval(),
-    "conv1d": lambda: nn.Sequential(
-        nn.Unflatten(0, (1, 3)), nn.Conv1d(1, 2, 2), nn.Flatten(0), nn.Dropout()
-    ).eval(),
-    **{
-        type(f).__name__: lambda f=f: nn.Sequential(nn.Linear(3, 4), f, nn.Linear(4, 2))
-        for f in (
-            nn.ReLU(),
-            nn.Tanh(),
-            nn.Sigmoid(),
-            nn.SiLU(),
-            nn.ELU(),
-            nn.LeakyReLU(),
-            nn.Softplus(),
-            nn.Hardtanh(),
-            nn.LogSoftmax(-1),
-            nn.Softmax(0),
-        )
-    },
-}
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_primitives_of_a_module_equal_it_to_second_order(name):
-    net = MODULES[name]().double()
-    x = ad.var("x", 3)
-    e = torch_to_primitives(net, [x])
-    at = torch.from_numpy(POINT)
-    close(e.eval(x=POINT), net(at))
-    close(e.derivative("x", x=POINT), jacrev(net)(at), 1e-11)
-    close(e.gen_derivative(["x", "x"], x=POINT), hessian(net)(at), 1e-10)
-    close(ad_to_casadi(e, symbolic="SX")(POINT).full()[:, 0], net(at))
-
-
-def test_primitives_of_a_network_run_on_the_kernel():
-    net = network()
-    layer = ad_to_torch(torch_to_primitives(net, [ad.var("x", 3)]), engine="kernel")
-    x = torch.rand(10, 3, dtype=torch.float64)
-    close(layer(x), net(x))
-
-
-def test_activations_far_out_are_finite():
-    x = ad.var("x", 2)
-    for f in (nn.Sigmoid(), nn.SiLU(), nn.Softplus(), nn.ELU(), nn.Softmax(0)):
-        e = torch_to_primitives(f, [x])
-        far = np.array([-1e3, 1e3])
-        close(e.eval(x=far), f(torch.from_numpy(far)))
-        close(e.derivative("x", x=far), jacrev(f)(torch.from_numpy(far)))
-
-
-@pytest.mark.parametrize(
-    ("module", "text"),
-    [
-        (nn.GELU(), "gelu needs the error function"),
-        (nn.Dropout(0.5), "dropout depends on chance"),
-        (nn.Mish(), "no rule for aten.mish.default; torch_to_ad takes any module"),
-    ],
-)
-def test_what_has_no_rule_is_named(module, text):
-    with pytest.raises(NotImplementedError, match=text):
-        torch_to_primitives(module.double(), [ad.var("x", 3)])
