@@ -31,7 +31,7 @@ def test_constants_stay_in_their_columns(dtype, size):
 def test_jacobian_with_structural_zeros(dtype):
     """The inverse dynamics' Jacobian, whose zeros stand among what is computed."""
     function = InverseDynamics(packaged_arm())
-    expression = function(*(ad.var(name, n) for name, n in function.all_arguments().items()))
+    expression = function(*(ad.var(name, n) for name, n in function.arguments().items()))
     kernel = ad_to_kernel(expression, dtype=dtype).jacobian()
     rng = np.random.default_rng(0)
     inputs = [rng.normal(size=(33, n)).astype(dtype) for n in kernel.input_sizes]
