@@ -175,8 +175,3 @@ def vjp_graph(
     return dict(
         zip(names, Products(guarded_graphs(roots)).pull(cotangents, variables), strict=True)
     )
-
-
-def clean(root: Expression) -> Expression:
-    """The graph in its simplest form."""
-    return Simplifier()(root)

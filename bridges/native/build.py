@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bridges.native import cache
-from bridges.native.effort import effort_for_size
 from bridges.native.errors import BuildError
 
 BASE_FLAGS = (
@@ -127,11 +126,6 @@ def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -
     )
     if ran.returncode != 0 or not target.is_file():
         raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(ran.stderr)}")
-
-
-def optimisation(n_ops: int) -> str:
-    """Flags for a program of `n_ops` operations: large ones must build too."""
-    return effort_for_size(n_ops).flags
 
 
 @functools.cache
