@@ -143,6 +143,8 @@ USED, UNUSED = Constant(1.0), Constant(0.0)
 
 Usage: TypeAlias = "dict[Expression, Expression]"
 """Positive for entries that a derivative reaches; of one entry where all entries are alike."""
+Made: TypeAlias = "dict[object, Expression]"
+"""Choices and sums of uses that are there: what many calls share is made once."""
 
 
 def _usage(calls: Sequence[ADFunctionCall], roots: Sequence[Expression]) -> Usage:
@@ -152,15 +154,16 @@ def _usage(calls: Sequence[ADFunctionCall], roots: Sequence[Expression]) -> Usag
         if _domain_of_call(node) is not None or not holding.isdisjoint(node.args):
             holding.add(node)
     usage: Usage = {root: USED for root in roots if root in holding}
+    made: Made = {}
     for node in reversed(calls):
         if node in usage:
-            for arg, use in _pulled(node, usage[node], holding):
-                usage[arg] = _either(usage[arg], use) if arg in usage else use
+            for arg, use in _pulled(node, usage[node], holding, made):
+                usage[arg] = _either(usage[arg], use, made) if arg in usage else use
     return usage
 
 
 def _pulled(
-    node: ADFunctionCall, use: Expression, holding: set[Expression]
+    node: ADFunctionCall, use: Expression, holding: set[Expression], made: Made
 ) -> list[tuple[Expression, Expression]]:
     """How a call uses its arguments."""
     func, args = node.func, node.args
@@ -169,7 +172,7 @@ def _pulled(
     if isinstance(func, (Select, Extremum)):
         return [
             (arg, _gathered(chosen(use, UNUSED), arg.size))
-            for arg, chosen in _branches(node)
+            for arg, chosen in _branches(node, made)
             if arg in holding
         ]
     if isinstance(func, Take) or (isinstance(func, (Linear, Stack)) and use.size != 1):
@@ -184,20 +187,20 @@ Choose: TypeAlias = "Callable[[Expression, Expression], Expression]"
 """From something and what stands in for it where a branch is not taken."""
 
 
-def _branches(node: ADFunctionCall) -> list[tuple[Expression, Choose]]:
+def _branches(node: ADFunctionCall, made: Made) -> list[tuple[Expression, Choose]]:
     """The branches of a choice, and how to choose by whether each is taken."""
     func, args = node.func, node.args
     if isinstance(func, Extremum):
         first, second = _comparisons(func, args)
         return [
-            (args[0], lambda a, b: _chosen(cond, first, [a, b])),
-            (args[1], lambda a, b: _chosen(cond, second, [a, b])),
+            (args[0], lambda a, b: _chosen(cond, first, [a, b], made)),
+            (args[1], lambda a, b: _chosen(cond, second, [a, b], made)),
         ]
     assert isinstance(func, Select)
 
     def taking(k: int) -> Choose:
         count = len(args) - 1
-        return lambda a, b: _chosen(func, args[0], [a if j == k else b for j in range(count)])
+        return lambda a, b: _chosen(func, args[0], [a if j == k else b for j in range(count)], made)
 
     return [(arg, taking(k)) for k, arg in enumerate(args[1:])]
 
@@ -210,24 +213,34 @@ def _comparisons(func: Extremum, args: Sequence[Expression]) -> tuple[Expression
     return less_equal(y, x), less(x, y)
 
 
-def _chosen(func: Select, pred: Expression, parts: Sequence[Expression]) -> Expression:
-    """The choice, or the one part where all are the same."""
+def _chosen(func: Select, pred: Expression, parts: Sequence[Expression], made: Made) -> Expression:
+    """The choice, or the one part where all are the same; equal choices are one node."""
     if all(part is parts[0] for part in parts):
         return parts[0]
-    return ADFunctionCall(func, [pred, *parts])
+    key = (func, pred, *parts)
+    if key not in made:
+        made[key] = ADFunctionCall(func, [pred, *parts])
+    return made[key]
 
 
-def _either(a: Expression, b: Expression) -> Expression:
+def _either(a: Expression, b: Expression, made: Made) -> Expression:
     """Positive where one of two uses is; choices by one predicate become one choice."""
-    if a is USED or b is USED:
-        return USED
-    if a is UNUSED or b is UNUSED:
-        return a if b is UNUSED else b
+    if a is b or a is USED or b is UNUSED:
+        return a
+    if b is USED or a is UNUSED:
+        return b
+    key = (a, b)
+    if key not in made:
+        made[key] = _both_uses(a, b, made)
+    return made[key]
+
+
+def _both_uses(a: Expression, b: Expression, made: Made) -> Expression:
     if isinstance(a, ADFunctionCall) and isinstance(b, ADFunctionCall):
         func = a.func
         if isinstance(func, Select) and func is b.func and a.args[0] is b.args[0]:
-            parts = [_either(x, y) for x, y in zip(a.args[1:], b.args[1:], strict=True)]
-            return _chosen(func, a.args[0], parts)
+            parts = [_either(x, y, made) for x, y in zip(a.args[1:], b.args[1:], strict=True)]
+            return _chosen(func, a.args[0], parts, made)
     if _is_part(a, b) or _is_part(b, a):
         return a if _is_part(b, a) else b
     return _folded(a + b)
@@ -293,7 +306,8 @@ def _rebuilt(
 def _kept(use: Expression, arg: Expression, domain: Domain, opaque: bool) -> Expression:
     """The argument where it is used, a harmless one elsewhere, unless it is so already."""
     nothing = Facts()
-    if use is USED or _is_within(arg, domain, nothing) or _is_safe(use, arg, domain, nothing):
+    within, safe = Search(), Search()
+    if use is USED or within.holds(arg, domain, nothing) or safe.is_safe(use, arg, domain, nothing):
         return arg
     chosen: dict[Expression, Expression] = {USED: arg}
 
@@ -306,7 +320,7 @@ def _kept(use: Expression, arg: Expression, domain: Domain, opaque: bool) -> Exp
             if isinstance(use, ADFunctionCall) and isinstance(use.func, Select):
                 pred, *uses = use.args
                 parts = [domain.harmless if u is UNUSED else choice(u) for u in uses]
-                chosen[use] = _chosen(use.func, like(pred), parts)
+                chosen[use] = _chosen(use.func, like(pred), parts, {})
             else:
                 chosen[use] = cond(like(use), arg, domain.harmless)
         return chosen[use]
@@ -314,24 +328,34 @@ def _kept(use: Expression, arg: Expression, domain: Domain, opaque: bool) -> Exp
     return choice(use)
 
 
-def _is_safe(use: Expression, arg: Expression, domain: Domain, facts: Facts) -> bool:
-    """Whether the argument is harmless wherever it is not used."""
-    if use is UNUSED:
-        return _is_within(arg, domain, facts)
-    if isinstance(use, ADFunctionCall) and isinstance(use.func, Select):
-        parts = use.args[1:]
-        return all(_is_safe(parts[k], arg, domain, then) for k, then in facts.branches(use))
-    return use is USED
+class Search:
+    """A search through the branches of choices, which gives up where there are too many.
 
+    To give up is to say that an argument is not safe: it gets a guard that it may not need.
+    """
 
-def _is_within(arg: Expression, domain: Domain, facts: Facts) -> bool:
-    """Whether the argument is harmless by what is known, whichever branch it takes itself."""
-    if domain.holds(facts.bounds(arg)):
-        return True
-    if isinstance(arg, ADFunctionCall) and isinstance(arg.func, Select):
-        parts = arg.args[1:]
-        return all(_is_within(parts[k], domain, then) for k, then in facts.branches(arg))
-    return False
+    def __init__(self, steps: int = 500) -> None:
+        self._left = steps
+
+    def is_safe(self, use: Expression, arg: Expression, domain: Domain, facts: Facts) -> bool:
+        """Whether the argument is harmless wherever it is not used."""
+        if use is UNUSED:
+            return self.holds(arg, domain, facts)
+        self._left -= 1
+        if isinstance(use, ADFunctionCall) and isinstance(use.func, Select) and self._left > 0:
+            parts = use.args[1:]
+            return all(self.is_safe(parts[k], arg, domain, then) for k, then in facts.branches(use))
+        return use is USED
+
+    def holds(self, arg: Expression, domain: Domain, facts: Facts) -> bool:
+        """Whether the argument is harmless by what is known, whichever branch it takes itself."""
+        self._left -= 1
+        if domain.holds(facts.bounds(arg)):
+            return True
+        if isinstance(arg, ADFunctionCall) and isinstance(arg.func, Select) and self._left > 0:
+            parts = arg.args[1:]
+            return all(self.holds(parts[k], domain, then) for k, then in facts.branches(arg))
+        return False
 
 
 def _of_ones(leaf: Expression) -> Expression:
