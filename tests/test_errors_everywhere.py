@@ -268,7 +268,7 @@ AT_A_BRIDGE: dict[str, tuple[Callable[..., object], type[Exception], str]] = {
     "no size": (lambda b: b(Y * 2.0), ValueError, "the size of 'y' is not known"),
     "wrong size": (lambda b: b(E, sizes={"y": 1, "x": 2}), ValueError, "'x' has size 2, expected"),
     "misfit": (lambda b: b(E, sizes={"y": 2}), ValueError, "'y' has size 2, expected 3 or 1"),
-    "unknown name": (lambda b: b(E, sizes={"y": 1, "q": 1}), ValueError, "no terminal 'q'"),
+    "unknown name": (lambda b: b(E, sizes={"y": 1, "q": 1}), ValueError, "no variable 'q'"),
     "listed twice": (
         lambda b: b(E, ["x", "x", "y"], sizes={"y": 1}),
         ValueError,
