@@ -32,7 +32,12 @@ from bridges.pytorch.recorded import (
 )
 from bridges.pytorch.stages import Stage
 from bridges.pytorch.torch_function import TorchFunction
-from bridges.pytorch.tracing import exporting, functionalizing, refuse_jit, refuse_untraceable
+from bridges.pytorch.tracing import (
+    exporting,
+    functionalizing,
+    refuse_jit,
+    refuse_untraceable,
+)
 
 Runner = Callable[[Lowered, Sequence[bool]], Differentiable]
 """What makes a graph run on tensors, given which of its inputs users' functions see as floats."""
@@ -44,6 +49,8 @@ class HostCall:
     Its derivatives are graphs again (`ad_core.functions.opaque`): the function's own derivatives,
     or finite differences, and products with them.
     """
+
+    traceable = False
 
     def __init__(self, stage: Stage, runner: Runner) -> None:
         (step,) = stage.tape.steps

@@ -33,8 +33,8 @@ from bridges.pytorch.program import (
     tensor,
     vector_constants,
 )
-from bridges.pytorch.recorded import apply
-from bridges.pytorch.tracing import PLAIN, intercepted, refuse_jit_transforms
+from bridges.pytorch.recorded import apply_plain
+from bridges.pytorch.tracing import refuse_jit_transforms, transformed, visible
 
 Result = Tensor | tuple[Tensor, ...]
 Shapes = Literal["flat", "natural"]
@@ -208,7 +208,7 @@ class ADModule(nn.Module):
         """
         direct = self._direct
         if direct is not None and not named and self._takes(direct, args):
-            outputs = apply(direct, args)
+            outputs = apply_plain(direct, args)
         else:
             outputs = self._general(args, named)
         if self._natural:
@@ -221,24 +221,19 @@ class ADModule(nn.Module):
     def _takes(self, direct: Primitives, args: tuple[Tensor, ...]) -> bool:
         """Whether the kernel is built and the arguments are just what it takes."""
         sizes = self._sizes_in
-        if len(args) != len(sizes) or not args or torch.compiler.is_compiling() or intercepted():
+        if len(args) != len(sizes) or not args or torch.compiler.is_compiling():
+            return False
+        if transformed() or visible(args):
             return False
         first = args[0]
-        if type(first) not in PLAIN or not first.is_cpu:
-            return False
         dtype, shape = first.dtype, first.shape
-        if dtype not in direct.running or not shape or shape[-1] != sizes[0]:
+        if not first.is_cpu or dtype not in direct.running or not shape or shape[-1] != sizes[0]:
             return False
         if len(args) == 1:
             return True
         batch = shape[:-1]
         for value, size in zip(args, sizes, strict=True):
-            if (
-                type(value) not in PLAIN
-                or value.dtype is not dtype
-                or not value.is_cpu
-                or value.shape != (*batch, size)
-            ):
+            if value.dtype is not dtype or not value.is_cpu or value.shape != (*batch, size):
                 return False
         return True
 

@@ -24,9 +24,17 @@ from ad_core.graph import Array
 from ad_core.lowering import Lowered, Tape, guarded, make_tape
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch.legacy_vmap import refuse_hidden_axes
-from bridges.pytorch.recorded import Tensors, Wrt, apply, apply_operator, broadcast, shared
+from bridges.pytorch.recorded import (
+    Tensors,
+    Wrt,
+    apply,
+    apply_operator,
+    apply_plain,
+    broadcast,
+    shared,
+)
 from bridges.pytorch.straight_line import StraightLine, straight_line
-from bridges.pytorch.tracing import exporting, functionalizing, transforms, visible
+from bridges.pytorch.tracing import exporting, functionalizing, transformed, transforms, visible
 
 Engine = Literal["auto", "kernel", "torch"]
 
@@ -63,6 +71,8 @@ class Primitives:
     `sizes` are those of the inputs and of the outputs; `kernel` makes the kernel of a dtype, where
     that of the graph is not the way. `running` holds the kernels that are built and used, by dtype.
     """
+
+    traceable = True
 
     def __init__(
         self,
@@ -129,8 +139,11 @@ class Primitives:
             portable = exporting() or transforms()
             if not portable and first.is_cpu and self._runs_kernel(first.dtype):
                 return apply_operator(self, broadcast(inputs))
-        elif not (visible(inputs) or functionalizing()):
-            return apply(self, broadcast(inputs))
+        elif not visible(inputs):
+            if not transformed():
+                return apply_plain(self, broadcast(inputs))
+            if not functionalizing():
+                return apply(self, broadcast(inputs))
         return self.straight(inputs, constants)
 
     def straight(self, inputs: Tensors, constants: Sequence[Tensor] | None = None) -> Tensors:
@@ -169,56 +182,37 @@ class Primitives:
 
     def vjp(self, wrt: Wrt) -> Primitives:
         """The vector-Jacobian product, on the same engine."""
-
-        def make(key: str) -> Primitives:
-            sizes_in = self.sizes_in + self.sizes_out
-            sizes_out = tuple(self.sizes_in[i] for i in wrt)
-            return Primitives(
-                key,
-                self.engine,
-                (sizes_in, sizes_out),
-                lambda: vjp(self.lowered, wrt),
-                lambda dtype: self.kernel(dtype).vjp(wrt),
-            )
-
-        return self._remembered("vjp", wrt, make)
+        return self._derived.get(("vjp", wrt)) or self._derive("vjp", wrt)
 
     def jvp(self, wrt: Wrt) -> Primitives:
         """The Jacobian-vector product, on the same engine."""
-
-        def make(key: str) -> Primitives:
-            sizes_in = self.sizes_in + tuple(self.sizes_in[i] for i in wrt)
-            return Primitives(
-                key,
-                self.engine,
-                (sizes_in, self.sizes_out),
-                lambda: jvp(self.lowered, wrt),
-                lambda dtype: self.kernel(dtype).jvp(wrt),
-            )
-
-        return self._remembered("jvp", wrt, make)
+        return self._derived.get(("jvp", wrt)) or self._derive("jvp", wrt)
 
     def only(self, outputs: Wrt) -> Primitives:
         """The same with some of the outputs."""
+        return self._derived.get(("only", outputs)) or self._derive("only", outputs)
 
-        def lowered() -> Lowered:
-            f = self.lowered
-            names = tuple(f.names_out[o] for o in outputs)
-            roots = tuple(f.roots[o] for o in outputs)
-            return Lowered(f.title, False, names, roots, make_tape(roots, f.tape.inputs))
+    def _derive(self, kind: Literal["vjp", "jvp", "only"], numbers: Wrt) -> Primitives:
+        ins, outs = self.sizes_in, self.sizes_out
+        match kind:
+            case "vjp":
+                graph, sizes = vjp, (ins + outs, _chosen(ins, numbers))
+            case "jvp":
+                graph, sizes = jvp, (ins + _chosen(ins, numbers), outs)
+            case "only":
+                graph, sizes = _only, (ins, _chosen(outs, numbers))
 
-        def make(key: str) -> Primitives:
-            sizes_out = tuple(self.sizes_out[o] for o in outputs)
-            return Primitives(key, self.engine, (self.sizes_in, sizes_out), lowered)
+        def kernel(dtype: torch.dtype) -> Kernel:
+            return getattr(self.kernel(dtype), kind)(numbers)
 
-        return self._remembered("only", outputs, make)
-
-    def _remembered(self, kind: str, numbers: Wrt, make: Callable[[str], Primitives]) -> Primitives:
-        found = self._derived.get((kind, numbers))
-        if found is None:
-            found = make(f"{self.key}|{kind}:{','.join(map(str, numbers))}")
-            self._derived[kind, numbers] = found
-        return found
+        made = Primitives(
+            f"{self.key}|{kind}:{','.join(map(str, numbers))}",
+            self.engine,
+            sizes,
+            lambda: graph(self.lowered, numbers),
+            None if kind == "only" else kernel,
+        )
+        return self._derived.setdefault((kind, numbers), made)
 
     # ------------------------------------------------------------------------------ helpers
 
@@ -248,6 +242,16 @@ class Primitives:
 
     def _made_constants(self, device: torch.device | None) -> list[Tensor]:
         return [tensor(value, device) for value in vector_constants(self.lowered.tape)]
+
+
+def _chosen(sizes: tuple[int, ...], numbers: Wrt) -> tuple[int, ...]:
+    return tuple(sizes[i] for i in numbers)
+
+
+def _only(f: Lowered, outputs: Wrt) -> Lowered:
+    names = tuple(f.names_out[o] for o in outputs)
+    roots = tuple(f.roots[o] for o in outputs)
+    return Lowered(f.title, False, names, roots, make_tape(roots, f.tape.inputs))
 
 
 def vector_constants(tape: Tape) -> list[Array]:

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from bridges.pytorch.legacy_vmap import call_mapped, depth
-from bridges.pytorch.tracing import visible
+from bridges.pytorch.tracing import transformed, visible
 
 Tensors = tuple[Tensor, ...]
 Wrt = tuple[int, ...]
@@ -64,6 +64,11 @@ class Recordable(Differentiable, Protocol):
     @property
     def sizes_out(self) -> tuple[int, ...]:
         """The length of the last axis of each output."""
+        ...
+
+    @property
+    def traceable(self) -> bool:
+        """Whether it is torch code where torch watches, so that nothing is to be hidden there."""
         ...
 
     def call_torch(self, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -118,8 +123,13 @@ def apply(program: Recordable, inputs: Tensors) -> Tensors:
     Nothing is recorded where nothing can ask for a derivative: one call then costs little more
     than the program itself.
     """
-    if torch._C._are_functorch_transforms_active():
+    if transformed():
         return Transformed.apply(program, *inputs)
+    return apply_plain(program, inputs)
+
+
+def apply_plain(program: Recordable, inputs: Tensors) -> Tensors:
+    """The same where no transform of `torch.func` is at work."""
     recorded = False
     for x in inputs:
         recorded = recorded or x.requires_grad
@@ -141,7 +151,7 @@ def _record(program: Recordable, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
-    if visible(inputs):
+    if not program.traceable and visible(inputs):
         return apply_operator(program, inputs)
     try:
         return program.call_torch(inputs)
@@ -209,8 +219,8 @@ class Transformed(_Rules):
 
     @staticmethod
     def forward(program: Recordable, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Run the program."""
-        return tuple(_call(program, inputs))
+        """Run the program, or record it: what a transform wraps may stand for a tensor."""
+        return apply_operator(program, inputs) if visible(inputs) else tuple(_call(program, inputs))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -238,7 +248,10 @@ def mapped_first(inputs: Sequence[Tensor], dims: Sequence[int | None]) -> Tensor
 def broadcast(inputs: Tensors) -> Tensors:
     """The inputs with one common batch shape, as views, so that autograd sums what it repeats."""
     batch = inputs[0].shape[:-1]
-    if all(x.shape[:-1] == batch for x in inputs):
+    for x in inputs:
+        if x.shape[:-1] != batch:
+            break
+    else:
         return inputs
     batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
     return tuple(x.expand(*batch, x.shape[-1]) for x in inputs)

@@ -25,25 +25,16 @@ PLAIN = (Tensor, nn.Parameter)
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _function_modes = torch._C._len_torch_function_stack
 _jit_tracing = torch._C._is_tracing
-_transformed = torch._C._are_functorch_transforms_active
-
-
-def watched() -> bool:
-    """Whether a dispatch mode, a function mode or `torch.jit.trace` sees the operators that run.
-
-    `torch.device(...)` as a context is a function mode, too, but one that changes no call of ours.
-    """
-    return bool(_dispatch_modes() or _jit_tracing() or (_function_modes() and _other_modes()))
-
-
-def intercepted() -> bool:
-    """The same, or a transform of `torch.func` is at work."""
-    return watched() or _transformed()
+transformed = torch._C._are_functorch_transforms_active
 
 
 def visible(inputs: Iterable[Tensor]) -> bool:
-    """Whether torch is to see operators: something watches, or an input stands for a tensor."""
-    if watched():
+    """Whether torch is to see the operators that run.
+
+    So it is under a dispatch mode, a function mode or `torch.jit.trace`, and where an input stands
+    for a tensor. `torch.device(...)` as a context is a function mode that changes no call of ours.
+    """
+    if _dispatch_modes() or _jit_tracing() or (_function_modes() and _other_modes()):
         return True
     for x in inputs:  # noqa: SIM110 (a generator would double the cost)
         if type(x) not in PLAIN:
@@ -73,7 +64,7 @@ def transforms() -> frozenset[str]:
 
 def functionalizing() -> bool:
     """Whether `torch.func.functionalize` is at work, which knows no functions of autograd."""
-    return _transformed() and "functionalize" in transforms()
+    return transformed() and "functionalize" in transforms()
 
 
 @torch.compiler.assume_constant_result
@@ -108,7 +99,7 @@ def refuse_jit(what: str) -> None:
 
 def refuse_jit_transforms(what: str) -> None:
     """Raise NotImplementedError where `torch.jit.trace` meets a transform of `torch.func`."""
-    if _jit_tracing() and _transformed():
+    if _jit_tracing() and transformed():
         raise NotImplementedError(
             f"{what}: torch.jit.trace cannot record transforms of torch.func; use torch.fx's "
             "make_fx, or torch.export"
