@@ -127,6 +127,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "fmod": binary(curves.fmod),
     "pow": binary(operator.pow),
     "atan2": binary(adm.atan2),
+    "hypot": binary(lambda x, y: adm.sqrt(x * x + y * y)),
     "maximum": binary(curves.shared(ad.maximum)),
     "minimum": binary(curves.shared(ad.minimum)),
     "eq": binary(equal, truth=True),

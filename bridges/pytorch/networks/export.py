@@ -61,6 +61,8 @@ def torch_to_primitives(module: nn.Module, args: Sequence[ExpressionLike]) -> Ex
         if spec.kind == InputKind.USER_INPUT:
             argument = next(arguments)
             values[node] = Value(argument, (argument.size or 0,))
+        elif spec.kind == InputKind.TOKEN:  # it only orders operators that check or print
+            values[node] = None
         else:
             tensor = known[spec.target].detach().cpu()
             values[node] = tensor.to(torch.float64) if tensor.is_floating_point() else tensor

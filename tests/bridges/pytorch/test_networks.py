@@ -131,6 +131,7 @@ LAYERS: dict[str, nn.Module] = {
         *(nn.Linear(6, 16), nn.Unflatten(0, (1, 1, 4, 4)), nn.Conv2d(1, 2, 3, padding=1)),
         *(nn.BatchNorm2d(2), nn.SiLU(), nn.AvgPool2d(2), nn.Conv2d(2, 3, 2), nn.Flatten(0)),
     ),
+    "hypot": Of(lambda x: torch.hypot(x[:3], x[3:])),
     "Bilinear": Of(lambda x, layer: layer(x[:2], x[2:]), nn.Bilinear(2, 4, 3)),
     "GLU": nn.GLU(0),
     "RMSNorm": nn.RMSNorm(6),
@@ -356,6 +357,12 @@ MISTAKES: dict[str, tuple[object, object, type[Exception], str]] = {
         ["x"],
         NotImplementedError,
         "in place on what is detached",
+    ),
+    "checks of matrices": (
+        Of(lambda x: torch.linalg.solve(torch.outer(x, x), x)),
+        ["x"],
+        NotImplementedError,
+        "aten._linalg_solve_ex.*no rule",
     ),
     "unknown": (Of(torch.special.i0), ["x"], NotImplementedError, "aten.*i0.*no rule"),
 }
