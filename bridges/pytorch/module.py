@@ -221,7 +221,7 @@ class ADModule(nn.Module):
     def _takes(self, direct: Primitives, args: tuple[Tensor, ...]) -> bool:
         """Whether the kernel is built and the arguments are just what it takes."""
         sizes = self._sizes_in
-        if len(args) != len(sizes) or not args or torch.compiler.is_compiling():
+        if len(args) != len(sizes) or not args or torch.compiler.is_dynamo_compiling():
             return False
         if transformed() or visible(args):
             return False

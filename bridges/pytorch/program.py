@@ -160,11 +160,11 @@ class Primitives:
     def call_torch(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """New tensors `(*batch, m_o)`, outside of autograd."""
         first = inputs[0]
-        if first.is_cpu and self.engine != "torch" and first.dtype in KERNEL_DTYPES:
-            kernel = self.running.get(first.dtype)
-            if kernel is None:
-                self.kernel(first.dtype)
-                kernel = self.running.get(first.dtype)
+        if first.is_cpu:
+            dtype = first.dtype
+            kernel = self.running.get(dtype)
+            if kernel is None and self._runs_kernel(dtype):
+                kernel = self.running[dtype]
             if kernel is not None:
                 return kernel.call_torch(inputs)
         refuse_hidden_axes(inputs)
