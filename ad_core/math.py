@@ -6,6 +6,20 @@ them have exact derivatives of every order on every engine.
 
 from __future__ import annotations
 
+from ad_core.ops.compositions import (
+    clip,
+    cross,
+    distance,
+    distanceSquared,
+    dot,
+    interpolate,
+    logsumexp,
+    norm,
+    normSquared,
+    softplus,
+    unit,
+    where,
+)
 from ad_core.ops.elementwise import (
     acos,
     acosh,
@@ -33,18 +47,15 @@ from ad_core.ops.elementwise import (
     tan,
     tanh,
 )
-from ad_core.ops.linalg import transpose
-from ad_core.ops.shaped import ShapedDot, bilinear, linear, matmul, quadratic, solve, solve_spd
-from ad_core.ops.smooth import clip, logsumexp, softplus, where
-from ad_core.ops.vectors import (
-    cross,
-    distance,
-    distanceSquared,
-    dot,
-    interpolate,
-    norm,
-    normSquared,
-    unit,
+from ad_core.ops.linalg import (
+    ShapedDot,
+    bilinear,
+    linear,
+    matmul,
+    quadratic,
+    solve,
+    solve_spd,
+    transpose,
 )
 
 quadratric = quadratic  # as Klampt spells it

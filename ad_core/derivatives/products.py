@@ -12,12 +12,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
+from ad_core.graph.errors import unknown_size
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    ADTerminal,
+    Constant,
+    Expression,
+    Variable,
+    name_of,
+)
 from ad_core.graph.walks import terminals, topological
 from ad_core.lowering.guards import guarded_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
-from ad_core.ops.control import Extremum, Select
-from ad_core.ops.primitive import Op
+from ad_core.ops.control import Extremum, Select, cond
+from ad_core.ops.primitive import Args, Flags, Op, Terms
 from ad_core.ops.structure import gather, spread
 
 
@@ -105,19 +113,20 @@ def _pull(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     if isinstance(node.func, Op):
-        return _pull_choice(node.func, node, cotangent, needed)
+        return _pull_choice(node.func, node.args, node, cotangent, needed)
     return opaque_vjp(node, cotangent, needed)
 
 
 def _pull_choice(
-    func: Op, node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
-) -> Sequence[Expression | None]:
+    func: Op, args: Args, node: ADFunctionCall, cotangent: Expression, needed: Flags
+) -> Terms:
     """`func`'s rule; of a choice between a cotangent and zero, with the choice made behind it.
 
     A slope that overflows, or that is nan with its argument, leaves that zero as it is. (Arguments
-    of primitives with unbounded slopes are safe already: `lowering.guards`.)
+    of primitives with unbounded slopes are safe already: `lowering.guards`.) Of choices within
+    choices the outermost stays one by itself, by which sums are put together.
     """
-    args, choice = node.args, _masked(cotangent)
+    choice = _masked(cotangent)
     if choice is None or isinstance(func, (Select, Extremum)):
         return func.vjp_rule(args, node, cotangent, needed)
     pred, *parts = choice.args
@@ -125,8 +134,9 @@ def _pull_choice(
         if not func.entrywise:
             return func.vjp_rule(args, node, cotangent, needed)
         args = tuple(spread(a, node.size) for a in args)
-    (inner,) = {part for part in parts if not is_zero(part)}
-    rule = func.vjp_rule(args, node, spread(inner, node.size), needed)
+    inner = _kept(parts)
+    rest = spread(_as_one_choice(inner), node.size)
+    rule = _pull_choice(func, args, node, rest, needed)
     gradients: list[Expression | None] = []
     for arg, gradient in zip(node.args, rule, strict=True):
         if gradient is None:
@@ -144,6 +154,25 @@ def _masked(cotangent: Expression) -> ADFunctionCall | None:
     parts = cotangent.args[1:]
     kept = [part for part in parts if not is_zero(part)]
     return cotangent if len(kept) < len(parts) and len(set(kept)) == 1 else None
+
+
+def _kept(parts: Sequence[Expression]) -> Expression:
+    (kept,) = {part for part in parts if not is_zero(part)}
+    return kept
+
+
+def _as_one_choice(cotangent: Expression) -> Expression:
+    """Choices within choices, zero wherever one of them is, as one by all predicates."""
+    choice = _masked(cotangent)
+    within = None if choice is None else _kept(choice.args[1:])
+    inner = None if within is None else _masked(_as_one_choice(within))
+    if choice is None or inner is None:
+        return cotangent
+    (pred, *parts), value = inner.args, _kept(inner.args[1:])
+    is_cond = inner.func is cond and parts[0] is value
+    taken = pred if is_cond else inner.func(pred, *(float(part is value) for part in parts))
+    both = choice.func(choice.args[0], *(taken if p is within else 0.0 for p in choice.args[1:]))
+    return cond(both, value, 0.0)
 
 
 def _sum(a: Expression, b: Expression) -> Expression:
@@ -167,11 +196,19 @@ def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -
 
 
 def vjp_graph(
-    roots: Sequence[Expression], cotangents: Sequence[Expression], names: Sequence[str]
+    roots: Sequence[Expression], cotangents: Sequence[Expression], variables: Sequence[Variable]
 ) -> dict[str, Expression]:
-    """`Products.pull` for one product, by name."""
-    sizes = terminals(roots)
-    variables = {name: sizes.get(name) or 1 for name in names}
-    return dict(
-        zip(names, Products(guarded_graphs(roots)).pull(cotangents, variables), strict=True)
-    )
+    """`Products.pull` for one product, by name.
+
+    A variable that the graph does not have is given as a node, which tells its size; by name it is
+    a ValueError.
+    """
+    sizes = terminals([*roots, *(v for v in variables if isinstance(v, ADTerminal))])
+    sized: dict[str, int] = {}
+    for name in map(name_of, variables):
+        size = sizes.get(name)
+        if size is None:
+            raise unknown_size("vjp_graph", name)
+        sized[name] = size
+    pulled = Products(guarded_graphs(roots)).pull(cotangents, sized)
+    return dict(zip(sized, pulled, strict=True))

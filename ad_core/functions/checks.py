@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ad_core.functions.differences import finite_differences
-from ad_core.functions.opaque import checked_tensor, pushed
-from ad_core.graph.nodes import ADFunctionInterface, Expression, gives
-from ad_core.graph.values import Array, as_value
+from ad_core.functions.opaque import given_tensors
+from ad_core.graph.errors import wrong_kind
+from ad_core.graph.nodes import ADFunctionInterface, Expression, listed
+from ad_core.graph.values import Array, as_value, number
 
 
 def check_derivatives(
@@ -35,14 +36,20 @@ def check_derivatives(
         AssertionError: where they differ, naming the argument and showing both.
         TypeError: where `x` is of the other kind than `f` needs.
     """
+    h, rtol, atol = (
+        number(value, f"check_derivatives: {name}")
+        for name, value in (("h", h), ("rtol", rtol), ("atol", atol))
+    )
     if isinstance(f, Expression):
         if not isinstance(x, Mapping):
             raise TypeError("check_derivatives: an expression needs a dict of values by name")
         checks = _expression_checks(f, x, h)
-    else:
+    elif isinstance(f, ADFunctionInterface):  # pyright: ignore[reportUnnecessaryIsInstance]
         if isinstance(x, Mapping):
             raise TypeError(f"check_derivatives: {f} needs a list of arguments")
-        checks = _function_checks(f, x, h)
+        checks = _function_checks(f, listed(x, "check_derivatives", "arguments"), h)
+    else:
+        raise wrong_kind("check_derivatives", "f", f, "an expression or a function")
     for place, got, expected in checks:
         if not np.allclose(got, expected, rtol=rtol, atol=atol):
             raise AssertionError(f"{place} is\n{got}\nbut finite differences give\n{expected}")
@@ -75,28 +82,6 @@ def _function_checks(f: ADFunctionInterface, x: Sequence[ArrayLike], h: float) -
             return f.eval(*args[:i], value, *args[i + 1 :])
 
         expected = finite_differences(along, args[i], h)
-        for method, got in _given(f, i, args, (expected.shape[0], expected.shape[1])):
+        for method, got in given_tensors(f, (i,), expected.shape, args):
             checks.append((f"{f}: {method} w.r.t. '{f.argname(i)}'", got, expected))
     return checks
-
-
-def _given(
-    f: ADFunctionInterface, arg: int, args: Sequence[Any], shape: tuple[int, int]
-) -> list[tuple[str, Array]]:
-    """The Jacobian by each method that the function gives for this argument."""
-    found: list[tuple[str, Array]] = []
-    methods = {
-        "derivative": lambda: f.derivative(arg, *args),
-        "gen_derivative": lambda: f.gen_derivative([arg], *args),
-        "jvp": lambda: np.stack(
-            [pushed(f, arg, t, args, shape[0]) for t in np.eye(shape[1])], axis=1
-        ),
-    }
-    for method, compute in methods.items():
-        if gives(f, method):
-            try:
-                value = cast("Any", compute())
-            except NotImplementedError:
-                continue
-            found.append((method, checked_tensor(f"{f}: {method}", value, shape)))
-    return found

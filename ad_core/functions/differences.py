@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.graph.values import Array, as_value
+from ad_core.graph.errors import checked_callable, one_of
+from ad_core.graph.values import Array, as_value, number
 
 Policy = Literal["allow", "warn", "error"]
 POLICIES = ("allow", "warn", "error")
@@ -30,8 +31,7 @@ def finite_difference_policy(policy: Policy) -> Generator[None]:
     `"warn"` gives a RuntimeWarning and `"error"` a NotImplementedError, each when such a derivative
     is computed. Raises ValueError for another policy.
     """
-    if policy not in POLICIES:
-        raise ValueError(f"no policy '{policy}'; policies: {', '.join(POLICIES)}")
+    one_of(policy, "policy", POLICIES)
     token = _policy.set(policy)
     try:
         yield
@@ -93,16 +93,19 @@ def finite_differences(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float = 1
 
     `f` and `x` are a scalar or a vector each.
     """
+    checked_callable(f, "finite_differences", "f")
     at = as_value(x, "x")
     base = _flat(f, at)
-    moved = at.reshape(-1) + h * np.eye(at.size)
+    moved = at.reshape(-1) + number(h, "finite_differences: the step h") * np.eye(at.size)
     columns = [(_flat(f, row.reshape(at.shape)) - base) / h for row in moved]
     return np.stack(columns, axis=1) if columns else np.zeros((base.size, 0))
 
 
 def finite_differences_hessian(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float) -> Array:
     """Forward differences of second order in `x`, shape `(size(f(x)), size(x), size(x))`."""
-    return finite_differences_hessian2(lambda x, dx: f(x + dx), x, np.zeros(np.shape(x)), h)
+    checked_callable(f, "finite_differences_hessian", "f")
+    at = as_value(x, "x")
+    return finite_differences_hessian2(lambda x, dx: f(x + dx), at, np.zeros(at.shape), h)
 
 
 def finite_differences_hessian2(
@@ -116,6 +119,7 @@ def finite_differences_hessian2(
 
     `hy` is the step in `y`, by default that in `x`.
     """
+    checked_callable(f, "finite_differences_hessian2", "f")
     step = hx if hy is None else hy
     slopes = finite_differences(
         lambda x: finite_differences(lambda y: f(x, y), y, step).reshape(-1), x, hx

@@ -3,21 +3,27 @@
 The derivative of an opaque call is again a call: of a `DerivativeTensor`, contracted with the
 tangent, or of a `Pushforward`, where the function gives Jacobian-vector products alone. Those can
 be differentiated in turn. So opaque functions take part in every product and order of the graph.
+
+A function may say where its Jacobian can be other than zero, by its method `sparsity(arg)`; without
+one it is dense. Engines call it on the host, one sample at a time (`host_kernel`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ad_core.functions.differences import apply_policy, central_differences
-from ad_core.graph.errors import unknown_size
+from ad_core.graph.errors import unknown_size, wrong_size
 from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Expression, gives
-from ad_core.graph.values import Array, as_value
+from ad_core.graph.values import Array, as_value, real
 from ad_core.ops.linalg import MatMul
+from ad_core.ops.pattern import Dependence, Pattern, unite
+from ad_core.ops.primitive import added
 
 
 class Wrapped(ADFunctionInterface):
@@ -168,27 +174,28 @@ def _given_tensor(
     func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
 ) -> Array | None:
     """The derivative as the function itself gives it, or None."""
-    if gives(func, "gen_derivative"):
-        try:
-            value = func.gen_derivative(list(path), *args)
-            return checked_tensor(f"{func}: gen_derivative", value, shape)
-        except NotImplementedError:
-            pass
-    if len(path) != 1:
-        return None
-    if gives(func, "derivative"):
-        try:
-            value = func.derivative(path[0], *args)
-            return checked_tensor(f"{func}: derivative", value, shape)
-        except NotImplementedError:
-            pass
-    if gives(func, "jvp"):
-        try:
-            columns = [pushed(func, path[0], t, args, shape[0]) for t in np.eye(shape[1])]
-            return np.stack(columns, axis=1) if columns else np.zeros(shape)
-        except NotImplementedError:
-            pass
-    return None
+    return next((tensor for _, tensor in given_tensors(func, path, shape, args)), None)
+
+
+def given_tensors(
+    func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
+) -> Iterator[tuple[str, Array]]:
+    """The derivative by each method that the function gives for it, with the method's name."""
+
+    def by_products() -> Array:
+        columns = [pushed(func, path[0], t, args, shape[0]) for t in np.eye(shape[1])]
+        return np.stack(columns, axis=1) if columns else np.zeros(shape)
+
+    ways = {"gen_derivative": lambda: func.gen_derivative(list(path), *args)}
+    if len(path) == 1:
+        ways |= {"derivative": lambda: func.derivative(path[0], *args), "jvp": by_products}
+    for method, compute in ways.items():
+        if gives(func, method):
+            try:
+                value = compute()
+            except NotImplementedError:
+                continue
+            yield method, checked_tensor(f"{func}: {method}", value, shape)
 
 
 def checked_tensor(place: str, value: Any, shape: tuple[int, ...]) -> Array:
@@ -198,10 +205,7 @@ def checked_tensor(place: str, value: Any, shape: tuple[int, ...]) -> Array:
     """
     if value is None:
         raise TypeError(f"{place} returned None, expected an array of shape {shape}")
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{place} returned numbers of dtype {array.dtype}, expected real ones")
-    array = array.astype(np.float64)
+    array = real(value, f"what {place} returned")
     if array.ndim == 0 and array == 0:
         return np.zeros(shape)
     if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
@@ -214,8 +218,7 @@ def opaque_jvp(node: ADFunctionCall, tangents: Sequence[Expression | None]) -> E
     total: Expression | None = None
     for i, tangent in enumerate(tangents):
         if tangent is not None:
-            term = _push(node, i, tangent)
-            total = term if total is None else total + term
+            total = added(total, _push(node, i, tangent))
     return total
 
 
@@ -268,3 +271,80 @@ def _sizes(node: ADFunctionCall, arg: int) -> tuple[int, int]:
     if m is None or n is None:
         raise unknown_size(str(node.func), node.func.argname(arg))
     return m, n
+
+
+def opaque_pattern(func: ADFunctionInterface, args: Sequence[Dependence], size: int) -> Pattern:
+    """Which inputs each of the `size` entries of an opaque call may depend on."""
+    original = _original(func)
+    parts: list[Pattern] = []
+    for i, arg in enumerate(args):
+        structure = jacobian_structure(original, i, size, arg.pattern.rows)
+        if structure is None:
+            parts.append(arg.pattern.joined(size))
+        else:
+            parts.append(arg.pattern.through(structure))
+    return unite(parts, size, args[0].pattern.columns)
+
+
+def jacobian_structure(
+    func: ADFunctionInterface, arg: int, m: int, n: int
+) -> NDArray[np.bool_] | None:
+    """The pattern `(m, n)` of `d func / d x_arg`, or None where nothing is known.
+
+    An output that does not depend on an entry has no mixed derivative with it: the pattern of a
+    derivative tensor is the product of those of its steps, row by row.
+
+    Raises ValueError for a pattern of another shape.
+    """
+    if not isinstance(func, DerivativeTensor):
+        return _declared(func, arg, m, n)
+    rows = func.shape[0]
+    steps = [*zip(func.path, func.shape[1:], strict=True), (arg, n)]
+    whole = np.ones((rows, 1), dtype=np.bool_)
+    known = False
+    for step, size in steps:
+        pattern = _declared(func.func, step, rows, size)
+        known |= pattern is not None
+        factor = np.ones((rows, size), dtype=np.bool_) if pattern is None else pattern
+        whole = (whole[:, :, None] & factor[:, None, :]).reshape(rows, -1)
+    return whole.reshape(m, n) if known else None
+
+
+def _declared(func: ADFunctionInterface, arg: int, m: int, n: int) -> NDArray[np.bool_] | None:
+    pattern = func.sparsity(arg)
+    if pattern is None:
+        return None
+    array = np.asarray(pattern, dtype=np.bool_)
+    if array.shape != (m, n):
+        raise ValueError(f"{func}: sparsity({arg}) has shape {array.shape}, expected {(m, n)}")
+    return array
+
+
+def host_kernel(
+    func: ADFunctionInterface, size: int, scalars: tuple[bool, ...]
+) -> Callable[..., Array]:
+    """A user's function over values with leading batch axes, called once a sample.
+
+    `scalars` tells which arguments the function gets as plain floats. Raises ValueError when the
+    function returns a wrong number of entries.
+    """
+
+    def one(args: Sequence[Array]) -> Array:
+        given = [float(a[0]) if s else a for a, s in zip(args, scalars, strict=True)]
+        result = as_value(func.eval(*given), str(func)).reshape(-1)
+        if result.size != size:
+            raise wrong_size(str(func), "result", result.size, size)
+        return result
+
+    def kernel(*values: Array) -> Array:
+        args = [np.atleast_1d(v) for v in values]
+        if all(a.ndim == 1 for a in args):
+            return one(args)
+        batch = np.broadcast_shapes(*(a.shape[:-1] for a in args))
+        whole = [np.broadcast_to(a, (*batch, a.shape[-1])) for a in args]
+        out = np.empty((*batch, size))
+        for place in cast("Iterator[tuple[int, ...]]", np.ndindex(*batch)):
+            out[place] = one([a[place] for a in whole])
+        return out
+
+    return kernel

@@ -1,7 +1,16 @@
 """The graph: nodes, the functions in them, values, walks, and the wording of errors."""
 
-from ad_core.graph.errors import unknown_name, unknown_size, wrong_count, wrong_size
-from ad_core.graph.layout import MatrixLayout
+from ad_core.graph.errors import (
+    checked,
+    checked_callable,
+    checked_name,
+    one_of,
+    unknown_name,
+    unknown_size,
+    wrong_count,
+    wrong_kind,
+    wrong_size,
+)
 from ad_core.graph.nodes import (
     ADFunctionCall,
     ADFunctionInterface,
@@ -15,11 +24,21 @@ from ad_core.graph.nodes import (
     as_expression,
     as_expressions,
     constant,
+    listed,
     name_of,
     names_of,
     var,
 )
-from ad_core.graph.values import Array, as_batch, as_value, whole_number
+from ad_core.graph.values import (
+    Array,
+    MatrixLayout,
+    as_batch,
+    as_value,
+    flag,
+    number,
+    real,
+    whole_number,
+)
 from ad_core.graph.walks import rebuild, substitute, terminals, topological
 
 __all__ = [
@@ -38,9 +57,17 @@ __all__ = [
     "as_expression",
     "as_expressions",
     "as_value",
+    "checked",
+    "checked_callable",
+    "checked_name",
     "constant",
+    "flag",
+    "listed",
     "name_of",
     "names_of",
+    "number",
+    "one_of",
+    "real",
     "rebuild",
     "substitute",
     "terminals",
@@ -50,5 +77,6 @@ __all__ = [
     "var",
     "whole_number",
     "wrong_count",
+    "wrong_kind",
     "wrong_size",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
-from typing import SupportsIndex, cast
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def wrong_size(place: str, argument: str, got: int, expected: int | str) -> ValueError:
@@ -12,26 +13,49 @@ def wrong_size(place: str, argument: str, got: int, expected: int | str) -> Valu
     return ValueError(f"{place}: argument '{argument}' has size {got}, expected {expected}")
 
 
+def wrong_kind(place: str, argument: str, got: object, expected: str) -> TypeError:
+    """An argument that is an object of another kind."""
+    kind = type(got).__name__
+    return TypeError(f"{place}: argument '{argument}' is a {kind}, expected {expected}")
+
+
+def checked(value: T, kinds: type | tuple[type, ...], place: str, argument: str, what: str) -> T:
+    """The value, which is of one of these types: `what` they are, in words; else TypeError."""
+    if not isinstance(value, kinds):
+        raise wrong_kind(place, argument, value, what)
+    return value
+
+
+def checked_name(name: str, place: str) -> str:
+    """The name, which is a string and not empty."""
+    if not checked(name, str, place, "name", "a string"):
+        raise ValueError(f"{place}: a name is not empty")
+    return name
+
+
+def one_of(name: str, kind: str, choices: Collection[str]) -> str:
+    """The name, which is one of the choices; else ValueError that lists them."""
+    if not isinstance(name, str) or name not in choices:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise unknown_name(kind, name, choices)
+    return name
+
+
+def checked_callable(f: object, place: str, argument: str) -> None:
+    """Raise TypeError for what cannot be called."""
+    if not callable(f):
+        raise wrong_kind(place, argument, f, "a callable")
+
+
 def wrong_count(place: str, got: int, expected: int | str) -> ValueError:
     """A call with too many or too few arguments."""
     return ValueError(f"{place}: got {got} arguments, expected {expected}")
 
 
-def whole_shape(place: str, shape: Sequence[object]) -> tuple[int, int]:
-    """A matrix's shape `(rows, columns)` as two whole numbers of 0 or more, else ValueError."""
-    try:
-        rows, columns = (operator.index(cast("SupportsIndex", n)) for n in shape)
-    except (TypeError, ValueError):
-        rows, columns = -1, -1
-    if rows < 0 or columns < 0 or any(isinstance(n, bool) for n in shape):
-        raise ValueError(f"{place}: a shape is two whole numbers of 0 or more, not {shape!r}")
-    return rows, columns
-
-
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> ValueError:
     """A name that does not exist, with the ones that do."""
     listed = ", ".join(choices) or "none"
-    return ValueError(f"no {kind} '{name}'; {kind}s: {listed}")
+    kinds = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    return ValueError(f"no {kind} '{name}'; {kinds}: {listed}")
 
 
 def unknown_size(place: str, argument: str) -> ValueError:

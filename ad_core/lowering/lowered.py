@@ -1,21 +1,34 @@
 """`lower`: what a user hands to an engine, with its sizes, as one `Lowered` for every engine.
 
-expressions or a function -> inputs in order -> fixed roots -> tape
+expressions or a function -> inputs in order -> roots, every size fixed -> tape
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ad_core.graph.errors import unknown_name, unknown_size, wrong_size
-from ad_core.graph.nodes import ADFunctionInterface, ADTerminal, Expression, Variable, names_of
+from ad_core.functions.opaque import SizedOpaque
+from ad_core.graph.errors import checked, unknown_name, unknown_size, wrong_size
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    ADFunctionInterface,
+    ADTerminal,
+    Expression,
+    Variable,
+    listed,
+    names_of,
+)
+from ad_core.graph.values import whole_number
 from ad_core.graph.walks import sizes_asked, terminals_among, topological
-from ad_core.lowering.sizes import SizeProbe, fix_sizes
+from ad_core.lowering.simplify import Simplifier, simplify_call
 from ad_core.lowering.tape import Tape, make_tape
+from ad_core.ops.primitive import Composite
 
 Func: TypeAlias = "Expression | Iterable[Expression] | ADFunctionInterface"
+SizeProbe: TypeAlias = "Callable[[ADFunctionCall], tuple[int, bool]]"
+"""The size of an opaque call's result, and whether it is a scalar."""
 
 
 @dataclass(frozen=True)
@@ -76,21 +89,24 @@ def lower(
         ValueError: for a repeated, unknown or missing name, or a size that is missing or misfits.
         TypeError: for what is neither expression nor function.
     """
-    if terminals is not None and not isinstance(terminals, str):
-        terminals = tuple(terminals)
+    if terminals is not None:
+        terminals = listed(terminals, "terminals", "names")
     roots, own_title, single = _read(func)
     title = title or own_title
     nodes = topological(roots)
     declared = terminals_among(nodes)
     names = tuple(declared) if terminals is None else _ordered(terminals, declared)
-    given = dict(sizes or {})
-    for name, size in given.items():
+    if sizes is None:
+        sizes = {}
+    given: dict[str, int] = {}
+    for name, number in checked(sizes, Mapping, title, "sizes", "a dict of sizes by name").items():
+        size = given[name] = whole_number(number, f"{title}: the size of '{name}'")
         if name not in names:
             raise unknown_name("variable", name, names)
         if declared.get(name) not in (None, size):
             raise wrong_size(title, name, size, f"{declared[name]} as declared")
-    listed = {t.name: t.size for t in terminals or () if isinstance(t, ADTerminal)}
-    known = {**listed, **sizes_asked(nodes), **given}
+    stated = {t.name: t.size for t in terminals or () if isinstance(t, ADTerminal)}
+    known = {**stated, **sizes_asked(nodes), **given}
     inputs: list[tuple[str, int]] = []
     for name in names:
         declared_size = declared.get(name)
@@ -121,14 +137,11 @@ def _read(func: Func) -> tuple[tuple[Expression, ...], str, bool]:
         return (applied(func),), str(func), True
     if isinstance(func, Expression):
         return (func,), "expression", True
-    if isinstance(func, str) or not isinstance(func, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"expected an expression, a tuple of them, or a function, got {func!r}")
-    roots = tuple(func)
+    roots = tuple(listed(func, "func", "expressions, one of them, or a function"))
     if not roots:
-        raise ValueError("no expressions were given")
+        raise ValueError("func: no expressions were given")
     for root in roots:
-        if not isinstance(root, Expression):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"expected expressions, got {type(root).__name__}")
+        checked(root, Expression, "func", "root", "an expression")
     return roots, "expressions", False
 
 
@@ -150,3 +163,79 @@ def applied(func: ADFunctionInterface) -> Expression:
     sizes = [func.n_in(i) for i in range(count)]
     variables = [ADTerminal(func.argname(i), None if n < 0 else n) for i, n in enumerate(sizes)]
     return func(*variables)
+
+
+def fix_sizes(
+    roots: Sequence[Expression], sizes: Mapping[str, int], probe: SizeProbe | None = None
+) -> list[Expression]:
+    """The roots as graphs of primitives and opaque functions in which every size is known.
+
+    `sizes` gives the sizes of variables that were declared without one; `probe` finds the size of
+    an opaque function's result where the function does not say it.
+    """
+    fixed: dict[str, Expression] = {}
+    simplest = Simplifier()
+    forms = simplest.forms
+    keys: dict[Expression, object] = {}
+    expanding: set[object] = set()
+    stack: list[tuple[Expression, Expression | None]] = [(r, None) for r in reversed(roots)]
+    while stack:
+        node, expansion = stack[-1]
+        if node in forms:
+            stack.pop()
+        elif expansion is not None:
+            stack.pop()
+            simplest.place(node, forms[expansion])
+            expanding.discard(keys.pop(node))
+        elif isinstance(node, ADFunctionCall):
+            pending = [(a, None) for a in node.args if a not in forms]
+            if pending:
+                stack.extend(pending[::-1])
+                continue
+            stack.pop()
+            args = [forms[a] for a in node.args]
+            if isinstance(node.func, Composite):
+                key = (id(node.func), tuple([a.size for a in args]))
+                if key in expanding:
+                    raise ValueError(f"{node.func}: its expansion calls it again, without end")
+                expanding.add(key)
+                keys[node] = key
+                expansion = _expand(node.func, args)
+                stack += [(node, expansion), (expansion, None)]
+            else:
+                form = simplify_call(node, args)
+                if form.size is None and isinstance(form, ADFunctionCall):
+                    form = _probed(form, probe)
+                simplest.place(node, form)
+        else:
+            stack.pop()
+            simplest.place(
+                node, _sized(node, sizes, fixed) if isinstance(node, ADTerminal) else node
+            )
+    return [forms[r] for r in roots]
+
+
+def _expand(func: Composite, args: Sequence[Expression]) -> Expression:
+    func.call_size(tuple(a.size for a in args))
+    return func.expand(*args)
+
+
+def _probed(call: ADFunctionCall, probe: SizeProbe | None) -> ADFunctionCall:
+    if probe is None:
+        raise ValueError(
+            f"{call.func}: the size of its result is not known; give it as outspec or n_out"
+        )
+    return ADFunctionCall(SizedOpaque(call.func, *probe(call)), call.args)
+
+
+def _sized(
+    variable: ADTerminal, sizes: Mapping[str, int], made: dict[str, Expression]
+) -> Expression:
+    """The one variable of this name with its size."""
+    name = variable.name
+    if name not in made:
+        size = sizes.get(name) if variable.size is None else variable.size
+        if size is None:
+            raise unknown_size("expression", name)
+        made[name] = ADTerminal(name, size)
+    return made[name]

@@ -1,13 +1,18 @@
-"""Tapes, which every engine reads: inputs, constants, then steps over slots in order."""
+"""Tapes, which every engine reads: inputs, constants, then steps over slots in order.
+
+Engines carry a scalar and a vector of one entry alike, as a vector of length 1. Which of both a
+value is, users' functions and results tell apart: `scalar_nodes` and `slot_scalars` say it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ad_core.functions.opaque import SizedOpaque
 from ad_core.graph.errors import unknown_name
 from ad_core.graph.nodes import (
     ADFunctionCall,
@@ -18,7 +23,7 @@ from ad_core.graph.nodes import (
 )
 from ad_core.graph.values import Array
 from ad_core.graph.walks import topological
-from ad_core.ops.primitive import Op
+from ad_core.ops.primitive import Graphed, Op
 
 
 class Step(NamedTuple):
@@ -68,3 +73,34 @@ def make_tape(roots: Sequence[Expression], inputs: Sequence[tuple[str, int]]) ->
             constants.append((slot, np.atleast_1d(node.value)))
     outputs = tuple(slots[r] for r in roots)
     return Tape(tuple(inputs), tuple(constants), tuple(steps), outputs, tuple(sizes))
+
+
+def scalar_nodes(
+    nodes: Sequence[Expression], variables: Mapping[str, bool]
+) -> dict[Expression, bool]:
+    """Which nodes (arguments first) are scalars, given which variables are."""
+    scalars: dict[Expression, bool] = {}
+    for node in nodes:
+        if isinstance(node, ADFunctionCall):
+            scalars[node] = _gives_scalar(node.func, [scalars[a] for a in node.args], node.size)
+        elif isinstance(node, ADTerminal):
+            scalars[node] = variables[node.name]
+        else:
+            scalars[node] = isinstance(node, Constant) and node.value.ndim == 0
+    return scalars
+
+
+def slot_scalars(tape: Tape, inputs: Sequence[bool] = ()) -> list[bool]:
+    """Which slots of a tape are; without knowledge, inputs and constants of one entry are."""
+    scalars = [size == 1 for size in tape.sizes]
+    scalars[: len(inputs)] = inputs
+    for step in tape.steps:
+        args = [scalars[a] for a in step.args]
+        scalars[step.out] &= _gives_scalar(step.func, args, tape.sizes[step.out])
+    return scalars
+
+
+def _gives_scalar(func: ADFunctionInterface, args: Sequence[bool], size: int | None) -> bool:
+    if isinstance(func, Graphed):
+        return func.gives_scalar(args)
+    return func.scalar if isinstance(func, SizedOpaque) else size in (1, None)

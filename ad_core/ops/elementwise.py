@@ -12,25 +12,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.graph.nodes import Constant, Expression, Size
-from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern, unite
-from ad_core.ops.primitive import Args, Op, Term, broadcast_size, is_scalar_constant
+from ad_core.graph.nodes import Constant, Expression
+from ad_core.ops.pattern import Dependence, Pattern
+from ad_core.ops.primitive import Args, Entrywise, Flags, Term, Terms, added, is_scalar_constant
 from ad_core.ops.structure import gather, spread
 
 Partial: TypeAlias = "Callable[..., Term]"
 Slope: TypeAlias = "Callable[[Expression, Expression, Expression], Term]"
 
 
-class Elementwise(Op):
-    """A primitive that acts entry by entry, scalars broadcasting against vectors.
+class Elementwise(Entrywise):
+    """A primitive that acts entry by entry and has a slope by each argument.
 
     `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
     value, both products and broadcasting follow from it. `symbol` is its infix operator;
     `vanishing` tells that a zero factor makes the result zero.
     """
-
-    entrywise = True
 
     def __init__(
         self,
@@ -49,24 +46,15 @@ class Elementwise(Op):
     def __reduce__(self) -> tuple[Any, ...]:
         return by_name, (self.name,)
 
-    def call_size(self, sizes: tuple[Size, ...]) -> Size:
-        return broadcast_size(self, sizes)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        return getattr(xp, self.name)
-
-    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         total: Term = None
         for partial, tangent in zip(self._partials, tangents, strict=True):
             slope = None if tangent is None else partial(*args, out)
             if tangent is not None and slope is not None:
-                term = product(slope, tangent)
-                total = term if total is None else total + term
+                total = added(total, product(slope, tangent))
         return None if total is None else spread(total, out.size)
 
-    def vjp_rule(
-        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
-    ) -> Sequence[Term]:
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         gradients: list[Term] = []
         for partial, arg, wanted in zip(self._partials, args, needed, strict=True):
             slope = partial(*args, out) if wanted else None
@@ -74,8 +62,9 @@ class Elementwise(Op):
         return gradients
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        sloped = [a for a, p in zip(args, self._partials, strict=True) if p is not flat]
-        result = unite([a.pattern for a in sloped], size, args[0].pattern.columns)
+        if all(partial is flat for partial in self._partials):
+            return Pattern.none(size, args[0].pattern.columns)
+        result = super().pattern(args, size)
         if self._vanishing:
             for factor in args:
                 if factor.value is not None:

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ad_core.graph import wrong_kind
 from robotics_ad.arrays import Matrix, Vector, real
 from robotics_ad.interop.mujoco_names import KINDS, names_of
 from robotics_ad.interop.order import Order, Place
-from robotics_ad.model import JOINT_TYPES, RobotModel
+from robotics_ad.model import JOINT_TYPES, RobotModel, checked_robot
 
 
 class MujocoOrder(Order):
@@ -115,6 +116,9 @@ def mujoco_order(robot: RobotModel, model: Any) -> MujocoOrder:
     Raises:
         ValueError: If a moving joint of the robot is not in the model.
     """
+    checked_robot(robot, "mujoco_order")
+    if not hasattr(model, "nbody"):
+        raise wrong_kind("mujoco_order", "model", model, "a mujoco.MjModel")
     names = list(names_of(model).joints)
     free = [j for j in range(len(names)) if KINDS[int(model.jnt_type[j])] == "floating"]
     places: list[Place] = []

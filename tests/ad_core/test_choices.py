@@ -10,6 +10,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives import vjp
 from ad_core.lowering import lower
+from ad_core.ops.elementwise import less
 
 X = ad.var("x", 4)
 AT = np.array([-1.0, 0.0, 0.25, 4.0])
@@ -79,7 +80,6 @@ def test_products_jacobians_and_second_derivatives(name: str):
 
 
 def test_choices_may_be_nested_to_any_depth():
-    """Beyond a few levels the zero is multiplied by slopes again: right where they are finite."""
     for depth in (3, 7, 40):
         e: ad.Expression = X
         for level in range(depth):
@@ -91,6 +91,19 @@ def test_choices_may_be_nested_to_any_depth():
         np.testing.assert_allclose(
             ad.sum_(e).derivative("x", x=AT)[0], [0.0, 0.0, *slope], rtol=1e-12
         )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("choose", [ad.cond, adm.where, lambda p, a, b: ad.cond(0.5 - p, b, a)])
+def test_slopes_that_overflow_in_a_choice_within_a_choice_not_taken(choose, engine):
+    x = ad.var("x", 3)
+    huge = x[0] * 1e200 * x[1] * 1e200  # by a plain product
+    inner = choose(x[1], huge * x[2], 0.0)
+    e = choose(less(2.0, x[2]), choose(x[0], inner**2 * x[0], x[1]), x[1])
+    roots = [ad.gradient(e, x), ad.hessian(e, x)]
+    slope, curvature = compute(engine, roots, {"x": np.ones(3)})
+    np.testing.assert_array_equal(slope, [0.0, 1.0, 0.0])
+    np.testing.assert_array_equal(curvature, np.zeros(9))
 
 
 def test_long_chains_of_choices_cost_no_more_than_their_nodes():
