@@ -307,6 +307,7 @@ def fault(name: str, parameter: str, value: object) -> str | None:
         message = str(error)
         words = {
             str(CALLABLES[name]),
+            getattr(CALLABLES[name], "__name__", parameter),
             parameter,
             name.rpartition(".")[2].strip("_"),
             *NAMED.get(parameter, "").split(),

@@ -16,7 +16,7 @@ import numpy as np
 
 from ad_core.functions.opaque import opaque_pattern
 from ad_core.graph.values import Array
-from ad_core.lowering.tape import Tape
+from ad_core.lowering.lowered import Tape
 from ad_core.ops.pattern import Dependence, Numbers, Pattern, distinct, stacked
 from ad_core.ops.primitive import Op
 

@@ -1,6 +1,7 @@
 """Products with a graph's Jacobian, as graphs again: tangents pushed, cotangents pulled.
 
     roots (sizes fixed, simplest forms) -> Products -> push, pull -> graphs in their simplest forms
+    Lowered -> jvp, vjp -> Lowered        Lowered -> jacobian -> Jacobian: seeds for such products
 
 The results may be differentiated in turn, which is how derivatives of every order are made.
 """
@@ -8,9 +9,11 @@ The results may be differentiated in turn, which is how derivatives of every ord
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from ad_core.derivatives.compress import Compression, compress, jacobian_pattern
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.errors import unknown_size
 from ad_core.graph.nodes import (
@@ -22,7 +25,8 @@ from ad_core.graph.nodes import (
     name_of,
 )
 from ad_core.graph.walks import terminals, topological
-from ad_core.lowering.guards import guarded_graphs
+from ad_core.lowering.guards import guarded, guarded_graphs
+from ad_core.lowering.lowered import Lowered, lowered_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
 from ad_core.ops.control import Extremum, Select, cond
 from ad_core.ops.primitive import Args, Flags, Op, Terms
@@ -212,3 +216,82 @@ def vjp_graph(
         sized[name] = size
     pulled = Products(guarded_graphs(roots)).pull(cotangents, sized)
     return dict(zip(sized, pulled, strict=True))
+
+
+def jvp(f: Lowered, wrt: Sequence[int]) -> Lowered:
+    """`t_o = sum_i (d y_o / d x_i) t_i`: takes the inputs, then a tangent for each input in `wrt`.
+
+    Tangents are named `tan_x`, results `tan_y`.
+    """
+    f = guarded(f)
+    seeds = _seeds(f, [(f"tan_{f.names_in[i]}", f.sizes_in[i]) for i in wrt])
+    tangents = {f.names_in[i]: seed for i, seed in zip(wrt, seeds, strict=True)}
+    pushed = Products(f.roots).push(tangents)
+    roots = [(f"tan_{name}", e) for name, e in zip(f.names_out, pushed, strict=True)]
+    return lowered_graphs(f"jvp of {f.title}", roots, _inputs(f, seeds), f.single, safe=True)
+
+
+def vjp(f: Lowered, wrt: Sequence[int]) -> Lowered:
+    """`g_i = sum_o (d y_o / d x_i)^T w_o`: takes the inputs, then a cotangent for each output.
+
+    It gives a gradient for each input in `wrt`. Cotangents are named `cot_y`, results `grad_x`.
+    """
+    f = guarded(f)
+    seeds = _seeds(f, [(f"cot_{n}", m) for n, m in zip(f.names_out, f.sizes_out, strict=True)])
+    variables = dict(f.tape.inputs[i] for i in wrt)
+    pulled = Products(f.roots).pull(seeds, variables)
+    roots = [(f"grad_{name}", e) for name, e in zip(variables, pulled, strict=True)]
+    return lowered_graphs(f"vjp of {f.title}", roots, _inputs(f, seeds), len(wrt) == 1, safe=True)
+
+
+def hessian_vp(f: Lowered) -> Lowered:
+    """`h_i = sum_j (d^2 L / d x_i d x_j) t_j` with `L = sum_o w_o . y_o`.
+
+    It takes the inputs, a cotangent for each output, and a tangent for each input.
+    """
+    everything = range(len(f.names_in))
+    return jvp(vjp(f, everything), everything)
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """`d y / d x` of all outputs, one behind the other, by all inputs in `wrt`, likewise.
+
+    Its entries are those of products: `pushed` (a `jvp`) with each row of `compression.tangents`,
+    then `pulled` (a `vjp`) with each row of `compression.cotangents`; None where there are no rows.
+    A row is cut into the tangents of the inputs in `wrt`, or into the cotangents of the outputs.
+    `sizes_in` are the sizes of all inputs.
+    """
+
+    sizes_in: tuple[int, ...]
+    compression: Compression
+    pushed: Lowered | None
+    pulled: Lowered | None
+
+
+def jacobian(f: Lowered, wrt: Sequence[int]) -> Jacobian:
+    """The Jacobian by the fewest products that a simple search over its structure finds."""
+    f = guarded(f)
+    found = compress(jacobian_pattern(f.tape, wrt))
+    return Jacobian(
+        f.sizes_in,
+        found,
+        jvp(f, wrt) if len(found.tangents) else None,
+        vjp(f, wrt) if len(found.cotangents) else None,
+    )
+
+
+def _seeds(f: Lowered, named: Sequence[tuple[str, int]]) -> list[ADTerminal]:
+    """New variables beside the inputs of `f`; a name that is taken gets `_` behind it."""
+    taken = set(f.names_in)
+    seeds: list[ADTerminal] = []
+    for name, size in named:
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        seeds.append(ADTerminal(name, size))
+    return seeds
+
+
+def _inputs(f: Lowered, seeds: Sequence[ADTerminal]) -> list[tuple[str, int]]:
+    return [*f.tape.inputs, *((seed.name, seed.size or 0) for seed in seeds)]

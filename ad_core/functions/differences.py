@@ -31,7 +31,7 @@ def finite_difference_policy(policy: Policy) -> Generator[None]:
     `"warn"` gives a RuntimeWarning and `"error"` a NotImplementedError, each when such a derivative
     is computed. Raises ValueError for another policy.
     """
-    one_of(policy, "policy", POLICIES)
+    one_of(policy, "finite_difference_policy: policy", POLICIES)
     token = _policy.set(policy)
     try:
         yield

@@ -33,11 +33,11 @@ def checked_name(name: str, place: str) -> str:
     return name
 
 
-def one_of(name: str, kind: str, choices: Collection[str]) -> str:
-    """The name, which is one of the choices; else ValueError that lists them."""
-    if not isinstance(name, str) or name not in choices:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise unknown_name(kind, name, choices)
-    return name
+def one_of(word: str, what: str, choices: Collection[str]) -> str:
+    """The word, which is one of the choices; else ValueError that lists them, of `what`."""
+    if not isinstance(word, str) or word not in choices:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"{what} is {word!r}, expected one of {', '.join(choices)}")
+    return word
 
 
 def checked_callable(f: object, place: str, argument: str) -> None:
@@ -54,8 +54,7 @@ def wrong_count(place: str, got: int, expected: int | str) -> ValueError:
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> ValueError:
     """A name that does not exist, with the ones that do."""
     listed = ", ".join(choices) or "none"
-    kinds = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-    return ValueError(f"no {kind} '{name}'; {kinds}: {listed}")
+    return ValueError(f"no {kind} '{name}'; {kind}s: {listed}")
 
 
 def unknown_size(place: str, argument: str) -> ValueError:

@@ -62,8 +62,6 @@ class Expression:
 
     __delattr__ = __setattr__
 
-    # ------------------------------------------------------------------ values and derivatives
-
     def eval(self, /, **values: ArrayLike) -> Any:
         """The value with every variable bound by keyword: a float, or an array of shape `(n,)`.
 
@@ -73,16 +71,13 @@ class Expression:
         return self.passes.evaluate((self,), values)[0]
 
     def derivative(self, arg: Variable, /, **values: ArrayLike) -> Array:
-        """The Jacobian `d self / d arg`, shape `(n_out, n_arg)`: always 2-D, also for scalars.
-
-        `arg` is a variable of the expression, by name or as a node.
-        """
+        """The Jacobian `d self / d arg`, always `(n_out, n_arg)`; `arg` is a name or a node."""
         return self.passes.evaluate_jacobians((self,), name_of(arg), values)[0]
 
     def gen_derivative(self, args: Sequence[Variable], /, **values: ArrayLike) -> Any:
         """The derivative w.r.t. each name in `args` in turn.
 
-        The result has shape `(n_out, n_args[0], ..., n_args[-1])`; for no names it is `eval`'s.
+        Shape `(n_out, n_args[0], ..., n_args[-1])`; for no names the result is `eval`'s.
         """
         names = names_of("gen_derivative", args)
         return self.passes.evaluate_tensor(self, names, values) if names else self.eval(**values)
@@ -90,8 +85,7 @@ class Expression:
     def jvp(self, tangents: Mapping[Variable, ArrayLike], /, **values: ArrayLike) -> Array:
         """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`.
 
-        `tangents` has a tangent, as large as its variable, for each variable, by name or as a node;
-        the others are held.
+        `tangents` has one for each variable, by name or as a node; variables without are held.
         """
         return self.passes.evaluate_jvp(self, tangents, values)
 
@@ -121,8 +115,6 @@ class Expression:
         """
         return self.passes.sparsity(self, name_of(arg), sizes)
 
-    # ----------------------------------------------------------------------------- the graph
-
     def replace(self, /, **replacements: ExpressionLike) -> Expression:
         """The expression with the named variables replaced by other expressions or values.
 
@@ -150,8 +142,6 @@ class Expression:
         return self  # immutable, and functions are shared by identity
 
     __copy__ = __deepcopy__
-
-    # ------------------------------------------------------------------------------ operators
 
     __add__, __radd__ = _infix("add")
     __sub__, __rsub__ = _infix("sub")

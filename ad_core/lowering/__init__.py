@@ -1,8 +1,18 @@
 """From expressions to what engines take: sizes fixed, composites expanded, one tape."""
 
 from ad_core.lowering.guards import guarded
-from ad_core.lowering.lowered import Func, Lowered, applied, fix_sizes, lower, lowered_graphs
-from ad_core.lowering.tape import Step, Tape, make_tape, slot_scalars
+from ad_core.lowering.lowered import (
+    Func,
+    Lowered,
+    Step,
+    Tape,
+    applied,
+    fix_sizes,
+    lower,
+    lowered_graphs,
+    make_tape,
+    slot_scalars,
+)
 
 __all__ = [
     "Func",

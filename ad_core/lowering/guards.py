@@ -23,8 +23,7 @@ from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Constant, E
 from ad_core.graph.values import Array
 from ad_core.graph.walks import rebuild, topological
 from ad_core.lowering.bounds import Bounds, Facts
-from ad_core.lowering.lowered import Lowered
-from ad_core.lowering.tape import make_tape
+from ad_core.lowering.lowered import Lowered, make_tape
 from ad_core.ops.control import Extremum, Select, cond
 from ad_core.ops.elementwise import less, less_equal
 from ad_core.ops.linalg import Solve

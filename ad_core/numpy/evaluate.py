@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.derivatives.functions import jvp, vjp
+from ad_core.derivatives.products import jvp, vjp
 from ad_core.graph.errors import checked, unknown_name, wrong_size
 from ad_core.graph.nodes import (
     ADFunctionCall,
@@ -27,8 +27,7 @@ from ad_core.graph.nodes import (
 )
 from ad_core.graph.values import Array, as_batch, as_value
 from ad_core.graph.walks import terminals, topological
-from ad_core.lowering.lowered import Lowered, SizeProbe, lower
-from ad_core.lowering.tape import scalar_nodes
+from ad_core.lowering.lowered import Lowered, SizeProbe, lower, scalar_nodes
 from ad_core.numpy.program import Program
 
 CACHE_SIZE = 512

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ad_core.functions.opaque import host_kernel
 from ad_core.graph.values import Array
-from ad_core.lowering.tape import Tape, slot_scalars
+from ad_core.lowering.lowered import Tape, slot_scalars
 from ad_core.ops.namespace import NUMPY, Kernel, with_static
 from ad_core.ops.primitive import Op
 

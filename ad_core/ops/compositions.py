@@ -28,6 +28,22 @@ from ad_core.ops.primitive import (
 )
 from ad_core.ops.structure import Take, stack, total
 
+__all__ = [
+    "clip",
+    "cross",
+    "distance",
+    "distanceSquared",
+    "dot",
+    "interpolate",
+    "logsumexp",
+    "norm",
+    "normSquared",
+    "softplus",
+    "unit",
+    "where",
+]
+"""The names of `ad.math` among them."""
+
 
 def _of_some(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
     if tuple(sizes) == (0,):

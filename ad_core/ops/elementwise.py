@@ -17,6 +17,35 @@ from ad_core.ops.pattern import Dependence, Pattern
 from ad_core.ops.primitive import Args, Entrywise, Flags, Term, Terms, added, is_scalar_constant
 from ad_core.ops.structure import gather, spread
 
+__all__ = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "erfinv",
+    "exp",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "mod",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "stop_gradient",
+    "tan",
+    "tanh",
+]
+"""The names of `ad.math` among them."""
+
 Partial: TypeAlias = "Callable[..., Term]"
 Slope: TypeAlias = "Callable[[Expression, Expression, Expression], Term]"
 

@@ -26,6 +26,18 @@ from ad_core.ops.primitive import (
 )
 from ad_core.ops.structure import Take, stack
 
+__all__ = [
+    "ShapedDot",
+    "bilinear",
+    "linear",
+    "matmul",
+    "quadratic",
+    "solve",
+    "solve_spd",
+    "transpose",
+]
+"""The names of `ad.math` among them."""
+
 Shape: TypeAlias = "tuple[int, int]"
 
 
@@ -182,11 +194,8 @@ class MatrixForm(Composite):
     size_out = 1
 
     def __init__(self, name: str, argnames: str, A: Array) -> None:
-        self._name, self.argnames, self._matrix = name, argnames, A
+        self.name, self.argnames, self._matrix = name, argnames, A
         self.sizes_in = A.shape
-
-    def __str__(self) -> str:
-        return self._name
 
     def expand(self, *args: Expression) -> Expression:
         return MatMul(1, self._matrix.shape[0], 1)(args[0], linear(self._matrix, args[-1]))
@@ -213,9 +222,6 @@ class ShapedDot(Composite):
         self.sizes_in = (m * n, n) if self._matrix_first else (m, m * n)
         self.size_out = m if self._matrix_first else n
 
-    def __str__(self) -> str:
-        return "ShapedDot"
-
     def expand(self, *args: Expression) -> Expression:
         m, n = self._shape
         return MatMul(m, n, 1)(*args) if self._matrix_first else MatMul(1, m, n)(*args)
@@ -224,15 +230,13 @@ class ShapedDot(Composite):
 class SolveSPD(Composite):
     """`X = A^-1 B`, A `(m, m)` symmetric positive definite, B `(m, n)`, both row-major."""
 
+    name = "solve_spd"
     argnames = "ab"
     scalarity = staticmethod(never)
 
     def __init__(self, m: int, n: int, layout: MatrixLayout | None = None) -> None:
         self._m, self._n, self._layout = m, n, layout
         self.sizes_in, self.size_out = (m * m, m * n), m * n
-
-    def __str__(self) -> str:
-        return "solve_spd"
 
     def expand(self, *args: Expression) -> Expression:
         a, b = args
@@ -256,15 +260,13 @@ class SolveSPD(Composite):
 class AsMatrix(Composite):
     """The entries of a matrix `(m, n)`, row by row, as they are: its `layout` tells the shape."""
 
+    name = "matrix"
     argnames = "x"
     scalarity = staticmethod(never)
 
     def __init__(self, m: int, n: int) -> None:
         self._layout = MatrixLayout((m, n))
         self.sizes_in, self.size_out = (m * n,), m * n
-
-    def __str__(self) -> str:
-        return "matrix"
 
     def expand(self, *args: Expression) -> Expression:
         return args[0]

@@ -61,6 +61,12 @@ class Graphed(ADFunctionInterface):
         """Whether a result of one entry is a scalar, given which arguments are."""
         return self.n_out() == 1 if self.scalarity is None else self.scalarity(scalars)
 
+    name: str = ""
+    """What it prints as; by default the class's name."""
+
+    def __str__(self) -> str:
+        return self.name or type(self).__name__
+
     def __repr__(self) -> str:
         return str(self)
 
@@ -91,15 +97,11 @@ class Op(Graphed):
     equal `(name, params)` means equal function, which is what common subexpressions are found by.
     """
 
-    name: str
     params: tuple[Hashable, ...] = ()
     entrywise: bool = False
     """Whether each entry of the result depends on that entry of the arguments alone."""
     moves: bool = False
     """Whether each entry of an argument goes to one entry of the result at most, unchanged."""
-
-    def __str__(self) -> str:
-        return self.name
 
     def bind(self, xp: Namespace) -> Kernel:
         """The kernel over a namespace: values with their vector on the last axis, in and out."""
@@ -176,7 +178,7 @@ class ComposedFunction(Composite):
         n_out: int | MatrixLayout | SizeRule | None,
         scalar: ScalarRule,
     ) -> None:
-        self._name, self._rule = name, rule
+        self.name, self._rule = name, rule
         self.argnames, self.sizes_in = argnames, tuple(n_in)
         self._layout = n_out if isinstance(n_out, MatrixLayout) else None
         self.size_out = n_out if isinstance(n_out, int) else self._layout and self._layout.size
@@ -184,9 +186,6 @@ class ComposedFunction(Composite):
         self.scalarity = scalar
         self.__doc__ = rule.__doc__
         self.__module__, self.__qualname__ = rule.__module__, rule.__qualname__
-
-    def __str__(self) -> str:
-        return self._name
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self.__qualname__

@@ -188,14 +188,12 @@ class Stack(Op):
 class GetItem(Composite):
     """`x[index]` for a constant integer, slice, or list of integers or booleans."""
 
+    name = "getitem"
     argnames = "x"
 
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
         self.scalarity = always if isinstance(self._index, int) else never
-
-    def __str__(self) -> str:
-        return "getitem"
 
     @property
     def index_text(self) -> str:
@@ -227,9 +225,7 @@ class SetItem(Composite):
 
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
-
-    def __str__(self) -> str:
-        return f"setitem[{_index_text(self._index)}]"
+        self.name = f"setitem[{_index_text(self._index)}]"
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         super().call_size(sizes)

@@ -64,8 +64,8 @@ def ad_to_casadi(
         NotImplementedError: for `symbolic="SX"`, `compiled` or the option `jit` where the graph
             holds a user's function.
     """
-    one_of(symbolic, "choice of symbolic", get_args(Symbolic))
     stages, place = 1, "ad_to_casadi"
+    one_of(symbolic, f"{place}: symbolic", get_args(Symbolic))
     if mapped is not None:
         mapped = stages = whole_number(mapped, f"{place}: mapped", least=1)
     if name is not None:

@@ -88,8 +88,8 @@ def ad_to_torch(
     Raises:
         ValueError: for names or sizes that misfit.
     """
-    one_of(engine, "engine", get_args(Engine))
-    one_of(shapes, "choice of shapes", get_args(Shapes))
+    one_of(engine, "ad_to_torch: engine", get_args(Engine))
+    one_of(shapes, "ad_to_torch: shapes", get_args(Shapes))
     if trainable is not None:
         checked(trainable, Mapping, "ad_to_torch", "trainable", "a dict of values by variable")
     natural: tuple[NaturalShape, ...] = ()

@@ -71,7 +71,7 @@ def load_urdf(
             joint types, negative masses and moments of inertia, links without parent, cycles,
             several roots, document type declarations (and with them entities of every kind).
     """
-    one_of(base, "base", _BASES)
+    one_of(base, "load_urdf: base", _BASES)
     mimics, strict = flag(mimics, "load_urdf: mimics"), flag(strict, "load_urdf: strict")
     text, label = read_source(source, package_dirs)
     document, passed_over = clean_urdf(text, label, strict)
