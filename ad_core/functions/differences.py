@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.graph.errors import checked_callable, one_of
+from ad_core.graph.errors import checked, one_of
 from ad_core.graph.values import Array, as_value, number
 
 Policy = Literal["allow", "warn", "error"]
@@ -93,7 +93,7 @@ def finite_differences(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float = 1
 
     `f` and `x` are a scalar or a vector each.
     """
-    checked_callable(f, "finite_differences", "f")
+    checked(f, Callable, "finite_differences", "f", "a callable")
     at = as_value(x, "x")
     base = _flat(f, at)
     moved = at.reshape(-1) + number(h, "finite_differences: the step h") * np.eye(at.size)
@@ -103,7 +103,7 @@ def finite_differences(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float = 1
 
 def finite_differences_hessian(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float) -> Array:
     """Forward differences of second order in `x`, shape `(size(f(x)), size(x), size(x))`."""
-    checked_callable(f, "finite_differences_hessian", "f")
+    checked(f, Callable, "finite_differences_hessian", "f", "a callable")
     at = as_value(x, "x")
     return finite_differences_hessian2(lambda x, dx: f(x + dx), at, np.zeros(at.shape), h)
 
@@ -119,7 +119,7 @@ def finite_differences_hessian2(
 
     `hy` is the step in `y`, by default that in `x`.
     """
-    checked_callable(f, "finite_differences_hessian2", "f")
+    checked(f, Callable, "finite_differences_hessian2", "f", "a callable")
     step = hx if hy is None else hy
     slopes = finite_differences(
         lambda x: finite_differences(lambda y: f(x, y), y, step).reshape(-1), x, hx

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ad_core.graph.errors import checked_callable, checked_name, wrong_count
+from ad_core.graph.errors import checked, checked_name, wrong_count
 from ad_core.graph.nodes import ADFunctionInterface, Size, listed, names_of
 from ad_core.graph.values import whole_number
 
@@ -56,7 +56,7 @@ class PythonFunction(ADFunctionInterface):
         gen_derivative: HigherRules = None,
         order: int | None = None,
     ) -> None:
-        checked_callable(func, "function", "func")
+        checked(func, Callable, "function", "func", "a callable")
         self._func = func
         checked_name(name, "function")
         self._name = getattr(func, "__name__", type(func).__name__) if name == "auto" else name

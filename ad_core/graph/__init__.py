@@ -2,7 +2,6 @@
 
 from ad_core.graph.errors import (
     checked,
-    checked_callable,
     checked_name,
     one_of,
     unknown_name,
@@ -18,7 +17,6 @@ from ad_core.graph.nodes import (
     Constant,
     Expression,
     ExpressionLike,
-    Index,
     Size,
     Variable,
     as_expression,
@@ -32,14 +30,12 @@ from ad_core.graph.nodes import (
 from ad_core.graph.values import (
     Array,
     MatrixLayout,
-    as_batch,
-    as_value,
     flag,
     number,
     real,
     whole_number,
 )
-from ad_core.graph.walks import rebuild, substitute, terminals, topological
+from ad_core.graph.walks import rebuild, topological
 
 __all__ = [
     "ADFunctionCall",
@@ -49,16 +45,12 @@ __all__ = [
     "Constant",
     "Expression",
     "ExpressionLike",
-    "Index",
     "MatrixLayout",
     "Size",
     "Variable",
-    "as_batch",
     "as_expression",
     "as_expressions",
-    "as_value",
     "checked",
-    "checked_callable",
     "checked_name",
     "constant",
     "flag",
@@ -69,8 +61,6 @@ __all__ = [
     "one_of",
     "real",
     "rebuild",
-    "substitute",
-    "terminals",
     "topological",
     "unknown_name",
     "unknown_size",

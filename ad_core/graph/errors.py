@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ def wrong_kind(place: str, argument: str, got: object, expected: str) -> TypeErr
     return TypeError(f"{place}: argument '{argument}' is a {kind}, expected {expected}")
 
 
-def checked(value: T, kinds: type | tuple[type, ...], place: str, argument: str, what: str) -> T:
+def checked(value: T, kinds: Any, place: str, argument: str, what: str) -> T:
     """The value, which is of one of these types: `what` they are, in words; else TypeError."""
     if not isinstance(value, kinds):
         raise wrong_kind(place, argument, value, what)
@@ -38,12 +38,6 @@ def one_of(word: str, what: str, choices: Collection[str]) -> str:
     if not isinstance(word, str) or word not in choices:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"{what} is {word!r}, expected one of {', '.join(choices)}")
     return word
-
-
-def checked_callable(f: object, place: str, argument: str) -> None:
-    """Raise TypeError for what cannot be called."""
-    if not callable(f):
-        raise wrong_kind(place, argument, f, "a callable")
 
 
 def wrong_count(place: str, got: int, expected: int | str) -> ValueError:

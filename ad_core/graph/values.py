@@ -114,7 +114,7 @@ def plain(value: object, what: str) -> NDArray[Any]:
         ) from error
     except ValueError as error:
         raise ValueError(f"{what} is not a rectangular array of numbers: {error}") from error
-    except Exception as error:  # what the object itself says of becoming an array
+    except (TypeError, RuntimeError) as error:  # as a tensor says that requires grad
         raise TypeError(f"{what} is not made of real numbers: {error}") from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} is not made of real numbers (dtype {array.dtype})")
@@ -124,5 +124,6 @@ def plain(value: object, what: str) -> NDArray[Any]:
 def _is_masked(value: object) -> bool:
     """Whether a masked array is there, which numpy would read past its mask."""
     if isinstance(value, (list, tuple)):
-        return any(map(_is_masked, cast("Sequence[object]", value)))
+        entries = cast("Sequence[object]", value)
+        return any(_is_masked(v) for v in entries if type(v) is not float)  # the most frequent
     return isinstance(value, np.ma.MaskedArray)

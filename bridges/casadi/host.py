@@ -18,7 +18,7 @@ from typing import Any
 import casadi
 import numpy as np
 
-from ad_core.functions.opaque import (
+from ad_core.functions import (
     DerivativeTensor,
     SizedOpaque,
     host_kernel,

@@ -23,7 +23,7 @@ from ad_core.graph import (
     Array,
     ExpressionLike,
     as_expressions,
-    checked_callable,
+    checked,
     whole_number,
 )
 
@@ -49,7 +49,7 @@ def torch_to_ad(
         ValueError: where the result is no vector, or has another size than `n_out`.
         TypeError: where `module` cannot be called, or gives no real tensor.
     """
-    checked_callable(module, "torch_to_ad", "module")
+    checked(module, Callable, "torch_to_ad", "module", "a callable")
     if n_out is not None:
         n_out = whole_number(n_out, "torch_to_ad: n_out")
     nodes = as_expressions("torch_to_ad: args", args)

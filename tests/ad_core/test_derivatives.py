@@ -9,7 +9,7 @@ import torch
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.lowered import fix_sizes, make_tape
+from ad_core.lowering import fix_sizes, make_tape
 
 X, Y = np.array([0.4, -0.7, 1.1]), np.array([0.5, 2.0])
 

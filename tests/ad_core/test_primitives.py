@@ -17,7 +17,7 @@ from op_specs import SPECS
 
 import ad_core as ad
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.lowered import fix_sizes
+from ad_core.lowering import fix_sizes
 from ad_core.ops import PRIMITIVES
 from ad_core.ops.namespace import NumpyNamespace
 

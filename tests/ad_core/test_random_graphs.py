@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.lowered import fix_sizes
+from ad_core.lowering import fix_sizes
 
 SIZES = {"x": 3, "y": 1, "z": 4}
 

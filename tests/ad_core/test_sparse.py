@@ -12,7 +12,7 @@ from op_specs import SPECS
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.compress import compress, jacobian_pattern
-from ad_core.lowering.lowered import fix_sizes, make_tape
+from ad_core.lowering import fix_sizes, make_tape
 
 RNG = np.random.default_rng(2)
 

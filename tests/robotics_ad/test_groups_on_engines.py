@@ -10,7 +10,7 @@ from backends import ENGINES, compute
 
 import ad_core as ad
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.lowered import fix_sizes
+from ad_core.lowering import fix_sizes
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
