@@ -99,7 +99,8 @@ POINT = np.array([0.1, 0.2, 0.3])
 CASADI = casadi.Function("f", [casadi.SX.sym("x", 3)], [casadi.SX.zeros(2)])
 SQUARE = np.eye(3)
 
-MJCF = "<mujoco><worldbody><body><joint name='j'/><geom size='1'/></body></worldbody></mujoco>"
+BODIES = "".join(f"<body><joint name='j{k}'/><geom size='1'/></body>" for k in range(7))
+MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
 SCENE = load.read_mjcf(MJCF)
 STILL = model.RobotModel("still", [model.Link("base")], [])
 FOLDER = Path(tempfile.mkdtemp())
@@ -113,6 +114,9 @@ OBJECTS: dict[str, Any] = {
     "Inertia": BODY,
     "KinematicsBuilder": kinematics.KinematicsBuilder(ROBOT, "q", "v", "a"),
     "Order": interop.Order(ROBOT, "mujoco", [], 7, 7),
+    "MujocoOrder": SCENE.order,
+    "Mjcf": SCENE,
+    "LinkFrame": LINK,
 }
 
 # Right arguments by the parameter's name, or by `callable.parameter` where that is another.
@@ -144,6 +148,7 @@ RIGHT: dict[str, Any] = {
     "solve.a": SQUARE.ravel(), "solve_spd.a": SQUARE.ravel(), "transpose.a": SQUARE.ravel(),
     "Joint.name": "joint", "Joint.kind": "revolute", "load_mjcf.source": MJCF,
     "read_mjcf.source": MJCF, "mujoco_order.robot": SCENE.robot, "mujoco_order.model": SCENE.model,
+    "to_a.a": Q, "from_a.qacc": Q, "from_force.qfrc": Q, "from_mass_matrix.qM": np.eye(7),
 
     "pinocchio_order.model": pinocchio.Model(),
     "pinocchio_order.robot": STILL, "sizes.sizes": 3,

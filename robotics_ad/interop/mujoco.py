@@ -69,7 +69,7 @@ class MujocoOrder(Order):
 
     def from_a(self, qacc: ArrayLike, q: ArrayLike, v: ArrayLike) -> Vector:
         """Our accelerations, (..., nv); `q` and `v` are in our order."""
-        v = self._checked(v, self.robot.nv, "v")
+        qacc, v = self._checked(qacc, self._nv, "qacc"), self._checked(v, self.robot.nv, "v")
         return self._with_turning(self.from_v(qacc, q), v, -1.0)
 
     def from_force(self, qfrc: ArrayLike, q: ArrayLike) -> Vector:
@@ -79,8 +79,10 @@ class MujocoOrder(Order):
 
     def from_mass_matrix(self, qM: ArrayLike, q: ArrayLike) -> Matrix:
         """Our mass matrix, T^T qM T, from MuJoCo's full one (`mj_fullM`), (..., nv, nv)."""
-        T = self.velocity_matrix(q)
-        return np.swapaxes(T, -1, -2) @ real(qM, "argument 'qM'") @ T
+        T, M = self.velocity_matrix(q), real(qM, "argument 'qM'")
+        if M.shape[-2:] != (self._nv, self._nv):
+            raise ValueError(f"argument 'qM' has shape {M.shape}, expected (..., nv, nv)")
+        return np.swapaxes(T, -1, -2) @ M @ T
 
     def velocity_matrix(self, q: ArrayLike) -> Matrix:
         """T(q) with qvel = T v, (..., MuJoCo's nv, our nv)."""
