@@ -11,7 +11,7 @@ one it is dense. Engines call it on the host, one sample at a time (`host_kernel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any, cast
 
 import numpy as np
@@ -123,15 +123,18 @@ def derivative_tensor(
     other arguments' steps are central differences of it.
     """
     m, sizes = shape[0], shape[1:]
-    for places in _parts(len(path)):  # the last one, the empty part, always returns
+    count = len(path)
+    choices = (combinations(range(count), length) for length in range(count, -1, -1))
+    for places in chain.from_iterable(choices):  # the last one, the empty part, always returns
         part = tuple(path[p] for p in places)
         part_shape = (m, *(sizes[p] for p in places))
         given = _given_tensor(func, part, part_shape, args) if part else None
-        if given is not None and len(part) == len(path):
+        if given is not None and len(part) == count:
             return given
         if given is not None or not part:
-            rest = tuple(p for p in range(len(path)) if p not in places)
-            _tell(func, path)
+            rest = tuple(p for p in range(count) if p not in places)
+            named = ", ".join(f"'{func.argname(i)}'" for i in path)
+            apply_policy(f"{func}: the derivative w.r.t. {named}")
             tensor = central_differences(
                 _lower(func, part, part_shape),
                 args,
@@ -141,17 +144,6 @@ def derivative_tensor(
             back = np.argsort((*places, *rest))
             return np.transpose(tensor, (0, *(int(axis) + 1 for axis in back)))
     raise AssertionError("the empty part is always there")
-
-
-def _parts(count: int) -> Iterator[tuple[int, ...]]:
-    """All choices of places, the longest first, the empty one last."""
-    for length in range(count, -1, -1):
-        yield from combinations(range(count), length)
-
-
-def _tell(func: ADFunctionInterface, path: tuple[int, ...]) -> None:
-    named = ", ".join(f"'{func.argname(i)}'" for i in path)
-    apply_policy(f"{func}: the derivative w.r.t. {named}")
 
 
 def _lower(
@@ -235,14 +227,10 @@ def opaque_vjp(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     """The cotangents of an opaque call's arguments: cotangent times the Jacobian."""
-    gradients: list[Expression | None] = []
-    for i, wanted in enumerate(needed):
-        if wanted:
-            m, n = _sizes(node, i)
-            gradients.append(MatMul(1, m, n)(cotangent, _jacobian_call(node, i)))
-        else:
-            gradients.append(None)
-    return gradients
+    return [
+        MatMul(1, *_sizes(node, i))(cotangent, _jacobian_call(node, i)) if wanted else None
+        for i, wanted in enumerate(needed)
+    ]
 
 
 def _jacobian_call(node: ADFunctionCall, arg: int) -> Expression:
@@ -275,15 +263,13 @@ def _sizes(node: ADFunctionCall, arg: int) -> tuple[int, int]:
 
 def opaque_pattern(func: ADFunctionInterface, args: Sequence[Dependence], size: int) -> Pattern:
     """Which inputs each of the `size` entries of an opaque call may depend on."""
-    original = _original(func)
-    parts: list[Pattern] = []
-    for i, arg in enumerate(args):
-        structure = jacobian_structure(original, i, size, arg.pattern.rows)
-        if structure is None:
-            parts.append(arg.pattern.joined(size))
-        else:
-            parts.append(arg.pattern.through(structure))
-    return unite(parts, size, args[0].pattern.columns)
+    original, patterns = _original(func), [arg.pattern for arg in args]
+    structures = [jacobian_structure(original, i, size, p.rows) for i, p in enumerate(patterns)]
+    parts = [
+        p.joined(size) if structure is None else p.through(structure)
+        for p, structure in zip(patterns, structures, strict=True)
+    ]
+    return unite(parts, size, patterns[0].columns)
 
 
 def jacobian_structure(

@@ -32,11 +32,11 @@ class Select(Entrywise):
         return spread(self(args[0], *chosen), out.size)
 
     def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
-        gradients: list[Term] = [None]
-        for i, arg in enumerate(args[1:], start=1):
+        def gradient(i: int) -> Expression:
             picked = [cotangent if j == i else Constant(0.0) for j in range(1, len(args))]
-            gradients.append(gather(self(args[0], *picked), arg.size) if needed[i] else None)
-        return gradients
+            return gather(self(args[0], *picked), args[i].size)
+
+        return [None, *(gradient(i) if needed[i] else None for i in range(1, len(args)))]
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         return super().pattern(args[1:], size)

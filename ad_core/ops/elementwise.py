@@ -148,6 +148,15 @@ def _pow_exponent(x: Expression, y: Expression, out: Expression) -> Expression:
     return out * log(x + equal(x, 0.0))
 
 
+def _one_minus_square(x: Expression) -> Expression:
+    """`1 - x^2` with the digits of `(1 - x) (1 + x)`, and one slope.
+
+    Of the product's two slopes one is 0 at its zeros, which makes a nan of an infinite cotangent.
+    """
+    plain = 1.0 - x * x
+    return plain + stop_gradient((1.0 - x) * (1.0 + x) - plain)
+
+
 def _over_squared_radius(part: Expression, y: Expression, x: Expression) -> Expression:
     """`part / (x^2 + y^2)`, and 0 at the origin to every order.
 
@@ -182,8 +191,8 @@ log1p = unary("log1p", lambda x, out: 1.0 / (1.0 + x))
 sin = unary("sin", lambda x, out: cos(x))
 cos = unary("cos", lambda x, out: -sin(x))
 tan = unary("tan", lambda x, out: 1.0 + out * out)
-asin = unary("asin", lambda x, out: 1.0 / sqrt((1.0 - x) * (1.0 + x)))
-acos = unary("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
+asin = unary("asin", lambda x, out: 1.0 / sqrt(_one_minus_square(x)))
+acos = unary("acos", lambda x, out: -1.0 / sqrt(_one_minus_square(x)))
 atan = unary("atan", lambda x, out: 1.0 / (1.0 + x * x))
 atan2 = binary(
     "atan2",
@@ -195,8 +204,8 @@ sinh = unary("sinh", lambda x, out: cosh(x))
 cosh = unary("cosh", lambda x, out: sinh(x))
 tanh = unary("tanh", lambda x, out: 1.0 - out * out)
 asinh = unary("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
-acosh = unary("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
-atanh = unary("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
+acosh = unary("acosh", lambda x, out: 1.0 / sinh(out))
+atanh = unary("atanh", lambda x, out: 1.0 / _one_minus_square(x))
 
 erf = unary("erf", lambda x, out: 2.0 / math.sqrt(math.pi) * exp(-x * x))
 erfinv = unary("erfinv", lambda x, out: 0.5 * math.sqrt(math.pi) * exp(out * out))

@@ -53,6 +53,7 @@ def backward(e: ad.Expression, xs: Sequence[str]) -> list[ad.Expression]:
 WAYS: dict[str, tuple[Callable[..., list[ad.Expression]], Callable[..., list[ad.Expression]]]] = {
     "forward twice": (forward, forward),
     "reverse, then forward": (backward, forward),
+    "reverse twice": (backward, backward),
 }
 
 
