@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ad_core.derivatives.choices import pull_op, summed
 from ad_core.derivatives.compress import Compression, compress, jacobian_pattern
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
 from ad_core.graph.errors import unknown_size
@@ -28,9 +29,8 @@ from ad_core.graph.walks import terminals, topological
 from ad_core.lowering.guards import guarded, guarded_graphs
 from ad_core.lowering.lowered import Lowered, lowered_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
-from ad_core.ops.control import Extremum, Select, cond
-from ad_core.ops.primitive import Args, Flags, Op, Terms
-from ad_core.ops.structure import gather, spread
+from ad_core.ops.primitive import Op
+from ad_core.ops.structure import spread
 
 
 class Products:
@@ -78,7 +78,9 @@ class Products:
         def collect(node: Expression, gradient: Expression | None) -> None:
             if gradient is not None and node in active:
                 known = pulled.get(node)
-                pulled[node] = gradient if known is None else self._simplest(_sum(known, gradient))
+                pulled[node] = (
+                    gradient if known is None else self._simplest(summed(known, gradient))
+                )
 
         for root, cotangent in zip(self._roots, cotangents, strict=True):
             collect(root, self._moved(cotangent))
@@ -117,81 +119,8 @@ def _pull(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     if isinstance(node.func, Op):
-        return _pull_choice(node.func, node.args, node, cotangent, needed)
+        return pull_op(node.func, node, cotangent, needed)
     return opaque_vjp(node, cotangent, needed)
-
-
-def _pull_choice(
-    func: Op, args: Args, node: ADFunctionCall, cotangent: Expression, needed: Flags
-) -> Terms:
-    """`func`'s rule; of a choice between a cotangent and zero, with the choice made behind it.
-
-    A slope that overflows, or that is nan with its argument, leaves that zero as it is. (Arguments
-    of primitives with unbounded slopes are safe already: `lowering.guards`.) Of choices within
-    choices the outermost stays one by itself, by which sums are put together.
-    """
-    choice = _masked(cotangent)
-    if choice is None or isinstance(func, (Select, Extremum)):
-        return func.vjp_rule(args, node, cotangent, needed)
-    pred, *parts = choice.args
-    if pred.size != 1:  # by entry
-        if not func.entrywise:
-            return func.vjp_rule(args, node, cotangent, needed)
-        args = tuple(spread(a, node.size) for a in args)
-    inner = _kept(parts)
-    rest = spread(_as_one_choice(inner), node.size)
-    rule = _pull_choice(func, args, node, rest, needed)
-    gradients: list[Expression | None] = []
-    for arg, gradient in zip(node.args, rule, strict=True):
-        if gradient is None:
-            gradients.append(None)
-        else:
-            moved = [gradient if part is inner else Constant(0.0) for part in parts]
-            gradients.append(gather(ADFunctionCall(choice.func, [pred, *moved]), arg.size))
-    return gradients
-
-
-def _masked(cotangent: Expression) -> ADFunctionCall | None:
-    """A choice between one cotangent and zero."""
-    if not isinstance(cotangent, ADFunctionCall) or not isinstance(cotangent.func, Select):
-        return None
-    parts = cotangent.args[1:]
-    kept = [part for part in parts if not is_zero(part)]
-    return cotangent if len(kept) < len(parts) and len(set(kept)) == 1 else None
-
-
-def _kept(parts: Sequence[Expression]) -> Expression:
-    (kept,) = {part for part in parts if not is_zero(part)}
-    return kept
-
-
-def _as_one_choice(cotangent: Expression) -> Expression:
-    """Choices within choices, zero wherever one of them is, as one by all predicates."""
-    choice = _masked(cotangent)
-    within = None if choice is None else _kept(choice.args[1:])
-    inner = None if within is None else _masked(_as_one_choice(within))
-    if choice is None or inner is None:
-        return cotangent
-    (pred, *parts), value = inner.args, _kept(inner.args[1:])
-    is_cond = inner.func is cond and parts[0] is value
-    taken = pred if is_cond else inner.func(pred, *(float(part is value) for part in parts))
-    both = choice.func(choice.args[0], *(taken if p is within else 0.0 for p in choice.args[1:]))
-    return cond(both, value, 0.0)
-
-
-def _sum(a: Expression, b: Expression) -> Expression:
-    """`a + b`; choices by the same predicate, one of them with a zero, become one choice."""
-    if not isinstance(a, ADFunctionCall) or not isinstance(b, ADFunctionCall) or a.size != b.size:
-        return a + b
-    same = a.func is b.func and isinstance(a.func, Select) and a.args[0] is b.args[0]
-    if not same or not any(map(is_zero, (*a.args[1:], *b.args[1:]))):
-        return a + b
-    pairs = zip(a.args[1:], b.args[1:], strict=True)
-    return ADFunctionCall(a.func, [a.args[0], *(_added(x, y) for x, y in pairs)])
-
-
-def _added(x: Expression, y: Expression) -> Expression:
-    return y if is_zero(x) else x if is_zero(y) else x + y
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
