@@ -1,7 +1,7 @@
 """Users' functions: how they become nodes, and what stands in for derivatives not given."""
 
-from ad_core.functions.checks import check_derivatives
 from ad_core.functions.differences import (
+    check_derivatives,
     finite_difference_policy,
     finite_differences,
     finite_differences_hessian,

@@ -17,10 +17,15 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ad_core.functions.differences import apply_policy, central_differences
+from ad_core.functions.differences import (
+    apply_policy,
+    central_differences,
+    given_tensors,
+    pushed,
+)
 from ad_core.graph.errors import unknown_size, wrong_size
 from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Expression, gives
-from ad_core.graph.values import Array, as_value, real
+from ad_core.graph.values import Array, as_value
 from ad_core.ops.linalg import MatMul
 from ad_core.ops.pattern import Dependence, Pattern, unite
 from ad_core.ops.primitive import added
@@ -106,14 +111,6 @@ class Pushforward(Wrapped):
             return jacobian @ np.atleast_1d(tangent)
 
 
-def pushed(
-    func: ADFunctionInterface, arg: int, tangent: Array, args: Sequence[Any], size: int
-) -> Array:
-    """`func.jvp` along a tangent `(n_in,)`, which is a float where the argument is one."""
-    given = float(tangent[0]) if np.ndim(args[arg]) == 0 else tangent
-    return checked_tensor(f"{func}: jvp", func.jvp(arg, given, *args), (size,))
-
-
 def derivative_tensor(
     func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
 ) -> Array:
@@ -167,42 +164,6 @@ def _given_tensor(
 ) -> Array | None:
     """The derivative as the function itself gives it, or None."""
     return next((tensor for _, tensor in given_tensors(func, path, shape, args)), None)
-
-
-def given_tensors(
-    func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
-) -> Iterator[tuple[str, Array]]:
-    """The derivative by each method that the function gives for it, with the method's name."""
-
-    def by_products() -> Array:
-        columns = [pushed(func, path[0], t, args, shape[0]) for t in np.eye(shape[1])]
-        return np.stack(columns, axis=1) if columns else np.zeros(shape)
-
-    ways = {"gen_derivative": lambda: func.gen_derivative(list(path), *args)}
-    if len(path) == 1:
-        ways |= {"derivative": lambda: func.derivative(path[0], *args), "jvp": by_products}
-    for method, compute in ways.items():
-        if gives(func, method):
-            try:
-                value = compute()
-            except NotImplementedError:
-                continue
-            yield method, checked_tensor(f"{func}: {method}", value, shape)
-
-
-def checked_tensor(place: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """What a user's derivative returned, in the shape expected; a plain 0 stands for zeros.
-
-    Axes of length 1 may be missing or added; anything else is an error, never a reshape.
-    """
-    if value is None:
-        raise TypeError(f"{place} returned None, expected an array of shape {shape}")
-    array = real(value, f"what {place} returned")
-    if array.ndim == 0 and array == 0:
-        return np.zeros(shape)
-    if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
-        raise ValueError(f"{place} returned shape {array.shape}, expected {shape}")
-    return array.reshape(shape)
 
 
 def opaque_jvp(node: ADFunctionCall, tangents: Sequence[Expression | None]) -> Expression | None:
