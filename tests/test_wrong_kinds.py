@@ -8,7 +8,6 @@ work, or raise an error whose message names the function or the argument.
 import datetime
 import inspect
 import re
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,8 +102,6 @@ BODIES = "".join(f"<body><joint name='j{k}'/><geom size='1'/></body>" for k in r
 MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
 SCENE = load.read_mjcf(MJCF)
 STILL = model.RobotModel("still", [model.Link("base")], [])
-FOLDER = Path(tempfile.mkdtemp())
-KERNEL.save(FOLDER / "saved.kernel")
 
 OBJECTS: dict[str, Any] = {
     "Expression": E,
@@ -121,45 +118,34 @@ OBJECTS: dict[str, Any] = {
 
 # Right arguments by the parameter's name, or by `callable.parameter` where that is another.
 RIGHT: dict[str, Any] = {
-    "A": SQUARE, "B": SQUARE.ravel(), "R": SQUARE.ravel(), "T": [*SQUARE.ravel(), 0, 0, 0],
-    "a": POINT, "adrv": 0, "arg": "x", "args": [X], "argnames": "x", "b": POINT,
-    "combination": np.zeros((0, 0)), "columns": (), "contacts": [dynamics.PointContact(LINK)],
-    "cotangent": POINT, "e": X[0] * X[1], "exprs": [E, X], "f": E, "func": E,
-    "function": CASADI, "g": E, "h": 1e-6, "hx": 1e-3, "index": 0, "inertia": BODY,
-    "joint": "joint1", "kind": "vjp", "link": LINK, "local": POINT, "m": 3, "n": 3,
-    "model": None, "module": torch.nn.Linear(3, 2), "n_in": (1,), "n_out": 1, "name": "name",
-    "names": ["tool.com"], "numbers": np.arange(10.0), "parameters": np.zeros(3),
-    "path": "saved.kernel", "policy": "warn", "position": 0.1, "positions": {"joint1": 0.1},
-    "product": {}, "q": Q, "q0": Q, "q1": Q, "rng": np.random.default_rng(0), "robot": ROBOT,
-    "roots": [E], "rtol": 1e-2, "s": 1, "shape_a": (3, 3), "shape_b": (3, 1), "sizes": {},
-    "source": packaged_arm_text(), "t": POINT, "tangents": {"x": POINT}, "theta": np.zeros(10),
-    "tip": "tool", "u": 0.5, "v": Q, "value": 1.0, "values": POINT, "w": POINT, "x": POINT,
-    "y": POINT, "pred": X, "true": X, "false": 0.0, "mass": 1.0, "parent": "base",
-    "child": "tool", "links": ROBOT.links, "joints": ROBOT.joints,
-
-    "address": "package://name/file", "replacements": 1.0,
-    "inputs": POINT, "world": POINT,
-    "named": torch.ones(3),
-    "ADFunctionCall.func": adm.sin, "check_derivatives.x": {"x": POINT}, "curl.e": E,
-    "divergence.e": E, "finite_differences.f": np.sin, "finite_differences_hessian.f": np.sin,
+    "A": SQUARE, "a": POINT, "arg": "x", "args": [X], "argnames": "x", "b": POINT,
+    "contacts": [dynamics.PointContact(LINK)], "cotangent": POINT, "e": X[0] * X[1],
+    "exprs": [E, X], "f": E, "func": E, "function": CASADI, "hx": 1e-3, "index": 0,
+    "inertia": BODY, "joint": "joint1", "link": LINK, "local": POINT, "m": 3, "n": 3,
+    "module": torch.nn.Linear(3, 2), "name": "name", "path": "saved.kernel", "policy": "warn",
+    "positions": {"joint1": 0.1}, "q": Q, "q0": Q, "q1": Q, "rng": np.random.default_rng(0),
+    "robot": ROBOT, "shape_a": (3, 3), "shape_b": (3, 1), "source": packaged_arm_text(),
+    "tangents": {"x": POINT}, "theta": np.zeros(10), "tip": "tool", "u": 0.5, "v": Q,
+    "value": 1.0, "values": POINT, "x": POINT, "y": POINT, "mass": 1.0, "parent": "base",
+    "child": "tool", "links": ROBOT.links, "joints": ROBOT.joints, "inputs": POINT,
+    "world": POINT, "ADFunctionCall.func": adm.sin,
+    "check_derivatives.x": {"x": POINT}, "curl.e": E, "divergence.e": E,
+    "finite_differences.f": np.sin, "finite_differences_hessian.f": np.sin,
     "finite_differences_hessian.h": 1e-3, "finite_differences_hessian2.f": np.add,
     "function.func": np.sin, "function.argspec": [3], "setitem.v": 0.1,
     "ShapedDot.shape1": (3, 3), "matmul.a": SQUARE.ravel(), "matmul.b": POINT,
     "solve.a": SQUARE.ravel(), "solve_spd.a": SQUARE.ravel(), "transpose.a": SQUARE.ravel(),
     "Joint.name": "joint", "Joint.kind": "revolute", "load_mjcf.source": MJCF,
-    "read_mjcf.source": MJCF, "mujoco_order.robot": SCENE.robot, "mujoco_order.model": SCENE.model,
-    "to_a.a": Q, "from_a.qacc": Q, "from_force.qfrc": Q, "from_mass_matrix.qM": np.eye(7),
-
-    "pinocchio_order.model": pinocchio.Model(),
-    "pinocchio_order.robot": STILL, "sizes.sizes": 3,
-
-    "joint.name": "joint1", "link.name": "tool", "parametrize.names": ["link1.mass"],
-    "Expression.sparsity.sizes": 3,
-    "load.path": FOLDER / "saved.kernel", "package_path.address": f"package://{FOLDER.name}/saved.kernel",
-    "package_path.package_dirs": [FOLDER],
-    "replace.replacements": POINT,
-    "forward.args": torch.ones(3),
-    "geodesic_mean.x": SQUARE.ravel(), "geodesic_mean.y": SQUARE.ravel(),
+    "read_mjcf.source": MJCF, "mujoco_order.robot": SCENE.robot,
+    "mujoco_order.model": SCENE.model, "to_a.a": Q, "from_a.qacc": Q, "from_force.qfrc": Q,
+    "from_mass_matrix.qM": np.eye(7), "pinocchio_order.model": pinocchio.Model(),
+    "pinocchio_order.robot": STILL, "joint.name": "joint1", "link.name": "tool",
+    "parametrize.names": ["link1.mass"], "Expression.sparsity.sizes": 3,
+    "load.path": "folder/saved.kernel",
+    "package_path.address": "package://folder/saved.kernel",
+    "package_path.package_dirs": ["folder"], "replace.replacements": POINT,
+    "forward.args": torch.ones(3), "geodesic_mean.x": SQUARE.ravel(),
+    "geodesic_mean.y": SQUARE.ravel(),
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through
 # torch and kernels, unchecked for the sake of time.
@@ -326,11 +312,18 @@ def fault(name: str, parameter: str, value: object) -> str | None:
     return None
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a file to read, where files may be written."""
+    path = tmp_path_factory.mktemp("files")
+    (path / "folder").mkdir()
+    KERNEL.save(path / "folder" / "saved.kernel")
+    return path
+
+
 @pytest.mark.parametrize("name", CALLABLES)
-def test_wrong_kinds_of_arguments(
-    name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_wrong_kinds_of_arguments(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         called(name)
