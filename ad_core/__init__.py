@@ -27,8 +27,8 @@ from ad_core.graph import (
     var,
 )
 from ad_core.graph.nodes import install
-from ad_core.graph.nodes import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.graph.values import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ad_core.graph.walks import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.math import *  # noqa: F403
 from ad_core.numpy import derivative_multiple, eval_multiple
 from ad_core.ops import (

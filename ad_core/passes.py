@@ -1,4 +1,4 @@
-"""What methods of expressions do with whole graphs: `graph.nodes.Passes` as a module."""
+"""What methods of expressions do with whole graphs."""
 
 from ad_core.graph.walks import flatten, substitute, terminals, unflatten
 from ad_core.numpy.evaluate import evaluate, evaluate_batch, evaluate_jvp, evaluate_vjp

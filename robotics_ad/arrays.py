@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ad_core.graph import number, real
 
 Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
@@ -14,31 +16,6 @@ PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """The entries of a symmetric 3x3 matrix in the order of 6-vectors: xx, yy, zz, xy, xz, yz."""
 
 _SNAP = 2.0 * float(np.finfo(np.float64).eps)
-
-
-def real(value: ArrayLike, what: str) -> NDArray[np.float64]:
-    """A float64 array of real numbers; `what` begins the message about anything else.
-
-    Raises:
-        TypeError: for text, dates, complex numbers, None, masked arrays and other objects.
-        ValueError: for what is no rectangular array.
-    """
-    try:
-        array: NDArray[Any] = np.asanyarray(value)
-    except (ValueError, RuntimeError) as error:  # RuntimeError: a tensor that requires grad
-        raise ValueError(f"{what} is not a rectangular array of numbers: {error}") from error
-    if isinstance(array, np.ma.MaskedArray) or array.dtype.kind not in "fiub":
-        kind = "masked array" if isinstance(array, np.ma.MaskedArray) else f"dtype {array.dtype}"
-        raise TypeError(f"{what} is not made of real numbers ({kind})")
-    return np.asarray(array, dtype=np.float64)
-
-
-def number(value: ArrayLike, what: str) -> float:
-    """One real number, as `real` reads it."""
-    array = real(value, what)
-    if array.ndim:
-        raise ValueError(f"{what} has shape {array.shape}, expected one number")
-    return float(array)
 
 
 def not_negative(value: ArrayLike, what: str) -> float:

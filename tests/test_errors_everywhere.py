@@ -172,46 +172,50 @@ OTHER: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         ValueError,
         "f: two arguments have one name",
     ),
-    "sizes": (lambda: ad.var("x", 3.0), ValueError, "the size of 'x' is a whole number, not 3.0"),
+    "sizes": (
+        lambda: ad.var("x", 3.0),
+        ValueError,
+        "the size of 'x' is 3.0, expected a",
+    ),
     "infinite argspec": (
         lambda: ad.function(lambda a: a, argspec=[math.inf]),
         ValueError,
-        "a size is a whole number or -1, not inf",
+        "a size is inf, expected a whole number",
     ),
     "nan as outspec": (
         lambda: ad.function(lambda a: a, outspec=math.nan),
         ValueError,
-        "a size is a whole number or -1, not nan",
+        "a size is nan, expected a whole number",
     ),
     "nan as a pattern's size": (
         lambda: (Y * 1.0).sparsity("y", y=math.nan),
         ValueError,
-        "the size of 'y' is a whole number, not nan",
+        "the size of 'y' is nan, expected a whole number",
     ),
     "infinite shape": (
         lambda: adm.matmul("a", "b", (2, math.inf), (math.inf, 2)),
         ValueError,
-        "matmul: a shape is two whole numbers of 0 or more",
+        "matmul: shape_a: an entry is inf, expected a whole number",
     ),
     "negative shape": (
         lambda: adm.matmul("a", "b", (-2, 3), (3, -2)),
         ValueError,
-        "matmul: a shape is two whole numbers of 0 or more",
+        "matmul: shape_a: an entry is -2, expected a whole number",
     ),
     "shape of three": (
         lambda: adm.matmul("a", "b", (2, 3, 4), (3, 2)),
         ValueError,
-        "matmul: a shape is two whole numbers of 0 or more",
+        r"matmul: shape_a is \(2, 3, 4\), expected \(rows, columns\)",
     ),
     "nan in a system": (
         lambda: adm.solve("a", "b", (math.nan, math.nan)),
         ValueError,
-        "solve: a shape is two whole numbers",
+        "solve: shape_a: an entry is nan, expected a whole",
     ),
     "shaped dot": (
         lambda: adm.ShapedDot((math.inf, 2)),
         ValueError,
-        "ShapedDot: a shape is two whole numbers",
+        "ShapedDot: a shape: an entry is inf, expected a whole",
     ),
     "transposed size": (
         lambda: transpose(X, 2, 2),
@@ -277,14 +281,30 @@ AT_A_BRIDGE: dict[str, tuple[Callable[..., object], type[Exception], str]] = {
     "not listed": (lambda b: b(E, ["x"], sizes={"y": 1}), ValueError, "no listed terminal 'y'"),
     "numbers as names": (lambda b: b(E, [0, 1]), TypeError, "by its name or its node, not 0"),
     "string of names": (lambda b: b(E, "xy"), TypeError, "terminals: expected a list of names"),
-    "infinite size": (lambda b: b(E, sizes={"y": math.inf}), ValueError, "whole number, not inf"),
-    "nan size": (lambda b: b(E, sizes={"y": math.nan}), ValueError, "whole number, not nan"),
-    "negative size": (lambda b: b(E, sizes={"y": -1}), ValueError, "is -1, expected 0 or more"),
-    "text as size": (lambda b: b(E, sizes={"y": "1"}), ValueError, "whole number, not '1'"),
+    "infinite size": (
+        lambda b: b(E, sizes={"y": math.inf}),
+        ValueError,
+        "is inf, expected a whole number",
+    ),
+    "nan size": (
+        lambda b: b(E, sizes={"y": math.nan}),
+        ValueError,
+        "is nan, expected a whole number",
+    ),
+    "negative size": (
+        lambda b: b(E, sizes={"y": -1}),
+        ValueError,
+        "is -1, expected a whole number, 0 or more",
+    ),
+    "text as size": (
+        lambda b: b(E, sizes={"y": "1"}),
+        ValueError,
+        "is '1', expected a whole number",
+    ),
     "nothing": (lambda b: b(()), ValueError, "no expressions were given"),
-    "a number": (lambda b: b(3.0), TypeError, "expected an expression, a tuple of them, or a"),
-    "a name": (lambda b: b("x"), TypeError, "expected an expression, a tuple of them, or a"),
-    "numbers": (lambda b: b((X, 3.0)), TypeError, "expected expressions, got float"),
+    "a number": (lambda b: b(3.0), TypeError, "expected a list of expressions, one of them, or a"),
+    "a name": (lambda b: b("x"), TypeError, "expected a list of expressions, one of them, or a"),
+    "numbers": (lambda b: b((X, 3.0)), TypeError, "is a float, expected an expression"),
 }
 
 

@@ -4,9 +4,9 @@
 """
 
 from ad_core.derivatives.compress import Compression, jacobian_pattern
-from ad_core.derivatives.functions import Jacobian, hessian_vp, jvp, vjp
-from ad_core.derivatives.functions import jacobian as jacobian_of
 from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
+from ad_core.derivatives.products import Jacobian, hessian_vp, jvp, vjp
+from ad_core.derivatives.products import jacobian as jacobian_of
 
 __all__ = [
     "Compression",

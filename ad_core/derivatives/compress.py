@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ad_core.functions.declared import opaque_pattern
+from ad_core.functions.opaque import opaque_pattern
 from ad_core.graph.values import Array
-from ad_core.lowering.tape import Tape
+from ad_core.lowering.lowered import Tape
 from ad_core.ops.pattern import Dependence, Numbers, Pattern, distinct, stacked
 from ad_core.ops.primitive import Op
 
@@ -113,16 +113,6 @@ def compress(pattern: Pattern) -> Compression:
     product = (product + len(singles)) % max(len(singles) + len(colours), 1)
     place = np.where(pulled.single[p.column], p.row, p.column)
     return Compression(p, singles, colours, product, place)
-
-
-def whole(rows: int, columns: int) -> Compression:
-    """For a Jacobian of which nothing is known, by columns or by rows, whichever are fewer."""
-    by_column = columns <= rows
-    pattern = Pattern(rows, columns, np.arange(rows * columns, dtype=np.int64))
-    none = np.zeros((0, rows if by_column else columns))
-    if by_column:
-        return Compression(pattern, np.eye(columns), none, pattern.column, pattern.row)
-    return Compression(pattern, none, np.eye(rows), pattern.row, pattern.column)
 
 
 @dataclass(frozen=True)

@@ -23,21 +23,21 @@ from ad_core.graph.nodes import (
 )
 from ad_core.lowering.guards import guarded
 from ad_core.lowering.lowered import Lowered, lower, lowered_graphs
-from ad_core.ops.reduction import sum_
+from ad_core.ops.compositions import sum_
+from ad_core.ops.linalg import AsMatrix, transpose
 from ad_core.ops.structure import Take, stack, total
 
 
 def jacobian(e: ExpressionLike, arg: Variable) -> Expression:
-    """`J_ij = d e_i / d x_j`, row by row: an expression of `n_out n_arg` entries.
+    """`J_ij = d e_i / d x_j`, row by row: `n_out n_arg` entries, which are a matrix's (`layout`).
 
     Raises ValueError where `arg` is not a variable of `e`, or a size is not known.
     """
     f = _prepared(e, arg, "jacobian")
     m, n = f.size, f.n
     if m <= n:
-        return _stacked([f.pulled(row) for row in range(m)])
-    columns = _stacked([f.pushed(column) for column in range(n)])
-    return Take(tuple(j * m + i for i in range(m) for j in range(n)))(columns)
+        return AsMatrix(m, n)(_stacked([f.pulled(row) for row in range(m)]))
+    return transpose(_stacked([f.pushed(column) for column in range(n)]), n, m)
 
 
 def gradient(e: ExpressionLike, arg: Variable) -> Expression:
@@ -76,7 +76,7 @@ def hessian(e: ExpressionLike, arg: Variable) -> Expression:
     """`H_ij = d^2 e / d x_i d x_j` of an expression of one entry, row by row: `n_arg^2` entries."""
     f = _prepared(e, arg, "hessian", size=1)
     slope = f.of(f.pulled(0))
-    return _stacked([slope.pushed(j) for j in range(f.n)])
+    return AsMatrix(f.n, f.n)(_stacked([slope.pushed(j) for j in range(f.n)]))
 
 
 class _Of:
@@ -122,7 +122,7 @@ class _Of:
 def _prepared(e: ExpressionLike, arg: Variable, operator: str, size: int | None = None) -> _Of:
     """The derivatives in `arg` of an expression, which has `size` entries if that is given."""
     name = name_of(arg)
-    f = guarded(lower(as_expression(e), title=operator))
+    f = guarded(lower(as_expression(e, f"e of {operator}"), title=operator))
     if name not in f.names_in:
         raise unknown_name("variable", name, f.names_in)
     if size is not None and f.sizes_out != (size,):

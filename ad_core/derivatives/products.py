@@ -1,6 +1,7 @@
 """Products with a graph's Jacobian, as graphs again: tangents pushed, cotangents pulled.
 
     roots (sizes fixed, simplest forms) -> Products -> push, pull -> graphs in their simplest forms
+    Lowered -> jvp, vjp -> Lowered        Lowered -> jacobian -> Jacobian: seeds for such products
 
 The results may be differentiated in turn, which is how derivatives of every order are made.
 """
@@ -8,17 +9,28 @@ The results may be differentiated in turn, which is how derivatives of every ord
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from ad_core.derivatives.choices import pull_op, summed
+from ad_core.derivatives.compress import Compression, compress, jacobian_pattern
 from ad_core.functions.opaque import opaque_jvp, opaque_vjp
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
+from ad_core.graph.errors import unknown_size
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    ADTerminal,
+    Constant,
+    Expression,
+    Variable,
+    name_of,
+)
 from ad_core.graph.walks import terminals, topological
-from ad_core.lowering.guards import guarded_graphs
+from ad_core.lowering.guards import guarded, guarded_graphs
+from ad_core.lowering.lowered import Lowered, lowered_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
-from ad_core.ops.control import Extremum, Select
 from ad_core.ops.primitive import Op
-from ad_core.ops.structure import gather, spread
+from ad_core.ops.structure import spread
 
 
 class Products:
@@ -66,7 +78,9 @@ class Products:
         def collect(node: Expression, gradient: Expression | None) -> None:
             if gradient is not None and node in active:
                 known = pulled.get(node)
-                pulled[node] = gradient if known is None else self._simplest(_sum(known, gradient))
+                pulled[node] = (
+                    gradient if known is None else self._simplest(summed(known, gradient))
+                )
 
         for root, cotangent in zip(self._roots, cotangents, strict=True):
             collect(root, self._moved(cotangent))
@@ -105,60 +119,8 @@ def _pull(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     if isinstance(node.func, Op):
-        return _pull_choice(node.func, node, cotangent, needed)
+        return pull_op(node.func, node, cotangent, needed)
     return opaque_vjp(node, cotangent, needed)
-
-
-def _pull_choice(
-    func: Op, node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
-) -> Sequence[Expression | None]:
-    """`func`'s rule; of a choice between a cotangent and zero, with the choice made behind it.
-
-    A slope that overflows, or that is nan with its argument, leaves that zero as it is. (Arguments
-    of primitives with unbounded slopes are safe already: `lowering.guards`.)
-    """
-    args, choice = node.args, _masked(cotangent)
-    if choice is None or isinstance(func, (Select, Extremum)):
-        return func.vjp_rule(args, node, cotangent, needed)
-    pred, *parts = choice.args
-    if pred.size != 1:  # by entry
-        if not func.entrywise:
-            return func.vjp_rule(args, node, cotangent, needed)
-        args = tuple(spread(a, node.size) for a in args)
-    (inner,) = {part for part in parts if not is_zero(part)}
-    rule = func.vjp_rule(args, node, spread(inner, node.size), needed)
-    gradients: list[Expression | None] = []
-    for arg, gradient in zip(node.args, rule, strict=True):
-        if gradient is None:
-            gradients.append(None)
-        else:
-            moved = [gradient if part is inner else Constant(0.0) for part in parts]
-            gradients.append(gather(ADFunctionCall(choice.func, [pred, *moved]), arg.size))
-    return gradients
-
-
-def _masked(cotangent: Expression) -> ADFunctionCall | None:
-    """A choice between one cotangent and zero."""
-    if not isinstance(cotangent, ADFunctionCall) or not isinstance(cotangent.func, Select):
-        return None
-    parts = cotangent.args[1:]
-    kept = [part for part in parts if not is_zero(part)]
-    return cotangent if len(kept) < len(parts) and len(set(kept)) == 1 else None
-
-
-def _sum(a: Expression, b: Expression) -> Expression:
-    """`a + b`; choices by the same predicate, one of them with a zero, become one choice."""
-    if not isinstance(a, ADFunctionCall) or not isinstance(b, ADFunctionCall) or a.size != b.size:
-        return a + b
-    same = a.func is b.func and isinstance(a.func, Select) and a.args[0] is b.args[0]
-    if not same or not any(map(is_zero, (*a.args[1:], *b.args[1:]))):
-        return a + b
-    pairs = zip(a.args[1:], b.args[1:], strict=True)
-    return ADFunctionCall(a.func, [a.args[0], *(_added(x, y) for x, y in pairs)])
-
-
-def _added(x: Expression, y: Expression) -> Expression:
-    return y if is_zero(x) else x if is_zero(y) else x + y
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
@@ -167,11 +129,98 @@ def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -
 
 
 def vjp_graph(
-    roots: Sequence[Expression], cotangents: Sequence[Expression], names: Sequence[str]
+    roots: Sequence[Expression], cotangents: Sequence[Expression], variables: Sequence[Variable]
 ) -> dict[str, Expression]:
-    """`Products.pull` for one product, by name."""
-    sizes = terminals(roots)
-    variables = {name: sizes.get(name) or 1 for name in names}
-    return dict(
-        zip(names, Products(guarded_graphs(roots)).pull(cotangents, variables), strict=True)
+    """`Products.pull` for one product, by name.
+
+    A variable that the graph does not have is given as a node, which tells its size; by name it is
+    a ValueError.
+    """
+    sizes = terminals([*roots, *(v for v in variables if isinstance(v, ADTerminal))])
+    sized: dict[str, int] = {}
+    for name in map(name_of, variables):
+        size = sizes.get(name)
+        if size is None:
+            raise unknown_size("vjp_graph", name)
+        sized[name] = size
+    pulled = Products(guarded_graphs(roots)).pull(cotangents, sized)
+    return dict(zip(sized, pulled, strict=True))
+
+
+def jvp(f: Lowered, wrt: Sequence[int]) -> Lowered:
+    """`t_o = sum_i (d y_o / d x_i) t_i`: takes the inputs, then a tangent for each input in `wrt`.
+
+    Tangents are named `tan_x`, results `tan_y`.
+    """
+    f = guarded(f)
+    seeds = _seeds(f, [(f"tan_{f.names_in[i]}", f.sizes_in[i]) for i in wrt])
+    tangents = {f.names_in[i]: seed for i, seed in zip(wrt, seeds, strict=True)}
+    pushed = Products(f.roots).push(tangents)
+    roots = [(f"tan_{name}", e) for name, e in zip(f.names_out, pushed, strict=True)]
+    return lowered_graphs(f"jvp of {f.title}", roots, _inputs(f, seeds), f.single, safe=True)
+
+
+def vjp(f: Lowered, wrt: Sequence[int]) -> Lowered:
+    """`g_i = sum_o (d y_o / d x_i)^T w_o`: takes the inputs, then a cotangent for each output.
+
+    It gives a gradient for each input in `wrt`. Cotangents are named `cot_y`, results `grad_x`.
+    """
+    f = guarded(f)
+    seeds = _seeds(f, [(f"cot_{n}", m) for n, m in zip(f.names_out, f.sizes_out, strict=True)])
+    variables = dict(f.tape.inputs[i] for i in wrt)
+    pulled = Products(f.roots).pull(seeds, variables)
+    roots = [(f"grad_{name}", e) for name, e in zip(variables, pulled, strict=True)]
+    return lowered_graphs(f"vjp of {f.title}", roots, _inputs(f, seeds), len(wrt) == 1, safe=True)
+
+
+def hessian_vp(f: Lowered) -> Lowered:
+    """`h_i = sum_j (d^2 L / d x_i d x_j) t_j` with `L = sum_o w_o . y_o`.
+
+    It takes the inputs, a cotangent for each output, and a tangent for each input.
+    """
+    everything = range(len(f.names_in))
+    return jvp(vjp(f, everything), everything)
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """`d y / d x` of all outputs, one behind the other, by all inputs in `wrt`, likewise.
+
+    Its entries are those of products: `pushed` (a `jvp`) with each row of `compression.tangents`,
+    then `pulled` (a `vjp`) with each row of `compression.cotangents`; None where there are no rows.
+    A row is cut into the tangents of the inputs in `wrt`, or into the cotangents of the outputs.
+    `sizes_in` are the sizes of all inputs.
+    """
+
+    sizes_in: tuple[int, ...]
+    compression: Compression
+    pushed: Lowered | None
+    pulled: Lowered | None
+
+
+def jacobian(f: Lowered, wrt: Sequence[int]) -> Jacobian:
+    """The Jacobian by the fewest products that a simple search over its structure finds."""
+    f = guarded(f)
+    found = compress(jacobian_pattern(f.tape, wrt))
+    return Jacobian(
+        f.sizes_in,
+        found,
+        jvp(f, wrt) if len(found.tangents) else None,
+        vjp(f, wrt) if len(found.cotangents) else None,
     )
+
+
+def _seeds(f: Lowered, named: Sequence[tuple[str, int]]) -> list[ADTerminal]:
+    """New variables beside the inputs of `f`; a name that is taken gets `_` behind it."""
+    taken = set(f.names_in)
+    seeds: list[ADTerminal] = []
+    for name, size in named:
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        seeds.append(ADTerminal(name, size))
+    return seeds
+
+
+def _inputs(f: Lowered, seeds: Sequence[ADTerminal]) -> list[tuple[str, int]]:
+    return [*f.tape.inputs, *((seed.name, seed.size or 0) for seed in seeds)]

@@ -1,10 +1,10 @@
-"""Finite differences: the helpers that users call, and what stands in for a missing derivative."""
+"""Derivatives of users' functions: by finite differences, as given, and one against the other."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
@@ -12,7 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.graph.values import Array, as_value
+from ad_core.graph.errors import checked, one_of, wrong_kind
+from ad_core.graph.nodes import ADFunctionInterface, Expression, gives, listed
+from ad_core.graph.values import Array, as_value, number, real
 
 Policy = Literal["allow", "warn", "error"]
 POLICIES = ("allow", "warn", "error")
@@ -30,8 +32,7 @@ def finite_difference_policy(policy: Policy) -> Generator[None]:
     `"warn"` gives a RuntimeWarning and `"error"` a NotImplementedError, each when such a derivative
     is computed. Raises ValueError for another policy.
     """
-    if policy not in POLICIES:
-        raise ValueError(f"no policy '{policy}'; policies: {', '.join(POLICIES)}")
+    one_of(policy, "finite_difference_policy: policy", POLICIES)
     token = _policy.set(policy)
     try:
         yield
@@ -93,16 +94,19 @@ def finite_differences(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float = 1
 
     `f` and `x` are a scalar or a vector each.
     """
+    checked(f, Callable, "finite_differences", "f", "a callable")
     at = as_value(x, "x")
     base = _flat(f, at)
-    moved = at.reshape(-1) + h * np.eye(at.size)
+    moved = at.reshape(-1) + number(h, "finite_differences: the step h") * np.eye(at.size)
     columns = [(_flat(f, row.reshape(at.shape)) - base) / h for row in moved]
     return np.stack(columns, axis=1) if columns else np.zeros((base.size, 0))
 
 
 def finite_differences_hessian(f: Callable[[Any], ArrayLike], x: ArrayLike, h: float) -> Array:
     """Forward differences of second order in `x`, shape `(size(f(x)), size(x), size(x))`."""
-    return finite_differences_hessian2(lambda x, dx: f(x + dx), x, np.zeros(np.shape(x)), h)
+    checked(f, Callable, "finite_differences_hessian", "f", "a callable")
+    at = as_value(x, "x")
+    return finite_differences_hessian2(lambda x, dx: f(x + dx), at, np.zeros(at.shape), h)
 
 
 def finite_differences_hessian2(
@@ -116,6 +120,7 @@ def finite_differences_hessian2(
 
     `hy` is the step in `y`, by default that in `x`.
     """
+    checked(f, Callable, "finite_differences_hessian2", "f", "a callable")
     step = hx if hy is None else hy
     slopes = finite_differences(
         lambda x: finite_differences(lambda y: f(x, y), y, step).reshape(-1), x, hx
@@ -127,3 +132,119 @@ def finite_differences_hessian2(
 def _flat(f: Callable[[Any], ArrayLike], x: Array) -> Array:
     """`f` of a number or a vector, as a vector."""
     return np.array(as_value(f(float(x) if x.ndim == 0 else x.copy()), "f(x)")).reshape(-1)
+
+
+def given_tensors(
+    func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
+) -> Iterator[tuple[str, Array]]:
+    """The derivative by each method that the function gives for it, with the method's name."""
+
+    def by_products() -> Array:
+        columns = [pushed(func, path[0], t, args, shape[0]) for t in np.eye(shape[1])]
+        return np.stack(columns, axis=1) if columns else np.zeros(shape)
+
+    ways = {"gen_derivative": lambda: func.gen_derivative(list(path), *args)}
+    if len(path) == 1:
+        ways |= {"derivative": lambda: func.derivative(path[0], *args), "jvp": by_products}
+    for method, compute in ways.items():
+        if gives(func, method):
+            try:
+                value = compute()
+            except NotImplementedError:
+                continue
+            yield method, checked_tensor(f"{func}: {method}", value, shape)
+
+
+def checked_tensor(place: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """What a user's derivative returned, in the shape expected; a plain 0 stands for zeros.
+
+    Axes of length 1 may be missing or added; anything else is an error, never a reshape.
+    """
+    if value is None:
+        raise TypeError(f"{place} returned None, expected an array of shape {shape}")
+    array = real(value, f"what {place} returned")
+    if array.ndim == 0 and array == 0:
+        return np.zeros(shape)
+    if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
+        raise ValueError(f"{place} returned shape {array.shape}, expected {shape}")
+    return array.reshape(shape)
+
+
+def pushed(
+    func: ADFunctionInterface, arg: int, tangent: Array, args: Sequence[Any], size: int
+) -> Array:
+    """`func.jvp` along a tangent `(n_in,)`, which is a float where the argument is one."""
+    given = float(tangent[0]) if np.ndim(args[arg]) == 0 else tangent
+    return checked_tensor(f"{func}: jvp", func.jvp(arg, given, *args), (size,))
+
+
+def check_derivatives(
+    f: Expression | ADFunctionInterface,
+    x: Mapping[str, ArrayLike] | Sequence[ArrayLike],
+    h: float = 1e-6,
+    rtol: float = 1e-2,
+    atol: float = 1e-3,
+) -> None:
+    """Check every derivative of `f` at `x` against forward differences of step `h`.
+
+    Args:
+        f: An expression, of which the derivative w.r.t. each variable is checked, or a function, of
+            which each `derivative`, `jvp` and first `gen_derivative` that it gives is checked.
+        x: The variables' values by name for an expression, a list of arguments for a function.
+        h: The step.
+        rtol: Relative tolerance, as in `numpy.allclose`.
+        atol: Absolute tolerance.
+
+    Raises:
+        AssertionError: where they differ, naming the argument and showing both.
+        TypeError: where `x` is of the other kind than `f` needs.
+    """
+    h, rtol, atol = (
+        number(value, f"check_derivatives: {name}")
+        for name, value in (("h", h), ("rtol", rtol), ("atol", atol))
+    )
+    if isinstance(f, Expression):
+        if not isinstance(x, Mapping):
+            raise TypeError("check_derivatives: an expression needs a dict of values by name")
+        checks = _expression_checks(f, x, h)
+    elif isinstance(f, ADFunctionInterface):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(x, Mapping):
+            raise TypeError(f"check_derivatives: {f} needs a list of arguments")
+        checks = _function_checks(f, listed(x, "check_derivatives", "arguments"), h)
+    else:
+        raise wrong_kind("check_derivatives", "f", f, "an expression or a function")
+    for place, got, expected in checks:
+        if not np.allclose(got, expected, rtol=rtol, atol=atol):
+            raise AssertionError(f"{place} is\n{got}\nbut finite differences give\n{expected}")
+
+
+Check = tuple[str, Array, Array]
+
+
+def _expression_checks(f: Expression, x: Mapping[str, ArrayLike], h: float) -> list[Check]:
+    checks: list[Check] = []
+    for name in f.terminals():
+        got = f.derivative(name, **x)
+
+        def along(value: Any, name: str = name) -> Any:
+            return f.eval(**{**x, name: value})
+
+        checks.append(
+            (f"the derivative w.r.t. '{name}'", got, finite_differences(along, x[name], h))
+        )
+    return checks
+
+
+def _function_checks(f: ADFunctionInterface, x: Sequence[ArrayLike], h: float) -> list[Check]:
+    args: list[Any] = [as_value(a, f.argname(i)) for i, a in enumerate(x)]
+    args = [float(a) if a.ndim == 0 else a for a in args]
+    checks: list[Check] = []
+    for i in range(len(args)):
+
+        def along(value: Any, i: int = i) -> Any:
+            return f.eval(*args[:i], value, *args[i + 1 :])
+
+        expected = finite_differences(along, args[i], h)
+        for method, got in given_tensors(f, (i,), expected.shape, args):
+            checks.append((f"{f}: {method} w.r.t. '{f.argname(i)}'", got, expected))
+    return checks

@@ -3,21 +3,32 @@
 The derivative of an opaque call is again a call: of a `DerivativeTensor`, contracted with the
 tangent, or of a `Pushforward`, where the function gives Jacobian-vector products alone. Those can
 be differentiated in turn. So opaque functions take part in every product and order of the graph.
+
+A function may say where its Jacobian can be other than zero, by its method `sparsity(arg)`; without
+one it is dense. Engines call it on the host, one sample at a time (`host_kernel`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
-from typing import Any
+from itertools import chain, combinations
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ad_core.functions.differences import apply_policy, central_differences
-from ad_core.graph.errors import unknown_size
+from ad_core.functions.differences import (
+    apply_policy,
+    central_differences,
+    given_tensors,
+    pushed,
+)
+from ad_core.graph.errors import unknown_size, wrong_size
 from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Expression, gives
 from ad_core.graph.values import Array, as_value
 from ad_core.ops.linalg import MatMul
+from ad_core.ops.pattern import Dependence, Pattern, unite
+from ad_core.ops.primitive import added
 
 
 class Wrapped(ADFunctionInterface):
@@ -100,14 +111,6 @@ class Pushforward(Wrapped):
             return jacobian @ np.atleast_1d(tangent)
 
 
-def pushed(
-    func: ADFunctionInterface, arg: int, tangent: Array, args: Sequence[Any], size: int
-) -> Array:
-    """`func.jvp` along a tangent `(n_in,)`, which is a float where the argument is one."""
-    given = float(tangent[0]) if np.ndim(args[arg]) == 0 else tangent
-    return checked_tensor(f"{func}: jvp", func.jvp(arg, given, *args), (size,))
-
-
 def derivative_tensor(
     func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
 ) -> Array:
@@ -117,15 +120,18 @@ def derivative_tensor(
     other arguments' steps are central differences of it.
     """
     m, sizes = shape[0], shape[1:]
-    for places in _parts(len(path)):  # the last one, the empty part, always returns
+    count = len(path)
+    choices = (combinations(range(count), length) for length in range(count, -1, -1))
+    for places in chain.from_iterable(choices):  # the last one, the empty part, always returns
         part = tuple(path[p] for p in places)
         part_shape = (m, *(sizes[p] for p in places))
         given = _given_tensor(func, part, part_shape, args) if part else None
-        if given is not None and len(part) == len(path):
+        if given is not None and len(part) == count:
             return given
         if given is not None or not part:
-            rest = tuple(p for p in range(len(path)) if p not in places)
-            _tell(func, path)
+            rest = tuple(p for p in range(count) if p not in places)
+            named = ", ".join(f"'{func.argname(i)}'" for i in path)
+            apply_policy(f"{func}: the derivative w.r.t. {named}")
             tensor = central_differences(
                 _lower(func, part, part_shape),
                 args,
@@ -135,17 +141,6 @@ def derivative_tensor(
             back = np.argsort((*places, *rest))
             return np.transpose(tensor, (0, *(int(axis) + 1 for axis in back)))
     raise AssertionError("the empty part is always there")
-
-
-def _parts(count: int) -> Iterator[tuple[int, ...]]:
-    """All choices of places, the longest first, the empty one last."""
-    for length in range(count, -1, -1):
-        yield from combinations(range(count), length)
-
-
-def _tell(func: ADFunctionInterface, path: tuple[int, ...]) -> None:
-    named = ", ".join(f"'{func.argname(i)}'" for i in path)
-    apply_policy(f"{func}: the derivative w.r.t. {named}")
 
 
 def _lower(
@@ -168,45 +163,7 @@ def _given_tensor(
     func: ADFunctionInterface, path: tuple[int, ...], shape: tuple[int, ...], args: Sequence[Any]
 ) -> Array | None:
     """The derivative as the function itself gives it, or None."""
-    if gives(func, "gen_derivative"):
-        try:
-            value = func.gen_derivative(list(path), *args)
-            return checked_tensor(f"{func}: gen_derivative", value, shape)
-        except NotImplementedError:
-            pass
-    if len(path) != 1:
-        return None
-    if gives(func, "derivative"):
-        try:
-            value = func.derivative(path[0], *args)
-            return checked_tensor(f"{func}: derivative", value, shape)
-        except NotImplementedError:
-            pass
-    if gives(func, "jvp"):
-        try:
-            columns = [pushed(func, path[0], t, args, shape[0]) for t in np.eye(shape[1])]
-            return np.stack(columns, axis=1) if columns else np.zeros(shape)
-        except NotImplementedError:
-            pass
-    return None
-
-
-def checked_tensor(place: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """What a user's derivative returned, in the shape expected; a plain 0 stands for zeros.
-
-    Axes of length 1 may be missing or added; anything else is an error, never a reshape.
-    """
-    if value is None:
-        raise TypeError(f"{place} returned None, expected an array of shape {shape}")
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{place} returned numbers of dtype {array.dtype}, expected real ones")
-    array = array.astype(np.float64)
-    if array.ndim == 0 and array == 0:
-        return np.zeros(shape)
-    if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
-        raise ValueError(f"{place} returned shape {array.shape}, expected {shape}")
-    return array.reshape(shape)
+    return next((tensor for _, tensor in given_tensors(func, path, shape, args)), None)
 
 
 def opaque_jvp(node: ADFunctionCall, tangents: Sequence[Expression | None]) -> Expression | None:
@@ -214,8 +171,7 @@ def opaque_jvp(node: ADFunctionCall, tangents: Sequence[Expression | None]) -> E
     total: Expression | None = None
     for i, tangent in enumerate(tangents):
         if tangent is not None:
-            term = _push(node, i, tangent)
-            total = term if total is None else total + term
+            total = added(total, _push(node, i, tangent))
     return total
 
 
@@ -232,14 +188,10 @@ def opaque_vjp(
     node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
 ) -> Sequence[Expression | None]:
     """The cotangents of an opaque call's arguments: cotangent times the Jacobian."""
-    gradients: list[Expression | None] = []
-    for i, wanted in enumerate(needed):
-        if wanted:
-            m, n = _sizes(node, i)
-            gradients.append(MatMul(1, m, n)(cotangent, _jacobian_call(node, i)))
-        else:
-            gradients.append(None)
-    return gradients
+    return [
+        MatMul(1, *_sizes(node, i))(cotangent, _jacobian_call(node, i)) if wanted else None
+        for i, wanted in enumerate(needed)
+    ]
 
 
 def _jacobian_call(node: ADFunctionCall, arg: int) -> Expression:
@@ -268,3 +220,78 @@ def _sizes(node: ADFunctionCall, arg: int) -> tuple[int, int]:
     if m is None or n is None:
         raise unknown_size(str(node.func), node.func.argname(arg))
     return m, n
+
+
+def opaque_pattern(func: ADFunctionInterface, args: Sequence[Dependence], size: int) -> Pattern:
+    """Which inputs each of the `size` entries of an opaque call may depend on."""
+    original, patterns = _original(func), [arg.pattern for arg in args]
+    structures = [jacobian_structure(original, i, size, p.rows) for i, p in enumerate(patterns)]
+    parts = [
+        p.joined(size) if structure is None else p.through(structure)
+        for p, structure in zip(patterns, structures, strict=True)
+    ]
+    return unite(parts, size, patterns[0].columns)
+
+
+def jacobian_structure(
+    func: ADFunctionInterface, arg: int, m: int, n: int
+) -> NDArray[np.bool_] | None:
+    """The pattern `(m, n)` of `d func / d x_arg`, or None where nothing is known.
+
+    An output that does not depend on an entry has no mixed derivative with it: the pattern of a
+    derivative tensor is the product of those of its steps, row by row.
+
+    Raises ValueError for a pattern of another shape.
+    """
+    if not isinstance(func, DerivativeTensor):
+        return _declared(func, arg, m, n)
+    rows = func.shape[0]
+    steps = [*zip(func.path, func.shape[1:], strict=True), (arg, n)]
+    whole = np.ones((rows, 1), dtype=np.bool_)
+    known = False
+    for step, size in steps:
+        pattern = _declared(func.func, step, rows, size)
+        known |= pattern is not None
+        factor = np.ones((rows, size), dtype=np.bool_) if pattern is None else pattern
+        whole = (whole[:, :, None] & factor[:, None, :]).reshape(rows, -1)
+    return whole.reshape(m, n) if known else None
+
+
+def _declared(func: ADFunctionInterface, arg: int, m: int, n: int) -> NDArray[np.bool_] | None:
+    pattern = func.sparsity(arg)
+    if pattern is None:
+        return None
+    array = np.asarray(pattern, dtype=np.bool_)
+    if array.shape != (m, n):
+        raise ValueError(f"{func}: sparsity({arg}) has shape {array.shape}, expected {(m, n)}")
+    return array
+
+
+def host_kernel(
+    func: ADFunctionInterface, size: int, scalars: tuple[bool, ...]
+) -> Callable[..., Array]:
+    """A user's function over values with leading batch axes, called once a sample.
+
+    `scalars` tells which arguments the function gets as plain floats. Raises ValueError when the
+    function returns a wrong number of entries.
+    """
+
+    def one(args: Sequence[Array]) -> Array:
+        given = [float(a[0]) if s else a for a, s in zip(args, scalars, strict=True)]
+        result = as_value(func.eval(*given), str(func)).reshape(-1)
+        if result.size != size:
+            raise wrong_size(str(func), "result", result.size, size)
+        return result
+
+    def kernel(*values: Array) -> Array:
+        args = [np.atleast_1d(v) for v in values]
+        if all(a.ndim == 1 for a in args):
+            return one(args)
+        batch = np.broadcast_shapes(*(a.shape[:-1] for a in args))
+        whole = [np.broadcast_to(a, (*batch, a.shape[-1])) for a in args]
+        out = np.empty((*batch, size))
+        for place in cast("Iterator[tuple[int, ...]]", np.ndindex(*batch)):
+            out[place] = one([a[place] for a in whole])
+        return out
+
+    return kernel

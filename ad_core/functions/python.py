@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import permutations
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ad_core.graph.errors import wrong_count
-from ad_core.graph.nodes import ADFunctionInterface, Size
+from ad_core.graph.errors import checked, checked_name, wrong_count
+from ad_core.graph.nodes import ADFunctionInterface, Size, listed, names_of
 from ad_core.graph.values import whole_number
 
 Rule: TypeAlias = "Callable[..., Any]"
@@ -56,9 +56,9 @@ class PythonFunction(ADFunctionInterface):
         gen_derivative: HigherRules = None,
         order: int | None = None,
     ) -> None:
-        if not callable(func):
-            raise TypeError(f"function: expected a callable, got {type(func).__name__}")
+        checked(func, Callable, "function", "func", "a callable")
         self._func = func
+        checked_name(name, "function")
         self._name = getattr(func, "__name__", type(func).__name__) if name == "auto" else name
         self.sizes_in, self.argnames = self._arguments(func, argspec, argnames)
         self.size_out = None if outspec is None else _size(self._name, outspec)
@@ -66,9 +66,7 @@ class PythonFunction(ADFunctionInterface):
         self._derivative = _rules(self._name, "derivative", derivative, count)
         self._jvp = _rules(self._name, "jvp", jvp, count)
         self._higher = _higher_rules(self._name, gen_derivative, count)
-        self._order = order
-        if order is not None and (not isinstance(order, int) or order < 0):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"{self._name}: order is {order}, expected a whole number from 0")
+        self._order = None if order is None else whole_number(order, f"{self._name}: order")
         known = {
             "derivative": derivative is not None,
             "jvp": jvp is not None,
@@ -81,8 +79,11 @@ class PythonFunction(ADFunctionInterface):
     ) -> tuple[tuple[Size, ...], tuple[str, ...]]:
         """Sizes and names of the arguments, as given or as the signature says."""
         found = _parameter_names(func)
-        if not isinstance(argspec, str):
-            sizes = tuple(_size(self._name, s) for s in argspec)
+        if argnames is not None:
+            argnames = names_of(f"{self._name}: argnames", argnames)
+        if not isinstance(argspec, str) or argspec != "auto":
+            given = listed(argspec, f"{self._name}: argspec", "sizes")
+            sizes = tuple(_size(self._name, s) for s in given)
         elif found is None and argnames is None:
             raise ValueError(
                 f"{self._name}: the arguments cannot be read from the signature; give argspec"
@@ -91,7 +92,7 @@ class PythonFunction(ADFunctionInterface):
             sizes = (None,) * len(found or argnames or ())
         count = len(sizes)
         if argnames is not None:
-            names = tuple(argnames)
+            names = argnames
             if len(names) != count:
                 raise wrong_count(f"{self._name}: argnames", len(names), count)
         elif found is not None and len(found) == count:
@@ -188,12 +189,7 @@ def _parameter_names(func: Rule) -> list[str] | None:
 
 def _size(name: str, size: object) -> Size:
     """A size as it is given: -1 where it varies."""
-    try:
-        number = None if size is None else whole_number(size)
-    except TypeError:
-        number = -2
-    if number is not None and number < -1:
-        raise ValueError(f"{name}: a size is a whole number or -1, not {size!r}")
+    number = None if size is None else whole_number(size, f"{name}: a size", least=-1)
     return None if number == -1 else number
 
 
@@ -205,11 +201,9 @@ def _rules(
         return (None,) * count
     if callable(given):
         return given
-    rules = tuple(given)
+    rules = _listed_rules(name, kind, given)
     if len(rules) != count:
         raise wrong_count(f"{name}: {kind}", len(rules), count)
-    for rule in rules:
-        _check_callable(name, kind, rule)
     return rules
 
 
@@ -220,23 +214,24 @@ def _higher_rules(name: str, given: HigherRules, count: int) -> Rule | dict[tupl
         return given
     if isinstance(given, Mapping):
         for path in given:
-            if any(not 0 <= i < count for i in path):
+            if not isinstance(path, tuple) or any(i not in range(count) for i in path):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ValueError(f"{name}: gen_derivative has {path}, but {count} arguments")
-        return {tuple(path): rule for path, rule in given.items()}
-    rules = tuple(given)
+        return dict(given)
+    rules = _listed_rules(name, "gen_derivative", given)
     if count != 1:
         raise ValueError(
             f"{name}: a list as gen_derivative is for functions of one argument, not {count}; "
             "give a dict or a callable"
         )
-    for rule in rules:
-        _check_callable(name, "gen_derivative", rule)
     return {(0,) * (k + 2): rule for k, rule in enumerate(rules) if rule is not None}
 
 
-def _check_callable(name: str, kind: str, rule: object) -> None:
-    if rule is not None and not callable(rule):
-        raise TypeError(f"{name}: {kind} holds {rule!r}, expected a callable or None")
+def _listed_rules(name: str, kind: str, given: Iterable[Rule | None]) -> tuple[Rule | None, ...]:
+    rules = tuple(listed(given, f"{name}: {kind}", "callables"))
+    for rule in rules:
+        if rule is not None and not callable(rule):
+            raise TypeError(f"{name}: {kind} holds {rule!r}, expected a callable or None")
+    return rules
 
 
 function = PythonFunction

@@ -1,7 +1,15 @@
 """The graph: nodes, the functions in them, values, walks, and the wording of errors."""
 
-from ad_core.graph.errors import unknown_name, unknown_size, wrong_count, wrong_size
-from ad_core.graph.layout import MatrixLayout
+from ad_core.graph.errors import (
+    checked,
+    checked_name,
+    one_of,
+    unknown_name,
+    unknown_size,
+    wrong_count,
+    wrong_kind,
+    wrong_size,
+)
 from ad_core.graph.nodes import (
     ADFunctionCall,
     ADFunctionInterface,
@@ -9,18 +17,25 @@ from ad_core.graph.nodes import (
     Constant,
     Expression,
     ExpressionLike,
-    Index,
     Size,
     Variable,
     as_expression,
     as_expressions,
     constant,
+    listed,
     name_of,
     names_of,
     var,
 )
-from ad_core.graph.values import Array, as_batch, as_value, whole_number
-from ad_core.graph.walks import rebuild, substitute, terminals, topological
+from ad_core.graph.values import (
+    Array,
+    MatrixLayout,
+    flag,
+    number,
+    real,
+    whole_number,
+)
+from ad_core.graph.walks import rebuild, topological
 
 __all__ = [
     "ADFunctionCall",
@@ -30,25 +45,28 @@ __all__ = [
     "Constant",
     "Expression",
     "ExpressionLike",
-    "Index",
     "MatrixLayout",
     "Size",
     "Variable",
-    "as_batch",
     "as_expression",
     "as_expressions",
-    "as_value",
+    "checked",
+    "checked_name",
     "constant",
+    "flag",
+    "listed",
     "name_of",
     "names_of",
+    "number",
+    "one_of",
+    "real",
     "rebuild",
-    "substitute",
-    "terminals",
     "topological",
     "unknown_name",
     "unknown_size",
     "var",
     "whole_number",
     "wrong_count",
+    "wrong_kind",
     "wrong_size",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
-from typing import SupportsIndex, cast
+from collections.abc import Collection, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def wrong_size(place: str, argument: str, got: int, expected: int | str) -> ValueError:
@@ -12,20 +13,36 @@ def wrong_size(place: str, argument: str, got: int, expected: int | str) -> Valu
     return ValueError(f"{place}: argument '{argument}' has size {got}, expected {expected}")
 
 
+def wrong_kind(place: str, argument: str, got: object, expected: str) -> TypeError:
+    """An argument that is an object of another kind."""
+    kind = type(got).__name__
+    return TypeError(f"{place}: argument '{argument}' is a {kind}, expected {expected}")
+
+
+def checked(value: T, kinds: Any, place: str, argument: str, what: str) -> T:
+    """The value, which is of one of these types: `what` they are, in words; else TypeError."""
+    if not isinstance(value, kinds):
+        raise wrong_kind(place, argument, value, what)
+    return value
+
+
+def checked_name(name: str, place: str) -> str:
+    """The name, which is a string and not empty."""
+    if not checked(name, str, place, "name", "a string"):
+        raise ValueError(f"{place}: a name is not empty")
+    return name
+
+
+def one_of(word: str, what: str, choices: Collection[str]) -> str:
+    """The word, which is one of the choices; else ValueError that lists them, of `what`."""
+    if not isinstance(word, str) or word not in choices:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"{what} is {word!r}, expected one of {', '.join(choices)}")
+    return word
+
+
 def wrong_count(place: str, got: int, expected: int | str) -> ValueError:
     """A call with too many or too few arguments."""
     return ValueError(f"{place}: got {got} arguments, expected {expected}")
-
-
-def whole_shape(place: str, shape: Sequence[object]) -> tuple[int, int]:
-    """A matrix's shape `(rows, columns)` as two whole numbers of 0 or more, else ValueError."""
-    try:
-        rows, columns = (operator.index(cast("SupportsIndex", n)) for n in shape)
-    except (TypeError, ValueError):
-        rows, columns = -1, -1
-    if rows < 0 or columns < 0 or any(isinstance(n, bool) for n in shape):
-        raise ValueError(f"{place}: a shape is two whole numbers of 0 or more, not {shape!r}")
-    return rows, columns
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> ValueError:

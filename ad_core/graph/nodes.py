@@ -12,40 +12,39 @@ installs them (`install`) when it is imported.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ad_core.graph.errors import wrong_count, wrong_size
-from ad_core.graph.layout import MatrixLayout
-from ad_core.graph.protocols import Build, Operators, Passes
-from ad_core.graph.values import Array, NotNumbers, as_value, whole_number
+from ad_core.graph.errors import checked_name, wrong_count, wrong_kind, wrong_size
+from ad_core.graph.values import Array, MatrixLayout, NotNumbers, as_value, flag, whole_number
 
 if TYPE_CHECKING:
-    from types import EllipsisType
-
     from scipy.sparse import csr_array
 
+T = TypeVar("T")
 Size: TypeAlias = "int | None"
 """A number of entries; None while it is not known."""
 Index: TypeAlias = "int | slice | Sequence[int] | NDArray[np.integer[Any]] | EllipsisType"
 ExpressionLike: TypeAlias = "Expression | str | ArrayLike"
 Variable: TypeAlias = "str | ADTerminal"
+Infix: TypeAlias = "Callable[[Expression, Any], Expression]"
 
 
-def install(operators: Operators, passes: Passes) -> None:
-    """Give expressions what their operators build and what their methods do."""
+def install(operators: Any, passes: Any) -> None:
+    """Give expressions what their operators build and what their methods do: `ops`, `passes`."""
     Expression.operators, Expression.passes = operators, passes
 
 
-def _binary(build: Callable[[Operators], Build]) -> Callable[[Expression, Any], Expression]:
-    return lambda self, other: build(self.operators)(self, other)
-
-
-def _reflected(build: Callable[[Operators], Build]) -> Callable[[Expression, Any], Expression]:
-    return lambda self, other: build(self.operators)(other, self)
+def _infix(name: str) -> tuple[Infix, Infix]:
+    """The method of an operator, and that of the operator with its sides exchanged."""
+    return (
+        lambda self, other: getattr(self.operators, name)(self, other),
+        lambda self, other: getattr(self.operators, name)(other, self),
+    )
 
 
 class Expression:
@@ -54,17 +53,14 @@ class Expression:
     __slots__ = ("__weakref__", "size")
     __array_ufunc__ = None  # numpy arrays leave `array + expression` to us
 
-    operators: ClassVar[Operators]
-    passes: ClassVar[Passes]
+    operators: ClassVar[Any]
+    passes: ClassVar[Any]
     size: Size
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"expressions are immutable: cannot set '{name}'")
+    def __setattr__(self, name: str, value: object = None) -> NoReturn:
+        raise AttributeError(f"expressions are immutable: cannot set or delete '{name}'")
 
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"expressions are immutable: cannot delete '{name}'")
-
-    # ------------------------------------------------------------------ values and derivatives
+    __delattr__ = __setattr__
 
     def eval(self, /, **values: ArrayLike) -> Any:
         """The value with every variable bound by keyword: a float, or an array of shape `(n,)`.
@@ -75,16 +71,13 @@ class Expression:
         return self.passes.evaluate((self,), values)[0]
 
     def derivative(self, arg: Variable, /, **values: ArrayLike) -> Array:
-        """The Jacobian `d self / d arg`, shape `(n_out, n_arg)`: always 2-D, also for scalars.
-
-        `arg` is a variable of the expression, by name or as a node.
-        """
+        """The Jacobian `d self / d arg`, always `(n_out, n_arg)`; `arg` is a name or a node."""
         return self.passes.evaluate_jacobians((self,), name_of(arg), values)[0]
 
     def gen_derivative(self, args: Sequence[Variable], /, **values: ArrayLike) -> Any:
         """The derivative w.r.t. each name in `args` in turn.
 
-        The result has shape `(n_out, n_args[0], ..., n_args[-1])`; for no names it is `eval`'s.
+        Shape `(n_out, n_args[0], ..., n_args[-1])`; for no names the result is `eval`'s.
         """
         names = names_of("gen_derivative", args)
         return self.passes.evaluate_tensor(self, names, values) if names else self.eval(**values)
@@ -92,8 +85,7 @@ class Expression:
     def jvp(self, tangents: Mapping[Variable, ArrayLike], /, **values: ArrayLike) -> Array:
         """The directional derivative `sum_i (d self / d x_i) t_i`, shape `(n_out,)`.
 
-        `tangents` has a tangent, as large as its variable, for each variable, by name or as a node;
-        the others are held.
+        `tangents` has one for each variable, by name or as a node; variables without are held.
         """
         return self.passes.evaluate_jvp(self, tangents, values)
 
@@ -123,19 +115,19 @@ class Expression:
         """
         return self.passes.sparsity(self, name_of(arg), sizes)
 
-    # ----------------------------------------------------------------------------- the graph
-
     def replace(self, /, **replacements: ExpressionLike) -> Expression:
         """The expression with the named variables replaced by other expressions or values.
 
         Raises ValueError for a name that the expression does not have.
         """
-        return self.passes.substitute(self, {k: as_expression(v) for k, v in replacements.items()})
+        return self.passes.substitute(
+            self, {k: as_expression(v, k) for k, v in replacements.items()}
+        )
 
     def terminals(self, sort: bool = False) -> list[str]:
         """The names of the variables, by first appearance, or alphabetically if `sort`."""
         names = list(self.passes.terminals((self,)))
-        return sorted(names) if sort else names
+        return sorted(names) if flag(sort, "terminals: sort") else names
 
     def __str__(self) -> str:
         return self.passes.to_text(self)
@@ -146,20 +138,17 @@ class Expression:
     def __reduce__(self) -> tuple[Any, ...]:
         return self.passes.unflatten, (self.passes.flatten(self),)
 
-    def __deepcopy__(self, memo: dict[int, object]) -> Expression:
+    def __deepcopy__(self, memo: object = None) -> Expression:
         return self  # immutable, and functions are shared by identity
 
-    def __copy__(self) -> Expression:
-        return self
+    __copy__ = __deepcopy__
 
-    # ------------------------------------------------------------------------------ operators
-
-    __add__, __radd__ = _binary(lambda o: o.add), _reflected(lambda o: o.add)
-    __sub__, __rsub__ = _binary(lambda o: o.sub), _reflected(lambda o: o.sub)
-    __mul__, __rmul__ = _binary(lambda o: o.mul), _reflected(lambda o: o.mul)
-    __truediv__, __rtruediv__ = _binary(lambda o: o.div), _reflected(lambda o: o.div)
-    __pow__, __rpow__ = _binary(lambda o: o.pow_), _reflected(lambda o: o.pow_)
-    __mod__, __rmod__ = _binary(lambda o: o.mod), _reflected(lambda o: o.mod)
+    __add__, __radd__ = _infix("add")
+    __sub__, __rsub__ = _infix("sub")
+    __mul__, __rmul__ = _infix("mul")
+    __truediv__, __rtruediv__ = _infix("div")
+    __pow__, __rpow__ = _infix("pow_")
+    __mod__, __rmod__ = _infix("mod")
 
     def __neg__(self) -> Expression:
         return self.operators.neg(self)
@@ -199,12 +188,10 @@ class ADTerminal(Expression):
     name: str
 
     def __init__(self, name: str, size: Size = None) -> None:
-        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"a variable's name is a string, not {type(name).__name__}")
-        if not name:
-            raise ValueError("a variable's name is not empty")
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "size", None if size is None else _checked_size(name, size))
+        object.__setattr__(self, "name", checked_name(name, "var"))
+        if size is not None:
+            size = whole_number(size, f"var: the size of '{name}'")
+        object.__setattr__(self, "size", size)
 
 
 class Constant(Expression):
@@ -214,11 +201,15 @@ class Constant(Expression):
 
     value: Array
 
-    def __init__(self, value: ArrayLike) -> None:
-        array: Array = np.array(as_value(value, "constant"))
+    def __init__(self, value: ArrayLike, name: str = "constant") -> None:
+        array: Array = np.array(as_value(value, name))
         array.setflags(write=False)
         object.__setattr__(self, "value", array)
         object.__setattr__(self, "size", array.size)
+
+
+constant = Constant
+"""Another name of `Constant`; numbers and arrays in calls become constants by themselves."""
 
 
 class ADFunctionCall(Expression):
@@ -230,8 +221,12 @@ class ADFunctionCall(Expression):
     args: tuple[Expression, ...]
 
     def __init__(self, func: ADFunctionInterface, args: Sequence[ExpressionLike]) -> None:
+        if not isinstance(func, ADFunctionInterface):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise wrong_kind("ADFunctionCall", "func", func, "a function of the graph")
         # lists, not generators: graphs of 100,000 nodes are built here
-        nodes = tuple([a if isinstance(a, Expression) else as_expression(a) for a in args])
+        if not isinstance(args, (tuple, list)):
+            args = listed(args, "ADFunctionCall", "args")
+        nodes = tuple([a if isinstance(a, Expression) else _argument(func, a) for a in args])
         object.__setattr__(self, "func", func)
         object.__setattr__(self, "args", nodes)
         object.__setattr__(self, "size", func.call_size(tuple([a.size for a in nodes])))
@@ -242,9 +237,9 @@ class ADFunctionInterface:
 
     A subclass gives at least `eval`. Names and sizes, as the data below or by the methods that read
     them, let mistakes be found when the call is built; `derivative`, `jvp` or `gen_derivative` make
-    derivatives exact, and what is missing is done by finite differences. An instance may hold any
-    data (a robot, a network). The methods say -1 where a number varies; everywhere else that is
-    None.
+    derivatives exact; 0 stands for zeros there, and what is missing, or raises NotImplementedError,
+    is done by finite differences. An instance may hold any data (a robot, a network). The methods
+    say -1 where a number varies; everywhere else that is None.
     """
 
     def __str__(self) -> str:
@@ -286,32 +281,27 @@ class ADFunctionInterface:
         """The number of entries of the result, or -1 if it varies."""
         return -1 if self.size_out is None else self.size_out
 
+    _layout: MatrixLayout | None = None
+
     @property
     def layout(self) -> MatrixLayout | None:
         """The natural shape of a result that is a matrix; None for scalars and vectors."""
-        return None
+        return self._layout
 
     def eval(self, *args: Any) -> Any:
         """The value for arguments that are floats or float arrays."""
         raise NotImplementedError(f"{self}: eval is not defined")
 
     def derivative(self, arg: int, *args: Any) -> Any:
-        """The Jacobian w.r.t. argument `arg`, shape `(n_out, n_in(arg))`; 0 stands for zeros.
-
-        Raises NotImplementedError where it is not given.
-        """
+        """The Jacobian w.r.t. argument `arg`, shape `(n_out, n_in(arg))`."""
         raise NotImplementedError(f"{self}: derivative is not defined")
 
     def gen_derivative(self, arg: Sequence[int], *args: Any) -> Any:
-        """The derivative w.r.t. each argument number in `arg`, in turn; 0 stands for zeros.
-
-        Shape `(n_out, n_in(arg[0]), ..., n_in(arg[-1]))`. Raises NotImplementedError where it is
-        not given.
-        """
+        """The derivative w.r.t. the arguments `arg` in turn, `(n_out, n_in(arg[0]), ...)`."""
         raise NotImplementedError(f"{self}: gen_derivative is not defined")
 
     def jvp(self, arg: int, darg: Any, *args: Any) -> Any:
-        """`(df/dx_arg) darg`, shape `(n_out,)`; raises NotImplementedError where not given."""
+        """`(df/dx_arg) darg`, shape `(n_out,)`."""
         raise NotImplementedError(f"{self}: jvp is not defined")
 
     def sparsity(self, arg: int) -> NDArray[np.bool_] | None:
@@ -364,51 +354,46 @@ def var(name: str, size: int | None = None) -> ADTerminal:
     return ADTerminal(name, size)
 
 
-def constant(value: ArrayLike) -> Constant:
-    """A constant node; numbers and arrays in calls become constants by themselves."""
-    return Constant(value)
-
-
-def name_of(variable: Variable) -> str:
+def name_of(variable: Variable, place: str = "") -> str:
     """The name of a variable that is given by name or as a node; raises TypeError for others."""
     if isinstance(variable, ADTerminal):
         return variable.name
     if not isinstance(variable, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"a variable is given by its name or its node, not {variable!r}")
+        raise TypeError(f"{place}a variable is given by its name or its node, not {variable!r}")
     return variable
 
 
-def names_of(place: str, variables: Sequence[Variable]) -> tuple[str, ...]:
-    """The names of several variables; a plain string is no list of them, but a mistake."""
-    if isinstance(variables, str):
-        raise TypeError(f"{place}: expected a list of names, got {variables!r}")
-    return tuple(name_of(v) for v in variables)
+def listed(values: Iterable[T], place: str, what: str) -> list[T]:
+    """Several values in some order; raises TypeError for one, as a string or an expression is."""
+    try:
+        iterator = None if isinstance(values, str | bytes | Expression) else iter(values)
+    except TypeError:
+        iterator = None
+    if iterator is None:
+        raise TypeError(f"{place}: expected a list of {what}, got {values!r} by itself")
+    return list(iterator)
 
 
-def as_expression(value: ExpressionLike) -> Expression:
-    """An expression as it is; a string as a variable; a number or 1-D array as a constant."""
+def names_of(place: str, variables: Iterable[Variable]) -> tuple[str, ...]:
+    """The names of several variables."""
+    return tuple(name_of(v, f"{place}: ") for v in listed(variables, place, "names"))
+
+
+def as_expression(value: ExpressionLike, name: str = "constant") -> Expression:
+    """An expression; a string as a variable; numbers as a constant, which errors call `name`."""
     if isinstance(value, Expression):
         return value
-    return var(value) if isinstance(value, str) else Constant(value)
+    return var(value) if isinstance(value, str) else Constant(value, name)
 
 
-def as_expressions(place: str, values: Sequence[ExpressionLike]) -> tuple[Expression, ...]:
-    """Several expressions, as `as_expression` reads them; one by itself is a mistake."""
-    if isinstance(values, (str, Expression)):
-        raise TypeError(f"{place}: expected a list of expressions, got {values!r} by itself")
-    return tuple(as_expression(e) for e in values)
-
-
-def size_of(value: ExpressionLike) -> int | None:
-    """The number of entries: 1 for a scalar; None for an expression of unknown size."""
-    return value.size if isinstance(value, Expression) else as_value(value, "value").size
-
-
-def _checked_size(name: str, size: object) -> int:
+def _argument(func: ADFunctionInterface, value: ExpressionLike) -> Expression:
     try:
-        number = whole_number(size)
-    except TypeError:
-        raise ValueError(f"var: the size of '{name}' is a whole number, not {size!r}") from None
-    if number < 0:
-        raise ValueError(f"var: the size of '{name}' is {size}, expected 0 or more")
-    return number
+        return as_expression(value)
+    except (TypeError, ValueError):
+        return as_expression(value, f"argument of {func}")  # the same error, with its place
+
+
+def as_expressions(place: str, values: Iterable[ExpressionLike]) -> tuple[Expression, ...]:
+    """Several expressions, as `as_expression` reads them."""
+    name = f"expression of {place}"
+    return tuple(as_expression(e, name) for e in listed(values, place, "expressions"))

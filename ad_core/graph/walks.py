@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from ad_core.graph.errors import unknown_name, wrong_size
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
+from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression, ExpressionLike
+from ad_core.graph.values import as_value
+
+
+def size_of(value: ExpressionLike) -> int | None:
+    """The number of entries: 1 for a scalar; None for an expression of unknown size."""
+    return value.size if isinstance(value, Expression) else as_value(value, "value").size
 
 
 def topological(roots: Sequence[Expression]) -> list[Expression]:

@@ -1,9 +1,18 @@
 """From expressions to what engines take: sizes fixed, composites expanded, one tape."""
 
 from ad_core.lowering.guards import guarded
-from ad_core.lowering.lowered import Func, Lowered, applied, lower, lowered_graphs
-from ad_core.lowering.scalars import slot_scalars
-from ad_core.lowering.tape import Step, Tape, make_tape
+from ad_core.lowering.lowered import (
+    Func,
+    Lowered,
+    Step,
+    Tape,
+    applied,
+    fix_sizes,
+    lower,
+    lowered_graphs,
+    make_tape,
+    slot_scalars,
+)
 
 __all__ = [
     "Func",
@@ -11,6 +20,7 @@ __all__ = [
     "Step",
     "Tape",
     "applied",
+    "fix_sizes",
     "guarded",
     "lower",
     "lowered_graphs",

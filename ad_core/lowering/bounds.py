@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
-from ad_core.graph.values import Array
 from ad_core.ops.control import Select
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op
@@ -109,17 +108,11 @@ class Facts:
         rule = _RULES.get(func.name)
         found = [self.bounds(a, depth) for a in args] if rule or func.entrywise else []
         if func.entrywise and all(low == high for low, high in found):
-            return _checked(_value(func, [np.array([low]) for low, _ in found]))
+            return _checked(func.value(*(np.array(low) for low, _ in found)).repeat(2))
         if func.name == "total":
             size = args[0].size or 0
             return _checked([size * end for end in found[0]])
         return _checked(rule(*found)) if rule else ANY
-
-
-def _value(func: Op, values: list[Array]) -> list[float]:
-    with np.errstate(all="ignore"):
-        value = float(func.bind(NUMPY)(*values)[0])
-    return [value, value]
 
 
 def _checked(ends: Any) -> Bounds:
@@ -170,14 +163,6 @@ def _rising(function: Callable[[Any], Any]) -> Callable[[Bounds], list[float]]:
     return bounds
 
 
-def _same(x: Bounds) -> Bounds:
-    return x
-
-
-def _stacked(*parts: Bounds) -> Bounds:
-    return _hull(list(parts))
-
-
 def _between(low: float, high: float) -> Callable[..., Bounds]:
     return lambda *_: (low, high)
 
@@ -198,8 +183,7 @@ _RULES: dict[str, Callable[..., Any]] = {
     },
     **{name: _between(-1.0, 1.0) for name in ("sin", "cos")},
     **{name: _between(0.0, 1.0) for name in ("less", "less_equal", "equal")},
-    **dict.fromkeys(("total", "take", "broadcast"), _same),
-    "stack": _stacked,
+    **dict.fromkeys(("total", "take", "broadcast", "stack"), lambda *parts: _hull([*parts])),
     "scatter": lambda *parts: _hull([*parts, _ZERO]),
 }
 
@@ -216,20 +200,18 @@ def _difference(bounds: Bounds, c: float, first: bool, old: Bounds) -> Bounds | 
     )
 
 
-def _less(bounds: Bounds, c: float, first: bool, old: Bounds) -> Bounds | None:
-    if bounds[0] > 0.0:
-        return (_above(c), math.inf) if first else (-math.inf, _below(c))
-    if bounds[1] <= 0.0:
-        return (-math.inf, c) if first else (c, math.inf)
-    return None
+def _ordered(strict: bool) -> Rule:
+    """Of `x < c` or, not strict, `x <= c`, or the same with the constant first."""
 
+    def rule(bounds: Bounds, c: float, first: bool, old: Bounds) -> Bounds | None:
+        holds = bounds[0] > 0.0
+        if not holds and bounds[1] > 0.0:
+            return None
+        if holds != first:  # x is below the constant, or the constant itself
+            return -math.inf, _below(c) if strict == holds else c
+        return _above(c) if strict == holds else c, math.inf
 
-def _less_equal(bounds: Bounds, c: float, first: bool, old: Bounds) -> Bounds | None:
-    if bounds[0] > 0.0:
-        return (c, math.inf) if first else (-math.inf, c)
-    if bounds[1] <= 0.0:
-        return (-math.inf, _below(c)) if first else (_above(c), math.inf)
-    return None
+    return rule
 
 
 def _equal(bounds: Bounds, c: float, first: bool, old: Bounds) -> Bounds | None:
@@ -250,7 +232,7 @@ def _below(c: float) -> float:
 
 _COMPARED: dict[str, Rule] = {
     "sub": _difference,
-    "less": _less,
-    "less_equal": _less_equal,
+    "less": _ordered(strict=True),
+    "less_equal": _ordered(strict=False),
     "equal": _equal,
 }

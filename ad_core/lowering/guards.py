@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -23,12 +23,10 @@ from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Constant, E
 from ad_core.graph.values import Array
 from ad_core.graph.walks import rebuild, topological
 from ad_core.lowering.bounds import Bounds, Facts
-from ad_core.lowering.lowered import Lowered
-from ad_core.lowering.tape import make_tape
+from ad_core.lowering.lowered import Lowered, make_tape
 from ad_core.ops.control import Extremum, Select, cond
 from ad_core.ops.elementwise import less, less_equal
 from ad_core.ops.linalg import Solve
-from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op
 from ad_core.ops.structure import Broadcast, Linear, Scatter, Stack, Take, spread, total
 
@@ -264,18 +262,14 @@ def _gathered(use: Expression, size: int | None) -> Expression:
 
 def _folded(use: Expression, keep: bool = False) -> Expression:
     """A use that no choice decides, as a constant; of one entry, unless its size is to be kept."""
-    if isinstance(use, ADFunctionCall) and all(isinstance(a, Constant) for a in use.args):
-        use = Constant(_computed(use.func, [a.value for a in use.args if isinstance(a, Constant)]))
+    if isinstance(use, ADFunctionCall) and isinstance(use.func, Op):
+        values = [a.value for a in use.args if isinstance(a, Constant)]
+        use = Constant(use.func.value(*values)) if len(values) == len(use.args) else use
     if not isinstance(use, Constant) or keep:
         return use
     if (use.value > 0.0).all():
         return USED
     return use if (use.value > 0.0).any() else UNUSED
-
-
-def _computed(func: Any, values: Sequence[Array]) -> Array:
-    with np.errstate(all="ignore"):
-        return np.atleast_1d(func.bind(NUMPY)(*map(np.atleast_1d, values)))
 
 
 # ----------------------------------------------------------------------------- the calls made anew

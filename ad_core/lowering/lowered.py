@@ -1,21 +1,64 @@
 """`lower`: what a user hands to an engine, with its sizes, as one `Lowered` for every engine.
 
-expressions or a function -> inputs in order -> fixed roots -> tape
+expressions or a function -> inputs in order -> roots, every size fixed -> tape
+
+Engines read the tape: inputs, constants, then steps over slots in order. They carry a scalar and a
+vector of one entry alike, as a vector of length 1; which of both a value is, users' functions and
+results tell apart: `scalar_nodes` and `slot_scalars` say it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from ad_core.graph.errors import unknown_name, unknown_size, wrong_size
-from ad_core.graph.nodes import ADFunctionInterface, ADTerminal, Expression, Variable, names_of
+import numpy as np
+
+from ad_core.functions.opaque import SizedOpaque
+from ad_core.graph.errors import checked, unknown_name, unknown_size, wrong_size
+from ad_core.graph.nodes import (
+    ADFunctionCall,
+    ADFunctionInterface,
+    ADTerminal,
+    Constant,
+    Expression,
+    Variable,
+    listed,
+    names_of,
+)
+from ad_core.graph.values import Array, whole_number
 from ad_core.graph.walks import sizes_asked, terminals_among, topological
-from ad_core.lowering.sizes import SizeProbe, fix_sizes
-from ad_core.lowering.tape import Tape, make_tape
+from ad_core.lowering.simplify import Simplifier, simplify_call
+from ad_core.ops.primitive import Composite, Graphed, Op
 
 Func: TypeAlias = "Expression | Iterable[Expression] | ADFunctionInterface"
+SizeProbe: TypeAlias = "Callable[[ADFunctionCall], tuple[int, bool]]"
+"""The size of an opaque call's result, and whether it is a scalar."""
+
+
+class Step(NamedTuple):
+    """One call: slot `out` becomes `func` of the slots `args`."""
+
+    func: ADFunctionInterface
+    args: tuple[int, ...]
+    out: int
+
+
+@dataclass(frozen=True)
+class Tape:
+    """A program in slots: the inputs come first (in the order of `inputs`), then the rest."""
+
+    inputs: tuple[tuple[str, int], ...]
+    constants: tuple[tuple[int, Array], ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def opaque(self) -> bool:
+        """Whether some step is a user's function rather than a primitive."""
+        return any(not isinstance(step.func, Op) for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -76,21 +119,24 @@ def lower(
         ValueError: for a repeated, unknown or missing name, or a size that is missing or misfits.
         TypeError: for what is neither expression nor function.
     """
-    if terminals is not None and not isinstance(terminals, str):
-        terminals = tuple(terminals)
+    if terminals is not None:
+        terminals = listed(terminals, "terminals", "names")
     roots, own_title, single = _read(func)
     title = title or own_title
     nodes = topological(roots)
     declared = terminals_among(nodes)
     names = tuple(declared) if terminals is None else _ordered(terminals, declared)
-    given = dict(sizes or {})
-    for name, size in given.items():
+    if sizes is None:
+        sizes = {}
+    given: dict[str, int] = {}
+    for name, number in checked(sizes, Mapping, title, "sizes", "a dict of sizes by name").items():
+        size = given[name] = whole_number(number, f"{title}: the size of '{name}'")
         if name not in names:
             raise unknown_name("variable", name, names)
         if declared.get(name) not in (None, size):
             raise wrong_size(title, name, size, f"{declared[name]} as declared")
-    listed = {t.name: t.size for t in terminals or () if isinstance(t, ADTerminal)}
-    known = {**listed, **sizes_asked(nodes), **given}
+    stated = {t.name: t.size for t in terminals or () if isinstance(t, ADTerminal)}
+    known = {**stated, **sizes_asked(nodes), **given}
     inputs: list[tuple[str, int]] = []
     for name in names:
         declared_size = declared.get(name)
@@ -121,14 +167,11 @@ def _read(func: Func) -> tuple[tuple[Expression, ...], str, bool]:
         return (applied(func),), str(func), True
     if isinstance(func, Expression):
         return (func,), "expression", True
-    if isinstance(func, str) or not isinstance(func, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"expected an expression, a tuple of them, or a function, got {func!r}")
-    roots = tuple(func)
+    roots = tuple(listed(func, "func", "expressions, one of them, or a function"))
     if not roots:
-        raise ValueError("no expressions were given")
+        raise ValueError("func: no expressions were given")
     for root in roots:
-        if not isinstance(root, Expression):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"expected expressions, got {type(root).__name__}")
+        checked(root, Expression, "func", "root", "an expression")
     return roots, "expressions", False
 
 
@@ -150,3 +193,135 @@ def applied(func: ADFunctionInterface) -> Expression:
     sizes = [func.n_in(i) for i in range(count)]
     variables = [ADTerminal(func.argname(i), None if n < 0 else n) for i, n in enumerate(sizes)]
     return func(*variables)
+
+
+def fix_sizes(
+    roots: Sequence[Expression], sizes: Mapping[str, int], probe: SizeProbe | None = None
+) -> list[Expression]:
+    """The roots as graphs of primitives and opaque functions in which every size is known.
+
+    `sizes` gives the sizes of variables that were declared without one; `probe` finds the size of
+    an opaque function's result where the function does not say it.
+    """
+    fixed: dict[str, Expression] = {}
+    simplest = Simplifier()
+    forms = simplest.forms
+    keys: dict[Expression, object] = {}
+    expanding: set[object] = set()
+    stack: list[tuple[Expression, Expression | None]] = [(r, None) for r in reversed(roots)]
+    while stack:
+        node, expansion = stack[-1]
+        if node in forms:
+            stack.pop()
+        elif expansion is not None:
+            stack.pop()
+            simplest.place(node, forms[expansion])
+            expanding.discard(keys.pop(node))
+        elif isinstance(node, ADFunctionCall):
+            pending = [(a, None) for a in node.args if a not in forms]
+            if pending:
+                stack.extend(pending[::-1])
+                continue
+            stack.pop()
+            args = [forms[a] for a in node.args]
+            if isinstance(node.func, Composite):
+                key = (id(node.func), tuple([a.size for a in args]))
+                if key in expanding:
+                    raise ValueError(f"{node.func}: its expansion calls it again, without end")
+                expanding.add(key)
+                keys[node] = key
+                expansion = _expand(node.func, args)
+                stack += [(node, expansion), (expansion, None)]
+            else:
+                form = simplify_call(node, args)
+                if form.size is None and isinstance(form, ADFunctionCall):
+                    form = _probed(form, probe)
+                simplest.place(node, form)
+        else:
+            stack.pop()
+            simplest.place(
+                node, _sized(node, sizes, fixed) if isinstance(node, ADTerminal) else node
+            )
+    return [forms[r] for r in roots]
+
+
+def _expand(func: Composite, args: Sequence[Expression]) -> Expression:
+    func.call_size(tuple(a.size for a in args))
+    return func.expand(*args)
+
+
+def _probed(call: ADFunctionCall, probe: SizeProbe | None) -> ADFunctionCall:
+    if probe is None:
+        raise ValueError(
+            f"{call.func}: the size of its result is not known; give it as outspec or n_out"
+        )
+    return ADFunctionCall(SizedOpaque(call.func, *probe(call)), call.args)
+
+
+def _sized(
+    variable: ADTerminal, sizes: Mapping[str, int], made: dict[str, Expression]
+) -> Expression:
+    """The one variable of this name with its size."""
+    name = variable.name
+    if name not in made:
+        size = sizes.get(name) if variable.size is None else variable.size
+        if size is None:
+            raise unknown_size("expression", name)
+        made[name] = ADTerminal(name, size)
+    return made[name]
+
+
+def make_tape(roots: Sequence[Expression], inputs: Sequence[tuple[str, int]]) -> Tape:
+    """The tape of graphs whose sizes are fixed: a slot for each input, then one for each node."""
+    slot_of_name = {name: i for i, (name, _) in enumerate(inputs)}
+    slots: dict[Expression, int] = {}
+    sizes = [size for _, size in inputs]
+    constants: list[tuple[int, Array]] = []
+    steps: list[Step] = []
+    for node in topological(roots):
+        if isinstance(node, ADTerminal):
+            if node.name not in slot_of_name:
+                raise unknown_name("terminal", node.name, slot_of_name)
+            slots[node] = slot_of_name[node.name]
+            continue
+        slots[node] = slot = len(sizes)
+        if node.size is None:
+            raise ValueError("a node's size is not known; fix_sizes comes before make_tape")
+        sizes.append(node.size)
+        if isinstance(node, ADFunctionCall):
+            steps.append(Step(node.func, tuple([slots[a] for a in node.args]), slot))
+        elif isinstance(node, Constant):
+            constants.append((slot, np.atleast_1d(node.value)))
+    outputs = tuple(slots[r] for r in roots)
+    return Tape(tuple(inputs), tuple(constants), tuple(steps), outputs, tuple(sizes))
+
+
+def scalar_nodes(
+    nodes: Sequence[Expression], variables: Mapping[str, bool]
+) -> dict[Expression, bool]:
+    """Which nodes (arguments first) are scalars, given which variables are."""
+    scalars: dict[Expression, bool] = {}
+    for node in nodes:
+        if isinstance(node, ADFunctionCall):
+            scalars[node] = _gives_scalar(node.func, [scalars[a] for a in node.args], node.size)
+        elif isinstance(node, ADTerminal):
+            scalars[node] = variables[node.name]
+        else:
+            scalars[node] = isinstance(node, Constant) and node.value.ndim == 0
+    return scalars
+
+
+def slot_scalars(tape: Tape, inputs: Sequence[bool] = ()) -> list[bool]:
+    """Which slots of a tape are; without knowledge, inputs and constants of one entry are."""
+    scalars = [size == 1 for size in tape.sizes]
+    scalars[: len(inputs)] = inputs
+    for step in tape.steps:
+        args = [scalars[a] for a in step.args]
+        scalars[step.out] &= _gives_scalar(step.func, args, tape.sizes[step.out])
+    return scalars
+
+
+def _gives_scalar(func: ADFunctionInterface, args: Sequence[bool], size: int | None) -> bool:
+    if isinstance(func, Graphed):
+        return func.gives_scalar(args)
+    return func.scalar if isinstance(func, SizedOpaque) else size in (1, None)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
-from ad_core.ops.namespace import NUMPY
-from ad_core.ops.primitive import Op, is_scalar_constant
+from ad_core.ops.primitive import Op
 from ad_core.ops.structure import Broadcast, Take
 
 Args = Sequence[Expression]
@@ -88,8 +87,7 @@ def simplify_call(node: ADFunctionCall, args: Args) -> Expression:
 
 def _fold(func: Op, args: Args) -> Expression:
     values = [a.value for a in args if isinstance(a, Constant)]
-    with np.errstate(all="ignore"):
-        result = np.atleast_1d(func.bind(NUMPY)(*(np.atleast_1d(v) for v in values)))
+    result = func.value(*values)
     scalar = func.gives_scalar([v.ndim == 0 for v in values])
     return Constant(result[0] if scalar else result)
 
@@ -107,38 +105,31 @@ def _is_all(e: Expression, value: float) -> bool:
     return isinstance(e, Constant) and bool((e.value == value).all())
 
 
-def _add(call: ADFunctionCall, args: Args) -> Expression | None:
-    x, y = args
-    if is_zero(x) and y.size == call.size:
-        return y
-    return x if is_zero(y) and x.size == call.size else None
+def _without(value: float, *sides: int) -> Rewrite:
+    """The other argument, where that on one of these sides is this number throughout."""
+
+    def rewrite(call: ADFunctionCall, args: Args) -> Expression | None:
+        for side in sides:
+            other = args[1 - side]
+            if _is_all(args[side], value) and other.size == call.size:
+                return other
+        return None
+
+    return rewrite
 
 
-def _sub(call: ADFunctionCall, args: Args) -> Expression | None:
-    return args[0] if is_zero(args[1]) and args[0].size == call.size else None
+_without_ones = _without(1.0, 0, 1)
 
 
 def _mul(call: ADFunctionCall, args: Args) -> Expression | None:
-    x, y = args
-    if is_zero(x) or is_zero(y):
+    if is_zero(args[0]) or is_zero(args[1]):
         return Constant(np.zeros(call.size or 0)) if call.size != 1 else Constant(0.0)
-    if _is_all(x, 1.0) and y.size == call.size:
-        return y
-    return x if _is_all(y, 1.0) and x.size == call.size else None
-
-
-def _div(call: ADFunctionCall, args: Args) -> Expression | None:
-    return args[0] if _is_all(args[1], 1.0) and args[0].size == call.size else None
+    return _without_ones(call, args)
 
 
 def _neg(call: ADFunctionCall, args: Args) -> Expression | None:
     (x,) = args
     return x.args[0] if isinstance(x, ADFunctionCall) and _named(x, "neg") else None
-
-
-def _pow(call: ADFunctionCall, args: Args) -> Expression | None:
-    x, y = args
-    return x if is_scalar_constant(y, 1.0) and x.size == call.size else None
 
 
 def _named(call: ADFunctionCall, name: str) -> bool:
@@ -184,11 +175,11 @@ def _take_of_stack(indices: tuple[int, ...], scalar: bool, parts: Args) -> Expre
 
 
 REWRITES: dict[str, Rewrite] = {
-    "add": _add,
-    "sub": _sub,
+    "add": _without(0.0, 0, 1),
+    "sub": _without(0.0, 1),
     "mul": _mul,
-    "div": _div,
+    "div": _without(1.0, 1),
     "neg": _neg,
-    "pow": _pow,
+    "pow": _without(1.0, 1),
     "take": _take,
 }

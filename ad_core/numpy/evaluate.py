@@ -15,8 +15,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ad_core.derivatives.functions import jvp, vjp
-from ad_core.graph.errors import unknown_name, wrong_size
+from ad_core.derivatives.products import jvp, vjp
+from ad_core.graph.errors import checked, unknown_name, wrong_size
 from ad_core.graph.nodes import (
     ADFunctionCall,
     Expression,
@@ -27,9 +27,7 @@ from ad_core.graph.nodes import (
 )
 from ad_core.graph.values import Array, as_batch, as_value
 from ad_core.graph.walks import terminals, topological
-from ad_core.lowering.lowered import Lowered, lower
-from ad_core.lowering.scalars import scalar_nodes
-from ad_core.lowering.sizes import SizeProbe
+from ad_core.lowering.lowered import Lowered, SizeProbe, lower, scalar_nodes
 from ad_core.numpy.program import Program
 
 CACHE_SIZE = 512
@@ -167,27 +165,22 @@ def evaluate_jvp(
 ) -> Array:
     """`sum_x (d root / d x) t_x`, shape `(n_out,)`."""
     arrays, shapes = bind([root], values)
-    if not isinstance(tangents, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError("jvp: expected a dict of tangents by variable")
-    names = [name_of(variable) for variable in tangents]
-    if len(set(names)) < len(names):
-        raise ValueError(f"jvp: a variable has two tangents: {', '.join(names)}")
-    pushed = [as_value(t, f"tangent of {n}") for n, t in zip(names, tangents.values(), strict=True)]
-    for name in names:
+    checked(tangents, Mapping, "jvp", "tangents", "a dict of tangents by variable")
+    pushed: dict[str, Array] = {}
+    for variable, tangent in tangents.items():
+        name = name_of(variable)
         if name not in arrays:
             raise unknown_name("variable", name, arrays)
-
-    def build() -> tuple[Program, tuple[str, ...], int]:
-        f = lowered_at([root], arrays)
-        g = jvp(f, [f.names_in.index(name) for name in names])
-        seeds = g.names_in[len(arrays) :]
-        return Program(g.tape, scalar_inputs(arrays)), seeds, f.sizes_out[0]
-
-    program, seeds, size = cached([root], ("jvp", shapes, tuple(names)), build)
-    for name, tangent in zip(names, pushed, strict=True):
+        if name in pushed:
+            raise ValueError(f"jvp: a variable has two tangents: {name}")
+        pushed[name] = as_value(tangent, f"tangent of {name}")
+    numbers = [tuple(arrays).index(name) for name in pushed]
+    key = ("jvp", shapes, *numbers)
+    program, seeds, size = _product(root, arrays, key, lambda f: jvp(f, numbers))
+    for name, tangent in pushed.items():
         if tangent.size != arrays[name].size:
             raise wrong_size("jvp", f"tangent of {name}", tangent.size, arrays[name].size)
-    bound = vectors({**arrays, **dict(zip(seeds, pushed, strict=True))})
+    bound = vectors({**arrays, **dict(zip(seeds, pushed.values(), strict=True))})
     return np.array(np.broadcast_to(program.run(bound)[0], (size,)))
 
 
@@ -197,20 +190,31 @@ def evaluate_vjp(
     """`cotangent^T (d root / d x)` for every variable by name, each `(n_x,)`."""
     arrays, shapes = bind([root], values)
     pulled = as_value(cotangent, "cotangent")
-
-    def build() -> tuple[Program, str, int]:
-        f = lowered_at([root], arrays)
-        g = vjp(f, range(len(arrays)))
-        return Program(g.tape, scalar_inputs(arrays)), g.names_in[-1], f.sizes_out[0]
-
-    program, seed, size = cached([root], ("vjp", shapes), build)
+    everything = range(len(arrays))
+    program, seeds, size = _product(root, arrays, ("vjp", shapes), lambda f: vjp(f, everything))
     if pulled.size != size:
         raise wrong_size("vjp", "cotangent", pulled.size, size)
-    results = program.run(vectors({**arrays, seed: pulled}))
+    results = program.run(vectors({**arrays, seeds[0]: pulled}))
     return {
         name: np.array(np.broadcast_to(value, (a.size,)))
         for (name, a), value in zip(arrays.items(), results, strict=True)
     }
+
+
+def _product(
+    root: Expression,
+    arrays: Mapping[str, Array],
+    key: tuple[object, ...],
+    differentiate: Callable[[Lowered], Lowered],
+) -> tuple[Program, tuple[str, ...], int]:
+    """The program of a product with the Jacobian, its inputs besides, and the root's size."""
+
+    def build() -> tuple[Program, tuple[str, ...], int]:
+        f = lowered_at([root], arrays)
+        g = differentiate(f)
+        return Program(g.tape, scalar_inputs(arrays)), g.names_in[len(arrays) :], f.sizes_out[0]
+
+    return cached([root], key, build)
 
 
 def eval_multiple(exprs: Sequence[ExpressionLike], /, **values: ArrayLike) -> list[Any]:

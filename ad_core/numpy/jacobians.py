@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ad_core.derivatives.compress import Compression, jacobian_pattern
-from ad_core.derivatives.functions import jacobian, jvp, vjp
+from ad_core.derivatives.products import jacobian, jvp, vjp
 from ad_core.graph.errors import unknown_name
 from ad_core.graph.nodes import Expression, ExpressionLike, Variable, as_expressions, name_of
 from ad_core.graph.values import Array, as_batch
 from ad_core.graph.walks import terminals
-from ad_core.lowering.lowered import Lowered, lower, lowered_graphs
-from ad_core.lowering.tape import make_tape
+from ad_core.lowering.lowered import Lowered, lower, lowered_graphs, make_tape
 from ad_core.numpy.evaluate import batch_shape, bind, cached, lowered_at, scalar_inputs, vectors
 from ad_core.numpy.program import Program
 from ad_core.ops.structure import stack

@@ -7,17 +7,15 @@ whole batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ad_core.functions.host import host_kernel
+from ad_core.functions.opaque import host_kernel
 from ad_core.graph.values import Array
-from ad_core.lowering.scalars import slot_scalars
-from ad_core.lowering.tape import Tape
-from ad_core.ops.namespace import NUMPY, Kernel
+from ad_core.lowering.lowered import Tape, slot_scalars
+from ad_core.ops.namespace import NUMPY, Kernel, with_static
 from ad_core.ops.primitive import Op
 
 Instruction = tuple[Kernel, int, int, tuple[int, ...], int]
@@ -110,7 +108,7 @@ def _take(indices: Places) -> Kernel:
 
 def _scatter(indices: Places, size: int) -> Kernel:
     if len(set(indices)) < len(indices):
-        return partial(_scatter_sum, indices, size)
+        return with_static(NUMPY.scatter, indices, size)
     where = _selector(indices)
 
     def put(x: Any) -> Any:
@@ -119,10 +117,6 @@ def _scatter(indices: Places, size: int) -> Kernel:
         return out
 
     return put
-
-
-def _scatter_sum(indices: Places, size: int, x: Any) -> Any:
-    return NUMPY.scatter(x, indices, size)
 
 
 def _selector(indices: Places) -> slice | NDArray[np.intp]:
@@ -135,20 +129,5 @@ def _selector(indices: Places) -> slice | NDArray[np.intp]:
     return np.array(indices, dtype=np.intp)
 
 
-def _matmul(m: int, k: int, n: int) -> Kernel:
-    """`A B`; for one sample by `dot`, which has the least overhead on small matrices."""
-
-    def product(a: Any, b: Any) -> Any:
-        if a.ndim > 1 or b.ndim > 1:
-            return NUMPY.matmul(a, b, m, k, n)
-        return a.reshape(m, k).dot(b.reshape(k, n)).reshape(-1)
-
-    return product
-
-
-OVERRIDES: dict[str, Callable[..., Kernel]] = {
-    "take": _take,
-    "scatter": _scatter,
-    "matmul": _matmul,
-}
+OVERRIDES: dict[str, Callable[..., Kernel]] = {"take": _take, "scatter": _scatter}
 """Primitives whose static parameters are worth preparing for numpy, by name."""

@@ -1,12 +1,12 @@
 """The primitives of the graph, and the n-ary fronts that users call."""
 
+from ad_core.ops.compositions import maximum, minimum, sum_
 from ad_core.ops.control import cond, cond3, maximum_of_two, minimum_of_two
 from ad_core.ops.elementwise import ELEMENTWISE, abs_, add, div, mod, mul, neg, pow_, sub
 from ad_core.ops.linalg import MatMul, Solve
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.pattern import Pattern
 from ad_core.ops.primitive import Composite, Op, composite
-from ad_core.ops.reduction import maximum, minimum, sum_
 from ad_core.ops.structure import Broadcast, Scatter, Take, getitem, setitem, stack, total
 
 PRIMITIVES: dict[str, Op | type[Op]] = {

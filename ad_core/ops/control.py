@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ad_core.graph.nodes import Constant, Expression, Size
+from ad_core.graph.nodes import Constant, Expression
 from ad_core.ops.elementwise import less_equal
-from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern, unite
-from ad_core.ops.primitive import Args, Op, Term, broadcast_size
+from ad_core.ops.pattern import Dependence, Pattern
+from ad_core.ops.primitive import Args, Entrywise, Flags, Term, Terms
 from ad_core.ops.structure import gather, spread
 
 
-class Select(Op):
+class Select(Entrywise):
     """`cond` and `cond3`: the sign of the first argument picks one of the others, by entry."""
-
-    entrywise = True
 
     def __init__(self, name: str, argnames: Sequence[str]) -> None:
         self.name, self.argnames = name, argnames
@@ -28,35 +25,26 @@ class Select(Op):
     def __reduce__(self) -> str:
         return self.name
 
-    def call_size(self, sizes: tuple[Size, ...]) -> Size:
-        return broadcast_size(self, sizes)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        return getattr(xp, self.name)
-
-    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         if all(t is None for t in tangents[1:]):
             return None
         chosen = [Constant(0.0) if t is None else t for t in tangents[1:]]
         return spread(self(args[0], *chosen), out.size)
 
-    def vjp_rule(
-        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
-    ) -> Sequence[Term]:
-        gradients: list[Term] = [None]
-        for i, arg in enumerate(args[1:], start=1):
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
+        def gradient(i: int) -> Expression:
             picked = [cotangent if j == i else Constant(0.0) for j in range(1, len(args))]
-            gradients.append(gather(self(args[0], *picked), arg.size) if needed[i] else None)
-        return gradients
+            return gather(self(args[0], *picked), args[i].size)
+
+        return [None, *(gradient(i) if needed[i] else None for i in range(1, len(args)))]
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        return unite([a.pattern for a in args[1:]], size, args[0].pattern.columns)
+        return super().pattern(args[1:], size)
 
 
-class Extremum(Op):
+class Extremum(Entrywise):
     """The smaller or larger of two values, by entry; nan if either is."""
 
-    entrywise = True
     argnames = "xy"
 
     def __init__(
@@ -68,25 +56,14 @@ class Extremum(Op):
     def __reduce__(self) -> str:
         return f"{self.name}_of_two"
 
-    def call_size(self, sizes: tuple[Size, ...]) -> Size:
-        return broadcast_size(self, sizes)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        return getattr(xp, self.name)
-
     def _as_choice(self, args: Args) -> tuple[Expression, ...]:
         return (self._first_wins(args[0], args[1]), *args)
 
-    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         return cond.jvp_rule(self._as_choice(args), out, (None, *tangents))
 
-    def vjp_rule(
-        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
-    ) -> Sequence[Term]:
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         return cond.vjp_rule(self._as_choice(args), out, cotangent, (False, *needed))[1:]
-
-    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        return unite([a.pattern for a in args], size, args[0].pattern.columns)
 
 
 cond = Select("cond", ("pred", "pos", "neg"))

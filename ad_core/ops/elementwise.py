@@ -12,25 +12,51 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.graph.nodes import Constant, Expression, Size
-from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern, unite
-from ad_core.ops.primitive import Args, Op, Term, broadcast_size, is_scalar_constant
+from ad_core.graph.nodes import Constant, Expression
+from ad_core.ops.pattern import Dependence, Pattern
+from ad_core.ops.primitive import Args, Entrywise, Flags, Term, Terms, added, is_scalar_constant
 from ad_core.ops.structure import gather, spread
+
+__all__ = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "erfinv",
+    "exp",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "mod",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "stop_gradient",
+    "tan",
+    "tanh",
+]
+"""The names of `ad.math` among them."""
 
 Partial: TypeAlias = "Callable[..., Term]"
 Slope: TypeAlias = "Callable[[Expression, Expression, Expression], Term]"
 
 
-class Elementwise(Op):
-    """A primitive that acts entry by entry, scalars broadcasting against vectors.
+class Elementwise(Entrywise):
+    """A primitive that acts entry by entry and has a slope by each argument.
 
     `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
     value, both products and broadcasting follow from it. `symbol` is its infix operator;
     `vanishing` tells that a zero factor makes the result zero.
     """
-
-    entrywise = True
 
     def __init__(
         self,
@@ -49,24 +75,15 @@ class Elementwise(Op):
     def __reduce__(self) -> tuple[Any, ...]:
         return by_name, (self.name,)
 
-    def call_size(self, sizes: tuple[Size, ...]) -> Size:
-        return broadcast_size(self, sizes)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        return getattr(xp, self.name)
-
-    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         total: Term = None
         for partial, tangent in zip(self._partials, tangents, strict=True):
             slope = None if tangent is None else partial(*args, out)
             if tangent is not None and slope is not None:
-                term = product(slope, tangent)
-                total = term if total is None else total + term
+                total = added(total, product(slope, tangent))
         return None if total is None else spread(total, out.size)
 
-    def vjp_rule(
-        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
-    ) -> Sequence[Term]:
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         gradients: list[Term] = []
         for partial, arg, wanted in zip(self._partials, args, needed, strict=True):
             slope = partial(*args, out) if wanted else None
@@ -74,8 +91,9 @@ class Elementwise(Op):
         return gradients
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        sloped = [a for a, p in zip(args, self._partials, strict=True) if p is not flat]
-        result = unite([a.pattern for a in sloped], size, args[0].pattern.columns)
+        if all(partial is flat for partial in self._partials):
+            return Pattern.none(size, args[0].pattern.columns)
+        result = super().pattern(args, size)
         if self._vanishing:
             for factor in args:
                 if factor.value is not None:
@@ -130,6 +148,15 @@ def _pow_exponent(x: Expression, y: Expression, out: Expression) -> Expression:
     return out * log(x + equal(x, 0.0))
 
 
+def _one_minus_square(x: Expression) -> Expression:
+    """`1 - x^2` with the digits of `(1 - x) (1 + x)`, and one slope.
+
+    Of the product's two slopes one is 0 at its zeros, which makes a nan of an infinite cotangent.
+    """
+    plain = 1.0 - x * x
+    return plain + stop_gradient((1.0 - x) * (1.0 + x) - plain)
+
+
 def _over_squared_radius(part: Expression, y: Expression, x: Expression) -> Expression:
     """`part / (x^2 + y^2)`, and 0 at the origin to every order.
 
@@ -164,8 +191,8 @@ log1p = unary("log1p", lambda x, out: 1.0 / (1.0 + x))
 sin = unary("sin", lambda x, out: cos(x))
 cos = unary("cos", lambda x, out: -sin(x))
 tan = unary("tan", lambda x, out: 1.0 + out * out)
-asin = unary("asin", lambda x, out: 1.0 / sqrt((1.0 - x) * (1.0 + x)))
-acos = unary("acos", lambda x, out: -1.0 / sqrt((1.0 - x) * (1.0 + x)))
+asin = unary("asin", lambda x, out: 1.0 / sqrt(_one_minus_square(x)))
+acos = unary("acos", lambda x, out: -1.0 / sqrt(_one_minus_square(x)))
 atan = unary("atan", lambda x, out: 1.0 / (1.0 + x * x))
 atan2 = binary(
     "atan2",
@@ -177,8 +204,8 @@ sinh = unary("sinh", lambda x, out: cosh(x))
 cosh = unary("cosh", lambda x, out: sinh(x))
 tanh = unary("tanh", lambda x, out: 1.0 - out * out)
 asinh = unary("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
-acosh = unary("acosh", lambda x, out: 1.0 / sqrt((x - 1.0) * (x + 1.0)))
-atanh = unary("atanh", lambda x, out: 1.0 / ((1.0 - x) * (1.0 + x)))
+acosh = unary("acosh", lambda x, out: 1.0 / sinh(out))
+atanh = unary("atanh", lambda x, out: 1.0 / _one_minus_square(x))
 
 erf = unary("erf", lambda x, out: 2.0 / math.sqrt(math.pi) * exp(-x * x))
 erfinv = unary("erfinv", lambda x, out: 0.5 * math.sqrt(math.pi) * exp(out * out))

@@ -82,6 +82,15 @@ class Namespace(Protocol):
     def solve(self, a: Value, b: Value, m: int, n: int, /) -> Value: ...
 
 
+def with_static(function: Kernel, *static: object) -> Kernel:
+    """The kernel of a namespace's function of one value and these static arguments."""
+
+    def kernel(x: Value) -> Value:
+        return function(x, *static)
+
+    return kernel
+
+
 def _erfinv(x: float) -> float:
     """The y with `erf(y) = x`: by the normal distribution's quantile, refined near 0."""
     if not abs(x) < 1.0:
@@ -191,6 +200,8 @@ class NumpyNamespace:
         return out
 
     def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
+        if a.ndim <= 1 and b.ndim <= 1:  # `dot` has the least overhead on small matrices
+            return a.reshape(m, k).dot(b.reshape(k, n)).reshape(-1)
         if a.ndim <= 1 and n == 1:  # one matrix for the whole batch: a single product
             return b.reshape(*b.shape[:-1], k) @ a.reshape(m, k).T
         if b.ndim <= 1:

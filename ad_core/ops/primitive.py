@@ -10,15 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
-from ad_core.graph.errors import wrong_count, wrong_size
-from ad_core.graph.layout import MatrixLayout
-from ad_core.graph.nodes import ADFunctionInterface, Constant, Expression, Size
-from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern, dense
+import numpy as np
+
+from ad_core.graph.errors import checked_name, wrong_count, wrong_kind, wrong_size
+from ad_core.graph.nodes import (
+    ADFunctionInterface,
+    Constant,
+    Expression,
+    Size,
+    listed,
+    names_of,
+)
+from ad_core.graph.values import Array, MatrixLayout
+from ad_core.ops.namespace import NUMPY, Kernel, Namespace
+from ad_core.ops.pattern import Dependence, Pattern, dense, unite
 
 Args: TypeAlias = "Sequence[Expression]"
 Term: TypeAlias = "Expression | None"
 """A tangent or cotangent; None stands for zero."""
+Terms: TypeAlias = "Sequence[Term]"
+Flags: TypeAlias = "Sequence[bool]"
 SizeRule: TypeAlias = "Callable[[ADFunctionInterface, Sequence[Size]], Size]"
 """The result's size for a function and its arguments' sizes; raises ValueError if they misfit."""
 ScalarRule: TypeAlias = "Callable[[Sequence[bool]], bool]"
@@ -50,6 +61,12 @@ class Graphed(ADFunctionInterface):
         """Whether a result of one entry is a scalar, given which arguments are."""
         return self.n_out() == 1 if self.scalarity is None else self.scalarity(scalars)
 
+    name: str = ""
+    """What it prints as; by default the class's name."""
+
+    def __str__(self) -> str:
+        return self.name or type(self).__name__
+
     def __repr__(self) -> str:
         return str(self)
 
@@ -80,33 +97,50 @@ class Op(Graphed):
     equal `(name, params)` means equal function, which is what common subexpressions are found by.
     """
 
-    name: str
     params: tuple[Hashable, ...] = ()
     entrywise: bool = False
     """Whether each entry of the result depends on that entry of the arguments alone."""
     moves: bool = False
     """Whether each entry of an argument goes to one entry of the result at most, unchanged."""
 
-    def __str__(self) -> str:
-        return self.name
-
     def bind(self, xp: Namespace) -> Kernel:
         """The kernel over a namespace: values with their vector on the last axis, in and out."""
         raise NotImplementedError(f"{self}: no kernel")
 
-    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+    def value(self, *args: Array) -> Array:
+        """The value at numbers, by numpy, as a vector."""
+        with np.errstate(all="ignore"):
+            return np.atleast_1d(self.bind(NUMPY)(*map(np.atleast_1d, args)))
+
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         """The tangent of the result. All sizes are known here."""
         raise NotImplementedError(f"{self}: no jvp rule")
 
-    def vjp_rule(
-        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
-    ) -> Sequence[Term]:
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         """The cotangent of each argument that is `needed`."""
         raise NotImplementedError(f"{self}: no vjp rule")
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         """Which inputs each of the `size` entries may depend on: all of them, unless overridden."""
         return dense(args, size)
+
+
+class Entrywise(Op):
+    """A primitive that acts entry by entry, by the namespace's function of its name.
+
+    Arguments of one entry stretch to the others' size.
+    """
+
+    entrywise = True
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        return broadcast_size(self, sizes)
+
+    def bind(self, xp: Namespace) -> Kernel:
+        return getattr(xp, self.name)
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        return unite([a.pattern for a in args], size, args[0].pattern.columns)
 
 
 class Composite(Graphed):
@@ -144,7 +178,7 @@ class ComposedFunction(Composite):
         n_out: int | MatrixLayout | SizeRule | None,
         scalar: ScalarRule,
     ) -> None:
-        self._name, self._rule = name, rule
+        self.name, self._rule = name, rule
         self.argnames, self.sizes_in = argnames, tuple(n_in)
         self._layout = n_out if isinstance(n_out, MatrixLayout) else None
         self.size_out = n_out if isinstance(n_out, int) else self._layout and self._layout.size
@@ -153,15 +187,8 @@ class ComposedFunction(Composite):
         self.__doc__ = rule.__doc__
         self.__module__, self.__qualname__ = rule.__module__, rule.__qualname__
 
-    def __str__(self) -> str:
-        return self._name
-
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self.__qualname__
-
-    @property
-    def layout(self) -> MatrixLayout | None:
-        return self._layout
 
     def n_args(self) -> int:
         return -1 if self.argnames is None else len(self.argnames)
@@ -199,6 +226,14 @@ def composite(
     Raises:
         ValueError: where the counts of sizes and names differ, or a name stands twice.
     """
+    checked_name(name, "composite")
+    if argnames is not None and not isinstance(argnames, str):
+        argnames = names_of(f"{name}: argnames", argnames)
+    if n_out is not None and not isinstance(n_out, int | MatrixLayout) and not callable(n_out):  # pyright: ignore[reportUnnecessaryComparison]
+        raise wrong_kind(name, "n_out", n_out, "a size, a layout or a rule for sizes")
+    if scalar is not None and not callable(scalar):  # pyright: ignore[reportUnnecessaryComparison]
+        raise wrong_kind(name, "scalar", scalar, "a rule")
+    n_in = listed(n_in, f"{name}: n_in", "sizes")
     if argnames is not None and n_in and len(n_in) != len(argnames):
         raise ValueError(f"{name}: {len(n_in)} argument sizes but {len(argnames)} names")
     if argnames is not None and len(set(argnames)) < len(argnames):
@@ -247,6 +282,13 @@ def at_least_one(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
     if not sizes:
         raise ValueError(f"{func}: got 0 arguments, expected 1 or more")
     return 1 if len(sizes) == 1 else broadcast_size(func, sizes)
+
+
+def added(a: Term, b: Term) -> Term:
+    """`a + b`."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
 
 
 def is_scalar_constant(e: Expression, value: float) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -23,9 +22,10 @@ from ad_core.graph.nodes import (
     Size,
     as_expression,
 )
-from ad_core.ops.namespace import Indices, Kernel, Namespace
+from ad_core.graph.values import plain
+from ad_core.ops.namespace import Indices, Kernel, Namespace, with_static
 from ad_core.ops.pattern import Dependence, Pattern, stacked
-from ad_core.ops.primitive import Args, Composite, Op, Term, always, never
+from ad_core.ops.primitive import Args, Composite, Flags, Op, Term, Terms, always, never
 
 
 class Linear(Op):
@@ -37,12 +37,10 @@ class Linear(Op):
         """The transposed map, applied to a cotangent."""
         raise NotImplementedError(f"{self}: no adjoint")
 
-    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         return None if tangents[0] is None else ADFunctionCall(self, [tangents[0]])
 
-    def vjp_rule(
-        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
-    ) -> Sequence[Term]:
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         return [self.adjoint(cotangent, args[0]) if needed[0] else None]
 
 
@@ -78,7 +76,7 @@ class Broadcast(Linear):
         self.params = (size,)
 
     def bind(self, xp: Namespace) -> Kernel:
-        return partial(_swapped, xp.broadcast, (self.size,))
+        return with_static(xp.broadcast, self.size)
 
     def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
         return total(cotangent)
@@ -106,7 +104,7 @@ class Take(Linear):
         return len(self.indices)
 
     def bind(self, xp: Namespace) -> Kernel:
-        return partial(_swapped, xp.take, (self.indices,))
+        return with_static(xp.take, self.indices)
 
     def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
         if arg.size is None:
@@ -130,7 +128,7 @@ class Scatter(Linear):
         self.sizes_in, self.size_out = (len(indices),), size
 
     def bind(self, xp: Namespace) -> Kernel:
-        return partial(_swapped, xp.scatter, (self.indices, self.size))
+        return with_static(xp.scatter, self.indices, self.size)
 
     def adjoint(self, cotangent: Expression, arg: Expression) -> Expression:
         return Take(self.indices)(cotangent)
@@ -163,9 +161,9 @@ class Stack(Op):
         return total_size
 
     def bind(self, xp: Namespace) -> Kernel:
-        return partial(_as_list, xp.concat)
+        return lambda *values: xp.concat(values)
 
-    def jvp_rule(self, args: Args, out: Expression, tangents: Sequence[Term]) -> Term:
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         if all(t is None for t in tangents):
             return None
         parts = [
@@ -174,9 +172,7 @@ class Stack(Op):
         ]
         return ADFunctionCall(self, parts)
 
-    def vjp_rule(
-        self, args: Args, out: Expression, cotangent: Expression, needed: Sequence[bool]
-    ) -> Sequence[Term]:
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         gradients: list[Term] = []
         start = 0
         for arg, wanted in zip(args, needed, strict=True):
@@ -192,14 +188,12 @@ class Stack(Op):
 class GetItem(Composite):
     """`x[index]` for a constant integer, slice, or list of integers or booleans."""
 
+    name = "getitem"
     argnames = "x"
 
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
         self.scalarity = always if isinstance(self._index, int) else never
-
-    def __str__(self) -> str:
-        return "getitem"
 
     @property
     def index_text(self) -> str:
@@ -231,9 +225,7 @@ class SetItem(Composite):
 
     def __init__(self, index: Index) -> None:
         self._index = _normal_index(index)
-
-    def __str__(self) -> str:
-        return f"setitem[{_index_text(self._index)}]"
+        self.name = f"setitem[{_index_text(self._index)}]"
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         super().call_size(sizes)
@@ -301,7 +293,7 @@ def _normal_index(index: object) -> NormalIndex:
         return cast("slice[Any, Any, Any]", index)
     if isinstance(index, Expression):
         raise TypeError(f"getitem: an index is an integer, a slice or a list, not {index!r}")
-    array = np.asarray(index)
+    array = plain(index, "getitem: the index")
     if array.dtype == np.bool_ and array.ndim == 1:
         return Mask(tuple(int(i) for i in np.flatnonzero(array)), array.size)
     numbers = array.dtype.kind in "iu" or not array.size
@@ -328,14 +320,6 @@ def spread(e: Expression, size: Size) -> Expression:
 def gather(e: Expression, size: Size) -> Expression:
     """The adjoint of broadcasting: the sum of the entries if the argument had just one."""
     return total(e) if size == 1 and e.size != 1 else e
-
-
-def _swapped(function: Kernel, static: tuple[object, ...], x: object) -> object:
-    return function(x, *static)
-
-
-def _as_list(concat: Kernel, *values: object) -> object:
-    return concat(values)
 
 
 total = Total()

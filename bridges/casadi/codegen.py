@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ad_core.graph import Variable
+from ad_core.graph import Variable, checked_name, whole_number
 from ad_core.lowering import Func, lower
 from bridges.casadi.compiled import c_source
 from bridges.casadi.lowering import identifier
@@ -41,10 +41,11 @@ def ad_to_c(
         ValueError: for names or sizes that misfit, `mapped` below 1, other `vector_bytes`.
         NotImplementedError: where the graph holds a user's function.
     """
-    if mapped < 1:
-        raise ValueError(f"mapped is {mapped}, expected 1 or more")
+    mapped = whole_number(mapped, "ad_to_c: mapped", least=1)
+    if name is not None:
+        checked_name(name, "ad_to_c")
     width = vector_bytes if vector_bytes is not None else (16 if mapped == 1 else 32)
-    if width not in VECTOR_BYTES:
+    if whole_number(width, "ad_to_c: vector_bytes") not in VECTOR_BYTES:
         raise ValueError(f"vector_bytes is {width}, expected one of {VECTOR_BYTES}")
     lowered = lower(func, terminals, sizes)
     return c_source(lowered, identifier(name or lowered.title), mapped, width)

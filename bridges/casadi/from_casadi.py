@@ -153,7 +153,8 @@ def _output_numbers(function: casadi.Function, output: int | str | None) -> list
     names: list[str] = function.name_out()
     if output is None:
         return list(range(len(names)))
-    number = names.index(output) if output in names else output
+    known = isinstance(output, str) and output in names
+    number = names.index(output) if known else output
     if not isinstance(number, int) or not 0 <= number < len(names):
         raise ValueError(f"no output {output!r}; outputs: {', '.join(names)}")
     return [number]

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import casadi
 
-from ad_core.graph import Variable
+from ad_core.graph import Variable, checked, checked_name, flag, one_of, whole_number
 from ad_core.lowering import Func, lower
 from bridges.casadi.compiled import compiled_function, content_name
 from bridges.casadi.lowering import identifier, symbolic_function
@@ -64,15 +64,18 @@ def ad_to_casadi(
         NotImplementedError: for `symbolic="SX"`, `compiled` or the option `jit` where the graph
             holds a user's function.
     """
-    if symbolic not in get_args(Symbolic):
-        choices = ", ".join(get_args(Symbolic))
-        raise ValueError(f"symbolic is {symbolic!r}, expected one of {choices}")
-    if mapped is not None and mapped < 1:
-        raise ValueError(f"mapped is {mapped}, expected 1 or more")
+    stages, place = 1, "ad_to_casadi"
+    one_of(symbolic, f"{place}: symbolic", get_args(Symbolic))
+    if mapped is not None:
+        mapped = stages = whole_number(mapped, f"{place}: mapped", least=1)
+    if name is not None:
+        checked_name(name, place)
+    if options is not None:
+        checked(options, Mapping, place, "options", "a dict")
     lowered = lower(func, terminals, sizes)
-    stages, given = mapped or 1, dict(options or {})
+    given = dict(options or {})
     title = identifier(name or lowered.title)
-    if compiled:
+    if flag(compiled, f"{place}: compiled"):
         if lowered.tape.opaque:
             symbolic_function(lowered, title, casadi.SX, given)  # names the function
         if name is None:

@@ -18,9 +18,12 @@ from typing import Any
 import casadi
 import numpy as np
 
-from ad_core.functions.declared import jacobian_structure
-from ad_core.functions.host import host_kernel
-from ad_core.functions.opaque import DerivativeTensor, SizedOpaque
+from ad_core.functions import (
+    DerivativeTensor,
+    SizedOpaque,
+    host_kernel,
+    jacobian_structure,
+)
 from ad_core.graph.nodes import ADFunctionInterface
 from bridges.casadi.errors import report
 from bridges.casadi.from_casadi import WholeFunction

@@ -13,6 +13,8 @@ from typing import Any, TypeGuard, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.graph import real
+
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
@@ -37,20 +39,12 @@ def as_input(value: object, argument: Argument, dtype: np.dtype[Any]) -> Array:
     Raises TypeError for arrays of another dtype and things that are no arrays, ValueError for a
     wrong last axis.
     """
-    if value is None or isinstance(value, np.ma.MaskedArray):
-        what = "None" if value is None else "a masked array"
-        raise TypeError(f"{argument}: got {what}, expected an array of {dtype}")
-    if _is_array(value):
-        array = value
-        if array.dtype != dtype:
-            raise TypeError(f"{argument}: dtype {array.dtype}, expected {dtype}")
+    if not _is_array(value) or isinstance(value, np.ma.MaskedArray):
+        array: Array = real(value, str(argument)).astype(dtype)
+    elif value.dtype != dtype:
+        raise TypeError(f"{argument}: dtype {value.dtype}, expected {dtype}")
     else:
-        try:
-            array = np.asarray(value, dtype)
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"{argument}: got {type(value).__name__}, expected an array of {dtype}"
-            ) from error
+        array = value
     if array.ndim == 0 and argument.size == 1:
         array = array.reshape(1)
     if array.ndim == 0 or array.shape[-1] != argument.size:

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ad_core.graph import checked
 from bridges.kernel.jacobians import Pattern
 from bridges.kernel.program_json import program_from_json, program_to_json
 from bridges.kernel.signature import SIGNATURES, Signature, values_signature
@@ -44,6 +45,7 @@ Tree: TypeAlias = "Mapping[tuple[str, Wrt], Tree]"
 
 def put_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file in one step: whoever reads it finds the old one or the whole new one."""
+    checked(path, (str, bytes, os.PathLike), "save", "path", "a path")
     descriptor, draft = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)))
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
+from ad_core.graph import listed
 from bridges.kernel.arrays import (
     Argument,
     Array,
@@ -275,19 +276,20 @@ class Kernel:
         Raises ValueError for an unknown kind or input.
         """
         tree: dict[Any, Any] = {}
-        for path_of in derivatives:
+        for path_of in listed(derivatives, "save: derivatives", "kinds"):
             kernel, below = self, tree
             steps: list[Any] = cast(
                 "list[Any]", path_of if isinstance(path_of, list) else [path_of]
             )
             for step in steps:
-                kind, wrt = (step, None) if isinstance(step, str) else step
+                pair = isinstance(step, tuple) and len(cast("tuple[Any, ...]", step)) == 2
+                kind, wrt = cast("tuple[Any, Any]", step if pair else (step, None))
                 kernel = kernel._derivative(kind, wrt)
                 below = below.setdefault((kind, kernel._wrt), {})
         put_file(path, self._as_bytes(tree))
 
     def _derivative(self, kind: str, wrt: Wrt | None) -> Kernel:
-        if kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in _KINDS:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"derivative {kind!r}, expected one of {', '.join(_KINDS)}")
         if kind == "hessian_vp":
             if wrt is not None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ad_core.graph import Expression
+from ad_core.graph import Expression, checked
 from ad_core.lowering import Func, lower
 from ad_core.ops import Op
 from bridges.kernel.file import MOST_BYTES, read
@@ -77,6 +77,7 @@ def load(path: str | os.PathLike[str]) -> Kernel:
     Raises ValueError for a file that is no kernel, or was cut or changed, OSError where it cannot
     be read.
     """
+    checked(path, (str, bytes, os.PathLike), "load", "path", "a path")
     try:
         with open(path, "rb") as file:
             saved = read(file.read(MOST_BYTES))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
+
+from ad_core.graph import listed
 
 Wrt: TypeAlias = "Iterable[int | str] | int | str"
 """Inputs, or one of them, by their numbers or names."""
@@ -38,18 +42,23 @@ def chosen_inputs(names: Sequence[str], wrt: Wrt | None) -> tuple[int, ...]:
         return tuple(range(len(names)))
     if isinstance(wrt, str) or not isinstance(wrt, Iterable):
         wrt = (wrt,)
-    given: tuple[Any, ...] = tuple(wrt)
+    given: list[Any] = listed(wrt, "wrt", "names or numbers of inputs")
     chosen: list[int] = []
     for which in given:
         if isinstance(which, str):
             if which not in names:
                 raise ValueError(f"wrt: no input {which!r} (inputs: {', '.join(names)})")
             chosen.append(names.index(which))
-        elif isinstance(which, bool) or not hasattr(which, "__index__"):
-            raise TypeError(f"wrt: got {which!r}, expected a name or number of an input")
         else:
-            chosen.append(which.__index__())
+            chosen.append(_number(which))
     if len(set(chosen)) < len(chosen) or not all(0 <= i < len(names) for i in chosen):
         expected = f"expected different input numbers below {len(names)}"
         raise ValueError(f"wrt {tuple(chosen)}, {expected}")
     return tuple(chosen)
+
+
+def _number(which: Any) -> int:
+    with contextlib.suppress(TypeError):
+        if not isinstance(which, bool):
+            return operator.index(which)
+    raise TypeError(f"wrt: got {which!r}, expected a name or number of an input")

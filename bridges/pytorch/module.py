@@ -14,19 +14,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
 from numpy.typing import DTypeLike
 from torch import Tensor, nn
 
-from ad_core.graph import ADFunctionInterface, ADTerminal, Array, unknown_name, wrong_size
+from ad_core.graph import (
+    ADFunctionInterface,
+    ADTerminal,
+    Array,
+    checked,
+    one_of,
+    real,
+    unknown_name,
+    wrong_size,
+)
 from ad_core.lowering import Func, Lowered, lower, make_tape
 from bridges.kernel import Kernel
+from bridges.native.target import check_dtype
 from bridges.pytorch.chain import Chain, Part
 from bridges.pytorch.inputs import bind, check_batches, sized, uniform
 from bridges.pytorch.natural import NaturalShape, in_rows
 from bridges.pytorch.program import (
-    KERNEL_DTYPES,
     Engine,
     Primitives,
     program_of,
@@ -80,10 +88,10 @@ def ad_to_torch(
     Raises:
         ValueError: for names or sizes that misfit.
     """
-    if engine not in get_args(Engine):
-        raise unknown_name("engine", engine, get_args(Engine))
-    if shapes not in get_args(Shapes):
-        raise unknown_name("choice of shapes", shapes, get_args(Shapes))
+    one_of(engine, "ad_to_torch: engine", get_args(Engine))
+    one_of(shapes, "ad_to_torch: shapes", get_args(Shapes))
+    if trainable is not None:
+        checked(trainable, Mapping, "ad_to_torch", "trainable", "a dict of values by variable")
     natural: tuple[NaturalShape, ...] = ()
     title = str(func) if isinstance(func, ADFunctionInterface) else None
     if shapes == "natural":
@@ -142,6 +150,10 @@ class ADModule(nn.Module):
     def _hold(self, name: str, value: Tensor) -> None:
         """Make `value`, of shape `(n,)`, the layer's own tensor for the variable `name`."""
         size = dict(self._declared)[name]
+        if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            real(value, f"{self._lowered.title}: variable '{name}'")
+        elif value.is_complex():
+            raise TypeError(f"{self._lowered.title}: variable '{name}' is complex, expected reals")
         if not isinstance(value, (nn.Parameter, nn.Buffer)):
             start = torch.as_tensor(value).detach().clone()
             if not start.is_floating_point():
@@ -192,9 +204,7 @@ class ADModule(nn.Module):
 
         Raises ValueError for another dtype, NotImplementedError where users' functions are called.
         """
-        number = dtype if isinstance(dtype, torch.dtype) else getattr(torch, np.dtype(dtype).name)
-        if number not in KERNEL_DTYPES:
-            raise ValueError(f"kernels are made for float32 and float64, not {dtype}")
+        number = getattr(torch, check_dtype(dtype))
         if not isinstance(self._run, Primitives):
             raise NotImplementedError(f"{self._lowered.title}: it calls users' functions")
         return self._run.kernel(number)

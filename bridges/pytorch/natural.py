@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ad_core.graph import ADFunctionCall, ADFunctionInterface, Expression, MatrixLayout
+from ad_core.graph import (
+    ADFunctionCall,
+    ADFunctionInterface,
+    Expression,
+    MatrixLayout,
+    listed,
+)
 from ad_core.lowering import Func, applied
 from ad_core.ops import stack
 
@@ -21,7 +27,7 @@ def in_rows(func: Func) -> tuple[Func, tuple[NaturalShape, ...]]:
         func = applied(func)
     if isinstance(func, Expression):
         return _rows(func), (_shape(func),)
-    roots = tuple(func)
+    roots = listed(func, "func", "expressions, one of them, or a function")
     return tuple(_rows(root) for root in roots), tuple(_shape(root) for root in roots)
 
 

@@ -17,8 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vjp
 
-from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, ExpressionLike, as_expression
-from ad_core.graph.values import Array
+from ad_core.graph import (
+    ADFunctionCall,
+    ADFunctionInterface,
+    Array,
+    ExpressionLike,
+    as_expressions,
+    checked,
+    whole_number,
+)
 
 
 def torch_to_ad(
@@ -42,9 +49,10 @@ def torch_to_ad(
         ValueError: where the result is no vector, or has another size than `n_out`.
         TypeError: where `module` cannot be called, or gives no real tensor.
     """
-    if not callable(module):
-        raise TypeError(f"torch_to_ad: expected a module or function, got {type(module).__name__}")
-    nodes = [as_expression(a) for a in args]
+    checked(module, Callable, "torch_to_ad", "module", "a callable")
+    if n_out is not None:
+        n_out = whole_number(n_out, "torch_to_ad: n_out")
+    nodes = as_expressions("torch_to_ad: args", args)
     function = TorchFunction(module, len(nodes), n_out)
     sizes = [node.size for node in nodes]
     if n_out is None and all(size is not None for size in sizes):

@@ -195,13 +195,7 @@ class ContactSystem:
 
 def checked_iterations(iterations: int, damping: float, where: str) -> int:
     """The number of refinements, if damping leaves something to refine."""
-    try:
-        iterations = whole_number(iterations)
-    except TypeError:
-        what = f"{where}: argument 'iterations' is {iterations!r}, expected a whole number"
-        raise TypeError(what) from None
-    if iterations < 1:
-        raise ValueError(f"{where}: argument 'iterations' is {iterations}, expected 1 or more")
+    iterations = whole_number(iterations, f"{where}: argument 'iterations'", least=1)
     if iterations > 1 and damping == 0.0:
         raise ValueError(f"{where}: without damping there is nothing to refine by iterations")
     return iterations

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ad_core.graph import wrong_kind
 from robotics_ad.arrays import Matrix, Vector, real
 from robotics_ad.interop.mujoco_names import KINDS, names_of
 from robotics_ad.interop.order import Order, Place
-from robotics_ad.model import JOINT_TYPES, RobotModel
+from robotics_ad.model import JOINT_TYPES, RobotModel, checked_robot
 
 
 class MujocoOrder(Order):
@@ -68,7 +69,7 @@ class MujocoOrder(Order):
 
     def from_a(self, qacc: ArrayLike, q: ArrayLike, v: ArrayLike) -> Vector:
         """Our accelerations, (..., nv); `q` and `v` are in our order."""
-        v = self._checked(v, self.robot.nv, "v")
+        qacc, v = self._checked(qacc, self._nv, "qacc"), self._checked(v, self.robot.nv, "v")
         return self._with_turning(self.from_v(qacc, q), v, -1.0)
 
     def from_force(self, qfrc: ArrayLike, q: ArrayLike) -> Vector:
@@ -78,8 +79,10 @@ class MujocoOrder(Order):
 
     def from_mass_matrix(self, qM: ArrayLike, q: ArrayLike) -> Matrix:
         """Our mass matrix, T^T qM T, from MuJoCo's full one (`mj_fullM`), (..., nv, nv)."""
-        T = self.velocity_matrix(q)
-        return np.swapaxes(T, -1, -2) @ real(qM, "argument 'qM'") @ T
+        T, M = self.velocity_matrix(q), real(qM, "argument 'qM'")
+        if M.shape[-2:] != (self._nv, self._nv):
+            raise ValueError(f"argument 'qM' has shape {M.shape}, expected (..., nv, nv)")
+        return np.swapaxes(T, -1, -2) @ M @ T
 
     def velocity_matrix(self, q: ArrayLike) -> Matrix:
         """T(q) with qvel = T v, (..., MuJoCo's nv, our nv)."""
@@ -115,6 +118,9 @@ def mujoco_order(robot: RobotModel, model: Any) -> MujocoOrder:
     Raises:
         ValueError: If a moving joint of the robot is not in the model.
     """
+    checked_robot(robot, "mujoco_order")
+    if not hasattr(model, "nbody"):
+        raise wrong_kind("mujoco_order", "model", model, "a mujoco.MjModel")
     names = list(names_of(model).joints)
     free = [j for j in range(len(names)) if KINDS[int(model.jnt_type[j])] == "floating"]
     places: list[Place] = []

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ad_core.graph import wrong_kind
 from robotics_ad.interop.order import Order, Place
-from robotics_ad.model import RobotModel
+from robotics_ad.model import RobotModel, checked_robot
 
 
 def pinocchio_order(robot: RobotModel, model: Any) -> Order:
@@ -17,6 +18,9 @@ def pinocchio_order(robot: RobotModel, model: Any) -> Order:
         ValueError: if a moving joint of the robot is missing in the model, and for planar joints
             whose axis is not z, which Pinocchio takes for others.
     """
+    checked_robot(robot, "pinocchio_order")
+    if not hasattr(model, "names"):
+        raise wrong_kind("pinocchio_order", "model", model, "a pinocchio.Model")
     places: list[Place] = []
     names = list(model.names)
     for joint in robot.joints:

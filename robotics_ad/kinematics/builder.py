@@ -181,7 +181,11 @@ def _turned(R: Matrix, local: Local) -> Vector | Expression:
 
 
 def _sized(what: str, value: ExpressionLike, size: int) -> Expression:
-    expression = ad.var(value, size) if isinstance(value, str) else as_expression(value)
+    expression = (
+        ad.var(value, size)
+        if isinstance(value, str)
+        else as_expression(value, f"{what} of KinematicsBuilder")
+    )
     if expression.size not in (None, size):
         raise ValueError(
             f"KinematicsBuilder: argument '{what}' has size {expression.size}, expected {size}"

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ad_core.graph import flag
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.interop import MujocoOrder, mujoco_order
 from robotics_ad.interop.mujoco_names import names_of
@@ -112,6 +113,7 @@ def read_mjcf(
 
     Args and errors are those of `load_mjcf`.
     """
+    sites = flag(sites, "read_mjcf: sites")
     return _read(compiled(source), sites=sites)
 
 

@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from ad_core.graph import checked, listed
+
 MAX_BYTES = 1 << 26
 _SHOWN = 200  # characters of a source or a value that a message shows
 PackageDirs = Iterable["str | os.PathLike[str]"]
@@ -76,6 +78,10 @@ def package_path(address: str, package_dirs: PackageDirs = ()) -> Path:
         FileNotFoundError: if no such directory holds the file; the message lists where it looked.
         ValueError: if the address names no package or no path, or leaves the package by `..`.
     """
+    checked(address, str, "package_path", "address", "a string")
+    directories = listed(package_dirs, "package_path: package_dirs", "directories")
+    for directory in directories:
+        checked(directory, (str, os.PathLike), "package_path", "package_dirs", "a list of paths")
     package, _, rest = address.removeprefix("package://").partition("/")
     parts = PurePosixPath(rest).parts
     if not package or package in (".", "..") or not parts:
@@ -83,7 +89,7 @@ def package_path(address: str, package_dirs: PackageDirs = ()) -> Path:
     if ".." in parts or PurePosixPath(rest).is_absolute():
         raise ValueError(f"'{shortened(address)}' leaves its package")
     looked: list[str] = []
-    for directory in (*map(Path, package_dirs), *_ros_directories()):
+    for directory in (*map(Path, directories), *_ros_directories()):
         candidates = [directory / package]
         if directory.resolve().name == package:
             candidates.insert(0, directory)

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from ad_core.graph import flag, one_of
 from robotics_ad.arrays import Matrix, Vector, rotation_from_rpy, snap
 from robotics_ad.load.sources import PackageDirs, read_source, shortened
 from robotics_ad.load.urdf_xml import clean_urdf
@@ -70,8 +71,8 @@ def load_urdf(
             joint types, negative masses and moments of inertia, links without parent, cycles,
             several roots, document type declarations (and with them entities of every kind).
     """
-    if base not in _BASES:
-        raise ValueError(f"base '{base}' is not supported; bases: {', '.join(_BASES)}")
+    one_of(base, "load_urdf: base", _BASES)
+    mimics, strict = flag(mimics, "load_urdf: mimics"), flag(strict, "load_urdf: strict")
     text, label = read_source(source, package_dirs)
     document, passed_over = clean_urdf(text, label, strict)
     try:

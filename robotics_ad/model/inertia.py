@@ -69,6 +69,7 @@ class Inertia(Rebuilt):
         (Traversaro, Brossette, Escande, Nori: Identification of fully physical consistent
         inertial parameters using optimization on manifolds, IROS 2016.)
         """
+        tolerance = number(tolerance, "is_consistent: tolerance")
         moments = np.linalg.eigvalsh(self.rotational)
         slack = float(moments[0] + moments[1] - moments[2])
         largest = float(moments[2])

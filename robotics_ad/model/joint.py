@@ -86,7 +86,7 @@ class Joint(Rebuilt):
 
     def __post_init__(self) -> None:
         where = f"joint '{self.name}'"
-        if self.kind not in JOINT_TYPES:
+        if not isinstance(self.kind, str) or self.kind not in JOINT_TYPES:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(
                 f"{where}: unknown type '{self.kind}'; types: {', '.join(JOINT_TYPES)}"
             )
@@ -110,7 +110,9 @@ class Joint(Rebuilt):
         _check_limits(where, values)
         rest = row.coordinates.neutral if self.spring_reference is None else self.spring_reference
         values["spring_reference"] = frozen(
-            np.atleast_1d(rest), (row.nq,), f"{where}: spring reference"
+            np.atleast_1d(real(rest, f"{where}: spring_reference")),
+            (row.nq,),
+            f"{where}: spring_reference",
         )
         values |= self._extra_numbers(where, values["axis"])
         for what in ("damping", "friction", "armature", "stiffness"):

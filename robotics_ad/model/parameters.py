@@ -14,6 +14,7 @@ from typing import TypeGuard, cast
 
 import numpy as np
 
+from ad_core.graph import listed
 from robotics_ad.arrays import PAIRS, Matrix, Vector, skew, snap
 from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint
@@ -101,10 +102,8 @@ def chosen(
         ValueError: for an unknown kind or owner, a pattern that matches nothing, and parameters
             that change the same number.
     """
-    if isinstance(names, str):
-        raise TypeError(f"parametrize: argument 'names' is the string '{names}', expected a list")
     found = list(before)
-    for given in names:
+    for given in listed(names, "parametrize", "names"):
         owner, kind = _split(given)
         candidates = _candidates(kind, links, joints, massive="*" in owner)
         if "*" in owner:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ad_core.graph import whole_number
 from robotics_ad.model.inertia import Link
 from robotics_ad.model.joint import Joint
 from robotics_ad.model.space import effort_units, q_units, v_units
@@ -31,8 +32,7 @@ def tree_text(
     Raises:
         ValueError: if `width`, the most characters in a line, is below `NARROWEST`.
     """
-    if width < NARROWEST:
-        raise ValueError(f"width is {width}, expected {NARROWEST} or more")
+    width = whole_number(width, "pretty: width", least=NARROWEST)
     children = Counter(joint.parent for joint in joints)
     drawn = Counter[str]()
     prefixes = {links[0].name: ""}  # stands before the lines of a link's joints

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import Expression
+from ad_core.graph import Expression, as_expression, checked, wrong_size
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.model.inertia import Inertia
 
@@ -35,6 +35,7 @@ def log_cholesky(inertia: Inertia) -> Vector:
             not positive definite: a point, a rod or a plate without thickness, or an inertia that
             no body can have (`Inertia.is_consistent`).
     """
+    checked(inertia, Inertia, "log_cholesky", "inertia", "an Inertia")
     spread = 0.5 * float(np.trace(inertia.rotational)) * np.eye(3) - inertia.rotational
     lowest, _, largest = np.linalg.eigvalsh(spread)
     if inertia.mass <= 0.0 or lowest <= 1e-14 * largest:
@@ -63,6 +64,9 @@ def from_log_cholesky(theta: ArrayLike) -> Inertia:
 
 def log_cholesky_moments(theta: Expression) -> Expression:
     """The mass moments [m, h (3), S as xx, yy, zz, xy, xz, yz] of theta (10)."""
+    theta = as_expression(theta, "theta of log_cholesky_moments")
+    if theta.size != 10:
+        raise wrong_size("log_cholesky_moments", "theta", theta.size or 0, 10)
     m = adm.exp(2.0 * theta[0])
     d1, d2, d3 = (adm.exp(theta[i]) for i in (1, 2, 3))
     s12, s23, s13, t1, t2, t3 = (theta[i] for i in range(4, 10))

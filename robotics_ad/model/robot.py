@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ad_core.graph import checked, listed, wrong_kind
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.model import reduced
 from robotics_ad.model.inertia import Inertia, Link
@@ -20,7 +21,7 @@ from robotics_ad.model.joint import Joint, Mimic
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.model.printing import cut, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
-from robotics_ad.model.space import ConfigurationSpace, T, found, slices
+from robotics_ad.model.space import ConfigurationSpace, found, slices
 from robotics_ad.model.topology import check_unique, depth_first, resolve_mimics
 
 
@@ -51,10 +52,7 @@ def link_of(link: LinkFrame | str, robot: RobotModel | None, where: str) -> Link
         return LinkFrame(robot, found(link, robot.link_index, "link", f"{where}: "))
     if not isinstance(link, LinkFrame):
         name = "" if robot is None else " or a link's name"
-        raise TypeError(
-            f"{where}: argument 'link' is a {type(link).__name__}, "
-            f"expected a link as robot.link(name) gives it{name}"
-        )
+        raise wrong_kind(where, "link", link, f"a link as robot.link(name) gives it{name}")
     if robot is not None and link.robot is not robot:
         raise ValueError(f"{where}: link '{link.name}' is of another robot")
     return link
@@ -67,28 +65,13 @@ def links_of(
     return tuple(link_of(link, robot, where) for link in listed(links, where, "links"))
 
 
-def listed(values: Iterable[T], where: str, what: str) -> list[T]:
-    """The values, if there are several of them in some order; `what` they are, in words.
-
-    Raises:
-        TypeError: for one by itself, and for what holds no values.
-    """
-    if isinstance(values, str | bytes | LinkFrame) or not isinstance(values, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{where}: expected a list of {what}, got {values!r} by itself")
-    return list(values)
-
-
 def checked_robot(robot: RobotModel, where: str) -> RobotModel:
     """The robot, if it is one.
 
     Raises:
         TypeError: for anything else.
     """
-    if not isinstance(robot, RobotModel):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"{where}: argument 'robot' is a {type(robot).__name__}, expected a RobotModel"
-        )
-    return robot
+    return checked(robot, RobotModel, where, "robot", "a RobotModel")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +98,16 @@ class RobotModel(ConfigurationSpace, Rebuilt):
     parametrized: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:
+        given = {
+            "links": Link,
+            "joints": Joint,
+            "parametrized": Parameter,
+        }
+        for what, kind in given.items():
+            values = listed(getattr(self, what), "RobotModel", what)
+            for value in values:
+                checked(value, kind, "RobotModel", what, f"a list of {kind.__name__}")
+            object.__setattr__(self, what, tuple(values))
         check_unique("link", [link.name for link in self.links])
         check_unique("joint", [joint.name for joint in self.joints])
         by_name = {link.name: link for link in self.links}
@@ -123,7 +116,6 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         links = [by_name[root], *(by_name[joint.child] for joint in joints)]
         object.__setattr__(self, "links", tuple(links))
         object.__setattr__(self, "joints", tuple(_with_leaders(joints)))
-        object.__setattr__(self, "parametrized", tuple(self.parametrized))
         owners = {"link": set(by_name), "joint": {joint.name for joint in joints}}
         for parameter in self.parametrized:
             if parameter.owner not in owners[parameter.kind.of]:
@@ -247,8 +239,7 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         `positions` maps joint names to positions, rad or m. Joints that mimic a locked joint are
         locked with it. A joint that mimics cannot be locked by itself.
         """
-        for name in positions:
-            found(name, self.q_slices, "moving joint")
+        self.check_positions(positions)
         joints = [reduced.locked(joint, positions) for joint in self.joints]
         locked = {new.name for new, old in zip(joints, self.joints, strict=True) if new is not old}
         for parameter in self.parametrized:

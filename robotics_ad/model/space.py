@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ad_core.graph import checked, listed, whole_number
 from robotics_ad.arrays import Vector, last_axis, real
 from robotics_ad.model.joint import Joint
 
@@ -126,7 +127,10 @@ class ConfigurationSpace:
 
         Where there is no limit, one turn or +-1 m stands in for it; quaternions are uniform.
         """
-        batch = (shape,) if isinstance(shape, int) else tuple(shape)
+        where = f"{self.name}: random: shape"
+        checked(rng, np.random.Generator, f"{self.name}: random", "rng", "a numpy Generator")
+        sizes = [shape] if isinstance(shape, int) else listed(shape, where, "sizes")
+        batch = tuple(whole_number(n, where) for n in sizes)
         parts = [
             joint.type.coordinates.draw(rng, self.q_lower[where], self.q_upper[where], batch)
             for joint in self.independent_joints
@@ -180,8 +184,7 @@ class ConfigurationSpace:
         Raises:
             ValueError: for a name that is not of `joint_names`, and for a wrong size.
         """
-        for name in positions:
-            found(name, self.q_slices, "moving joint")
+        self.check_positions(positions)
         given = {
             joint.name: self._position(joint, positions[joint.name])
             for joint in self.independent_joints
@@ -206,6 +209,13 @@ class ConfigurationSpace:
         }
 
     # ---- helpers
+
+    def check_positions(self, positions: Mapping[str, ArrayLike]) -> None:
+        """Raise TypeError for what is no dict, ValueError for names of no moving joint."""
+        where = f"{self.name}: positions"
+        checked(positions, Mapping, self.name, "positions", "a dict by joint name")
+        for name in positions:
+            found(name, self.q_slices, "moving joint", f"{where}: ")
 
     def _gathered(self, what: str) -> Vector:
         """A limit of each joint, in q order for limits of position, else in v order."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from backends import ENGINES, compute
@@ -10,6 +12,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives import vjp
 from ad_core.lowering import lower
+from ad_core.ops.elementwise import less
 
 X = ad.var("x", 4)
 AT = np.array([-1.0, 0.0, 0.25, 4.0])
@@ -79,7 +82,6 @@ def test_products_jacobians_and_second_derivatives(name: str):
 
 
 def test_choices_may_be_nested_to_any_depth():
-    """Beyond a few levels the zero is multiplied by slopes again: right where they are finite."""
     for depth in (3, 7, 40):
         e: ad.Expression = X
         for level in range(depth):
@@ -91,6 +93,35 @@ def test_choices_may_be_nested_to_any_depth():
         np.testing.assert_allclose(
             ad.sum_(e).derivative("x", x=AT)[0], [0.0, 0.0, *slope], rtol=1e-12
         )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("choose", [ad.cond, adm.where, lambda p, a, b: ad.cond(0.5 - p, b, a)])
+def test_slopes_that_overflow_in_a_choice_within_a_choice_not_taken(choose, engine):
+    x = ad.var("x", 3)
+    huge = x[0] * 1e200 * x[1] * 1e200  # by a plain product
+    inner = choose(x[1], huge * x[2], 0.0)
+    e = choose(less(2.0, x[2]), choose(x[0], inner**2 * x[0], x[1]), x[1])
+    roots = [ad.gradient(e, x), ad.hessian(e, x)]
+    slope, curvature = compute(engine, roots, {"x": np.ones(3)})
+    np.testing.assert_array_equal(slope, [0.0, 1.0, 0.0])
+    np.testing.assert_array_equal(curvature, np.zeros(9))
+
+
+@pytest.mark.parametrize("choose", [ad.cond, adm.where, lambda p, a, b: ad.cond(0.5 - p, b, a)])
+@pytest.mark.parametrize("sizes", list(itertools.product((1, 3), repeat=4)))
+def test_gradients_of_choices_within_choices_of_every_size(sizes, choose):
+    """By entry and for all, of factors with one entry and with many."""
+    names, given = "pqxy", [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [2.0, 3.0, 5.0], [7.0, 11.0, 13.0]]
+    at = {n: np.array(v[:size]) for n, v, size in zip(names, given, sizes, strict=True)}
+    p, q, x, y = (ad.var(n, size) for n, size in zip(names, sizes, strict=True))
+    entries = choose(p, choose(q, x * y, 0.0), 0.0) * np.ones(3)
+    found = entries.vjp(np.ones(3), **at)
+    taken = at["p"] * at["q"] * np.ones(3)
+    for name, other in (("x", "y"), ("y", "x")):
+        slope = taken * at[other]
+        want = slope.sum() if at[name].size == 1 else slope
+        np.testing.assert_array_equal(found[name], want)
 
 
 def test_long_chains_of_choices_cost_no_more_than_their_nodes():

@@ -9,8 +9,7 @@ import torch
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.sizes import fix_sizes
-from ad_core.lowering.tape import make_tape
+from ad_core.lowering import fix_sizes, make_tape
 
 X, Y = np.array([0.4, -0.7, 1.1]), np.array([0.5, 2.0])
 
@@ -113,6 +112,16 @@ def test_jacobian_of_several_expressions_at_once():
     assert not ours[2].any()
     values = ad.eval_multiple(["x", 2.0, exprs[1]], x=X, y=Y)
     assert (values[0].tolist(), values[1]) == (X.tolist(), 2.0)
+
+
+def test_a_variable_that_the_graph_does_not_have_has_a_gradient_of_its_own_size():
+    e = adm.sin(ad.var("x", 3))
+    found = vjp_graph([e], [ad.constant(np.ones(3))], [ad.var("y", 2), "x", ad.var("s", 1)])
+    assert list(found) == ["y", "x", "s"]
+    assert [g.size for g in found.values()] == [2, 3, 1]
+    assert not np.any(found["y"].eval())
+    with pytest.raises(ValueError, match="the size of 'y' is not known"):
+        vjp_graph([e], [ad.constant(np.ones(3))], ["y"])
 
 
 def test_a_graph_without_known_sizes_is_refused_by_what_needs_them():

@@ -48,7 +48,7 @@ def test_policy():
     with warnings.catch_warnings(), ad.finite_difference_policy("error"):
         GIVEN("x", "y").derivative("x", x=X, y=Y)
     with (
-        pytest.raises(ValueError, match="policies: allow, warn, error"),
+        pytest.raises(ValueError, match="policy is 'never', expected one of allow, warn, error"),
         ad.finite_difference_policy("never"),
     ):
         pass

@@ -16,9 +16,7 @@ from backends import ENGINES, compute
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph
-from ad_core.lowering import lower
-from ad_core.lowering.sizes import fix_sizes
-from ad_core.lowering.tape import make_tape
+from ad_core.lowering import fix_sizes, lower, make_tape
 from ad_core.numpy import evaluate
 
 LONG = 100_000

@@ -12,9 +12,9 @@ import pytest
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph
-from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering import fix_sizes
 from ad_core.ops import PRIMITIVES
-from ad_core.ops.reduction import sum_
+from ad_core.ops.compositions import sum_
 from ad_core.ops.structure import Broadcast, Scatter
 
 X = ad.var("x", 4)

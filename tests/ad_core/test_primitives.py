@@ -17,7 +17,7 @@ from op_specs import SPECS
 
 import ad_core as ad
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering import fix_sizes
 from ad_core.ops import PRIMITIVES
 from ad_core.ops.namespace import NumpyNamespace
 
@@ -43,8 +43,8 @@ def products(spec: OpSpec, sizes: Sequence[int], n_out: int, tag: str = "") -> l
     (jvp,) = jvp_graph([f], t)
 
     def pulled(e: ad.Expression) -> list[ad.Expression]:
-        found = vjp_graph([e], [c], xs)
-        return [found.get(x, ad.constant(np.zeros(n))) for x, n in zip(xs, sizes, strict=True)]
+        variables = [ad.var(x, n) for x, n in zip(xs, sizes, strict=True)]
+        return list(vjp_graph([e], [c], variables).values())
 
     vjps = pulled(f)
     return [f, jvp, *vjps, *jvp_graph(vjps, s), *pulled(jvp)]

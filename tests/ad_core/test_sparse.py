@@ -12,8 +12,7 @@ from op_specs import SPECS
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.compress import compress, jacobian_pattern
-from ad_core.lowering.sizes import fix_sizes
-from ad_core.lowering.tape import make_tape
+from ad_core.lowering import fix_sizes, make_tape
 
 RNG = np.random.default_rng(2)
 

@@ -17,7 +17,7 @@ from op_specs import SPECS
 
 import ad_core as ad
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering import fix_sizes
 
 POINTS: list[tuple[OpSpec, At]] = [(spec, at) for spec in SPECS for at in spec.special]
 TITLES = [f"{spec}{at.args}" for spec, at in POINTS]
@@ -47,13 +47,13 @@ def forward(e: ad.Expression, xs: Sequence[str]) -> list[ad.Expression]:
 
 
 def backward(e: ad.Expression, xs: Sequence[str]) -> list[ad.Expression]:
-    found = vjp_graph([e], [ad.constant(1.0)], xs)
-    return [found.get(x, ad.constant(0.0)) for x in xs]
+    return list(vjp_graph([e], [ad.constant(1.0)], [ad.var(x, 1) for x in xs]).values())
 
 
 WAYS: dict[str, tuple[Callable[..., list[ad.Expression]], Callable[..., list[ad.Expression]]]] = {
     "forward twice": (forward, forward),
     "reverse, then forward": (backward, forward),
+    "reverse twice": (backward, backward),
 }
 
 

@@ -78,7 +78,7 @@ def test_info_prints_a_robot_file_as_a_tree(
     assert main(["info", str(urdf), "--base", "floating"]) == 0
     assert "root_joint (floating, q[0:7])" in capsys.readouterr().out
     assert main(["info", str(urdf), "--width", "3"]) == 1
-    assert "width is 3, expected 20 or more" in capsys.readouterr().err
+    assert "width is 3, expected a whole number, 20 or more" in capsys.readouterr().err
     assert main(["info", str(tmp_path / "none.urdf")]) == 1
     assert "none.urdf" in capsys.readouterr().err
 

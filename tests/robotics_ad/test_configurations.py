@@ -7,7 +7,7 @@ from robot_files import urdf_path
 
 import ad_core as ad
 from ad_core.derivatives.products import vjp_graph
-from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering import fix_sizes
 from robotics_ad import JOINT_TYPES, Joint, Link, Mimic, RobotModel, load_urdf, packaged_arm
 from robotics_ad.dynamics import InverseDynamics
 from robotics_ad.kinematics import (

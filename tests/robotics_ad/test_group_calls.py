@@ -8,7 +8,7 @@ from group_points import ROWS
 
 import ad_core as ad
 from ad_core.graph.walks import topological
-from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering import fix_sizes
 from ad_core.ops.primitive import Op
 from robotics_ad import se3, so3
 

@@ -18,7 +18,7 @@ from group_points import ROWS
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering import fix_sizes
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch

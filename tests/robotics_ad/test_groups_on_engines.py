@@ -10,7 +10,7 @@ from backends import ENGINES, compute
 
 import ad_core as ad
 from ad_core.derivatives.products import jvp_graph, vjp_graph
-from ad_core.lowering.sizes import fix_sizes
+from ad_core.lowering import fix_sizes
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
@@ -62,10 +62,11 @@ def products(
         values[name] = argument(function, i, angle)
         values[f"{name}_s"] = np.cos(np.arange(values[name].size) + i)
     values[f"{tag}_c"] = np.sin(1.0 + np.arange(function.n_out()))
-    call = function(*(ad.var(name, values[name].size) for name in names))
+    variables = [ad.var(name, values[name].size) for name in names]
+    call = function(*variables)
     (f,) = fix_sizes([call], {})
     cotangent = ad.var(f"{tag}_c", function.n_out())
-    gradients = list(vjp_graph([f], [cotangent], names).values())
+    gradients = list(vjp_graph([f], [cotangent], variables).values())
     along = {name: ad.var(f"{name}_s", values[name].size) for name in names}
     changes = jvp_graph(gradients, along) if order == 2 else []
     return [f, *gradients, *changes]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ad_core as ad
-from ad_core.functions.checks import check_derivatives
+from ad_core.functions import check_derivatives
 from robotics_ad import Inertia
 from robotics_ad.model import from_log_cholesky, log_cholesky
 from robotics_ad.model.pseudo_inertia import log_cholesky_moments

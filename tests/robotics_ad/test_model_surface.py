@@ -197,7 +197,7 @@ def test_no_line_is_wider_than_asked(twin):
         assert len(lines) == len(twin.robot.links) + 1
         assert max(map(len, lines)) <= width
         assert all(line.isascii() for line in lines)
-    with pytest.raises(ValueError, match="width is 19, expected 20 or more"):
+    with pytest.raises(ValueError, match="width is 19, expected a whole number, 20 or more"):
         twin.robot.pretty(19)
 
 

@@ -176,7 +176,7 @@ def test_missing_files_and_other_things():
         load_urdf(os.curdir)
     with pytest.raises(TypeError, match="source is a int, expected a path, XML text"):
         load_urdf(3)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="base 'loose' is not supported; bases: fixed, floating"):
+    with pytest.raises(ValueError, match="base is 'loose', expected one of fixed, floating"):
         load_urdf(urdf('<link name="a"/>'), base="loose")
 
 

@@ -22,7 +22,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.node import map_arg
 
 import ad_core as ad
-from ad_core.graph import Expression, ExpressionLike, as_expression
+from ad_core.graph import Expression, ExpressionLike, as_expressions
 from ad_core.graph.errors import unknown_size
 from bridges.pytorch.networks.aten import lowered, row
 from bridges.pytorch.networks.values import Value, refused
@@ -105,7 +105,7 @@ def _arguments(module: Any, args: Any) -> list[Expression]:
             f"{title}: expected a list of expressions, one for each input of the module, got "
             f"{type(args).__name__}; for one input write [x]"
         )
-    nodes = [as_expression(a) for a in args]
+    nodes = [*as_expressions(f"{title}: args", args)]
     for i, node in enumerate(nodes):
         if node.size is None:
             raise unknown_size(title, f"argument {i}")

@@ -299,7 +299,7 @@ def test_errors(kernel: Kernel) -> None:
         kernel(a, 1.0, c)
     with pytest.raises(TypeError, match=r"input 0 \('a'\): dtype float32, expected float64"):
         kernel(a.astype(np.float32), b, c)
-    with pytest.raises(TypeError, match=r"input 2 \('c'\): got str, expected an array of float64"):
+    with pytest.raises(TypeError, match=r"input 2 \('c'\) is not made of real numbers"):
         kernel(a, b, "text")
     with pytest.raises(ValueError, match=r"batch shapes do not broadcast: .*\('b'\): \(3,\)"):
         kernel(a, b[:3], c)

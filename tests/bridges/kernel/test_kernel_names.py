@@ -105,10 +105,20 @@ def test_tensors_without_memory_are_refused() -> None:
 
 def test_what_is_no_array_is_refused() -> None:
     kernel: Any = ad_to_kernel(Q + ad.var("p", 3))
-    masked = np.ma.masked_array(A, A > 0)
-    for other, what in ((None, "None"), (masked, "a masked array")):
-        for arguments in ((A, other), (other, A)):
-            with pytest.raises(TypeError, match=f"got {what}, expected an array of float64"):
+    shape = A.shape
+    others = {
+        "None": None,
+        "masked": np.ma.masked_array(A, A > 0),
+        "masked rows": [*A[1:], np.ma.masked_array(A[0], A[0] > 0)],
+        "text": np.full(shape, "1").tolist(),
+        "dates": np.full(shape, "2020", "M8[D]").tolist(),
+        "complex": np.full(shape, 1j).tolist(),
+        "objects": np.full(shape, None).tolist(),
+    }
+    for other in others.values():
+        for number, arguments in enumerate(((other, A), (A, other))):
+            words = rf"input {number} \('[qp]'\) is not made of real numbers"
+            with pytest.raises(TypeError, match=words):
                 kernel(*arguments)
 
 

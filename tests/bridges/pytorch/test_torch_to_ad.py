@@ -142,7 +142,7 @@ def test_what_is_no_vector_is_refused():
         torch_to_ad(nn.Unflatten(0, (2, 2)), [x])
     with pytest.raises(TypeError, match="gave tuple, expected a tensor"):
         torch_to_ad(lambda x: (x, x), [x])
-    with pytest.raises(TypeError, match="expected a module or function, got int"):
+    with pytest.raises(TypeError, match="argument 'module' is a int, expected a callable"):
         torch_to_ad(3, [x])
     open_size = torch_to_ad(network(), ["q"])
     assert open_size.size is None
