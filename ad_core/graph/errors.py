@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -40,8 +40,10 @@ def one_of(word: str, what: str, choices: Collection[str]) -> str:
     return word
 
 
-def wrong_count(place: str, got: int, expected: int | str) -> ValueError:
-    """A call with too many or too few arguments."""
+def wrong_count(place: str, got: int, expected: int | Sequence[str]) -> ValueError:
+    """A call with too many or too few arguments; `expected` is how many, or their names."""
+    if not isinstance(expected, int):
+        expected = f"{len(expected)} ({', '.join(expected)})"
     return ValueError(f"{place}: got {got} arguments, expected {expected}")
 
 

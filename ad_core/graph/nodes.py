@@ -319,7 +319,7 @@ class ADFunctionInterface:
         """The result's size for arguments of these sizes (None: unknown); raises if they misfit."""
         expected = self.n_args()
         if expected not in (-1, len(sizes)):
-            raise wrong_count(str(self), len(sizes), expected)
+            raise wrong_count(str(self), len(sizes), [self.argname(i) for i in range(expected)])
         for i, size in enumerate(sizes):
             wanted = self.n_in(i)
             if size is not None and wanted not in (-1, size):

@@ -250,7 +250,7 @@ def broadcast_size(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
     """The common size of arguments of which those with one entry stretch to the others' size."""
     expected = func.n_args()
     if expected not in (-1, len(sizes)):
-        raise wrong_count(str(func), len(sizes), expected)
+        raise wrong_count(str(func), len(sizes), [func.argname(i) for i in range(expected)])
     common: Size = 1
     unknown = False
     for i, size in enumerate(sizes):

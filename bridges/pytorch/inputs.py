@@ -21,7 +21,7 @@ def bind(
 ) -> dict[str, Tensor]:
     """The inputs by name, from positions and names together; raises ValueError unless complete."""
     if len(args) > len(names):
-        raise wrong_count(title, len(args), len(names))
+        raise wrong_count(title, len(args), names)
     given = dict(zip(names, args, strict=False))
     for name, value in named.items():
         if name not in names:
