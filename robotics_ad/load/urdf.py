@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector, rotation_from_rpy, snap
+from robotics_ad.load.isolated import load_in_child
 from robotics_ad.load.sources import PackageDirs, read_source, shortened
 from robotics_ad.load.urdf_xml import clean_urdf
 from robotics_ad.model import (
@@ -38,6 +39,7 @@ def load_urdf(
     mimics: bool = True,
     package_dirs: PackageDirs = (),
     strict: bool = False,
+    untrusted: bool = False,
 ) -> RobotModel:
     """The robot that a URDF describes; meshes and other files that it names are not read.
 
@@ -61,6 +63,7 @@ def load_urdf(
             come `ROS_PACKAGE_PATH`, and `share` below the directories of `AMENT_PREFIX_PATH`.
         strict: Whether what is warned of is an error; so are then attributes that URDF does not
             know where numbers are, an empty name of the robot, and a faulty axis of a fixed joint.
+        untrusted: As for `load_mjcf`.
 
     Raises:
         FileNotFoundError: If a path names no file.
@@ -72,6 +75,10 @@ def load_urdf(
     """
     if base not in _BASES:
         raise ValueError(f"base '{base}' is not supported; bases: {', '.join(_BASES)}")
+    if untrusted:
+        folders = [os.path.abspath(folder) for folder in package_dirs]
+        options = {"base": base, "mimics": mimics, "package_dirs": folders, "strict": strict}
+        return load_in_child("load_urdf", source, options)
     text, label = read_source(source, package_dirs)
     document, passed_over = clean_urdf(text, label, strict)
     try:
