@@ -25,11 +25,12 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import PAIRS, Matrix, Vector
+from robotics_ad.arrays import PAIRS, Matrix, Vector, congruence
 from robotics_ad.dynamics.inverse import Wrench
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, entries_of, joint_configuration
-from robotics_ad.multibody.rigid import AnyMoments, ten
+from robotics_ad.multibody.optional import full
+from robotics_ad.multibody.rigid import ten
 from robotics_ad.multibody.tree import WORLD, Body, Tree
 
 _UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
@@ -60,16 +61,15 @@ def accelerations(
         tau: nv torques and forces.
     """
     bodies = tree.bodies
-    inertias = [_rigid(body.moments) for body in bodies]
-    biases = [_stacked(wrench) for wrench in own]
+    inertias: list[Expression] = [adm.linear(_FROM_MOMENTS, ten(body.moments)) for body in bodies]
+    biases: list[Expression] = [ad.stack(*map(full, wrench)) for wrench in own]
     armatures = dict(entries_of(tree.armature, tree.nv))
     hinges: list[list[_Hinge]] = []
     for i in range(len(bodies) - 1, -1, -1):
         body = bodies[i]
         passed = _Passed(inertias[i], biases[i])
         mine: list[_Hinge] = []
-        for column, v_index in enumerate(range(*body.v_slice.indices(tree.nv))):
-            axis = body.type.subspace(body.axis)[:, column]
+        for v_index, axis in body.axes():
             armature = armatures.get(v_index)
             hinge, passed = _given_way(passed, axis, armature, tau[v_index], v_index)
             mine.append(hinge)
@@ -247,14 +247,8 @@ def _by_constant(R: Matrix, inertia: Expression) -> Expression:
     """I turned by a constant R."""
     if np.array_equal(R, np.eye(3)):
         return inertia
-    B = np.zeros((21, 21))
-    both = np.kron(np.eye(2), R)
-    for n, (i, j) in enumerate(_UPPER):
-        unit = np.zeros((6, 6))
-        unit[i, j] = unit[j, i] = 1.0
-        turned = both @ unit @ both.T
-        B[:, n] = [turned[pair] for pair in _UPPER]
-    return adm.linear(B, inertia)
+    both: Matrix = np.kron(np.eye(2), R).astype(np.float64)
+    return adm.linear(congruence(both, _UPPER), inertia)
 
 
 def _turned(motion: JointMotion, inertia: Expression) -> Expression:
@@ -335,13 +329,8 @@ def _scattered(n: int, terms: Sequence[tuple[int, float, Expression]]) -> Expres
 # ---- numbers that the recursion starts from
 
 
-def _rigid(moments: AnyMoments) -> Expression:
-    """The inertia of a rigid body: J = tr(S) 1 - S, H = [h]x, M = m 1."""
-    return adm.linear(_FROM_MOMENTS, ten(moments))
-
-
 def _from_moments() -> Matrix:
-    """The (21, 10) matrix from [m, h, S] to the entries of the inertia."""
+    """The (21, 10) matrix from [m, h, S] to the inertia: J = tr(S) 1 - S, H = [h]x, M = m 1."""
     B = np.zeros((21, 10))
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
@@ -354,8 +343,3 @@ def _from_moments() -> Matrix:
 
 
 _FROM_MOMENTS = _from_moments()
-
-
-def _stacked(wrench: Wrench) -> Expression:
-    """[n; f] with zeros for what is None."""
-    return ad.stack(*(ad.constant(np.zeros(3)) if part is None else part for part in wrench))

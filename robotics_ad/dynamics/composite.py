@@ -15,8 +15,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, as_expression
-from robotics_ad.arrays import PAIRS as _PAIRS
-from robotics_ad.arrays import Matrix, Vector, skew
+from robotics_ad.arrays import COLUMNS, FULL, PAIRS, ROWS, Matrix, Vector, congruence, six, skew
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, joint_configuration
 from robotics_ad.multibody.rigid import AnyMoments, VaryingMoments, ten
@@ -113,7 +112,7 @@ def _inertia_times(w: Vector) -> Matrix:
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
         B[i, j] = B[i, k] = w[i]
-    for n, (i, j) in enumerate(_PAIRS[3:]):
+    for n, (i, j) in enumerate(PAIRS[3:]):
         B[i, 3 + n], B[j, 3 + n] = -w[j], -w[i]
     return B
 
@@ -151,20 +150,18 @@ def _shifted(own: Composite, p: Vector | Expression) -> Composite:
     if isinstance(p, np.ndarray):
         if not p.any():
             return own
-        square = np.array([p[i] * p[j] for i, j in _PAIRS])
         mass = as_expression(own.mass)
-        shifted = S + adm.linear(_symmetric_product(p), h) + mass * square
+        shifted = S + adm.linear(_symmetric_product(p), h) + mass * six(np.outer(p, p))
         return Composite(own.mass, h + mass * p, shifted)
-    rows, columns = ([pair[side] for pair in _PAIRS] for side in (0, 1))
     # h p^T + p h^T + m p p^T = g p^T + p g^T with g = h + m p / 2
     g = h + (0.5 * own.mass) * p
-    return Composite(own.mass, h + own.mass * p, S + g[rows] * p[columns] + p[rows] * g[columns])
+    return Composite(own.mass, h + own.mass * p, S + g[ROWS] * p[COLUMNS] + p[ROWS] * g[COLUMNS])
 
 
 def _symmetric_product(p: Vector) -> Matrix:
     """The (6, 3) matrix B with the entries of h p^T + p h^T = B h."""
     B = np.zeros((6, 3))
-    for n, (i, j) in enumerate(_PAIRS):
+    for n, (i, j) in enumerate(PAIRS):
         B[n, i] += p[j]
         B[n, j] += p[i]
     return B
@@ -179,23 +176,17 @@ def _turned_second(body: Body, motion: JointMotion, q: Expression, S: Expression
         u, w = ss * p + sc * r, sc * p - ss * r
         turned = ad.stack(xx - u, yy + u, zz, xy + w, c * xz - s * yz, s * xz + c * yz)
         return _by_constant(body.place.R, turned)
-    full = S[[0, 3, 4, 3, 1, 5, 4, 5, 2]]
-    if motion.turn is not None:
-        # the so3 element read row by row is R^T: (R^T)^T S R^T
-        right = adm.matmul(full, motion.turn, (3, 3), (3, 3))
-        full = adm.matmul(adm.transpose(motion.turn, 3, 3), right, (3, 3), (3, 3))
-    turned = full[[0, 4, 8, 1, 2, 5]]
+    turned = S if motion.turn is None else turned_second(S, motion.turn)
     return turned if motion.fixed is None else _by_constant(motion.fixed, turned)
+
+
+def turned_second(S: Expression, R: Expression) -> Expression:
+    """R S R^T, on six entries; an so3 element read row by row is R^T."""
+    right = adm.matmul(S[FULL], R, (3, 3), (3, 3))
+    turned = adm.matmul(adm.transpose(R, 3, 3), right, (3, 3), (3, 3))
+    return turned[[3 * i + j for i, j in PAIRS]]
 
 
 def _by_constant(R: Matrix, S: Expression) -> Expression:
     """R S R^T for a constant R, on [xx, yy, zz, xy, xz, yz]."""
-    if np.array_equal(R, np.eye(3)):
-        return S
-    B = np.zeros((6, 6))
-    for n, (i, j) in enumerate(_PAIRS):
-        unit = np.zeros((3, 3))
-        unit[i, j] = unit[j, i] = 1.0
-        turned = R @ unit @ R.T
-        B[:, n] = [turned[pair] for pair in _PAIRS]
-    return adm.linear(B, S)
+    return S if np.array_equal(R, np.eye(3)) else adm.linear(congruence(R), S)

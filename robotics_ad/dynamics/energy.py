@@ -20,19 +20,24 @@ from robotics_ad.multibody.function import QV, RobotFunction
 from robotics_ad.multibody.tree import Tree
 
 
-class CenterOfMass(RobotFunction):
+class MassFunction(RobotFunction):
+    """A function of a robot whose moving links have a mass: `mass`, kg."""
+
+    def __init__(self, robot: RobotModel) -> None:
+        super().__init__(robot)
+        self.mass = robot.mass
+        if self.mass <= 0.0:
+            kind = type(self).__name__
+            raise ValueError(f"{kind}: the moving links of '{robot.name}' have no mass")
+
+
+class CenterOfMass(MassFunction):
     """c(q) = sum_i m_i c_i / sum_i m_i of all moving links, 3 numbers, m.
 
     Links that are fixed to the world are no part of it, as in `robot.mass`, which is `mass`, kg.
     """
 
     RESULT = (3,)
-
-    def __init__(self, robot: RobotModel) -> None:
-        super().__init__(robot)
-        self.mass = robot.mass
-        if self.mass <= 0.0:
-            raise ValueError(f"CenterOfMass: the moving links of '{robot.name}' have no mass")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         return center_of_mass(tree, args[0])

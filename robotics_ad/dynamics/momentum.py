@@ -88,9 +88,8 @@ def _columns(tree: Tree, q: Expression) -> list[Expression]:
     carrying, c = composites(bodies, motions, q), center_of_mass(tree, q)
     columns: list[Expression | None] = [None] * tree.nv
     for i, body in enumerate(bodies):
-        subspace = body.multiplier * body.type.subspace(body.axis)
-        for column, entry in enumerate(range(*body.v_slice.indices(tree.nv))):
-            *_, (root, n, f) = momenta(bodies, motions, carrying, i, subspace[:, column])
+        for entry, axis in body.axes():
+            *_, (root, n, f) = momenta(bodies, motions, carrying, i, body.multiplier * axis)
             n, f = carried(motions[root], n, f)
             momentum = ad.stack(n - adm.cross(c, f), f)
             old = columns[entry]

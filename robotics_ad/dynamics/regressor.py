@@ -23,14 +23,14 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import PAIRS, Matrix, skew
+from robotics_ad.arrays import COLUMNS, ROWS, Matrix, skew, symmetric
 from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
 from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
 from robotics_ad.model import LinkFrame, RobotModel, links_of
 from robotics_ad.multibody.function import QVA
 from robotics_ad.multibody.motion import JointMotion, joint_motion
 from robotics_ad.multibody.rigid import Pose, moments_map
-from robotics_ad.multibody.tree import WORLD, Body, Tree, merged
+from robotics_ad.multibody.tree import WORLD, Tree, merged
 
 TO_PINOCCHIO = (0, 1, 2, 3, 4, 7, 5, 8, 9, 6)
 """pi[TO_PINOCCHIO] is in Pinocchio's order: m, m c, Ixx, Ixy, Iyy, Ixz, Iyz, Izz."""
@@ -104,19 +104,12 @@ def _twists(tree: Tree, motions: Sequence[JointMotion]) -> list[list[Twist | Non
     for body, motion in zip(tree.bodies, motions, strict=True):
         at_parent = [None] * tree.nv if body.parent == WORLD else found[body.parent]
         mine = [None if twist is None else _carried(motion, twist) for twist in at_parent]
-        for i, own in _own_twists(body, tree.nv):
-            before = mine[i]
-            mine[i] = own if before is None else (before[0] + own[0], before[1] + own[1])
+        for i, axis in body.axes():
+            own, before = body.multiplier * axis, mine[i]
+            w, l = ad.constant(own[:3]), ad.constant(own[3:])
+            mine[i] = (w, l) if before is None else (before[0] + w, before[1] + l)
         found.append(mine)
     return found
-
-
-def _own_twists(body: Body, nv: int) -> list[tuple[int, Twist]]:
-    subspace = body.multiplier * body.type.subspace(body.axis)
-    return [
-        (entry, (ad.constant(subspace[:3, column]), ad.constant(subspace[3:, column])))
-        for column, entry in enumerate(range(*body.v_slice.indices(nv)))
-    ]
 
 
 def _carried(motion: JointMotion, twist: Twist) -> Twist:
@@ -151,19 +144,15 @@ class _Columns:
 def _gyration(state: BodyState) -> Expression:
     """I alpha + omega x I omega for the six units I, a (6, 3) matrix row by row."""
     G = np.zeros((18, 9))  # from [xx, yy, zz, xy, xz, yz of omega omega^T; alpha]
-    for k, (i, j) in enumerate(PAIRS):
-        unit = np.zeros((3, 3))
-        unit[i, j] = unit[j, i] = 1.0
+    units = [symmetric(numbers) for numbers in np.eye(6)]
+    for k, unit in enumerate(units):
         G[3 * k : 3 * k + 3, 6:] = unit
-        for n, (row, column) in enumerate(PAIRS):
-            square = np.zeros((3, 3))
-            square[row, column] = square[column, row] = 1.0
+        for n, square in enumerate(units):
             G[3 * k : 3 * k + 3, n] = _vee(unit @ square)
     w, alpha = state.w, state.alpha
     parts: list[tuple[Matrix, Expression]] = []
     if w is not None:
-        rows, columns = ([pair[side] for pair in PAIRS] for side in (0, 1))
-        parts.append((G[:, :6], w[rows] * w[columns]))
+        parts.append((G[:, :6], w[ROWS] * w[COLUMNS]))
     if alpha is not None:
         parts.append((G[:, 6:], alpha))
     maps = np.concatenate([part for part, _ in parts], axis=1)

@@ -28,9 +28,6 @@ from robotics_ad.multibody.function import ModelFunction, Sizes
 class DriverFunction(ModelFunction):
     """A map between the coordinates of drivers and of all moving joints.
 
-    Args:
-        robot: the model.
-
     Attributes:
         joint_names: the moving joints in the order of link coordinates, mimics included.
     """
@@ -50,11 +47,7 @@ class DriverFunction(ModelFunction):
 
 
 class DriversToLinks(DriverFunction):
-    """q_links = P q + o, a function of q (nq): the coordinates of every moving joint, rad or m.
-
-    Args:
-        robot: the model.
-    """
+    """q_links = P q + o, a function of q (nq): the coordinates of every moving joint, rad or m."""
 
     ARGUMENTS: ClassVar[Sizes] = {"q": "nq"}
     RESULT = ("all q",)
@@ -63,7 +56,7 @@ class DriversToLinks(DriverFunction):
         (q,) = args
         parts: list[Expression] = []
         for joint in self._joints:
-            own = q[self.robot.q_slices[_leader(joint)]]
+            own = q[self.robot.q_slices[joint.follows.joint]]
             if joint.mimic is not None:
                 own = own * joint.mimic.multiplier + joint.mimic.offset
             parts.append(own)
@@ -74,9 +67,6 @@ class DriverDerivsToLinks(DriverFunction):
     """v_links = P v, a function of v (nv): the velocities of every moving joint, rad/s or m/s.
 
     Accelerations go the same way.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"v": "nv"}
@@ -91,9 +81,6 @@ class LinksToDrivers(DriverFunction):
 
     A function of `q_links`, the coordinates of every moving joint; a left inverse of
     `DriversToLinks`, exact where the joints that mimic are where they should be.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"q_links": "all q"}
@@ -108,9 +95,6 @@ class LinkDerivsToDrivers(DriverFunction):
 
     A function of `v_links`, the velocities of every moving joint; a left inverse of
     `DriverDerivsToLinks`. Torques do not go this way: see `LinkTorquesToDrivers`.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"v_links": "all v"}
@@ -124,9 +108,6 @@ class LinkTorquesToDrivers(DriverFunction):
     """tau = P^T tau_links: what torques at every moving joint do on the drivers, N m or N.
 
     A function of `tau_links`, with the same power: tau . v = tau_links . (P v).
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"tau_links": "all v"}
@@ -136,17 +117,14 @@ class LinkTorquesToDrivers(DriverFunction):
         return adm.linear(_rates(self.robot, self._joints).T, args[0])
 
 
-def _leader(joint: Joint) -> str:
-    return joint.name if joint.mimic is None else joint.mimic.joint
-
-
 def _rates(robot: RobotModel, joints: Sequence[Joint]) -> Matrix:
     """P, (velocities of all moving joints, nv)."""
     blocks: list[Matrix] = []
     for joint in joints:
         block = np.zeros((joint.type.nv, robot.nv))
-        block[:, robot.v_slices[_leader(joint)]] = np.eye(joint.type.nv)
-        blocks.append(block if joint.mimic is None else block * joint.mimic.multiplier)
+        leader = joint.follows
+        block[:, robot.v_slices[leader.joint]] = leader.multiplier * np.eye(joint.type.nv)
+        blocks.append(block)
     return np.concatenate(blocks)
 
 

@@ -56,6 +56,11 @@ class Body:
     moments: AnyMoments
     given: VaryingPose | None = None
 
+    def axes(self) -> Iterator[tuple[int, Vector]]:
+        """For each of its velocities, the index in v and the column of the joint's subspace."""
+        entries = range(self.v_slice.start, self.v_slice.stop)
+        return zip(entries, self.type.subspace(self.axis).T, strict=True)
+
 
 @dataclass(frozen=True, eq=False)
 class Tree:
@@ -186,9 +191,8 @@ def _bodies(
 
     The last is the child link's; those before it have no mass.
     """
-    mimic = joint.mimic
-    leader = joint.name if mimic is None else mimic.joint
-    q, v = robot.q_slices[leader].start, robot.v_slices[leader].start
+    leader = joint.follows
+    q, v = robot.q_slices[leader.joint].start, robot.v_slices[leader.joint].start
     parts = joint.type.parts(joint.axis)
     for n, (kind, axis) in enumerate(parts, start=1):
         yield Body(
@@ -199,8 +203,8 @@ def _bodies(
             place=place,
             q_slice=slice(q, q + kind.nq),
             v_slice=slice(v, v + kind.nv),
-            multiplier=1.0 if mimic is None else mimic.multiplier,
-            offset=0.0 if mimic is None else mimic.offset,
+            multiplier=leader.multiplier,
+            offset=leader.offset,
             moments=no_moments(),
         )
         q, v, parent, place = q + kind.nq, v + kind.nv, index, identity_pose()

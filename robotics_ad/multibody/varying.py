@@ -11,7 +11,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import PAIRS, Matrix, Vector
+from robotics_ad.arrays import COLUMNS, ROWS, Matrix, Vector, six
 from robotics_ad.model import Inertia, Joint, Link, RobotModel
 from robotics_ad.model.pseudo_inertia import log_cholesky_moments
 from robotics_ad.multibody.rigid import (
@@ -26,7 +26,6 @@ from robotics_ad.multibody.rigid import (
 # S = tr(I) / 2 - I on the entries xx, yy, zz, xy, xz, yz
 _SPREAD: Matrix = np.diag([-1.0] * 6)
 _SPREAD[:3, :3] += 0.5
-_ROWS, _COLUMNS = ([pair[side] for pair in PAIRS] for side in (0, 1))
 
 
 class VaryingNumbers:
@@ -77,7 +76,7 @@ class VaryingNumbers:
             s = given["density"]
             if "com" not in given:
                 return VaryingMoments(nothing, ((own[:, None], s),))
-            about_com = np.array([[inertia.rotational[pair]] for pair in PAIRS])
+            about_com = six(inertia.rotational)[:, None]
             scaled = {"mass": s * inertia.mass, "inertia": adm.linear(about_com, s)}
             return _assembled(inertia, {"com": given["com"], **scaled})
         if "size" in given and own.any():
@@ -104,10 +103,8 @@ class VaryingNumbers:
         for joint in robot.joints:
             if joint.type.nv == 0:
                 continue
-            leader = joint.name if joint.mimic is None else joint.mimic.joint
-            factor = 1.0 if joint.mimic is None else abs(joint.mimic.multiplier) ** power
             column = np.zeros((robot.nv, 1))
-            column[robot.v_slices[leader]] = factor
+            column[robot.v_slices[joint.follows.joint]] = abs(joint.follows.multiplier) ** power
             value = self._joints.get(joint.name, {}).get(what)
             if value is None:
                 constant += column[:, 0] * float(getattr(joint, what))
@@ -132,14 +129,14 @@ def _assembled(inertia: Inertia, given: dict[str, Expression]) -> VaryingMoments
     terms: list[tuple[Matrix, Expression]] = []
     mass, com, rotational = (given.get(what) for what in ("mass", "com", "inertia"))
     if rotational is None:
-        constant[4:] = _SPREAD @ [inertia.rotational[pair] for pair in PAIRS]
+        constant[4:] = _SPREAD @ six(inertia.rotational)
     else:
         terms.append((np.concatenate([np.zeros((4, 6)), _SPREAD]), rotational))
-    point = np.array([1.0, *inertia.com, *np.outer(inertia.com, inertia.com)[_ROWS, _COLUMNS]])
+    point = np.array([1.0, *inertia.com, *six(np.outer(inertia.com, inertia.com))])
     if com is not None:
         point[1:] = 0.0
         first = com * (inertia.mass if mass is None else mass)
-        terms.append((np.eye(10)[:, 1:], ad.stack(first, first[_ROWS] * com[_COLUMNS])))
+        terms.append((np.eye(10)[:, 1:], ad.stack(first, first[ROWS] * com[COLUMNS])))
     if mass is None:
         constant += inertia.mass * point
     else:
