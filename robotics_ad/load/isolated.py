@@ -32,7 +32,8 @@ MEMORY = 4 << 30
 """Bytes that the child may take."""
 PROCESSOR_SECONDS, SECONDS = 60, 120
 """How long it may compute, and how long it may take."""
-_ANSWER = 1 << 27  # bytes; also of any file that it writes
+MOST_WRITTEN = 1 << 27
+"""Bytes of its answer, and of any file that it writes."""
 
 _ERRORS: Mapping[str, type[Exception]] = {
     error.__name__: error for error in (FileNotFoundError, ImportError, OSError, TypeError)
@@ -81,7 +82,7 @@ def load_in_child(
         except subprocess.TimeoutExpired:
             raise ValueError(f"{label}: reading it took more than {SECONDS} s") from None
         out.seek(0)
-        said = out.read(_ANSWER)
+        said = out.read(MOST_WRITTEN)
     if ended.returncode != 0:
         raise ValueError(f"{label}: reading it {_death(ended.returncode)}")
     try:
@@ -109,7 +110,7 @@ def answer(
         (resource.RLIMIT_AS, (memory, memory)),
         (resource.RLIMIT_CPU, (seconds, seconds + 1)),
         (resource.RLIMIT_CORE, (0, 0)),
-        (resource.RLIMIT_FSIZE, (_ANSWER, _ANSWER)),
+        (resource.RLIMIT_FSIZE, (MOST_WRITTEN, MOST_WRITTEN)),
     ):
         resource.setrlimit(what, limit)
     with warnings.catch_warnings(record=True) as told:

@@ -52,7 +52,8 @@ def load_urdf(
 
     A warning tells what a file has in vain: misspelt attributes, elements in a place that URDF does
     not know, macros of xacro left over beside links and joints, a revolute or prismatic joint
-    without <limit>, which then has no limits of any kind.
+    without <limit>, which then has no limits of any kind, a mass without <inertia>, which then is
+    one at a point.
 
     Args:
         source: A path, an address `package://package/path` or `file:///path`, XML text (its first
@@ -104,7 +105,7 @@ def _link(element: Element) -> Link:
     R, p = _pose(inertial.find("origin"))
     six = inertial.find("inertia")
     ixx, iyy, izz, *products = (
-        _number(six, key) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
+        _number(six, key, 0.0) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
     )
     if min(ixx, iyy, izz) < -_ROUNDING:
         raise ValueError(f"link '{name}': a moment of inertia is negative: {[ixx, iyy, izz]}")

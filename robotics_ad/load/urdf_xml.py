@@ -50,7 +50,7 @@ _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 # element -> children that it must have
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "inertial": ("mass", "inertia"),
+    "inertial": ("mass",),
     "joint": ("parent", "child"),
 }
 _TEXT_ATTRIBUTES = ("name", "type", "link", "joint", "version")
@@ -150,6 +150,8 @@ class _Cleaner(GuardedXml):
         for child in _REQUIRED.get(element.tag, ()):
             if element.find(child) is None:
                 self.fail(f"{_describe(element)} has no <{child}>")
+        if element.tag == "inertial" and element.find("inertia") is None:
+            self._pass_over(f"{_describe(self._open[-1])} has no <inertia>: a mass at a point")
 
     def _checked(self, tag: str, attributes: Mapping[str, str]) -> dict[str, str]:
         required, optional = _NAMES.get(tag, ((), ()))

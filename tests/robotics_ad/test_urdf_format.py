@@ -3,6 +3,7 @@
 Truth is Pinocchio, whose reader is urdfdom.
 """
 
+import re
 import warnings
 
 import numpy as np
@@ -211,6 +212,18 @@ def test_a_joint_without_limits_moves_as_far_as_it_likes(kind):
     np.testing.assert_array_equal(np.r_[ours.q_lower, ours.q_upper], [-np.inf, np.inf])
     np.testing.assert_array_equal(np.r_[ours.v_limit, ours.effort_limit], [np.inf, np.inf])
     with pytest.raises(ValueError, match=f"joint 'j': a {kind} joint needs a <limit>"):
+        load_urdf(xml, strict=True)
+
+
+def test_a_mass_without_inertia_is_at_a_point():
+    xml = re.sub("<inertia .*?/>", "", robot())
+    with pytest.warns(UserWarning, match="line 1: link 'b' has no <inertia>: a mass at a point"):
+        ours = load_urdf(xml)
+    inertia = ours.links[1].inertia
+    assert (inertia.mass, inertia.rotational.any()) == (2.0, False)
+    with pytest.warns(UserWarning, match="a mass at a point"):
+        check_as_pinocchio(xml)
+    with pytest.raises(ValueError, match="link 'b' has no <inertia>"):
         load_urdf(xml, strict=True)
 
 
