@@ -25,7 +25,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import PAIRS, Matrix, Vector, congruence
+from robotics_ad.arrays import PAIRS, Matrix, Vector, congruence, skew
 from robotics_ad.dynamics.inverse import Wrench
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, entries_of, joint_configuration
@@ -270,6 +270,7 @@ def _turned(motion: JointMotion, inertia: Expression) -> Expression:
 _J = [(i, j) for i, j in _UPPER if j < 3]
 _H = [(i, 3 + j) for i in range(3) for j in range(3)]
 _M = [(3 + i, 3 + j) for i in range(3) for j in range(3)]
+_CROSS = [skew(axis) for axis in np.eye(3)]
 
 
 def _shifted(inertia: Expression, r: Vector | Expression) -> Expression:
@@ -281,49 +282,27 @@ def _shifted(inertia: Expression, r: Vector | Expression) -> Expression:
     steps = [(k, r[k]) for k in range(3) if not isinstance(r, np.ndarray) or r[k] != 0.0]
     new_H, new_J = H, J
     for k, step in steps:
-        new_H = new_H + _scattered(
-            9,
-            [
-                (3 * i + n, sign, (M * step)[3 * j + n])
-                for i, j, sign in _crossed(k)
-                for n in range(3)
-            ],
-        )
+        new_H = new_H + adm.linear(np.kron(_CROSS[k], np.eye(3)), M * step)
     for k, step in steps:
-        new_J = new_J + _scattered(6, _moments(k, H, new_H, step))
+        B, place = _moments_of_lever(_CROSS[k])
+        new_J = new_J + adm.linear(place, adm.linear(B, ad.stack(H, new_H)) * step)
     rest = [(3 + i, 3 + j) for i in range(3) for j in range(i, 3)]
     parts = ((_J, new_J), (_H, new_H), (rest, inertia[[_AT[i][j] for i, j in rest]]))
     return _gathered([([_AT[i][j] for i, j in block], part) for block, part in parts])
 
 
-def _crossed(k: int) -> tuple[tuple[int, int, float], tuple[int, int, float]]:
-    """The entries (row, column, value) of [e_k]x."""
-    return ((k + 1) % 3, (k + 2) % 3, -1.0), ((k + 2) % 3, (k + 1) % 3, 1.0)
+def _moments_of_lever(cross: Matrix) -> tuple[Matrix, Matrix]:
+    """B and P of [e]x H^T + H' [e]x^T = P B [H; H'], for [e]x = `cross`.
 
-
-def _moments(
-    k: int, H: Expression, new_H: Expression, step: float | Expression
-) -> list[tuple[int, float, Expression]]:
-    """What one entry of r adds to J: (place, sign, product), of [r]x H^T + H' [r]x^T."""
-    terms: list[tuple[int, float, Expression]] = []
-    for place, (a, b) in enumerate(_J):
-        found = [(sign, H[3 * b + j]) for i, j, sign in _crossed(k) if i == a]
-        found += [(sign, new_H[3 * a + j]) for i, j, sign in _crossed(k) if i == b]
-        if len(found) == 1:
-            terms.append((place, found[0][0], found[0][1] * step))
-        elif len(found) == 2:
-            (sign, first), (other, second) = found
-            total = first + second if sign == other else first - second
-            terms.append((place, sign, total * step))
-    return terms
-
-
-def _scattered(n: int, terms: Sequence[tuple[int, float, Expression]]) -> Expression:
-    """A vector of n entries: those that `terms` name hold a sign times a product."""
-    B = np.zeros((n, len(terms)))
-    for column, (place, sign, _) in enumerate(terms):
-        B[place, column] = sign
-    return adm.linear(B, ad.stack(*(product for _, _, product in terms)))
+    Rows of B that are zero are left out, and start with 1: P has their signs.
+    """
+    B = np.zeros((6, 18))
+    for n, (a, b) in enumerate(_J):
+        B[n, 3 * b : 3 * b + 3] = cross[a]
+        B[n, 9 + 3 * a : 12 + 3 * a] = cross[b]
+    (used,) = np.nonzero(B.any(axis=1))
+    signs = np.array([row[row != 0.0][0] for row in B[used]])
+    return signs[:, None] * B[used], np.eye(6)[:, used] * signs
 
 
 # ---- numbers that the recursion starts from

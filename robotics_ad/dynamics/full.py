@@ -15,6 +15,7 @@ from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.dynamics.point_forces import swept_torques
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel, link_of, listed
+from robotics_ad.model.space import found
 from robotics_ad.multibody.function import QV, Sizes
 from robotics_ad.multibody.optional import Maybe, cross, plus
 from robotics_ad.multibody.tree import WORLD, Tree
@@ -111,9 +112,7 @@ def _with_motors(robot: RobotModel, actuated: Sequence[str] | None) -> tuple[str
         return tuple(j.name for j in robot.independent_joints if j.type.name != "floating")
     actuated = listed(actuated, "FullDynamics: 'actuated'", "names")
     for name in actuated:
-        if not isinstance(name, str) or name not in robot.joint_names:  # pyright: ignore[reportUnnecessaryIsInstance]
-            choices = ", ".join(robot.joint_names)
-            raise ValueError(f"FullDynamics: no moving joint '{name}'; joints: {choices}")
+        found(name, robot.v_slices, "moving joint", "FullDynamics: ")
     if len(set(actuated)) < len(actuated):
         raise ValueError("FullDynamics: a joint is listed twice in 'actuated'")
     return tuple(actuated)

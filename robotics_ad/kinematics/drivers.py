@@ -13,14 +13,14 @@ Where nothing mimics, all of these are the identity.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.arrays import Matrix
 from robotics_ad.model import Joint, RobotModel
 from robotics_ad.multibody.function import ModelFunction, Sizes
 
@@ -38,12 +38,16 @@ class DriverFunction(ModelFunction):
         self.joint_names = tuple(joint.name for joint in self._joints)
 
     def sizes(self) -> Mapping[str, int]:
-        all_q, all_v = (sum(sizes) for sizes in self._joint_sizes())
-        return {**super().sizes(), "all q": all_q, "all v": all_v}
-
-    def _joint_sizes(self) -> tuple[list[int], list[int]]:
         types = [joint.type for joint in self._joints]
-        return [kind.nq for kind in types], [kind.nv for kind in types]
+        everything = {"all q": sum(t.nq for t in types), "all v": sum(t.nv for t in types)}
+        return {**super().sizes(), **everything}
+
+    def independent(self, size: Literal["nq", "nv"]) -> list[int]:
+        """Where the entries of joints that mimic no other stand among those of all."""
+        mimics = [joint.mimic is not None for joint in self._joints]
+        return np.flatnonzero(
+            ~np.repeat(mimics, [getattr(joint.type, size) for joint in self._joints])
+        ).tolist()
 
 
 class DriversToLinks(DriverFunction):
@@ -87,7 +91,7 @@ class LinksToDrivers(DriverFunction):
     RESULT = ("nq",)
 
     def expand(self, *args: Expression) -> Expression:
-        return args[0][_independent(self._joints, self._joint_sizes()[0])]
+        return args[0][self.independent("nq")]
 
 
 class LinkDerivsToDrivers(DriverFunction):
@@ -101,7 +105,7 @@ class LinkDerivsToDrivers(DriverFunction):
     RESULT = ("nv",)
 
     def expand(self, *args: Expression) -> Expression:
-        return args[0][_independent(self._joints, self._joint_sizes()[1])]
+        return args[0][self.independent("nv")]
 
 
 class LinkTorquesToDrivers(DriverFunction):
@@ -126,14 +130,3 @@ def _rates(robot: RobotModel, joints: Sequence[Joint]) -> Matrix:
         block[:, robot.v_slices[leader.joint]] = leader.multiplier * np.eye(joint.type.nv)
         blocks.append(block)
     return np.concatenate(blocks)
-
-
-def _independent(joints: Sequence[Joint], sizes: Sequence[int]) -> list[int]:
-    """Where the entries of joints that mimic no other stand among those of all."""
-    starts: Vector = np.concatenate([[0], np.cumsum(sizes)])
-    return [
-        int(start) + k
-        for joint, start, size in zip(joints, starts[:-1], sizes, strict=True)
-        if joint.mimic is None
-        for k in range(size)
-    ]
