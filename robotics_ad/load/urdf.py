@@ -84,10 +84,7 @@ def load_urdf(
     document, passed_over = clean_urdf(text, label, strict)
     try:
         links = [_link(link) for link in document.findall("link")]
-        joints = [
-            _joint(joint, mimics, None if strict else passed_over)
-            for joint in document.findall("joint")
-        ]
+        joints = [_joint(joint, mimics) for joint in document.findall("joint")]
         robot = RobotModel(document.get("name", ""), links, joints)
     except ValueError as error:
         before = f" ({passed_over[0]})" if passed_over else ""
@@ -117,19 +114,13 @@ def _link(element: Element) -> Link:
         raise ValueError(f"link '{name}': {error}") from None
 
 
-def _joint(element: Element, mimics: bool, passed_over: list[str] | None) -> Joint:
+def _joint(element: Element, mimics: bool) -> Joint:
     name, kind = element.get("name", ""), element.get("type", "")
-    where = f"joint '{name}'"
     R, p = _pose(element.find("origin"))
     if kind not in _TYPES:
-        raise ValueError(f"{where}: unknown type '{kind}'; types: {', '.join(_TYPES)}")
+        raise ValueError(f"joint '{name}': unknown type '{kind}'; types: {', '.join(_TYPES)}")
     row = JOINT_TYPES[kind]
     limit = element.find("limit") if row.nv == 1 else None
-    if row.limited and limit is None:
-        fault = f"{where}: a {kind} joint needs a <limit>"
-        if passed_over is None:
-            raise ValueError(fault)
-        passed_over.append(f"{fault}; it has no limits")
     limited = row.limited and limit is not None
     dynamics, axis = element.find("dynamics"), element.find("axis")
     mimic = element.find("mimic") if mimics and row.nq > 0 else None
@@ -147,12 +138,13 @@ def _joint(element: Element, mimics: bool, passed_over: list[str] | None) -> Joi
         effort=None if limit is None else _number(limit, "effort"),
         damping=_number(dynamics, "damping", 0.0),
         friction=_number(dynamics, "friction", 0.0),
-        mimic=None
-        if mimic is None
-        else Mimic(
-            mimic.get("joint", ""), _number(mimic, "multiplier", 1.0), _number(mimic, "offset", 0.0)
-        ),
+        mimic=None if mimic is None else _mimic(mimic),
     )
+
+
+def _mimic(element: Element) -> Mimic:
+    multiplier, offset = _number(element, "multiplier", 1.0), _number(element, "offset", 0.0)
+    return Mimic(element.get("joint", ""), multiplier, offset)
 
 
 def _pose(origin: Element | None) -> tuple[Matrix, Vector]:
