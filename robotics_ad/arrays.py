@@ -97,6 +97,12 @@ def symmetric(numbers: Vector) -> Matrix:
     return numbers[FULL].reshape(3, 3)
 
 
+INERTIA: Matrix = np.stack(
+    [(np.trace(S) * np.eye(3) - S).reshape(9) for S in map(symmetric, np.eye(6))], axis=1
+)
+"""The (9, 6) matrix that takes the six numbers of S to tr(S) 1 - S, row by row."""
+
+
 def congruence(R: Matrix, pairs: Sequence[tuple[int, int]] = PAIRS) -> Matrix:
     """The matrix that takes the entries `pairs` of a symmetric X to those of R X R^T."""
     B = np.zeros((len(pairs), len(pairs)))

@@ -25,7 +25,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import PAIRS, Matrix, Vector, congruence, skew
+from robotics_ad.arrays import Matrix, Vector, congruence, skew, symmetric
 from robotics_ad.dynamics.inverse import Wrench
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, entries_of, joint_configuration
@@ -308,17 +308,11 @@ def _moments_of_lever(cross: Matrix) -> tuple[Matrix, Matrix]:
 # ---- numbers that the recursion starts from
 
 
-def _from_moments() -> Matrix:
-    """The (21, 10) matrix from [m, h, S] to the inertia: J = tr(S) 1 - S, H = [h]x, M = m 1."""
-    B = np.zeros((21, 10))
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        B[_AT[3 + i][3 + i], 0] = 1.0
-        B[_AT[j][3 + k], 1 + i], B[_AT[k][3 + j], 1 + i] = -1.0, 1.0
-        B[_AT[i][i], 4 + j] = B[_AT[i][i], 4 + k] = 1.0
-    for n, (i, j) in enumerate(PAIRS[3:]):
-        B[_AT[i][j], 7 + n] = -1.0
-    return B
+def _rigid(moments: Vector) -> Vector:
+    """The inertia of [m, h, S]: J = tr(S) 1 - S, H = [h]x, M = m 1."""
+    H, S = skew(moments[1:4]), symmetric(moments[4:])
+    whole = np.block([[np.trace(S) * np.eye(3) - S, H], [H.T, moments[0] * np.eye(3)]])
+    return np.array([whole[pair] for pair in _UPPER])
 
 
-_FROM_MOMENTS = _from_moments()
+_FROM_MOMENTS: Matrix = np.stack([_rigid(unit) for unit in np.eye(10)], axis=1)

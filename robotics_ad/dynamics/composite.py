@@ -15,9 +15,21 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, as_expression
-from robotics_ad.arrays import COLUMNS, FULL, PAIRS, ROWS, Matrix, Vector, congruence, six, skew
+from robotics_ad.arrays import (
+    COLUMNS,
+    FULL,
+    INERTIA,
+    PAIRS,
+    ROWS,
+    Matrix,
+    Vector,
+    congruence,
+    six,
+    skew,
+)
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, joint_configuration
+from robotics_ad.multibody.optional import Maybe, full, plus
 from robotics_ad.multibody.rigid import AnyMoments, VaryingMoments, ten
 from robotics_ad.multibody.tree import WORLD, Body
 
@@ -94,27 +106,16 @@ class Composite:
     def momentum(self, axis: Vector) -> tuple[Expression, Expression]:
         """[n; f] of the unit velocity [w; u] = `axis`: n = J w + h x u, f = w x h + m u."""
         w, u = axis[:3], axis[3:]
-        n = adm.linear(_inertia_times(w), self.second) if w.any() else None
+        n: Maybe = None
+        f: Maybe = None
+        if w.any():
+            J_times_w = np.tensordot(INERTIA.reshape(3, 3, 6), w, axes=(1, 0))
+            n, f = adm.linear(J_times_w, self.second), adm.linear(skew(w), self.first)
         if u.any():
-            turned = adm.linear(-skew(u), self.first)
-            n = turned if n is None else n + turned
-        f = adm.linear(skew(w), self.first) if w.any() else None
-        if _is_not_zero(self.mass) and u.any():
-            pushed = as_expression(self.mass) * u
-            f = pushed if f is None else f + pushed
-        none = ad.constant(np.zeros(3))
-        return (none if n is None else n), (none if f is None else f)
-
-
-def _inertia_times(w: Vector) -> Matrix:
-    """The (3, 6) matrix B with (tr(S) 1 - S) w = B [xx, yy, zz, xy, xz, yz]."""
-    B = np.zeros((3, 6))
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        B[i, j] = B[i, k] = w[i]
-    for n, (i, j) in enumerate(PAIRS[3:]):
-        B[i, 3 + n], B[j, 3 + n] = -w[j], -w[i]
-    return B
+            n = plus(n, adm.linear(-skew(u), self.first))
+            if isinstance(self.mass, Expression) or self.mass != 0.0:
+                f = plus(f, as_expression(self.mass) * u)
+        return full(n), full(f)
 
 
 def composites(bodies: Sequence[Body], motions: Sequence[JointMotion], q: Expression) -> Carrying:
@@ -140,10 +141,6 @@ def _own(moments: AnyMoments) -> Composite:
     return Composite(moments.mass, ad.constant(moments.first), ad.constant(moments.second6))
 
 
-def _is_not_zero(mass: float | Expression) -> bool:
-    return isinstance(mass, Expression) or mass != 0.0
-
-
 def _shifted(own: Composite, p: Vector | Expression) -> Composite:
     """About the point -p: h' = h + m p,  S' = S + h p^T + p h^T + m p p^T."""
     h, S = own.first, own.second
@@ -151,20 +148,12 @@ def _shifted(own: Composite, p: Vector | Expression) -> Composite:
         if not p.any():
             return own
         mass = as_expression(own.mass)
-        shifted = S + adm.linear(_symmetric_product(p), h) + mass * six(np.outer(p, p))
+        mixed = np.stack([six(np.outer(e, p) + np.outer(p, e)) for e in np.eye(3)], axis=1)
+        shifted = S + adm.linear(mixed, h) + mass * six(np.outer(p, p))
         return Composite(own.mass, h + mass * p, shifted)
     # h p^T + p h^T + m p p^T = g p^T + p g^T with g = h + m p / 2
     g = h + (0.5 * own.mass) * p
     return Composite(own.mass, h + own.mass * p, S + g[ROWS] * p[COLUMNS] + p[ROWS] * g[COLUMNS])
-
-
-def _symmetric_product(p: Vector) -> Matrix:
-    """The (6, 3) matrix B with the entries of h p^T + p h^T = B h."""
-    B = np.zeros((6, 3))
-    for n, (i, j) in enumerate(PAIRS):
-        B[n, i] += p[j]
-        B[n, j] += p[i]
-    return B
 
 
 def _turned_second(body: Body, motion: JointMotion, q: Expression, S: Expression) -> Expression:

@@ -17,6 +17,7 @@ from ad_core.graph import Expression
 from robotics_ad.dynamics.composite import carried, composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
 from robotics_ad.dynamics.inverse import body_wrenches
+from robotics_ad.kinematics.motion_in_world import by_rows
 from robotics_ad.multibody.function import QV, QVA, RobotFunction
 from robotics_ad.multibody.motion import joint_motion
 from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus
@@ -29,9 +30,7 @@ class CentroidalMatrix(RobotFunction):
     RESULT = (6, "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        columns = _columns(tree, args[0])
-        nv = self.robot.nv
-        return ad.stack(*columns)[[6 * j + i for i in range(6) for j in range(nv)]]
+        return by_rows(_columns(tree, args[0]), tree.nv, 6)
 
 
 class CentroidalMomentum(RobotFunction):
@@ -82,16 +81,16 @@ def _taken(tree: Tree, q: Expression, v: Expression | None, a: Expression) -> Ex
     return ad.stack(full(minus(moment, cross(center_of_mass(tree, q), force))), full(force))
 
 
-def _columns(tree: Tree, q: Expression) -> list[Expression]:
+def _columns(tree: Tree, q: Expression) -> dict[int, Expression]:
+    """[k; p] of a unit of each velocity."""
     bodies = tree.bodies
     motions = [joint_motion(body, q) for body in bodies]
     carrying, c = composites(bodies, motions, q), center_of_mass(tree, q)
-    columns: list[Expression | None] = [None] * tree.nv
+    columns: dict[int, Expression] = {}
     for i, body in enumerate(bodies):
         for entry, axis in body.axes():
             *_, (root, n, f) = momenta(bodies, motions, carrying, i, body.multiplier * axis)
             n, f = carried(motions[root], n, f)
             momentum = ad.stack(n - adm.cross(c, f), f)
-            old = columns[entry]
-            columns[entry] = momentum if old is None else old + momentum
-    return [column for column in columns if column is not None]
+            columns[entry] = full(plus(columns.get(entry), momentum))
+    return columns

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import COLUMNS, PAIRS, ROWS, Matrix
+from robotics_ad.arrays import COLUMNS, INERTIA, ROWS
 from robotics_ad.dynamics.composite import turned_second
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
 from robotics_ad.multibody.optional import Maybe, cross, minus, plus, times
@@ -114,7 +112,7 @@ def inertia_times(S: Maybe, w: Maybe) -> Maybe:
     """The product (tr(S) 1 - S) w."""
     if S is None or w is None:
         return None
-    return adm.matmul(adm.linear(_INERTIA, S), w, (3, 3), (3, 1))
+    return adm.matmul(adm.linear(INERTIA, S), w, (3, 3), (3, 1))
 
 
 def _parts(moments: AnyMoments) -> tuple[float | Expression, Maybe, Maybe]:
@@ -127,18 +125,3 @@ def _parts(moments: AnyMoments) -> tuple[float | Expression, Maybe, Maybe]:
             ad.constant(S) if S.any() else None,
         )
     return (0.0 if moments.mass is None else moments.mass), moments.first, moments.second6
-
-
-def _inertia() -> Matrix:
-    """The 9 x 6 matrix that takes S to tr(S) 1 - S, row by row."""
-    B = np.zeros((9, 6))
-    for n, (i, j) in enumerate(PAIRS):
-        if i == j:
-            B[[0, 4, 8], n] = 1.0
-            B[4 * i, n] = 0.0
-        else:
-            B[[3 * i + j, 3 * j + i], n] = -1.0
-    return B
-
-
-_INERTIA = _inertia()
