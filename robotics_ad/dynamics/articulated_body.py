@@ -76,7 +76,8 @@ def accelerations(
         hinges.append(mine)
         if body.parent != WORLD:
             inertias[body.parent] += _carried_inertia(body, motions[i], q, passed.inertia)
-            biases[body.parent] += _carried_wrench(motions[i], passed.bias)
+            n, f = motions[i].wrench_to_parent(passed.bias[0:3], passed.bias[3:6])
+            biases[body.parent] += ad.stack(n, f)
     hinges.reverse()
     return _outwards(tree, motions, hinges)
 
@@ -91,7 +92,8 @@ def _outwards(
         if body.parent == WORLD:
             a = ad.constant(np.zeros(6))
         else:
-            a = _carried_acceleration(motion, beyond[body.parent])
+            above = beyond[body.parent]
+            a = ad.stack(*motion.twist_to_body(above[0:3], above[3:6]))
         for hinge in reversed(mine):
             solution[hinge.v_index], a = hinge.moved(a)
         beyond.append(a)
@@ -188,24 +190,6 @@ def _carried_inertia(
     else:
         turned = _turned(motion, inertia)
     return _shifted(turned, motion.shift)
-
-
-def _carried_wrench(motion: JointMotion, wrench: Expression) -> Expression:
-    """(n, f) about the parent's origin in its axes: f' = R f, n' = R n + r x f'."""
-    n, f = motion.to_parent(wrench[0:3]), motion.to_parent(wrench[3:6])
-    return ad.stack(n + _cross(motion.shift, f), f)
-
-
-def _carried_acceleration(motion: JointMotion, a: Expression) -> Expression:
-    """The parent's acceleration at the body's origin, in the body's axes."""
-    angular, linear = a[0:3], a[3:6]
-    return ad.stack(motion.to_body(angular), motion.to_body(linear - _cross(motion.shift, angular)))
-
-
-def _cross(r: Vector | Expression, x: Expression) -> Expression:
-    """The product r x x, with as many operations as r has entries that are not 0."""
-    r = ad.constant(r) if isinstance(r, np.ndarray) else r
-    return r[[1, 2, 0]] * x[[2, 0, 1]] - r[[2, 0, 1]] * x[[1, 2, 0]]
 
 
 _XX, _YY, _XY, _YX = (

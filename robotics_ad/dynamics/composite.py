@@ -66,28 +66,16 @@ def momenta(
     if turned is not None and turns(body) and np.isin(body.place.R, (-1.0, 0.0, 1.0)).all():
         # a turn keeps its axis, so that the turned composite gives the turned momentum for nothing
         R = np.kron(np.eye(2), body.place.R)
-        n, f = levered(motion, *turned.momentum(R @ axis))
+        n, f = motion.levered(*turned.momentum(R @ axis))
     else:
-        n, f = carried(motion, n, f)
+        n, f = motion.wrench_to_parent(n, f)
     i = body.parent
     while True:
         yield i, n, f
         if bodies[i].parent == WORLD:
             return
-        n, f = carried(motions[i], n, f)
+        n, f = motions[i].wrench_to_parent(n, f)
         i = bodies[i].parent
-
-
-def carried(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
-    """(n, f) about the parent's origin in its axes: f' = R f, n' = R n + r x f'."""
-    return levered(motion, motion.to_parent(n), motion.to_parent(f))
-
-
-def levered(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
-    """(n + r x f, f): about the parent's origin, of what is in its axes."""
-    if isinstance(motion.shift, np.ndarray):
-        return (n + adm.linear(skew(motion.shift), f) if motion.shift.any() else n), f
-    return n + adm.cross(motion.shift, f), f
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,8 +201,7 @@ def joint_forces(tree: Tree, motions: Sequence[JointMotion], own: Sequence[Wrenc
         if f is not None:
             f = motion.to_parent(f)
             force[p] = plus(force[p], f)
-            if _is_somewhere(motion.shift):
-                moment[p] = plus(moment[p], _lever(motion.shift, f))
+            moment[p] = plus(moment[p], motion.lever(f))
         if n is not None:
             moment[p] = plus(moment[p], motion.to_parent(n))
     return ad.stack(*(0.0 if entry is None else entry for entry in tau))
@@ -330,8 +329,3 @@ def _products(subspace: Matrix) -> Matrix:
 def _is_somewhere(r: Vector | Expression) -> bool:
     """Whether r is anything but the constant zero."""
     return not isinstance(r, np.ndarray) or bool(r.any())
-
-
-def _lever(r: Vector | Expression, f: Expression) -> Expression:
-    """The product r x f."""
-    return adm.linear(skew(r), f) if isinstance(r, np.ndarray) else adm.cross(r, f)

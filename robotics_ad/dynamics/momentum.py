@@ -14,7 +14,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.dynamics.composite import carried, composites, momenta
+from robotics_ad.dynamics.composite import composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
 from robotics_ad.dynamics.inverse import body_wrenches
 from robotics_ad.kinematics.motion_in_world import by_rows
@@ -72,7 +72,7 @@ def _taken(tree: Tree, q: Expression, v: Expression | None, a: Expression) -> Ex
         n, f = taken[i]
         if n is None and f is None:
             continue
-        n, f = carried(motions[i], full(n), full(f))
+        n, f = motions[i].wrench_to_parent(full(n), full(f))
         parent = tree.bodies[i].parent
         if parent == WORLD:
             moment, force = plus(moment, n), plus(force, f)
@@ -90,7 +90,7 @@ def _columns(tree: Tree, q: Expression) -> dict[int, Expression]:
     for i, body in enumerate(bodies):
         for entry, axis in body.axes():
             *_, (root, n, f) = momenta(bodies, motions, carrying, i, body.multiplier * axis)
-            n, f = carried(motions[root], n, f)
+            n, f = motions[root].wrench_to_parent(n, f)
             momentum = ad.stack(n - adm.cross(c, f), f)
             columns[entry] = full(plus(columns.get(entry), momentum))
     return columns

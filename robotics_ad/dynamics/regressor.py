@@ -23,7 +23,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import COLUMNS, ROWS, Matrix, skew, symmetric
+from robotics_ad.arrays import COLUMNS, ROWS, Matrix, symmetric
 from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
 from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
 from robotics_ad.model import LinkFrame, RobotModel, links_of
@@ -103,24 +103,13 @@ def _twists(tree: Tree, motions: Sequence[JointMotion]) -> list[list[Twist | Non
     found: list[list[Twist | None]] = []
     for body, motion in zip(tree.bodies, motions, strict=True):
         at_parent = [None] * tree.nv if body.parent == WORLD else found[body.parent]
-        mine = [None if twist is None else _carried(motion, twist) for twist in at_parent]
+        mine = [None if twist is None else motion.twist_to_body(*twist) for twist in at_parent]
         for i, axis in body.axes():
             own, before = body.multiplier * axis, mine[i]
             w, l = ad.constant(own[:3]), ad.constant(own[3:])
             mine[i] = (w, l) if before is None else (before[0] + w, before[1] + l)
         found.append(mine)
     return found
-
-
-def _carried(motion: JointMotion, twist: Twist) -> Twist:
-    """The parent's twist at the body's origin, in the body's axes: R^T w, R^T (l + w x r)."""
-    w, l = twist
-    r = motion.shift
-    if not isinstance(r, np.ndarray):
-        l = l - adm.cross(r, w)
-    elif r.any():
-        l = l - adm.linear(skew(r), w)
-    return motion.to_body(w), motion.to_body(l)
 
 
 class _Columns:
