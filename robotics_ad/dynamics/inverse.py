@@ -31,7 +31,7 @@ from robotics_ad.arrays import COLUMNS, ROWS, Matrix, Vector, skew, symmetric
 from robotics_ad.dynamics.function import DynamicsFunction
 from robotics_ad.multibody.function import QVA
 from robotics_ad.multibody.motion import JointMotion, joint_motion, joint_rate, scaled_rates
-from robotics_ad.multibody.optional import Maybe, minus, plus, work
+from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus, times, total, work
 from robotics_ad.multibody.rigid import AnyMoments, Pose, VaryingMoments
 from robotics_ad.multibody.tree import WORLD, Body, Tree
 
@@ -158,26 +158,16 @@ def _moved(
     subspace = body.type.subspace(body.axis)
     angular, linear = subspace[:3], subspace[3:]
     rate, rate_dot = rates
-    spin = _along(angular, rate)
-    carried = None if parent.w is None else motion.to_body(parent.w)
-    alpha = None if parent.alpha is None else motion.to_body(parent.alpha)
-    if spin is not None and rate is not None and carried is not None:
-        alpha = plus(alpha, _cross_axis(carried, angular, rate))
-    w = plus(carried, spin)
-    alpha = plus(alpha, _along(angular, rate_dot))
+    spin, slide = _along(angular, rate), _along(linear, rate)
+    w, alpha = (None if x is None else motion.to_body(x) for x in (parent.w, parent.alpha))
+    alpha = total([alpha, _cross_axis(w, angular, rate), _along(angular, rate_dot)])
     lift = parent.lift
-    if parent.u is not None and _is_somewhere(motion.shift):
+    if parent.u is not None and (isinstance(motion.shift, Expression) or motion.shift.any()):
         lift = lift + _acceleration_at(parent.u, motion.shift)
-    lift = motion.to_body(lift)
-    slide, slide_dot = _along(linear, rate), _along(linear, rate_dot)
-    if slide_dot is not None:
-        lift = lift + slide_dot
-    if slide is not None and rate is not None:
-        if carried is not None:
-            lift = lift + 2.0 * _cross_axis(carried, linear, rate)
-        if spin is not None and _products(subspace).any():
-            lift = lift + adm.cross(spin, slide)
-    return BodyState(w, alpha, lift)
+    turning = times(_cross_axis(w, linear, rate), 2.0)
+    swept = cross(spin, slide) if _products(subspace).any() else None
+    lift = total([motion.to_body(lift), _along(linear, rate_dot), turning, swept])
+    return BodyState(plus(w, spin), alpha, full(lift))
 
 
 def _along(axes: Matrix, rate: Maybe) -> Maybe:
@@ -313,8 +303,10 @@ def _moment_of_second(S: Expression, u: Expression) -> Expression:
 # ---- small parts
 
 
-def _cross_axis(w: Expression, axes: Matrix, rate: Expression) -> Expression:
+def _cross_axis(w: Maybe, axes: Matrix, rate: Maybe) -> Maybe:
     """The product w x (axes rate), with constant axes (3, nv)."""
+    if w is None or rate is None or not axes.any():
+        return None
     if axes.shape[1] == 1:
         return adm.linear(-skew(axes[:, 0]), w) * rate
     return adm.cross(w, adm.linear(axes, rate))
@@ -324,8 +316,3 @@ def _products(subspace: Matrix) -> Matrix:
     """The products of columns that s_w x s_l is made of, (3, nv, nv)."""
     angular, linear = subspace[:3], subspace[3:]
     return np.cross(angular[:, :, None], linear[:, None, :], axis=0)
-
-
-def _is_somewhere(r: Vector | Expression) -> bool:
-    """Whether r is anything but the constant zero."""
-    return not isinstance(r, np.ndarray) or bool(r.any())
