@@ -69,9 +69,6 @@ class Moments:
         """The moments whose `vector` is X times this one's, for a (10, 10) matrix X."""
         return moments_from(X @ self.vector())
 
-    def __sub__(self, other: Moments) -> Moments:
-        return Moments(self.mass - other.mass, self.first - other.first, self.second - other.second)
-
     def seen_from(self, pose: Pose) -> Moments:
         """The moments about the parent frame in which this body's frame has `pose`.
 

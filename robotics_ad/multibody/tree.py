@@ -15,10 +15,9 @@ import numpy as np
 
 from ad_core.graph import Expression
 from robotics_ad.arrays import Vector, snap
-from robotics_ad.model import JOINT_TYPES, Joint, JointType, Link, RobotModel
+from robotics_ad.model import JOINT_TYPES, Joint, JointType, RobotModel
 from robotics_ad.multibody.rigid import (
     AnyMoments,
-    Moments,
     Pose,
     VaryingPose,
     added,
@@ -81,10 +80,6 @@ class Tree:
     springs: Mapping[str, float | Expression]
     base: AnyMoments = field(default_factory=no_moments)
 
-    def children(self, index: int) -> list[int]:
-        """Indices of the bodies that hang on body `index`."""
-        return [i for i, body in enumerate(self.bodies) if body.parent == index]
-
     def path(self, link: str) -> Tree:
         """The chain of bodies from the world to a link, and that link alone."""
         index, pose = self.links[link]
@@ -108,12 +103,12 @@ def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
     """
     if robot.parametrized and parameters is None:
         raise ValueError(f"robot '{robot.name}' has parameters, and a graph is built without them")
-    varying = None if parameters is None else VaryingNumbers(robot, parameters)
+    varying = VaryingNumbers(robot, parameters)
     bodies: list[Body] = []
     links: dict[str, tuple[int, Pose]] = {robot.links[0].name: (WORLD, identity_pose())}
     for link, joint in zip(robot.links[1:], robot.joints, strict=True):
         carrier, pose = links[joint.parent]
-        varied = None if varying is None else varying.placement(joint)
+        varied = varying.placement(joint)
         if varied is None:
             place = pose @ Pose(joint.rotation, joint.translation)
         else:
@@ -132,31 +127,13 @@ def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
     moves = _moving(bodies)
     for link in robot.links:
         carrier, pose = links[link.name]
-        own = _moments_of(link, varying)
+        own = varying.moments(link)
         if own is not None and carrier != WORLD and moves[carrier]:
             body = bodies[carrier]
             bodies[carrier] = replace(body, moments=added(body.moments, own.seen_from(pose)))
-    if varying is None:
-        armature, damping, friction = robot.armature, robot.damping, robot.friction
-    else:
-        armature, damping, friction = map(varying.rates, ("armature", "damping", "friction"))
-    springs: dict[str, float | Expression] = {
-        joint.name: joint.stiffness
-        for joint in robot.joints
-        if joint.type.nv > 0 and joint.stiffness != 0.0
-    }
-    if varying is not None:
-        springs |= varying.springs()
+    armature, damping, friction = map(varying.rates, ("armature", "damping", "friction"))
+    springs = varying.springs()
     return Tree(robot.nq, robot.nv, tuple(bodies), links, armature, damping, friction, springs)
-
-
-def _moments_of(link: Link, varying: VaryingNumbers | None) -> AnyMoments | None:
-    """A link's moments about its own frame; None: it has none."""
-    own = None if varying is None else varying.moments(link)
-    if own is not None or link.inertia is None:
-        return own
-    inertia = link.inertia
-    return Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
 
 
 def _placed(joint: Joint, parent: int, place: Pose, given: VaryingPose) -> Body:

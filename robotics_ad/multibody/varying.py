@@ -15,6 +15,7 @@ from robotics_ad.arrays import COLUMNS, ROWS, Matrix, Vector, six
 from robotics_ad.model import Inertia, Joint, Link, RobotModel
 from robotics_ad.model.pseudo_inertia import log_cholesky_moments
 from robotics_ad.multibody.rigid import (
+    AnyMoments,
     Moments,
     Pose,
     VaryingMoments,
@@ -29,12 +30,14 @@ _SPREAD[:3, :3] += 0.5
 
 
 class VaryingNumbers:
-    """The numbers of a robot that are parameters, with `values` (np) for them."""
+    """The numbers of a robot, those that are parameters among them, which have `values` (np)."""
 
-    def __init__(self, robot: RobotModel, values: Expression) -> None:
+    def __init__(self, robot: RobotModel, values: Expression | None) -> None:
         self._robot = robot
         self._links: dict[str, dict[str, Expression]] = {}
         self._joints: dict[str, dict[str, Expression]] = {}
+        if values is None:
+            return
         for parameter in robot.parametrized:
             owners = self._links if parameter.kind.of == "link" else self._joints
             value = values[robot.parameter_slices[parameter.name]]
@@ -60,11 +63,12 @@ class VaryingNumbers:
             None if turned is None else so3.from_rotation_vector(turned), moved
         )
 
-    def moments(self, link: Link) -> VaryingMoments | None:
-        """The link's mass moments about its own frame; None if they do not vary."""
+    def moments(self, link: Link) -> AnyMoments | None:
+        """The link's mass moments about its own frame; None if it has none."""
         given, inertia = self._links.get(link.name, {}), link.inertia or Inertia(0.0)
+        constant = Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
         nothing = no_moments()
-        own = Moments(inertia.mass, inertia.first_moment, inertia.second_moment).vector()
+        own = constant.vector()
         if "log_cholesky" in given:
             theta = given["log_cholesky"]
             return VaryingMoments(nothing, ((np.eye(10), log_cholesky_moments(theta)),))
@@ -87,13 +91,16 @@ class VaryingNumbers:
             )
         if given.keys() & {"mass", "com", "inertia"}:
             return _assembled(inertia, given)
-        return None
+        return None if link.inertia is None else constant
 
-    def springs(self) -> dict[str, Expression]:
-        """The stiffnesses that are parameters, by joint."""
-        return {
-            name: given["stiffness"] for name, given in self._joints.items() if "stiffness" in given
-        }
+    def springs(self) -> dict[str, float | Expression]:
+        """The stiffnesses by joint, where they are not 0."""
+        found: dict[str, float | Expression] = {}
+        for joint in self._robot.joints:
+            stiffness = self._joints.get(joint.name, {}).get("stiffness", joint.stiffness)
+            if joint.type.nv > 0 and (isinstance(stiffness, Expression) or stiffness != 0.0):
+                found[joint.name] = stiffness
+        return found
 
     def rates(self, what: str) -> Vector | Expression:
         """The nv numbers of damping, friction or armature, with those of mimics added."""
