@@ -176,25 +176,28 @@ def _along(axes: Matrix, rate: Maybe) -> Maybe:
 
 
 def joint_forces(tree: Tree, motions: Sequence[JointMotion], own: Sequence[Wrench]) -> Expression:
-    """Torques from the bodies' wrenches, leaves first: f_p += R f and n_p += R n + r x R f."""
-    force: list[Maybe] = [None] * len(own)
-    moment: list[Maybe] = [None] * len(own)
+    """Torques from the bodies' wrenches."""
     tau: list[Maybe] = [None] * tree.nv
-    for i in range(len(own) - 1, -1, -1):
-        body, motion = tree.bodies[i], motions[i]
-        n, f = plus(moment[i], own[i][0]), plus(force[i], own[i][1])
+    for body, wrench in zip(tree.bodies, carried_wrenches(tree, motions, own), strict=False):
         for entry, axis in body.axes():
-            tau[entry] = plus(tau[entry], work(body.multiplier * axis, n, f))
-        if body.parent == WORLD:
-            continue
-        p = body.parent
-        if f is not None:
-            f = motion.to_parent(f)
-            force[p] = plus(force[p], f)
-            moment[p] = plus(moment[p], motion.lever(f))
-        if n is not None:
-            moment[p] = plus(moment[p], motion.to_parent(n))
+            tau[entry] = plus(tau[entry], work(body.multiplier * axis, *wrench))
     return ad.stack(*(0.0 if entry is None else entry for entry in tau))
+
+
+def carried_wrenches(
+    tree: Tree, motions: Sequence[JointMotion], own: Sequence[Wrench]
+) -> list[Wrench]:
+    """What each body takes with all that it carries, f_p += R f and n_p += R n + r x R f.
+
+    The last is what all take together, in the world, whose index is -1.
+    """
+    sums: list[Wrench] = [*own, (None, None)]
+    for i in range(len(own) - 1, -1, -1):
+        motion, (above_n, above_f) = motions[i], sums[tree.bodies[i].parent]
+        n, f = (None if x is None else motion.to_parent(x) for x in sums[i])
+        lever = None if f is None else motion.lever(f)
+        sums[tree.bodies[i].parent] = total([n, lever, above_n]), plus(above_f, f)
+    return sums
 
 
 # ---- angular motion: u = _UNFOLD [products of w; alpha]

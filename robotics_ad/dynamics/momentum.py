@@ -16,12 +16,12 @@ from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.dynamics.composite import composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
-from robotics_ad.dynamics.inverse import body_wrenches
+from robotics_ad.dynamics.inverse import body_wrenches, carried_wrenches
 from robotics_ad.kinematics.motion_in_world import by_rows
 from robotics_ad.multibody.function import QV, QVA, RobotFunction
 from robotics_ad.multibody.motion import joint_motion
-from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus
-from robotics_ad.multibody.tree import WORLD, Tree
+from robotics_ad.multibody.optional import cross, full, minus, plus
+from robotics_ad.multibody.tree import Tree
 
 
 class CentroidalMatrix(RobotFunction):
@@ -65,19 +65,8 @@ def _taken(tree: Tree, q: Expression, v: Expression | None, a: Expression) -> Ex
     What each body takes is carried to the world; dk/dt = n - c x f, as dc/dt is along p.
     """
     motions = [joint_motion(body, q) for body in tree.bodies]
-    taken = body_wrenches(tree, np.zeros(3), motions, v=v, a=a)
-    moment: Maybe = None
-    force: Maybe = None
-    for i in range(len(tree.bodies) - 1, -1, -1):
-        n, f = taken[i]
-        if n is None and f is None:
-            continue
-        n, f = motions[i].wrench_to_parent(full(n), full(f))
-        parent = tree.bodies[i].parent
-        if parent == WORLD:
-            moment, force = plus(moment, n), plus(force, f)
-        else:
-            taken[parent] = (plus(taken[parent][0], n), plus(taken[parent][1], f))
+    own = body_wrenches(tree, np.zeros(3), motions, v, a)
+    moment, force = carried_wrenches(tree, motions, own)[-1]
     return ad.stack(full(minus(moment, cross(center_of_mass(tree, q), force))), full(force))
 
 

@@ -29,6 +29,7 @@ from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
 from robotics_ad.model import LinkFrame, RobotModel, links_of
 from robotics_ad.multibody.function import QVA
 from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.optional import full, plus
 from robotics_ad.multibody.rigid import Pose, moments_map
 from robotics_ad.multibody.tree import WORLD, Tree, merged
 
@@ -86,10 +87,7 @@ class InverseDynamicsRegressor(GravityFunction):
         for link in self.column_links:
             carrier, pose = tree.links[link.name]
             if carrier != WORLD and carrier not in blocks:
-                columns = _Columns(states[carrier])
-                blocks[carrier] = [
-                    zero if twist is None else columns.of(*twist) for twist in twists[carrier]
-                ]
+                blocks[carrier] = _columns(states[carrier], twists[carrier])
             for i, row in enumerate(rows):
                 row.append(zero if carrier == WORLD else _of_link(blocks[carrier][i], pose))
         return ad.stack(*(entry for row in rows for entry in row))
@@ -112,22 +110,21 @@ def _twists(tree: Tree, motions: Sequence[JointMotion]) -> list[list[Twist | Non
     return found
 
 
-class _Columns:
-    """The ten columns of a body that moves as `state` says."""
-
-    def __init__(self, state: BodyState) -> None:
-        self._lift = state.lift
-        self._u = None if state.u is None else adm.linear(U_TRANSPOSED, state.u)
-        self._gyration = None if state.u is None else _gyration(state)
-
-    def of(self, w: Expression, l: Expression) -> Expression:
-        """[l . A, U^T l + A x w, the six of w . (I alpha + omega x I omega)]."""
-        first = adm.cross(self._lift, w)
-        if self._u is not None:
-            first = first + adm.matmul(self._u, l, (3, 3), (3, 1))
-        none = ad.constant(np.zeros(6))
-        second = none if self._gyration is None else adm.matmul(self._gyration, w, (6, 3), (3, 1))
-        return ad.stack(adm.dot(l, self._lift), first, second)
+def _columns(state: BodyState, twists: Sequence[Twist | None]) -> list[Expression]:
+    """[l . A, U^T l + A x w, the six of w . (I alpha + omega x I omega)] for each twist."""
+    u = None if state.u is None else adm.linear(U_TRANSPOSED, state.u)
+    gyration = None if state.u is None else _gyration(state)
+    found: list[Expression] = []
+    for twist in twists:
+        if twist is None:
+            found.append(ad.constant(np.zeros(10)))
+            continue
+        w, l = twist
+        swept = None if u is None else adm.matmul(u, l, (3, 3), (3, 1))
+        second = None if gyration is None else adm.matmul(gyration, w, (6, 3), (3, 1))
+        first = full(plus(adm.cross(state.lift, w), swept))
+        found.append(ad.stack(adm.dot(l, state.lift), first, full(second, 6)))
+    return found
 
 
 def _gyration(state: BodyState) -> Expression:

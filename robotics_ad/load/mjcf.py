@@ -21,7 +21,7 @@ from robotics_ad.interop import MujocoOrder, mujoco_order
 from robotics_ad.interop.mujoco_names import names_of
 from robotics_ad.load.isolated import load_in_child
 from robotics_ad.load.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
-from robotics_ad.load.mjcf_source import Compiled, compiled, disabled
+from robotics_ad.load.mjcf_source import compiled, disabled
 from robotics_ad.load.mjcf_tree import links_and_joints
 from robotics_ad.model import RobotModel
 
@@ -122,11 +122,8 @@ def read_mjcf(
 
     Arguments and errors are those of `load_mjcf`, but for `untrusted`.
     """
-    return _read(compiled(source), sites=sites)
-
-
-def _read(source: Compiled, *, sites: bool) -> Mjcf:
-    model, names = source.model, names_of(source.model)
+    read = compiled(source)
+    model, names = read.model, names_of(read.model)
     name = bytes(model.names).split(b"\0", 1)[0].decode("utf-8", "replace")
     try:
         check_finite(model, names)
@@ -137,6 +134,6 @@ def _read(source: Compiled, *, sites: bool) -> Mjcf:
         )
         robot = RobotModel(name or "mujoco", links, joints)
     except ValueError as error:
-        raise ValueError(f"{source.label}: {error}") from None
+        raise ValueError(f"{read.label}: {error}") from None
     behind = left_out(model, {equality for _, equality in mimics.values()})
-    return Mjcf(robot, model, tuple(behind), source.warnings)
+    return Mjcf(robot, model, tuple(behind), read.warnings)
