@@ -151,6 +151,13 @@ HOSTILE: dict[str, tuple[str, Files]] = {
        for kind, named in KINDS.items()},
     **{f"a folder as {kind}": ("is not a file", {"main.xml": named("folder"), "folder": Path.mkdir})
        for kind, named in KINDS.items()},
+    "a pipe in the folder of meshes": ("is not a file", {
+        "main.xml": asset("mesh", "m.stl", "<compiler meshdir='sub'/>"), "sub/m.stl": os.mkfifo}),
+    "a pipe in the folder of a part": ("is not a file", {
+        "main.xml": mjcf(include("sub/part.xml")), "sub/part.xml": part(include("pipe")),
+        "sub/pipe": os.mkfifo}),
+    "an include in capitals": ("a file within itself", {
+        "main.xml": mjcf("<INCLUDE file='main.xml'/>")}),
     "a device as mesh": ("is not a file", {"main.xml": asset("mesh", "/dev/zero")}),
     "a link to a device": ("is not a file", {
         "main.xml": asset("mesh", "m.stl"), "m.stl": lambda path: path.symlink_to("/dev/zero")}),
@@ -189,7 +196,8 @@ def test_text_that_doubles_itself_is_refused(kind, inside):
     def doubled(n: int) -> str:
         if inside:
             own = "".join(f"<attach {kind}='b0' prefix='{i}'/>" for i in range(n))
-            return mjcf(f"<{kind} name='b0'><body>{BALL}</body>{own}</{kind}>")
+            inner = f"<{kind} name='b1'><body>{BALL}</body>{own}</{kind}>"
+            return mjcf(f"<{kind} name='b0'>{inner}</{kind}>")
         parts = [
             f"<{kind} name='b{i}'><body>{BALL}</body>"
             + "".join(f"<attach {kind}='b{i - 1}' prefix='{i}{side}'/>" for side in "lr" if i)
