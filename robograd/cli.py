@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     info.add_argument("--base", choices=("fixed", "floating"), default="fixed")
     info.add_argument(
+        "--untrusted", action="store_true", help="read the file in a process that may die of it"
+    )
+    info.add_argument(
         "--width", type=int, metavar="N", help="longest line (default: the terminal's width)"
     )
     info.set_defaults(run=_info)
@@ -138,7 +141,7 @@ def _info(arguments: argparse.Namespace) -> None:
     from robograd.info import environment, robot_text
 
     if arguments.file is not None:
-        print(robot_text(arguments.file, arguments.base, arguments.width))
+        print(robot_text(arguments.file, arguments.base, arguments.width, arguments.untrusted))
         return
     rows = environment()
     width = max(len(name) for name, _ in rows)

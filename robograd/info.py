@@ -40,18 +40,19 @@ def describe(info: cache.CacheInfo) -> str:
     return f"{info.path}: {info.n_libraries} {noun}, {used:.1f} of {limit:.0f} MiB"
 
 
-def robot_text(source: str, base: str, width: int | None) -> str:
+def robot_text(source: str, base: str, width: int | None, untrusted: bool = False) -> str:
     """The tree of a robot file: MJCF if it ends in .xml or .mjcf, else URDF.
 
-    Lines have at most `width` characters; None stands for the terminal's width.
+    Lines have at most `width` characters; None stands for the terminal's width. A file that is
+    untrusted is read in a process of its own.
     """
     if width is None:
         width = max(shutil.get_terminal_size().columns, NARROWEST)
     if source.endswith((".xml", ".mjcf")):
-        robot = load_mjcf(source)
+        robot = load_mjcf(source, untrusted=untrusted)
         robot = robot.floating() if base == "floating" else robot
     else:
-        robot = load_urdf(source, base=base)
+        robot = load_urdf(source, base=base, untrusted=untrusted)
     return robot.pretty(width)
 
 

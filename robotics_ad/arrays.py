@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +15,9 @@ Matrix: TypeAlias = NDArray[np.float64]
 
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """The entries of a symmetric 3x3 matrix in the order of 6-vectors: xx, yy, zz, xy, xz, yz."""
+ROWS, COLUMNS = ([pair[side] for pair in PAIRS] for side in (0, 1))
+FULL = [0, 3, 4, 3, 1, 5, 4, 5, 2]
+"""Where the nine entries of the matrix, row by row, stand in the 6-vector."""
 
 _SNAP = 2.0 * float(np.finfo(np.float64).eps)
 
@@ -58,6 +62,33 @@ def skew(a: Vector) -> Matrix:
     """[a]x, the 3x3 matrix with [a]x b = a x b."""
     x, y, z = (float(entry) for entry in a)
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def six(S: Matrix) -> Vector:
+    """A symmetric 3x3 matrix as xx, yy, zz, xy, xz, yz."""
+    return S[ROWS, COLUMNS]
+
+
+def symmetric(numbers: Vector) -> Matrix:
+    """The 3x3 matrix of xx, yy, zz, xy, xz, yz."""
+    return numbers[FULL].reshape(3, 3)
+
+
+INERTIA: Matrix = np.stack(
+    [(np.trace(S) * np.eye(3) - S).reshape(9) for S in map(symmetric, np.eye(6))], axis=1
+)
+"""The (9, 6) matrix that takes the six numbers of S to tr(S) 1 - S, row by row."""
+
+
+def congruence(R: Matrix, pairs: Sequence[tuple[int, int]] = PAIRS) -> Matrix:
+    """The matrix that takes the entries `pairs` of a symmetric X to those of R X R^T."""
+    B = np.zeros((len(pairs), len(pairs)))
+    for n, (i, j) in enumerate(pairs):
+        unit = np.zeros_like(R)
+        unit[i, j] = unit[j, i] = 1.0
+        turned = R @ unit @ R.T
+        B[:, n] = [turned[pair] for pair in pairs]
+    return B
 
 
 def column_major(R: Matrix) -> Vector:

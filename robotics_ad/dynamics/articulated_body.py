@@ -25,11 +25,12 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import PAIRS, Matrix, Vector
+from robotics_ad.arrays import Matrix, Vector, congruence, skew, symmetric
 from robotics_ad.dynamics.inverse import Wrench
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, entries_of, joint_configuration
-from robotics_ad.multibody.rigid import AnyMoments, ten
+from robotics_ad.multibody.optional import full
+from robotics_ad.multibody.rigid import ten
 from robotics_ad.multibody.tree import WORLD, Body, Tree
 
 _UPPER = [(i, j) for i in range(6) for j in range(i, 6)]
@@ -60,23 +61,23 @@ def accelerations(
         tau: nv torques and forces.
     """
     bodies = tree.bodies
-    inertias = [_rigid(body.moments) for body in bodies]
-    biases = [_stacked(wrench) for wrench in own]
+    inertias: list[Expression] = [adm.linear(_FROM_MOMENTS, ten(body.moments)) for body in bodies]
+    biases: list[Expression] = [ad.stack(*map(full, wrench)) for wrench in own]
     armatures = dict(entries_of(tree.armature, tree.nv))
     hinges: list[list[_Hinge]] = []
     for i in range(len(bodies) - 1, -1, -1):
         body = bodies[i]
         passed = _Passed(inertias[i], biases[i])
         mine: list[_Hinge] = []
-        for column, v_index in enumerate(range(*body.v_slice.indices(tree.nv))):
-            axis = body.type.subspace(body.axis)[:, column]
+        for v_index, axis in body.axes():
             armature = armatures.get(v_index)
             hinge, passed = _given_way(passed, axis, armature, tau[v_index], v_index)
             mine.append(hinge)
         hinges.append(mine)
         if body.parent != WORLD:
             inertias[body.parent] += _carried_inertia(body, motions[i], q, passed.inertia)
-            biases[body.parent] += _carried_wrench(motions[i], passed.bias)
+            n, f = motions[i].wrench_to_parent(passed.bias[0:3], passed.bias[3:6])
+            biases[body.parent] += ad.stack(n, f)
     hinges.reverse()
     return _outwards(tree, motions, hinges)
 
@@ -91,7 +92,8 @@ def _outwards(
         if body.parent == WORLD:
             a = ad.constant(np.zeros(6))
         else:
-            a = _carried_acceleration(motion, beyond[body.parent])
+            above = beyond[body.parent]
+            a = ad.stack(*motion.twist_to_body(above[0:3], above[3:6]))
         for hinge in reversed(mine):
             solution[hinge.v_index], a = hinge.moved(a)
         beyond.append(a)
@@ -190,24 +192,6 @@ def _carried_inertia(
     return _shifted(turned, motion.shift)
 
 
-def _carried_wrench(motion: JointMotion, wrench: Expression) -> Expression:
-    """(n, f) about the parent's origin in its axes: f' = R f, n' = R n + r x f'."""
-    n, f = motion.to_parent(wrench[0:3]), motion.to_parent(wrench[3:6])
-    return ad.stack(n + _cross(motion.shift, f), f)
-
-
-def _carried_acceleration(motion: JointMotion, a: Expression) -> Expression:
-    """The parent's acceleration at the body's origin, in the body's axes."""
-    angular, linear = a[0:3], a[3:6]
-    return ad.stack(motion.to_body(angular), motion.to_body(linear - _cross(motion.shift, angular)))
-
-
-def _cross(r: Vector | Expression, x: Expression) -> Expression:
-    """The product r x x, with as many operations as r has entries that are not 0."""
-    r = ad.constant(r) if isinstance(r, np.ndarray) else r
-    return r[[1, 2, 0]] * x[[2, 0, 1]] - r[[2, 0, 1]] * x[[1, 2, 0]]
-
-
 _XX, _YY, _XY, _YX = (
     [_AT[i][j] for i, j in pairs]
     for pairs in (
@@ -247,14 +231,8 @@ def _by_constant(R: Matrix, inertia: Expression) -> Expression:
     """I turned by a constant R."""
     if np.array_equal(R, np.eye(3)):
         return inertia
-    B = np.zeros((21, 21))
-    both = np.kron(np.eye(2), R)
-    for n, (i, j) in enumerate(_UPPER):
-        unit = np.zeros((6, 6))
-        unit[i, j] = unit[j, i] = 1.0
-        turned = both @ unit @ both.T
-        B[:, n] = [turned[pair] for pair in _UPPER]
-    return adm.linear(B, inertia)
+    both: Matrix = np.kron(np.eye(2), R).astype(np.float64)
+    return adm.linear(congruence(both, _UPPER), inertia)
 
 
 def _turned(motion: JointMotion, inertia: Expression) -> Expression:
@@ -276,6 +254,7 @@ def _turned(motion: JointMotion, inertia: Expression) -> Expression:
 _J = [(i, j) for i, j in _UPPER if j < 3]
 _H = [(i, 3 + j) for i in range(3) for j in range(3)]
 _M = [(3 + i, 3 + j) for i in range(3) for j in range(3)]
+_CROSS = [skew(axis) for axis in np.eye(3)]
 
 
 def _shifted(inertia: Expression, r: Vector | Expression) -> Expression:
@@ -287,75 +266,37 @@ def _shifted(inertia: Expression, r: Vector | Expression) -> Expression:
     steps = [(k, r[k]) for k in range(3) if not isinstance(r, np.ndarray) or r[k] != 0.0]
     new_H, new_J = H, J
     for k, step in steps:
-        new_H = new_H + _scattered(
-            9,
-            [
-                (3 * i + n, sign, (M * step)[3 * j + n])
-                for i, j, sign in _crossed(k)
-                for n in range(3)
-            ],
-        )
+        new_H = new_H + adm.linear(np.kron(_CROSS[k], np.eye(3)), M * step)
     for k, step in steps:
-        new_J = new_J + _scattered(6, _moments(k, H, new_H, step))
+        B, place = _moments_of_lever(_CROSS[k])
+        new_J = new_J + adm.linear(place, adm.linear(B, ad.stack(H, new_H)) * step)
     rest = [(3 + i, 3 + j) for i in range(3) for j in range(i, 3)]
     parts = ((_J, new_J), (_H, new_H), (rest, inertia[[_AT[i][j] for i, j in rest]]))
     return _gathered([([_AT[i][j] for i, j in block], part) for block, part in parts])
 
 
-def _crossed(k: int) -> tuple[tuple[int, int, float], tuple[int, int, float]]:
-    """The entries (row, column, value) of [e_k]x."""
-    return ((k + 1) % 3, (k + 2) % 3, -1.0), ((k + 2) % 3, (k + 1) % 3, 1.0)
+def _moments_of_lever(cross: Matrix) -> tuple[Matrix, Matrix]:
+    """B and P of [e]x H^T + H' [e]x^T = P B [H; H'], for [e]x = `cross`.
 
-
-def _moments(
-    k: int, H: Expression, new_H: Expression, step: float | Expression
-) -> list[tuple[int, float, Expression]]:
-    """What one entry of r adds to J: (place, sign, product), of [r]x H^T + H' [r]x^T."""
-    terms: list[tuple[int, float, Expression]] = []
-    for place, (a, b) in enumerate(_J):
-        found = [(sign, H[3 * b + j]) for i, j, sign in _crossed(k) if i == a]
-        found += [(sign, new_H[3 * a + j]) for i, j, sign in _crossed(k) if i == b]
-        if len(found) == 1:
-            terms.append((place, found[0][0], found[0][1] * step))
-        elif len(found) == 2:
-            (sign, first), (other, second) = found
-            total = first + second if sign == other else first - second
-            terms.append((place, sign, total * step))
-    return terms
-
-
-def _scattered(n: int, terms: Sequence[tuple[int, float, Expression]]) -> Expression:
-    """A vector of n entries: those that `terms` name hold a sign times a product."""
-    B = np.zeros((n, len(terms)))
-    for column, (place, sign, _) in enumerate(terms):
-        B[place, column] = sign
-    return adm.linear(B, ad.stack(*(product for _, _, product in terms)))
+    Rows of B that are zero are left out, and start with 1: P has their signs.
+    """
+    B = np.zeros((6, 18))
+    for n, (a, b) in enumerate(_J):
+        B[n, 3 * b : 3 * b + 3] = cross[a]
+        B[n, 9 + 3 * a : 12 + 3 * a] = cross[b]
+    (used,) = np.nonzero(B.any(axis=1))
+    signs = np.array([row[row != 0.0][0] for row in B[used]])
+    return signs[:, None] * B[used], np.eye(6)[:, used] * signs
 
 
 # ---- numbers that the recursion starts from
 
 
-def _rigid(moments: AnyMoments) -> Expression:
-    """The inertia of a rigid body: J = tr(S) 1 - S, H = [h]x, M = m 1."""
-    return adm.linear(_FROM_MOMENTS, ten(moments))
+def _rigid(moments: Vector) -> Vector:
+    """The inertia of [m, h, S]: J = tr(S) 1 - S, H = [h]x, M = m 1."""
+    H, S = skew(moments[1:4]), symmetric(moments[4:])
+    whole = np.block([[np.trace(S) * np.eye(3) - S, H], [H.T, moments[0] * np.eye(3)]])
+    return np.array([whole[pair] for pair in _UPPER])
 
 
-def _from_moments() -> Matrix:
-    """The (21, 10) matrix from [m, h, S] to the entries of the inertia."""
-    B = np.zeros((21, 10))
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        B[_AT[3 + i][3 + i], 0] = 1.0
-        B[_AT[j][3 + k], 1 + i], B[_AT[k][3 + j], 1 + i] = -1.0, 1.0
-        B[_AT[i][i], 4 + j] = B[_AT[i][i], 4 + k] = 1.0
-    for n, (i, j) in enumerate(PAIRS[3:]):
-        B[_AT[i][j], 7 + n] = -1.0
-    return B
-
-
-_FROM_MOMENTS = _from_moments()
-
-
-def _stacked(wrench: Wrench) -> Expression:
-    """[n; f] with zeros for what is None."""
-    return ad.stack(*(ad.constant(np.zeros(3)) if part is None else part for part in wrench))
+_FROM_MOMENTS: Matrix = np.stack([_rigid(unit) for unit in np.eye(10)], axis=1)

@@ -9,30 +9,22 @@ with l the velocity of the point of what it carries that is at P; see `world_mom
 from __future__ import annotations
 
 from ad_core.graph import Expression
-from robotics_ad.dynamics.energy import CenterOfMass, total_mass
+from robotics_ad.dynamics.energy import MassFunction, total_mass
 from robotics_ad.dynamics.world_moments import Branches
 from robotics_ad.kinematics.motion_in_world import WorldMotion, by_rows
-from robotics_ad.model import RobotModel
-from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.function import QV
 from robotics_ad.multibody.optional import Maybe, cross, full, plus, total
 from robotics_ad.multibody.tree import WORLD, Tree
 
 
-class CenterOfMassJacobian(RobotFunction):
+class CenterOfMassJacobian(MassFunction):
     """J_c(q) with dc/dt = J_c v, 3 * nv entries row by row, m; c is the `CenterOfMass`.
-
-    Args:
-        robot: the model.
 
     Raises:
         ValueError: if the moving links have no mass.
     """
 
     RESULT = (3, "nv")
-
-    def __init__(self, robot: RobotModel) -> None:
-        super().__init__(robot)
-        self.mass = CenterOfMass(robot).mass
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         motion = WorldMotion(tree.bodies, tree.nv, *args)
@@ -52,11 +44,8 @@ class CenterOfMassJacobian(RobotFunction):
         return by_rows(by_velocity, tree.nv, 3) * (1.0 / total_mass(tree))
 
 
-class CenterOfMassVelocity(RobotFunction):
+class CenterOfMassVelocity(MassFunction):
     """dc/dt(q, v), the velocity of the `CenterOfMass`, 3 numbers, m/s.
-
-    Args:
-        robot: the model.
 
     Raises:
         ValueError: if the moving links have no mass.
@@ -64,10 +53,6 @@ class CenterOfMassVelocity(RobotFunction):
 
     ARGUMENTS = QV
     RESULT = (3,)
-
-    def __init__(self, robot: RobotModel) -> None:
-        super().__init__(robot)
-        self.mass = CenterOfMass(robot).mass
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         motion = WorldMotion(tree.bodies, tree.nv, *args)

@@ -15,10 +15,21 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, as_expression
-from robotics_ad.arrays import PAIRS as _PAIRS
-from robotics_ad.arrays import Matrix, Vector, skew
+from robotics_ad.arrays import (
+    COLUMNS,
+    FULL,
+    INERTIA,
+    PAIRS,
+    ROWS,
+    Matrix,
+    Vector,
+    congruence,
+    six,
+    skew,
+)
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, joint_configuration
+from robotics_ad.multibody.optional import Maybe, full, plus
 from robotics_ad.multibody.rigid import AnyMoments, VaryingMoments, ten
 from robotics_ad.multibody.tree import WORLD, Body
 
@@ -55,28 +66,16 @@ def momenta(
     if turned is not None and turns(body) and np.isin(body.place.R, (-1.0, 0.0, 1.0)).all():
         # a turn keeps its axis, so that the turned composite gives the turned momentum for nothing
         R = np.kron(np.eye(2), body.place.R)
-        n, f = levered(motion, *turned.momentum(R @ axis))
+        n, f = motion.levered(*turned.momentum(R @ axis))
     else:
-        n, f = carried(motion, n, f)
+        n, f = motion.wrench_to_parent(n, f)
     i = body.parent
     while True:
         yield i, n, f
         if bodies[i].parent == WORLD:
             return
-        n, f = carried(motions[i], n, f)
+        n, f = motions[i].wrench_to_parent(n, f)
         i = bodies[i].parent
-
-
-def carried(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
-    """(n, f) about the parent's origin in its axes: f' = R f, n' = R n + r x f'."""
-    return levered(motion, motion.to_parent(n), motion.to_parent(f))
-
-
-def levered(motion: JointMotion, n: Expression, f: Expression) -> tuple[Expression, Expression]:
-    """(n + r x f, f): about the parent's origin, of what is in its axes."""
-    if isinstance(motion.shift, np.ndarray):
-        return (n + adm.linear(skew(motion.shift), f) if motion.shift.any() else n), f
-    return n + adm.cross(motion.shift, f), f
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,27 +94,16 @@ class Composite:
     def momentum(self, axis: Vector) -> tuple[Expression, Expression]:
         """[n; f] of the unit velocity [w; u] = `axis`: n = J w + h x u, f = w x h + m u."""
         w, u = axis[:3], axis[3:]
-        n = adm.linear(_inertia_times(w), self.second) if w.any() else None
+        n: Maybe = None
+        f: Maybe = None
+        if w.any():
+            J_times_w = np.tensordot(INERTIA.reshape(3, 3, 6), w, axes=(1, 0))
+            n, f = adm.linear(J_times_w, self.second), adm.linear(skew(w), self.first)
         if u.any():
-            turned = adm.linear(-skew(u), self.first)
-            n = turned if n is None else n + turned
-        f = adm.linear(skew(w), self.first) if w.any() else None
-        if _is_not_zero(self.mass) and u.any():
-            pushed = as_expression(self.mass) * u
-            f = pushed if f is None else f + pushed
-        none = ad.constant(np.zeros(3))
-        return (none if n is None else n), (none if f is None else f)
-
-
-def _inertia_times(w: Vector) -> Matrix:
-    """The (3, 6) matrix B with (tr(S) 1 - S) w = B [xx, yy, zz, xy, xz, yz]."""
-    B = np.zeros((3, 6))
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        B[i, j] = B[i, k] = w[i]
-    for n, (i, j) in enumerate(_PAIRS[3:]):
-        B[i, 3 + n], B[j, 3 + n] = -w[j], -w[i]
-    return B
+            n = plus(n, adm.linear(-skew(u), self.first))
+            if isinstance(self.mass, Expression) or self.mass != 0.0:
+                f = plus(f, as_expression(self.mass) * u)
+        return full(n), full(f)
 
 
 def composites(bodies: Sequence[Body], motions: Sequence[JointMotion], q: Expression) -> Carrying:
@@ -141,33 +129,19 @@ def _own(moments: AnyMoments) -> Composite:
     return Composite(moments.mass, ad.constant(moments.first), ad.constant(moments.second6))
 
 
-def _is_not_zero(mass: float | Expression) -> bool:
-    return isinstance(mass, Expression) or mass != 0.0
-
-
 def _shifted(own: Composite, p: Vector | Expression) -> Composite:
     """About the point -p: h' = h + m p,  S' = S + h p^T + p h^T + m p p^T."""
     h, S = own.first, own.second
     if isinstance(p, np.ndarray):
         if not p.any():
             return own
-        square = np.array([p[i] * p[j] for i, j in _PAIRS])
         mass = as_expression(own.mass)
-        shifted = S + adm.linear(_symmetric_product(p), h) + mass * square
+        mixed = np.stack([six(np.outer(e, p) + np.outer(p, e)) for e in np.eye(3)], axis=1)
+        shifted = S + adm.linear(mixed, h) + mass * six(np.outer(p, p))
         return Composite(own.mass, h + mass * p, shifted)
-    rows, columns = ([pair[side] for pair in _PAIRS] for side in (0, 1))
     # h p^T + p h^T + m p p^T = g p^T + p g^T with g = h + m p / 2
     g = h + (0.5 * own.mass) * p
-    return Composite(own.mass, h + own.mass * p, S + g[rows] * p[columns] + p[rows] * g[columns])
-
-
-def _symmetric_product(p: Vector) -> Matrix:
-    """The (6, 3) matrix B with the entries of h p^T + p h^T = B h."""
-    B = np.zeros((6, 3))
-    for n, (i, j) in enumerate(_PAIRS):
-        B[n, i] += p[j]
-        B[n, j] += p[i]
-    return B
+    return Composite(own.mass, h + own.mass * p, S + g[ROWS] * p[COLUMNS] + p[ROWS] * g[COLUMNS])
 
 
 def _turned_second(body: Body, motion: JointMotion, q: Expression, S: Expression) -> Expression:
@@ -179,23 +153,17 @@ def _turned_second(body: Body, motion: JointMotion, q: Expression, S: Expression
         u, w = ss * p + sc * r, sc * p - ss * r
         turned = ad.stack(xx - u, yy + u, zz, xy + w, c * xz - s * yz, s * xz + c * yz)
         return _by_constant(body.place.R, turned)
-    full = S[[0, 3, 4, 3, 1, 5, 4, 5, 2]]
-    if motion.turn is not None:
-        # the so3 element read row by row is R^T: (R^T)^T S R^T
-        right = adm.matmul(full, motion.turn, (3, 3), (3, 3))
-        full = adm.matmul(adm.transpose(motion.turn, 3, 3), right, (3, 3), (3, 3))
-    turned = full[[0, 4, 8, 1, 2, 5]]
+    turned = S if motion.turn is None else turned_second(S, motion.turn)
     return turned if motion.fixed is None else _by_constant(motion.fixed, turned)
+
+
+def turned_second(S: Expression, R: Expression) -> Expression:
+    """R S R^T, on six entries; an so3 element read row by row is R^T."""
+    right = adm.matmul(S[FULL], R, (3, 3), (3, 3))
+    turned = adm.matmul(adm.transpose(R, 3, 3), right, (3, 3), (3, 3))
+    return turned[[3 * i + j for i, j in PAIRS]]
 
 
 def _by_constant(R: Matrix, S: Expression) -> Expression:
     """R S R^T for a constant R, on [xx, yy, zz, xy, xz, yz]."""
-    if np.array_equal(R, np.eye(3)):
-        return S
-    B = np.zeros((6, 6))
-    for n, (i, j) in enumerate(_PAIRS):
-        unit = np.zeros((3, 3))
-        unit[i, j] = unit[j, i] = 1.0
-        turned = R @ unit @ R.T
-        B[:, n] = [turned[pair] for pair in _PAIRS]
-    return adm.linear(B, S)
+    return S if np.array_equal(R, np.eye(3)) else adm.linear(congruence(R), S)

@@ -34,11 +34,37 @@ from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel
-from robotics_ad.multibody.function import QVT, Sizes
+from robotics_ad.multibody.function import QVT, RobotFunction, Sizes
 from robotics_ad.multibody.tree import Tree
 
 
-class ContactFunction(DynamicsFunction):
+class HeldFunction(RobotFunction):
+    """A function of a robot whose contacts hold, and of which the forces are found."""
+
+    def hold(self, contacts: Sequence[Contact], damping: float, iterations: int) -> None:
+        """Take the contacts and the way in which their forces are found.
+
+        Raises:
+            ValueError: for contacts of another robot, contacts whose rows depend on each other
+                wherever the robot is and no damping, and numbers out of range.
+        """
+        kind = type(self).__name__
+        self.contacts = checked_contacts(self.robot, contacts, kind)
+        self.rows = sum(contact.rows for contact in self.contacts)
+        self.damping = not_negative(damping, f"{kind}: argument 'damping'")
+        self.iterations = _checked_iterations(iterations, self.damping, kind)
+        rank = self.rows if self.damping else independent_rows(self.robot, self.contacts)
+        if rank < self.rows:
+            raise ValueError(
+                f"{kind}: of {self.rows} contact rows only {rank} are independent, so that the "
+                "forces are not determined; leave some out, or give damping > 0"
+            )
+
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "rows": self.rows}
+
+
+class ContactFunction(HeldFunction, DynamicsFunction):
     """What `ConstrainedDynamics` and `ContactForces` share; see there."""
 
     ARGUMENTS = QVT
@@ -57,24 +83,15 @@ class ContactFunction(DynamicsFunction):
         velocity_gain: float = 0.0,
         position_gain: float = 0.0,
     ) -> None:
-        super().__init__(robot, gravity, wrenches_on, friction=friction)
+        DynamicsFunction.__init__(self, robot, gravity, wrenches_on, friction=friction)
         kind = type(self).__name__
-        self.contacts = checked_contacts(robot, contacts, kind)
-        self.rows = sum(contact.rows for contact in self.contacts)
-        self.damping = not_negative(damping, f"{kind}: argument 'damping'")
-        self.iterations = checked_iterations(iterations, self.damping, kind)
+        self.hold(contacts, damping, iterations)
         self.velocity_gain = not_negative(velocity_gain, f"{kind}: argument 'velocity_gain'")
         self.position_gain = not_negative(position_gain, f"{kind}: argument 'position_gain'")
-        if self.damping == 0.0:
-            check_independent(robot, self.contacts, kind)
 
     def sizes(self) -> Mapping[str, int]:
         anchors = sum(contact.anchor_size for contact in self.contacts)
-        return {
-            **super().sizes(),
-            "rows": self.rows,
-            "anchors": 0 if self.position_gain == 0.0 else anchors,
-        }
+        return {**super().sizes(), "anchors": 0 if self.position_gain == 0.0 else anchors}
 
     def solution(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
         """(a, f), nv and `rows` entries."""
@@ -193,19 +210,9 @@ class ContactSystem:
         return [[G[max(i, j)][min(i, j)] for j in range(len(G))] for i in range(len(G))]
 
 
-def checked_iterations(iterations: int, damping: float, where: str) -> int:
+def _checked_iterations(iterations: int, damping: float, where: str) -> int:
     """The number of refinements, if damping leaves something to refine."""
     iterations = whole_number(iterations, f"{where}: argument 'iterations'", least=1)
     if iterations > 1 and damping == 0.0:
         raise ValueError(f"{where}: without damping there is nothing to refine by iterations")
     return iterations
-
-
-def check_independent(robot: RobotModel, contacts: Sequence[Contact], where: str) -> None:
-    """Raise ValueError for contacts whose rows depend on each other wherever the robot is."""
-    rank, rows = independent_rows(robot, contacts)
-    if rank < rows:
-        raise ValueError(
-            f"{where}: of {rows} contact rows only {rank} are independent, so that the forces are "
-            "not determined; leave some out, or give damping > 0"
-        )

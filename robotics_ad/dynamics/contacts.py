@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,7 +31,25 @@ _AXES = "xyz"
 
 
 @dataclass(frozen=True, eq=False)
-class PointContact:
+class _Held:
+    """What contacts share: a link, and a point in its frame."""
+
+    link: LinkFrame | str
+    local: Vector = field(default_factory=lambda: np.zeros(3))
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        if not isinstance(self.link, str):
+            link_of(self.link, None, where)
+        object.__setattr__(self, "local", frozen(self.local, (3,), f"{where}: 'local'"))
+
+    def on_body(self, end: Pose) -> Vector:
+        """The point on the body that carries the link."""
+        return end.R @ self.local + end.p
+
+
+@dataclass(frozen=True, eq=False)
+class PointContact(_Held):
     """A point of a link that cannot move; its force is a number for each axis, N.
 
     Attributes:
@@ -40,13 +59,13 @@ class PointContact:
             without friction, or the two axes of the plane that a planar robot moves in.
     """
 
-    link: LinkFrame | str
-    local: Vector = field(default_factory=lambda: np.zeros(3))
+    anchor_size: ClassVar[int] = 3
+    """Numbers of an anchor: a position."""
+
     axes: str = _AXES
 
     def __post_init__(self) -> None:
-        _check_link(self.link, "PointContact")
-        object.__setattr__(self, "local", frozen(self.local, (3,), "PointContact: 'local'"))
+        super().__post_init__()
         if not isinstance(self.axes, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"PointContact: 'axes' is {self.axes!r}, expected 'xyz' or some of it")
         if not self.axes or [a for a in _AXES if a in self.axes] != list(self.axes):
@@ -57,11 +76,6 @@ class PointContact:
         """How many rows it has: one for each axis."""
         return len(self.axes)
 
-    @property
-    def anchor_size(self) -> int:
-        """Numbers of an anchor: a position."""
-        return 3
-
     def held(self, column: Column) -> list[Maybe]:
         """The entries of a twist that are held at zero."""
         return [None if column.linear is None else column.linear[k] for k in self._indices]
@@ -70,17 +84,13 @@ class PointContact:
         """The position less the anchor, along the axes, m."""
         return (motion.point(at[0], self.on_body(at[1])) - anchor)[self._indices]
 
-    def on_body(self, end: Pose) -> Vector:
-        """The point on the body that carries the link."""
-        return end.R @ self.local + end.p
-
     @property
     def _indices(self) -> list[int]:
         return [_AXES.index(axis) for axis in self.axes]
 
 
 @dataclass(frozen=True, eq=False)
-class FrameContact:
+class FrameContact(_Held):
     """A frame of a link that can neither move nor turn.
 
     Its wrench is 6 numbers [moment; force] along the world's axes, about the frame's origin.
@@ -90,22 +100,9 @@ class FrameContact:
         local: the frame's origin in the link's frame, 3 numbers, m; its axes are the link's.
     """
 
-    link: LinkFrame | str
-    local: Vector = field(default_factory=lambda: np.zeros(3))
-
-    def __post_init__(self) -> None:
-        _check_link(self.link, "FrameContact")
-        object.__setattr__(self, "local", frozen(self.local, (3,), "FrameContact: 'local'"))
-
-    @property
-    def rows(self) -> int:
-        """Six."""
-        return 6
-
-    @property
-    def anchor_size(self) -> int:
-        """Numbers of an anchor: an `se3` element."""
-        return 12
+    rows: ClassVar[int] = 6
+    anchor_size: ClassVar[int] = 12
+    """Numbers of an anchor: an `se3` element."""
 
     def held(self, column: Column) -> list[Maybe]:
         """The entries of a twist that are held at zero."""
@@ -116,17 +113,8 @@ class FrameContact:
         turned = so3.error(motion.orientation(*at), anchor[0:9])
         return ad.stack(turned, motion.point(at[0], self.on_body(at[1])) - anchor[9:12])
 
-    def on_body(self, end: Pose) -> Vector:
-        """The frame's origin on the body that carries the link."""
-        return end.R @ self.local + end.p
-
 
 Contact = PointContact | FrameContact
-
-
-def _check_link(link: LinkFrame | str, where: str) -> None:
-    if not isinstance(link, str):
-        link_of(link, None, where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +194,7 @@ class ContactJacobian(RobotFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         rows = contact_jacobian(WorldMotion(tree.bodies, tree.nv, *args), tree, self.contacts)
-        zero = 0.0
-        return ad.stack(*(row.get(k, zero) for row in rows for k in range(tree.nv)))
+        return ad.stack(*(row.get(k, 0.0) for row in rows for k in range(tree.nv)))
 
 
 def checked_contacts(
@@ -226,8 +213,8 @@ def checked_contacts(
     return tuple(replace(c, link=link_of(c.link, robot, where)) for c in contacts)
 
 
-def independent_rows(robot: RobotModel, contacts: Sequence[Contact]) -> tuple[int, int]:
-    """(rank of J, rows of J): the highest rank at a few random configurations."""
+def independent_rows(robot: RobotModel, contacts: Sequence[Contact]) -> int:
+    """The rank of J, the highest at a few random configurations."""
     function = ContactJacobian(robot, contacts)
     parameters = {"parameters": robot.parameters} if robot.parametrized else {}
     jacobian = function(*function.arguments())
@@ -235,4 +222,4 @@ def independent_rows(robot: RobotModel, contacts: Sequence[Contact]) -> tuple[in
     for _ in range(3):
         J = jacobian.eval(q=robot.random(rng), **parameters).reshape(function.rows, robot.nv)
         best = max(best, int(np.linalg.matrix_rank(J, tol=1e-8 * max(1.0, np.abs(J).max()))))
-    return best, function.rows
+    return best

@@ -24,7 +24,8 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.dynamics.world_moments import Branches, WorldMoments, full_matrix
+from robotics_ad.arrays import FULL
+from robotics_ad.dynamics.world_moments import Branches, WorldMoments
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
 from robotics_ad.multibody.function import QV, RobotFunction
 from robotics_ad.multibody.optional import Maybe, cross, dot, minus, plus
@@ -35,9 +36,6 @@ class CoriolisMatrix(RobotFunction):
     """C(q, v), nv * nv entries row by row: C v are the `CoriolisForces`, dM/dt - 2 C is skew.
 
     A function of q (nq) and v (nv); kg m^2/s, kg m/s, kg/s.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS = QV
@@ -132,7 +130,7 @@ def _own(branches: Branches, index: int) -> _Moving:
         spread = adm.matmul(u, h, (3, 1), (1, 3))
     if w is not None and moments.second is not None:
         skew = so3.matrix(so3.cross_product(w))
-        spread = plus(spread, adm.matmul(skew, full_matrix(moments.second), (3, 3), (3, 3)))
+        spread = plus(spread, adm.matmul(skew, moments.second[FULL], (3, 3), (3, 3)))
     return _Moving(moments, momentum, spread)
 
 

@@ -11,28 +11,34 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, as_expression
-from robotics_ad import so3
 from robotics_ad.dynamics.function import GravityFunction
 from robotics_ad.dynamics.inverse import newton_euler
+from robotics_ad.kinematics.motion_in_world import along_axes
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
 from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.optional import full, plus
 from robotics_ad.multibody.tree import Tree
 
 
-class CenterOfMass(RobotFunction):
+class MassFunction(RobotFunction):
+    """A function of a robot whose moving links have a mass: `mass`, kg."""
+
+    def __init__(self, robot: RobotModel) -> None:
+        super().__init__(robot)
+        self.mass = robot.mass
+        if self.mass <= 0.0:
+            kind = type(self).__name__
+            raise ValueError(f"{kind}: the moving links of '{robot.name}' have no mass")
+
+
+class CenterOfMass(MassFunction):
     """c(q) = sum_i m_i c_i / sum_i m_i of all moving links, 3 numbers, m.
 
     Links that are fixed to the world are no part of it, as in `robot.mass`, which is `mass`, kg.
     """
 
     RESULT = (3,)
-
-    def __init__(self, robot: RobotModel) -> None:
-        super().__init__(robot)
-        self.mass = robot.mass
-        if self.mass <= 0.0:
-            raise ValueError(f"CenterOfMass: the moving links of '{robot.name}' have no mass")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         return center_of_mass(tree, args[0])
@@ -66,8 +72,7 @@ class KineticEnergy(RobotFunction):
 
 def center_of_mass(tree: Tree, q: Expression) -> Expression:
     """The centre of mass of the moving links, in the world, m."""
-    mass, moment = total_mass(tree), first_moment(tree, q)
-    return moment / mass if isinstance(mass, Expression) else moment * (1.0 / mass)
+    return first_moment(tree, q) * (1.0 / total_mass(tree))
 
 
 def total_mass(tree: Tree) -> float | Expression:
@@ -80,12 +85,11 @@ def total_mass(tree: Tree) -> float | Expression:
 
 def first_moment(tree: Tree, q: Expression) -> Expression:
     """The sum of m_i c_i(q) over the moving links, in the world, kg m."""
-    base = tree.base.first
-    total: Expression = ad.constant(np.zeros(3)) if base is None else as_expression(base)
+    total = None if tree.base.first is None else along_axes(None, tree.base.first)
     for body, (R, p) in zip(tree.bodies, placements(tree.bodies, q), strict=True):
         first, mass = body.moments.first, body.moments.mass
-        if isinstance(first, Expression) or (first is not None and first.any()):
-            total = total + so3.apply(R, first)
-        if isinstance(mass, Expression) or (mass is not None and mass != 0.0):
-            total = total + mass * p
-    return total
+        if first is not None:
+            total = plus(total, along_axes(R, first))
+        if p is not None and (isinstance(mass, Expression) or mass):
+            total = plus(total, mass * as_expression(p))
+    return full(total)

@@ -7,11 +7,12 @@ section 6.5). Whatever needs M^-1 several times (contacts, the inverse itself) s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
+from robotics_ad.multibody.optional import total
 
 Sparse = dict[int, Expression]
 """A vector by its entries that may differ from zero."""
@@ -58,8 +59,8 @@ class Factors:
 
     def product(self, x: Mapping[int, Expression], y: Mapping[int, Expression]) -> Expression:
         """The scalar x . D^-1 y."""
-        terms = [x[k] * (y[k] * self.inverse[k]) for k in sorted(x) if k in y]
-        return total(terms)
+        found = total([x[k] * (y[k] * self.inverse[k]) for k in sorted(x) if k in y])
+        return ad.constant(0.0) if found is None else found
 
     def solved(self, half: Mapping[int, Expression]) -> Sparse:
         """L^-1 D^-1 x, which is M^-1 b where x = L^-T b."""
@@ -89,14 +90,6 @@ class Factors:
                 elif i == j:
                     Z[i, i] = self.inverse[i]
         return Z
-
-
-def total(terms: Iterable[Expression]) -> Expression:
-    """The sum of scalars; 0 if there is none."""
-    result: Expression | None = None
-    for term in terms:
-        result = term if result is None else result + term
-    return ad.constant(0.0) if result is None else result
 
 
 def entries_by_index(x: Expression, n: int) -> Sparse:

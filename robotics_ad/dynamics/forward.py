@@ -44,7 +44,7 @@ class ForwardDynamics(DynamicsFunction):
     def build(self, tree: Tree, *args: Expression) -> Expression:
         q, v, tau = args[:3]
         motions = [joint_motion(body, q) for body in tree.bodies]
-        own = body_wrenches(tree, self.field(args), motions, v=v, wrenches=self.external(args))
+        own = body_wrenches(tree, self.field(args), motions, v, wrenches=self.external(args))
         friction = self.with_friction(tree, v)
         tau = tau if friction is None else tau - friction
         articulated = has_own_velocities(tree) and is_deep(tree)
@@ -60,7 +60,7 @@ def factored_accelerations(
     tau: Expression,
 ) -> Expression:
     """As `articulated_body.accelerations`, for any tree: M(q)^-1 (tau - bias) with M = L^T D L."""
-    free = tau - joint_forces(tree.bodies, motions, own, tree.nv)
+    free = tau - joint_forces(tree, motions, own)
     factors = Factors(mass_entries(tree, q), tree.nv)
     half = factors.half_solved(entries_by_index(free, tree.nv))
     return dense(factors.solved(half), tree.nv)

@@ -15,9 +15,10 @@ from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.dynamics.point_forces import swept_torques
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel, link_of, listed
+from robotics_ad.model.space import found
 from robotics_ad.multibody.function import QV, Sizes
-from robotics_ad.multibody.optional import Maybe, cross, plus
-from robotics_ad.multibody.tree import WORLD, Tree
+from robotics_ad.multibody.optional import Maybe, cross
+from robotics_ad.multibody.tree import Tree
 
 Point: TypeAlias = "LinkFrame | str | tuple[LinkFrame | str, ArrayLike]"
 
@@ -87,15 +88,12 @@ class FullDynamics(DynamicsFunction):
 
     def _external(self, tree: Tree, q: Expression, forces: Expression) -> Expression:
         motion = WorldMotion(tree.bodies, tree.nv, q)
-        on_bodies: dict[int, tuple[Maybe, Maybe]] = {}
+        wrenches: list[tuple[int, Maybe, Maybe]] = []
         for n, (link, local) in enumerate(self.points):
             index, end = tree.links[link.name]
-            if index == WORLD:
-                continue
-            force, at = forces[3 * n : 3 * n + 3], end.R @ local + end.p
-            moment, old = cross(motion.along(index, at), force), on_bodies.get(index, (None, None))
-            on_bodies[index] = (plus(old[0], moment), plus(old[1], force))
-        return swept_torques(motion, on_bodies)
+            force, arm = forces[3 * n : 3 * n + 3], motion.along(index, end.R @ local + end.p)
+            wrenches.append((index, cross(arm, force), force))
+        return swept_torques(motion, wrenches)
 
 
 def _pair(point: Point) -> tuple[LinkFrame | str, ArrayLike]:
@@ -111,9 +109,7 @@ def _with_motors(robot: RobotModel, actuated: Sequence[str] | None) -> tuple[str
         return tuple(j.name for j in robot.independent_joints if j.type.name != "floating")
     actuated = listed(actuated, "FullDynamics: 'actuated'", "names")
     for name in actuated:
-        if not isinstance(name, str) or name not in robot.joint_names:  # pyright: ignore[reportUnnecessaryIsInstance]
-            choices = ", ".join(robot.joint_names)
-            raise ValueError(f"FullDynamics: no moving joint '{name}'; joints: {choices}")
+        found(name, robot.v_slices, "moving joint", "FullDynamics: ")
     if len(set(actuated)) < len(actuated):
         raise ValueError("FullDynamics: a joint is listed twice in 'actuated'")
     return tuple(actuated)

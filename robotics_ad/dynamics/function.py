@@ -24,13 +24,7 @@ Gravity = ArrayLike | Literal["argument"]
 
 
 class GravityFunction(RobotFunction):
-    """A function of a robot's state in a field of gravity.
-
-    Args:
-        robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
-            one more argument of the function, `gravity`.
-    """
+    """A function of a robot's state in a field of gravity, which is constant or an argument."""
 
     OPTIONS: ClassVar[Sizes] = {"gravity": "gravity"}
 
@@ -52,15 +46,7 @@ class GravityFunction(RobotFunction):
 
 
 class DynamicsFunction(GravityFunction):
-    """A function of a robot's state that external wrenches and friction may act on.
-
-    Args:
-        robot: the model.
-        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
-            one more argument of the function, `gravity`.
-        wrenches_on: links that external wrenches act on, by name or from `robot.link(name)`.
-        friction: whether the joints' damping and Coulomb friction act, as in `JointFriction`.
-    """
+    """A function of a robot's state that wrenches on links and friction in joints may act on."""
 
     OPTIONS: ClassVar[Sizes] = {"wrenches": "wrenches", "gravity": "gravity"}
 

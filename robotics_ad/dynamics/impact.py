@@ -9,25 +9,21 @@ these are solved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ad_core.graph import Expression
 from robotics_ad.arrays import not_negative
-from robotics_ad.dynamics.constrained import (
-    ContactSystem,
-    check_independent,
-    checked_iterations,
-)
-from robotics_ad.dynamics.contacts import Contact, checked_contacts, contact_rows
+from robotics_ad.dynamics.constrained import ContactSystem, HeldFunction
+from robotics_ad.dynamics.contacts import Contact, contact_rows
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import RobotModel
-from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.function import QV
 from robotics_ad.multibody.tree import Tree
 
 
-class ImpactFunction(RobotFunction):
+class ImpactFunction(HeldFunction):
     """What `ImpactDynamics` and `ContactImpulses` share; see there."""
 
     ARGUMENTS = QV
@@ -42,19 +38,11 @@ class ImpactFunction(RobotFunction):
         iterations: int = 1,
     ) -> None:
         super().__init__(robot)
-        kind = type(self).__name__
-        self.contacts = checked_contacts(robot, contacts, kind)
-        self.rows = sum(contact.rows for contact in self.contacts)
-        self.restitution = not_negative(restitution, f"{kind}: argument 'restitution'")
+        self.hold(contacts, damping, iterations)
+        where = f"{type(self).__name__}: argument 'restitution'"
+        self.restitution = not_negative(restitution, where)
         if self.restitution > 1.0:
-            raise ValueError(f"{kind}: argument 'restitution' is {restitution}, expected 0 to 1")
-        self.damping = not_negative(damping, f"{kind}: argument 'damping'")
-        self.iterations = checked_iterations(iterations, self.damping, kind)
-        if self.damping == 0.0:
-            check_independent(robot, self.contacts, kind)
-
-    def sizes(self) -> Mapping[str, int]:
-        return {**super().sizes(), "rows": self.rows}
+            raise ValueError(f"{where} is {restitution}, expected 0 to 1")
 
     def solution(self, tree: Tree, q: Expression, v: Expression) -> tuple[Expression, Expression]:
         """(v+, impulses on the robot), nv and `rows` entries."""

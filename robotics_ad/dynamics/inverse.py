@@ -19,18 +19,28 @@ Masses are first moved towards the base where no joint can feel it (`frames.regr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, as_expression
-from robotics_ad.arrays import Matrix, Vector, skew
+from robotics_ad.arrays import COLUMNS, ROWS, Matrix, Vector, skew, symmetric
 from robotics_ad.dynamics.function import DynamicsFunction
 from robotics_ad.multibody.function import QVA
 from robotics_ad.multibody.motion import JointMotion, joint_motion, joint_rate, scaled_rates
-from robotics_ad.multibody.rigid import AnyMoments, Pose, VaryingMoments, moments_from
+from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus, times, total, work
+from robotics_ad.multibody.rigid import AnyMoments, Pose, VaryingMoments
 from robotics_ad.multibody.tree import WORLD, Body, Tree
+
+Field: TypeAlias = "Vector | Expression"
+"""An acceleration of free fall, in the world."""
+Wrench: TypeAlias = "tuple[Maybe, Maybe]"
+"""(moment, force) in a body's axes about its origin; None stands for zero."""
+Wrenches: TypeAlias = Mapping[str, Expression]
+_NOTHING: Wrenches = MappingProxyType({})
 
 
 class InverseDynamics(DynamicsFunction):
@@ -56,60 +66,52 @@ class InverseDynamics(DynamicsFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         q, v, a = args[:3]
-        tau = newton_euler(tree, self.field(args), q, v=v, a=a, wrenches=self.external(args))
-        return _total(tau, self.with_friction(tree, v))
+        tau = newton_euler(tree, self.field(args), q, v, a, wrenches=self.external(args))
+        friction = self.with_friction(tree, v)
+        return tau if friction is None else tau + friction
 
 
 def newton_euler(
     tree: Tree,
-    gravity: Vector | Expression,
+    gravity: Field,
     q: Expression,
+    v: Maybe = None,
+    a: Maybe = None,
     *,
-    v: Expression | None = None,
-    a: Expression | None = None,
-    wrenches: Mapping[str, Expression] | None = None,
+    wrenches: Wrenches = _NOTHING,
 ) -> Expression:
     """The recursion with what is left out being zero; wrenches by link."""
     motions = [joint_motion(body, q) for body in tree.bodies]
-    own = body_wrenches(tree, gravity, motions, v=v, a=a, wrenches=wrenches)
-    forces = joint_forces(tree.bodies, motions, own, tree.nv)
-    return forces if a is None else _total(forces, scaled_rates(tree.armature, a))
-
-
-Wrench = tuple["Expression | None", "Expression | None"]
-"""(moment, force) in a body's axes about its origin; None stands for zero."""
+    own = body_wrenches(tree, gravity, motions, v, a, wrenches=wrenches)
+    forces = joint_forces(tree, motions, own)
+    rotors = None if a is None else scaled_rates(tree.armature, a)
+    return forces if rotors is None else forces + rotors
 
 
 def body_wrenches(
     tree: Tree,
-    gravity: Vector | Expression,
+    gravity: Field,
     motions: Sequence[JointMotion],
+    v: Maybe = None,
+    a: Maybe = None,
     *,
-    v: Expression | None = None,
-    a: Expression | None = None,
-    wrenches: Mapping[str, Expression] | None = None,
+    wrenches: Wrenches = _NOTHING,
 ) -> list[Wrench]:
     """What moves each body, less the external wrench on it: what its neighbours must give."""
-    states = body_states(tree, gravity, motions, v=v, a=a)
-    external: dict[int, Wrench] = {}
-    for name, wrench in (wrenches or {}).items():
+    own = [
+        _inertial(body.moments, state)
+        for body, state in zip(tree.bodies, body_states(tree, gravity, motions, v, a), strict=True)
+    ]
+    for name, wrench in wrenches.items():
         index, pose = tree.links[name]
-        external[index] = _added(external.get(index), _at_body(pose, wrench))
-    own: list[Wrench] = []
-    for i, (body, state) in enumerate(zip(tree.bodies, states, strict=True)):
-        f, n = _inertial(body.moments, state)
-        n_out, f_out = external.get(i, (None, None))
-        own.append((_less(n, n_out), _less(f, f_out)))
+        if index != WORLD:
+            n, f = _at_body(pose, wrench)
+            own[index] = minus(own[index][0], n), minus(own[index][1], f)
     return own
 
 
 def body_states(
-    tree: Tree,
-    gravity: Vector | Expression,
-    motions: Sequence[JointMotion],
-    *,
-    v: Expression | None = None,
-    a: Expression | None = None,
+    tree: Tree, gravity: Field, motions: Sequence[JointMotion], v: Maybe = None, a: Maybe = None
 ) -> list[BodyState]:
     """How each body moves, the base accelerating against gravity."""
     states: list[BodyState] = []
@@ -121,15 +123,11 @@ def body_states(
     return states
 
 
-def _at_body(pose: Pose, wrench: Expression) -> Wrench:
+def _at_body(pose: Pose, wrench: Expression) -> tuple[Expression, Expression]:
     """A link's wrench about its body's origin, in the body's axes."""
     force = adm.linear(pose.R, wrench[3:6])
     moment = adm.linear(pose.R, wrench[0:3])
     return (moment + adm.linear(skew(pose.p), force) if pose.p.any() else moment), force
-
-
-def _added(a: Wrench | None, b: Wrench) -> Wrench:
-    return b if a is None else (_sum(a[0], b[0]), _sum(a[1], b[1]))
 
 
 class BodyState:
@@ -139,21 +137,18 @@ class BodyState:
     the origin less gravity, `u` the twelve numbers that `_UNFOLD` reads U from.
     """
 
-    def __init__(self, w: Expression | None, alpha: Expression | None, lift: Expression) -> None:
+    def __init__(self, w: Maybe, alpha: Maybe, lift: Expression) -> None:
         self.w, self.alpha, self.lift = w, alpha, lift
         self.u = _unfolded(w, alpha)
 
 
-def _base(gravity: Vector | Expression) -> BodyState:
+def _base(gravity: Field) -> BodyState:
     """The fixed base, accelerating upwards in the place of gravity."""
     return BodyState(None, None, as_expression(-gravity))
 
 
 def _moved(
-    parent: BodyState,
-    body: Body,
-    motion: JointMotion,
-    rates: tuple[Expression | None, Expression | None],
+    parent: BodyState, body: Body, motion: JointMotion, rates: tuple[Maybe, Maybe]
 ) -> BodyState:
     """The body's motion from its parent's, with s = S v, S the joint's subspace, and e = R^T(.).
 
@@ -163,76 +158,50 @@ def _moved(
     subspace = body.type.subspace(body.axis)
     angular, linear = subspace[:3], subspace[3:]
     rate, rate_dot = rates
-    spin = _along(angular, rate)
-    carried = None if parent.w is None else motion.to_body(parent.w)
-    alpha = None if parent.alpha is None else motion.to_body(parent.alpha)
-    if spin is not None and rate is not None and carried is not None:
-        alpha = _sum(alpha, _cross_axis(carried, angular, rate))
-    w = _sum(carried, spin)
-    alpha = _sum(alpha, _along(angular, rate_dot))
+    spin, slide = _along(angular, rate), _along(linear, rate)
+    w, alpha = (None if x is None else motion.to_body(x) for x in (parent.w, parent.alpha))
+    alpha = total([alpha, _cross_axis(w, angular, rate), _along(angular, rate_dot)])
     lift = parent.lift
-    if parent.u is not None and _is_somewhere(motion.shift):
+    if parent.u is not None and (isinstance(motion.shift, Expression) or motion.shift.any()):
         lift = lift + _acceleration_at(parent.u, motion.shift)
-    lift = motion.to_body(lift)
-    slide, slide_dot = _along(linear, rate), _along(linear, rate_dot)
-    if slide_dot is not None:
-        lift = lift + slide_dot
-    if slide is not None and rate is not None:
-        if carried is not None:
-            lift = lift + 2.0 * _cross_axis(carried, linear, rate)
-        if spin is not None and _products(subspace).any():
-            lift = lift + adm.cross(spin, slide)
-    return BodyState(w, alpha, lift)
+    turning = times(_cross_axis(w, linear, rate), 2.0)
+    swept = cross(spin, slide) if _products(subspace).any() else None
+    lift = total([motion.to_body(lift), _along(linear, rate_dot), turning, swept])
+    return BodyState(plus(w, spin), alpha, full(lift))
 
 
-def _along(axes: Matrix, rate: Expression | None) -> Expression | None:
+def _along(axes: Matrix, rate: Maybe) -> Maybe:
     """The product axes * rate; None where it is zero."""
     return adm.linear(axes, rate) if rate is not None and axes.any() else None
 
 
-def joint_forces(
-    bodies: tuple[Body, ...],
-    motions: Sequence[JointMotion],
-    own: Sequence[Wrench],
-    nv: int,
-) -> Expression:
-    """Torques from the bodies' wrenches, leaves first: f_p += R f and n_p += R n + r x R f."""
-    force: list[Expression | None] = [None] * len(bodies)
-    moment: list[Expression | None] = [None] * len(bodies)
-    tau: list[Expression | None] = [None] * nv
-    for i in range(len(bodies) - 1, -1, -1):
-        body, motion = bodies[i], motions[i]
-        n, f = _sum(moment[i], own[i][0]), _sum(force[i], own[i][1])
-        _add_torque(tau, body, n, f)
-        if body.parent == WORLD:
-            continue
-        p = body.parent
-        if f is not None:
-            f = motion.to_parent(f)
-            force[p] = _sum(force[p], f)
-            if _is_somewhere(motion.shift):
-                moment[p] = _sum(moment[p], _lever(motion.shift, f))
-        if n is not None:
-            moment[p] = _sum(moment[p], motion.to_parent(n))
+def joint_forces(tree: Tree, motions: Sequence[JointMotion], own: Sequence[Wrench]) -> Expression:
+    """Torques from the bodies' wrenches."""
+    tau: list[Maybe] = [None] * tree.nv
+    for body, wrench in zip(tree.bodies, carried_wrenches(tree, motions, own), strict=False):
+        for entry, axis in body.axes():
+            tau[entry] = plus(tau[entry], work(body.multiplier * axis, *wrench))
     return ad.stack(*(0.0 if entry is None else entry for entry in tau))
 
 
-def _add_torque(
-    tau: list[Expression | None], body: Body, n: Expression | None, f: Expression | None
-) -> None:
-    """Add multiplier * S^T [n; f] to tau, entry by entry."""
-    subspace = body.type.subspace(body.axis)
-    parts = [(part, rows) for part, rows in ((n, subspace[:3]), (f, subspace[3:])) if rows.any()]
-    for column, entry in enumerate(range(*body.v_slice.indices(len(tau)))):
-        for part, rows in parts:
-            if part is not None and rows[:, column].any():
-                work = adm.linear(body.multiplier * rows[None, :, column], part)[0]
-                tau[entry] = _sum(tau[entry], work)
+def carried_wrenches(
+    tree: Tree, motions: Sequence[JointMotion], own: Sequence[Wrench]
+) -> list[Wrench]:
+    """What each body takes with all that it carries, f_p += R f and n_p += R n + r x R f.
+
+    The last is what all take together, in the world, whose index is -1.
+    """
+    sums: list[Wrench] = [*own, (None, None)]
+    for i in range(len(own) - 1, -1, -1):
+        motion, (above_n, above_f) = motions[i], sums[tree.bodies[i].parent]
+        n, f = (None if x is None else motion.to_parent(x) for x in sums[i])
+        lever = None if f is None else motion.lever(f)
+        sums[tree.bodies[i].parent] = total([n, lever, above_n]), plus(above_f, f)
+    return sums
 
 
 # ---- angular motion: u = _UNFOLD [products of w; alpha]
 
-_PAIRS = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])  # xx yy zz xy xz yz
 _UNFOLD: Matrix = np.array(
     [
         # xx yy zz xy xz yz  alpha
@@ -257,11 +226,11 @@ _U_SIGN = [[-1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, -1.0]]
 _DIFFERENCE_AT = [9, 10, 11]
 
 
-def _unfolded(w: Expression | None, alpha: Expression | None) -> Expression | None:
+def _unfolded(w: Maybe, alpha: Maybe) -> Maybe:
     """The twelve numbers of w and its rate; None where both are zero."""
     if w is None:
         return None if alpha is None else adm.linear(_UNFOLD[:, 6:], alpha)
-    products = w[_PAIRS[0]] * w[_PAIRS[1]]
+    products = w[ROWS] * w[COLUMNS]
     if alpha is None:
         return adm.linear(_UNFOLD[:, :6], products)
     return adm.linear(_UNFOLD, ad.stack(products, alpha))
@@ -304,62 +273,43 @@ def _acceleration_at(u: Expression, r: Vector | Expression) -> Expression:
     return adm.matmul(r, adm.linear(U_TRANSPOSED, u), (1, 3), (3, 3))
 
 
-_ForceAndMoment = tuple["Expression | None", "Expression | None"]
-
-
-def _inertial(moments: AnyMoments, state: BodyState) -> _ForceAndMoment:
-    """(f, n) = (m A + U h, h x A + vee(U S - S U^T)); None where zero."""
+def _inertial(moments: AnyMoments, state: BodyState) -> Wrench:
+    """(n, f) = (h x A + vee(U S - S U^T), m A + U h)."""
     if isinstance(moments, VaryingMoments):
         return _inertial_of_parameters(moments, state)
     h, u = moments.first, state.u
     f = moments.mass * state.lift if moments.mass != 0.0 else None
     n = adm.linear(skew(h), state.lift) if h.any() else None
     if u is not None:
-        f = _sum(f, adm.linear(_U_times(h), u)) if h.any() else f
-        n = _sum(n, adm.linear(_vee_of_U_times(moments.second), u)) if moments.second.any() else n
-    return f, n
+        f = plus(f, adm.linear(_U_times(h), u)) if h.any() else f
+        n = plus(n, adm.linear(_vee_of_U_times(moments.second), u)) if moments.second.any() else n
+    return n, f
 
 
-def _inertial_of_parameters(moments: VaryingMoments, state: BodyState) -> _ForceAndMoment:
+def _inertial_of_parameters(moments: VaryingMoments, state: BodyState) -> Wrench:
     """As `_inertial`, with moments that are expressions: products of those with the motion."""
     m, h, S, u = moments.mass, moments.first, moments.second6, state.u
     f = None if m is None else m * state.lift
     n = None if h is None else adm.cross(h, state.lift)
     if u is not None:
-        f = f if h is None else _sum(f, _acceleration_at(u, h))
-        n = n if S is None else _sum(n, _moment_of_second(S, u))
-    return f, n
+        f = f if h is None else plus(f, _acceleration_at(u, h))
+        n = n if S is None else plus(n, _moment_of_second(S, u))
+    return n, f
 
 
 def _moment_of_second(S: Expression, u: Expression) -> Expression:
     """The vector vee(U S - S U^T) of S as [xx, yy, zz, xy, xz, yz]."""
-    units = [moments_from(unit).second for unit in np.eye(10)[4:]]
-    rows = np.concatenate([_vee_of_U_times(unit) for unit in units], axis=0)
+    rows = np.concatenate([_vee_of_U_times(symmetric(unit)) for unit in np.eye(6)], axis=0)
     return adm.matmul(S, adm.linear(rows, u), (1, 6), (6, 3))
 
 
 # ---- small parts
 
 
-def _total(a: Expression, b: Expression | None) -> Expression:
-    return a if b is None else a + b
-
-
-def _sum(a: Expression | None, b: Expression | None) -> Expression | None:
-    if a is None or b is None:
-        return b if a is None else a
-    return a + b
-
-
-def _less(a: Expression | None, b: Expression | None) -> Expression | None:
-    """The difference a - b."""
-    if b is None:
-        return a
-    return -b if a is None else a - b
-
-
-def _cross_axis(w: Expression, axes: Matrix, rate: Expression) -> Expression:
+def _cross_axis(w: Maybe, axes: Matrix, rate: Maybe) -> Maybe:
     """The product w x (axes rate), with constant axes (3, nv)."""
+    if w is None or rate is None or not axes.any():
+        return None
     if axes.shape[1] == 1:
         return adm.linear(-skew(axes[:, 0]), w) * rate
     return adm.cross(w, adm.linear(axes, rate))
@@ -369,13 +319,3 @@ def _products(subspace: Matrix) -> Matrix:
     """The products of columns that s_w x s_l is made of, (3, nv, nv)."""
     angular, linear = subspace[:3], subspace[3:]
     return np.cross(angular[:, :, None], linear[:, None, :], axis=0)
-
-
-def _is_somewhere(r: Vector | Expression) -> bool:
-    """Whether r is anything but the constant zero."""
-    return not isinstance(r, np.ndarray) or bool(r.any())
-
-
-def _lever(r: Vector | Expression, f: Expression) -> Expression:
-    """The product r x f."""
-    return adm.linear(skew(r), f) if isinstance(r, np.ndarray) else adm.cross(r, f)

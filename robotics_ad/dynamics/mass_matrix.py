@@ -10,21 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import ad_core as ad
-from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import Vector
 from robotics_ad.dynamics.composite import composites, momenta
 from robotics_ad.multibody.function import RobotFunction
 from robotics_ad.multibody.motion import entries_of, joint_motion
+from robotics_ad.multibody.optional import full, work
 from robotics_ad.multibody.tree import Body, Tree
 
 
 class MassMatrix(RobotFunction):
-    """M(q), nv * nv entries row by row: symmetric, positive definite; kg m^2, kg m, kg.
-
-    Args:
-        robot: the model.
-    """
+    """M(q), nv * nv entries row by row: symmetric, positive definite; kg m^2, kg m, kg."""
 
     RESULT = ("nv", "nv")
 
@@ -42,12 +37,11 @@ def mass_entries(tree: Tree, q: Expression) -> dict[tuple[int, int], Expression]
     carrying = composites(bodies, motions, q)
     entries: dict[tuple[int, int], Expression] = {}
     for i, body in enumerate(bodies):
-        for column, v_index in enumerate(range(*body.v_slice.indices(tree.nv))):
-            axis = body.type.subspace(body.axis)[:, column]
+        for v_index, axis in body.axes():
             felt = momenta(bodies, motions, carrying, i, axis)
-            for other, work in _works(bodies, (i, v_index), felt):
+            for other, done in _works(bodies, (i, v_index), felt):
                 old = entries.get((v_index, other))
-                total = work if old is None else old + work
+                total = done if old is None else old + done
                 entries[v_index, other] = entries[other, v_index] = total
     for i, armature in entries_of(tree.armature, tree.nv):
         entries[i, i] = entries[i, i] + armature
@@ -67,20 +61,9 @@ def _works(
     first, v_index = start
     for i, n, f in felt:
         body = bodies[i]
-        for column, other in enumerate(range(body.v_slice.start, body.v_slice.stop)):
+        for other, axis in body.axes():
             if i == first and other > v_index:
                 continue  # the block of one joint is symmetric: its lower half is enough
-            axis = body.type.subspace(body.axis)[:, column]
-            work = _work(axis * (bodies[first].multiplier * body.multiplier), n, f)
+            done = full(work(axis * (bodies[first].multiplier * body.multiplier), n, f), 1)
             # joints that follow one leader share an index: M_ij and M_ji fall on the same entry
-            yield other, work + work if i != first and other == v_index else work
-
-
-def _work(axis: Vector, n: Expression, f: Expression) -> Expression:
-    """axis^T [n; f]."""
-    terms = [
-        adm.linear(part_axis[None, :], part)[0]
-        for part_axis, part in ((axis[:3], n), (axis[3:], f))
-        if part_axis.any()
-    ]
-    return terms[0] if len(terms) == 1 else terms[0] + terms[1]
+            yield other, done + done if i != first and other == v_index else done

@@ -16,9 +16,6 @@ class MassMatrixInverse(RobotFunction):
     Column j is the acceleration that one unit of torque on velocity j adds. Made of the sparse
     factors M = L^T D L (`factors.Factors.inverted`): limbs that hang separately on a fixed base
     stay separate, with zeros between them.
-
-    Args:
-        robot: the model.
     """
 
     RESULT = ("nv", "nv")

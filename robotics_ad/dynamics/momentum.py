@@ -14,13 +14,14 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.dynamics.composite import carried, composites, momenta
+from robotics_ad.dynamics.composite import composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
-from robotics_ad.dynamics.inverse import body_wrenches
+from robotics_ad.dynamics.inverse import body_wrenches, carried_wrenches
+from robotics_ad.kinematics.motion_in_world import by_rows
 from robotics_ad.multibody.function import QV, QVA, RobotFunction
 from robotics_ad.multibody.motion import joint_motion
-from robotics_ad.multibody.optional import Maybe, cross, full, minus, plus
-from robotics_ad.multibody.tree import WORLD, Tree
+from robotics_ad.multibody.optional import cross, full, minus, plus
+from robotics_ad.multibody.tree import Tree
 
 
 class CentroidalMatrix(RobotFunction):
@@ -29,9 +30,7 @@ class CentroidalMatrix(RobotFunction):
     RESULT = (6, "nv")
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        columns = _columns(tree, args[0])
-        nv = self.robot.nv
-        return ad.stack(*columns)[[6 * j + i for i in range(6) for j in range(nv)]]
+        return by_rows(_columns(tree, args[0]), tree.nv, 6)
 
 
 class CentroidalMomentum(RobotFunction):
@@ -66,33 +65,21 @@ def _taken(tree: Tree, q: Expression, v: Expression | None, a: Expression) -> Ex
     What each body takes is carried to the world; dk/dt = n - c x f, as dc/dt is along p.
     """
     motions = [joint_motion(body, q) for body in tree.bodies]
-    taken = body_wrenches(tree, np.zeros(3), motions, v=v, a=a)
-    moment: Maybe = None
-    force: Maybe = None
-    for i in range(len(tree.bodies) - 1, -1, -1):
-        n, f = taken[i]
-        if n is None and f is None:
-            continue
-        n, f = carried(motions[i], full(n), full(f))
-        parent = tree.bodies[i].parent
-        if parent == WORLD:
-            moment, force = plus(moment, n), plus(force, f)
-        else:
-            taken[parent] = (plus(taken[parent][0], n), plus(taken[parent][1], f))
+    own = body_wrenches(tree, np.zeros(3), motions, v, a)
+    moment, force = carried_wrenches(tree, motions, own)[-1]
     return ad.stack(full(minus(moment, cross(center_of_mass(tree, q), force))), full(force))
 
 
-def _columns(tree: Tree, q: Expression) -> list[Expression]:
+def _columns(tree: Tree, q: Expression) -> dict[int, Expression]:
+    """[k; p] of a unit of each velocity."""
     bodies = tree.bodies
     motions = [joint_motion(body, q) for body in bodies]
     carrying, c = composites(bodies, motions, q), center_of_mass(tree, q)
-    columns: list[Expression | None] = [None] * tree.nv
+    columns: dict[int, Expression] = {}
     for i, body in enumerate(bodies):
-        subspace = body.multiplier * body.type.subspace(body.axis)
-        for column, entry in enumerate(range(*body.v_slice.indices(tree.nv))):
-            *_, (root, n, f) = momenta(bodies, motions, carrying, i, subspace[:, column])
-            n, f = carried(motions[root], n, f)
+        for entry, axis in body.axes():
+            *_, (root, n, f) = momenta(bodies, motions, carrying, i, body.multiplier * axis)
+            n, f = motions[root].wrench_to_parent(n, f)
             momentum = ad.stack(n - adm.cross(c, f), f)
-            old = columns[entry]
-            columns[entry] = momentum if old is None else old + momentum
-    return [column for column in columns if column is not None]
+            columns[entry] = full(plus(columns.get(entry), momentum))
+    return columns

@@ -11,7 +11,7 @@ to resist these forces needs the opposite torques.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import ad_core as ad
@@ -45,7 +45,7 @@ class PointForceTorques(PointFunction):
         """The torques of a moment and a force at the point, along the world's axes."""
         motion, index, _ = at_link(tree, self.link, args[0])
         arm = motion.along(index, self.on_body(tree, args))
-        return swept_torques(motion, {index: (plus(moment, cross(arm, force)), force)})
+        return swept_torques(motion, [(index, plus(moment, cross(arm, force)), force)])
 
 
 class PointWrenchTorques(PointForceTorques):
@@ -91,15 +91,16 @@ class WrenchTorques(FramedFunction):
             about_body = minus(moment, cross(motion.origin(index), force))
         else:
             about_body = plus(moment, cross(motion.along(index, end.p), force))
-        return swept_torques(motion, {index: (about_body, force)})
+        return swept_torques(motion, [(index, about_body, force)])
 
 
-def swept_torques(motion: WorldMotion, wrenches: Mapping[int, tuple[Maybe, Maybe]]) -> Expression:
-    """The nv torques of (moment about the body's origin, force) on bodies, along world axes."""
+def swept_torques(motion: WorldMotion, wrenches: Iterable[tuple[int, Maybe, Maybe]]) -> Expression:
+    """The nv torques of (body, moment about its origin, force), along the world's axes."""
     moments: dict[int, Maybe] = {}
     forces: dict[int, Maybe] = {}
-    for index, (moment, force) in wrenches.items():
-        moments[index], forces[index] = moment, force
+    for index, moment, force in wrenches:
+        moments[index] = plus(moments.get(index), moment)
+        forces[index] = plus(forces.get(index), force)
     torques: dict[int, Expression] = {}
     for i in range(len(motion.bodies) - 1, -1, -1):
         moment, force, parent = moments.get(i), forces.get(i), motion.bodies[i].parent

@@ -23,14 +23,15 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import PAIRS, Matrix, skew
+from robotics_ad.arrays import COLUMNS, ROWS, Matrix, symmetric
 from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
 from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
 from robotics_ad.model import LinkFrame, RobotModel, links_of
 from robotics_ad.multibody.function import QVA
 from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.optional import full, plus
 from robotics_ad.multibody.rigid import Pose, moments_map
-from robotics_ad.multibody.tree import WORLD, Body, Tree, merged
+from robotics_ad.multibody.tree import WORLD, Tree, merged
 
 TO_PINOCCHIO = (0, 1, 2, 3, 4, 7, 5, 8, 9, 6)
 """pi[TO_PINOCCHIO] is in Pinocchio's order: m, m c, Ixx, Ixy, Iyy, Ixz, Iyz, Izz."""
@@ -86,10 +87,7 @@ class InverseDynamicsRegressor(GravityFunction):
         for link in self.column_links:
             carrier, pose = tree.links[link.name]
             if carrier != WORLD and carrier not in blocks:
-                columns = _Columns(states[carrier])
-                blocks[carrier] = [
-                    zero if twist is None else columns.of(*twist) for twist in twists[carrier]
-                ]
+                blocks[carrier] = _columns(states[carrier], twists[carrier])
             for i, row in enumerate(rows):
                 row.append(zero if carrier == WORLD else _of_link(blocks[carrier][i], pose))
         return ad.stack(*(entry for row in rows for entry in row))
@@ -103,67 +101,44 @@ def _twists(tree: Tree, motions: Sequence[JointMotion]) -> list[list[Twist | Non
     found: list[list[Twist | None]] = []
     for body, motion in zip(tree.bodies, motions, strict=True):
         at_parent = [None] * tree.nv if body.parent == WORLD else found[body.parent]
-        mine = [None if twist is None else _carried(motion, twist) for twist in at_parent]
-        for i, own in _own_twists(body, tree.nv):
-            before = mine[i]
-            mine[i] = own if before is None else (before[0] + own[0], before[1] + own[1])
+        mine = [None if twist is None else motion.twist_to_body(*twist) for twist in at_parent]
+        for i, axis in body.axes():
+            own, before = body.multiplier * axis, mine[i]
+            w, l = ad.constant(own[:3]), ad.constant(own[3:])
+            mine[i] = (w, l) if before is None else (before[0] + w, before[1] + l)
         found.append(mine)
     return found
 
 
-def _own_twists(body: Body, nv: int) -> list[tuple[int, Twist]]:
-    subspace = body.multiplier * body.type.subspace(body.axis)
-    return [
-        (entry, (ad.constant(subspace[:3, column]), ad.constant(subspace[3:, column])))
-        for column, entry in enumerate(range(*body.v_slice.indices(nv)))
-    ]
-
-
-def _carried(motion: JointMotion, twist: Twist) -> Twist:
-    """The parent's twist at the body's origin, in the body's axes: R^T w, R^T (l + w x r)."""
-    w, l = twist
-    r = motion.shift
-    if not isinstance(r, np.ndarray):
-        l = l - adm.cross(r, w)
-    elif r.any():
-        l = l - adm.linear(skew(r), w)
-    return motion.to_body(w), motion.to_body(l)
-
-
-class _Columns:
-    """The ten columns of a body that moves as `state` says."""
-
-    def __init__(self, state: BodyState) -> None:
-        self._lift = state.lift
-        self._u = None if state.u is None else adm.linear(U_TRANSPOSED, state.u)
-        self._gyration = None if state.u is None else _gyration(state)
-
-    def of(self, w: Expression, l: Expression) -> Expression:
-        """[l . A, U^T l + A x w, the six of w . (I alpha + omega x I omega)]."""
-        first = adm.cross(self._lift, w)
-        if self._u is not None:
-            first = first + adm.matmul(self._u, l, (3, 3), (3, 1))
-        none = ad.constant(np.zeros(6))
-        second = none if self._gyration is None else adm.matmul(self._gyration, w, (6, 3), (3, 1))
-        return ad.stack(adm.dot(l, self._lift), first, second)
+def _columns(state: BodyState, twists: Sequence[Twist | None]) -> list[Expression]:
+    """[l . A, U^T l + A x w, the six of w . (I alpha + omega x I omega)] for each twist."""
+    u = None if state.u is None else adm.linear(U_TRANSPOSED, state.u)
+    gyration = None if state.u is None else _gyration(state)
+    found: list[Expression] = []
+    for twist in twists:
+        if twist is None:
+            found.append(ad.constant(np.zeros(10)))
+            continue
+        w, l = twist
+        swept = None if u is None else adm.matmul(u, l, (3, 3), (3, 1))
+        second = None if gyration is None else adm.matmul(gyration, w, (6, 3), (3, 1))
+        first = full(plus(adm.cross(state.lift, w), swept))
+        found.append(ad.stack(adm.dot(l, state.lift), first, full(second, 6)))
+    return found
 
 
 def _gyration(state: BodyState) -> Expression:
     """I alpha + omega x I omega for the six units I, a (6, 3) matrix row by row."""
     G = np.zeros((18, 9))  # from [xx, yy, zz, xy, xz, yz of omega omega^T; alpha]
-    for k, (i, j) in enumerate(PAIRS):
-        unit = np.zeros((3, 3))
-        unit[i, j] = unit[j, i] = 1.0
+    units = [symmetric(numbers) for numbers in np.eye(6)]
+    for k, unit in enumerate(units):
         G[3 * k : 3 * k + 3, 6:] = unit
-        for n, (row, column) in enumerate(PAIRS):
-            square = np.zeros((3, 3))
-            square[row, column] = square[column, row] = 1.0
+        for n, square in enumerate(units):
             G[3 * k : 3 * k + 3, n] = _vee(unit @ square)
     w, alpha = state.w, state.alpha
     parts: list[tuple[Matrix, Expression]] = []
     if w is not None:
-        rows, columns = ([pair[side] for pair in PAIRS] for side in (0, 1))
-        parts.append((G[:, :6], w[rows] * w[columns]))
+        parts.append((G[:, :6], w[ROWS] * w[COLUMNS]))
     if alpha is not None:
         parts.append((G[:, 6:], alpha))
     maps = np.concatenate([part for part, _ in parts], axis=1)

@@ -26,9 +26,6 @@ class JointSprings(RobotFunction):
 
     Add it to `InverseDynamics`, or take it off the torques that go into `ForwardDynamics`. The
     springs of joints that mimic count for the joint that they follow.
-
-    Args:
-        robot: the model.
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
@@ -39,9 +36,7 @@ class JointSprings(RobotFunction):
             stiffness = tree.springs.get(joint.name)
             if stiffness is None:
                 continue
-            leader, ratio = joint.name, 1.0
-            if joint.mimic is not None:
-                leader, ratio = joint.mimic.joint, joint.mimic.multiplier
+            leader, ratio = joint.follows.joint, joint.follows.multiplier
             own = q[robot.q_slices[leader]]
             if joint.mimic is not None:
                 own = own * ratio + joint.mimic.offset
@@ -57,11 +52,8 @@ class JointSprings(RobotFunction):
 
 def _displacement(joint: Joint, q: Expression) -> Expression:
     reference = np.asarray(joint.spring_reference, dtype=np.float64)
-    return _DISPLACEMENTS.get(joint.kind, _along_the_line)(q, reference)
-
-
-def _along_the_line(q: Expression, reference: Vector) -> Expression:
-    return q - reference
+    elsewhere = _DISPLACEMENTS.get(joint.kind)
+    return q - reference if elsewhere is None else elsewhere(q, reference)
 
 
 def _in_the_plane(q: Expression, reference: Vector) -> Expression:

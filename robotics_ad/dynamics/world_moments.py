@@ -12,20 +12,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import PAIRS, Matrix
+from robotics_ad.arrays import COLUMNS, INERTIA, ROWS
+from robotics_ad.dynamics.composite import turned_second
 from robotics_ad.kinematics.motion_in_world import Column, WorldMotion
-from robotics_ad.multibody.optional import Maybe, cross, minus, plus, times, total
+from robotics_ad.multibody.optional import Maybe, cross, minus, plus, times
 from robotics_ad.multibody.rigid import AnyMoments, Moments
 from robotics_ad.multibody.tree import WORLD
-
-_ROWS, _COLUMNS = [i for i, _ in PAIRS], [j for _, j in PAIRS]
-_FULL = [0, 3, 4, 3, 1, 5, 4, 5, 2]  # a symmetric 3x3 matrix from its six entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,29 +61,27 @@ class Branches:
         self._motion = motion
         self._away: list[Maybe] = []  # from P to each body's origin
         for i, body in enumerate(motion.bodies):
-            above = None if body.parent == WORLD else plus(self._away[body.parent], motion.arm(i))
-            self._away.append(above)
-
-    def away(self, index: int) -> Maybe:
-        """From P to the body's origin."""
-        return self._away[index]
+            first = body.parent == WORLD
+            self._away.append(None if first else plus(self._away[body.parent], motion.arm(i)))
 
     def own_columns(self, index: int) -> dict[int, Column]:
         """The body's own columns at P: [c_w; c_l + o x c_w]."""
-        o = self._away[index]
         return {
-            k: Column(c.angular, plus(c.linear, cross(o, c.angular)))
-            for k, c in self._motion.columns[index].items()
+            k: column.seen_from(self._away[index])
+            for k, column in self._motion.columns[index].items()
         }
 
     def own_column_rates(self, index: int) -> dict[int, Column]:
         """Their rates: [c_w'; c_l' + o' x c_w + o x c_w']."""
-        o, moving = self._away[index], self._motion.velocity(index)
-        rates: dict[int, Column] = {}
-        for k, rate in self._motion.column_rates[index].items():
-            turned = cross(moving, self._motion.columns[index][k].angular)
-            rates[k] = Column(rate.angular, total([rate.linear, turned, cross(o, rate.angular)]))
-        return rates
+        o, moving, own = (
+            self._away[index],
+            self._motion.velocity(index),
+            self._motion.columns[index],
+        )
+        return {
+            k: rate.rate_seen_from(own[k], o, moving)
+            for k, rate in self._motion.column_rates[index].items()
+        }
 
     def twist(self, index: int) -> Column:
         """[w; velocity of the body's point at P]."""
@@ -99,7 +93,9 @@ class Branches:
         moments, R = self._motion.bodies[index].moments, self._motion.rotation(index)
         mass, own, own_second = _parts(moments)
         first = None if own is None else (own if R is None else so3.apply(R, own))
-        spread = _turned(own_second, R) if second else None
+        spread = own_second if second else None
+        if spread is not None and R is not None:
+            spread = turned_second(spread, R)
         o = self._away[index]
         if o is None:
             return WorldMoments(mass, first, spread)
@@ -107,7 +103,7 @@ class Branches:
         if second:
             # h o^T + o h^T + m o o^T = g o^T + o g^T with g = h + m o / 2
             g = plus(first, None if moved is None else 0.5 * moved)
-            mixed = None if g is None else g[_ROWS] * o[_COLUMNS] + o[_ROWS] * g[_COLUMNS]
+            mixed = None if g is None else g[ROWS] * o[COLUMNS] + o[ROWS] * g[COLUMNS]
             spread = plus(spread, mixed)
         return WorldMoments(mass, plus(first, moved), spread)
 
@@ -116,12 +112,7 @@ def inertia_times(S: Maybe, w: Maybe) -> Maybe:
     """The product (tr(S) 1 - S) w."""
     if S is None or w is None:
         return None
-    return adm.matmul(adm.linear(_INERTIA, S), w, (3, 3), (3, 1))
-
-
-def full_matrix(S: Expression) -> Expression:
-    """S row by row, from its six entries."""
-    return S[_FULL]
+    return adm.matmul(adm.linear(INERTIA, S), w, (3, 3), (3, 1))
 
 
 def _parts(moments: AnyMoments) -> tuple[float | Expression, Maybe, Maybe]:
@@ -134,27 +125,3 @@ def _parts(moments: AnyMoments) -> tuple[float | Expression, Maybe, Maybe]:
             ad.constant(S) if S.any() else None,
         )
     return (0.0 if moments.mass is None else moments.mass), moments.first, moments.second6
-
-
-def _turned(S: Maybe, R: Expression | None) -> Maybe:
-    """R S R^T, on six entries; an so3 element read row by row is R^T."""
-    if S is None or R is None:
-        return S
-    right = adm.matmul(S[_FULL], R, (3, 3), (3, 3))
-    turned = adm.matmul(adm.transpose(R, 3, 3), right, (3, 3), (3, 3))
-    return turned[[3 * i + j for i, j in PAIRS]]
-
-
-def _inertia() -> Matrix:
-    """The 9 x 6 matrix that takes S to tr(S) 1 - S, row by row."""
-    B = np.zeros((9, 6))
-    for n, (i, j) in enumerate(PAIRS):
-        if i == j:
-            B[[0, 4, 8], n] = 1.0
-            B[4 * i, n] = 0.0
-        else:
-            B[[3 * i + j, 3 * j + i], n] = -1.0
-    return B
-
-
-_INERTIA = _inertia()

@@ -11,7 +11,7 @@ velocities do: each map is orthogonal. The libraries themselves are not imported
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,11 @@ from robotics_ad.arrays import Vector, last_axis
 from robotics_ad.model import Joint, RobotModel
 
 Base = Literal["pinocchio", "mujoco"]
+# Pinocchio's quaternions, from ours
+_W_LAST: Mapping[str, list[int]] = {
+    "floating": [0, 1, 2, 4, 5, 6, 3],
+    "spherical": [1, 2, 3, 0],
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class Order:
         q = self._checked(q, self.robot.nq, "q")
         out = np.zeros((*q.shape[:-1], self._nq))
         for place in self._places:
-            value = _followed(place.joint, q[..., self.robot.q_slices[_leader(place.joint)]])
+            leader = place.joint.follows
+            value = leader.multiplier * q[..., self.robot.q_slices[leader.joint]] + leader.offset
             out[..., place.q : place.q + place.nq] = self._joint_to_q(place, value)
         return out
 
@@ -73,10 +79,9 @@ class Order:
         v = self._checked(v, self.robot.nv, "v")
         out = np.zeros((*v.shape[:-1], self._nv))
         for place in self._places:
-            value = v[..., self.robot.v_slices[_leader(place.joint)]]
-            if place.joint.mimic is not None:
-                value = place.joint.mimic.multiplier * value
-            elif place.joint.kind == "floating":
+            leader = place.joint.follows
+            value = leader.multiplier * v[..., self.robot.v_slices[leader.joint]]
+            if place.joint.kind == "floating":
                 linear = self._turned(value[..., 3:], place, q, forward=True)
                 value = np.concatenate([linear, value[..., :3]], axis=-1)
             out[..., place.v : place.v + place.nv] = value
@@ -95,20 +100,16 @@ class Order:
         return out
 
     def _joint_to_q(self, place: Place, value: Vector) -> Vector:
-        if place.joint.kind == "floating" and self.library == "pinocchio":
-            return value[..., [0, 1, 2, 4, 5, 6, 3]]
-        if place.joint.kind == "spherical" and self.library == "pinocchio":
-            return value[..., [1, 2, 3, 0]]
+        if self.library == "pinocchio" and place.joint.kind in _W_LAST:
+            return value[..., _W_LAST[place.joint.kind]]
         if place.nq == place.joint.type.nq + 1:
             angle = value[..., -1:]
             return np.concatenate([value[..., :-1], np.cos(angle), np.sin(angle)], axis=-1)
         return value
 
     def _joint_from_q(self, place: Place, value: Vector) -> Vector:
-        if place.joint.kind == "floating" and self.library == "pinocchio":
-            return value[..., [0, 1, 2, 6, 3, 4, 5]]
-        if place.joint.kind == "spherical" and self.library == "pinocchio":
-            return value[..., [3, 0, 1, 2]]
+        if self.library == "pinocchio" and place.joint.kind in _W_LAST:
+            return value[..., np.argsort(_W_LAST[place.joint.kind])]
         if place.nq == place.joint.type.nq + 1:
             angle = np.arctan2(value[..., -1:], value[..., -2:-1])
             return np.concatenate([value[..., :-2], angle], axis=-1)
@@ -129,11 +130,3 @@ class Order:
 
     def _checked(self, value: ArrayLike, size: int, name: str) -> Vector:
         return last_axis(value, size, f"argument '{name}'")
-
-
-def _leader(joint: Joint) -> str:
-    return joint.name if joint.mimic is None else joint.mimic.joint
-
-
-def _followed(joint: Joint, value: Vector) -> Vector:
-    return value if joint.mimic is None else joint.mimic.multiplier * value + joint.mimic.offset

@@ -44,7 +44,7 @@ class LinkAcceleration(FramedFunction):
         return twist_rate(motion, index, end, self.frame).stacked()
 
 
-class DriftAcceleration(FramedFunction):
+class DriftAcceleration(LinkAcceleration):
     """(dJ/dt) v with J the `Jacobian` in `frame`: the `LinkAcceleration` where a = 0.
 
     A function of q (nq) and v (nv); 6 numbers [angular; linear], rad/s^2 and m/s^2. Spatial in
@@ -57,10 +57,6 @@ class DriftAcceleration(FramedFunction):
     """
 
     ARGUMENTS = QV
-
-    def build(self, tree: Tree, *args: Expression) -> Expression:
-        motion, index, end = at_link(tree, self.link, *args)
-        return twist_rate(motion, index, end, self.frame).stacked()
 
 
 class SpatialAcceleration(FramedFunction):

@@ -53,9 +53,6 @@ class Integrate(JointwiseFunction):
     The value of `robot.integrate(q, v)`: a sum for angles and lengths; for rotations and rigid
     motions the exponential of the body's velocity, with a quaternion of unit length. For a time h
     pass h v.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS = QV
@@ -68,9 +65,6 @@ class Difference(JointwiseFunction):
     """The v with integrate(q0, v) = q1, a function of q0 (nq) and q1 (nq) with nv entries.
 
     The value of `robot.difference(q0, q1)`: continuous joints and rotations go the shorter way.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"q0": "nq", "q1": "nq"}
@@ -86,9 +80,6 @@ class ConfigInterpolate(JointwiseFunction):
     q0 at u = 0 and q1 at u = 1, up to whole turns and the sign of quaternions; geodesic for each
     joint: straight for lengths and limited angles, the shorter way for continuous joints and
     rotations, a screw motion for floating and planar ones.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"q0": "nq", "q1": "nq", "u": 1}

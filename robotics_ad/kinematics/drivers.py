@@ -13,23 +13,20 @@ Where nothing mimics, all of these are the identity.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.arrays import Matrix
 from robotics_ad.model import Joint, RobotModel
 from robotics_ad.multibody.function import ModelFunction, Sizes
 
 
 class DriverFunction(ModelFunction):
     """A map between the coordinates of drivers and of all moving joints.
-
-    Args:
-        robot: the model.
 
     Attributes:
         joint_names: the moving joints in the order of link coordinates, mimics included.
@@ -41,20 +38,20 @@ class DriverFunction(ModelFunction):
         self.joint_names = tuple(joint.name for joint in self._joints)
 
     def sizes(self) -> Mapping[str, int]:
-        all_q, all_v = (sum(sizes) for sizes in self._joint_sizes())
-        return {**super().sizes(), "all q": all_q, "all v": all_v}
-
-    def _joint_sizes(self) -> tuple[list[int], list[int]]:
         types = [joint.type for joint in self._joints]
-        return [kind.nq for kind in types], [kind.nv for kind in types]
+        everything = {"all q": sum(t.nq for t in types), "all v": sum(t.nv for t in types)}
+        return {**super().sizes(), **everything}
+
+    def independent(self, size: Literal["nq", "nv"]) -> list[int]:
+        """Where the entries of joints that mimic no other stand among those of all."""
+        mimics = [joint.mimic is not None for joint in self._joints]
+        return np.flatnonzero(
+            ~np.repeat(mimics, [getattr(joint.type, size) for joint in self._joints])
+        ).tolist()
 
 
 class DriversToLinks(DriverFunction):
-    """q_links = P q + o, a function of q (nq): the coordinates of every moving joint, rad or m.
-
-    Args:
-        robot: the model.
-    """
+    """q_links = P q + o, a function of q (nq): the coordinates of every moving joint, rad or m."""
 
     ARGUMENTS: ClassVar[Sizes] = {"q": "nq"}
     RESULT = ("all q",)
@@ -63,7 +60,7 @@ class DriversToLinks(DriverFunction):
         (q,) = args
         parts: list[Expression] = []
         for joint in self._joints:
-            own = q[self.robot.q_slices[_leader(joint)]]
+            own = q[self.robot.q_slices[joint.follows.joint]]
             if joint.mimic is not None:
                 own = own * joint.mimic.multiplier + joint.mimic.offset
             parts.append(own)
@@ -74,9 +71,6 @@ class DriverDerivsToLinks(DriverFunction):
     """v_links = P v, a function of v (nv): the velocities of every moving joint, rad/s or m/s.
 
     Accelerations go the same way.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"v": "nv"}
@@ -91,16 +85,13 @@ class LinksToDrivers(DriverFunction):
 
     A function of `q_links`, the coordinates of every moving joint; a left inverse of
     `DriversToLinks`, exact where the joints that mimic are where they should be.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"q_links": "all q"}
     RESULT = ("nq",)
 
     def expand(self, *args: Expression) -> Expression:
-        return args[0][_independent(self._joints, self._joint_sizes()[0])]
+        return args[0][self.independent("nq")]
 
 
 class LinkDerivsToDrivers(DriverFunction):
@@ -108,25 +99,19 @@ class LinkDerivsToDrivers(DriverFunction):
 
     A function of `v_links`, the velocities of every moving joint; a left inverse of
     `DriverDerivsToLinks`. Torques do not go this way: see `LinkTorquesToDrivers`.
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"v_links": "all v"}
     RESULT = ("nv",)
 
     def expand(self, *args: Expression) -> Expression:
-        return args[0][_independent(self._joints, self._joint_sizes()[1])]
+        return args[0][self.independent("nv")]
 
 
 class LinkTorquesToDrivers(DriverFunction):
     """tau = P^T tau_links: what torques at every moving joint do on the drivers, N m or N.
 
     A function of `tau_links`, with the same power: tau . v = tau_links . (P v).
-
-    Args:
-        robot: the model.
     """
 
     ARGUMENTS: ClassVar[Sizes] = {"tau_links": "all v"}
@@ -136,26 +121,12 @@ class LinkTorquesToDrivers(DriverFunction):
         return adm.linear(_rates(self.robot, self._joints).T, args[0])
 
 
-def _leader(joint: Joint) -> str:
-    return joint.name if joint.mimic is None else joint.mimic.joint
-
-
 def _rates(robot: RobotModel, joints: Sequence[Joint]) -> Matrix:
     """P, (velocities of all moving joints, nv)."""
     blocks: list[Matrix] = []
     for joint in joints:
         block = np.zeros((joint.type.nv, robot.nv))
-        block[:, robot.v_slices[_leader(joint)]] = np.eye(joint.type.nv)
-        blocks.append(block if joint.mimic is None else block * joint.mimic.multiplier)
+        leader = joint.follows
+        block[:, robot.v_slices[leader.joint]] = leader.multiplier * np.eye(joint.type.nv)
+        blocks.append(block)
     return np.concatenate(blocks)
-
-
-def _independent(joints: Sequence[Joint], sizes: Sequence[int]) -> list[int]:
-    """Where the entries of joints that mimic no other stand among those of all."""
-    starts: Vector = np.concatenate([[0], np.cumsum(sizes)])
-    return [
-        int(start) + k
-        for joint, start, size in zip(joints, starts[:-1], sizes, strict=True)
-        if joint.mimic is None
-        for k in range(size)
-    ]

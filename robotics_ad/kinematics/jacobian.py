@@ -25,14 +25,7 @@ FRAMES = ("world", "local", "local_world_aligned")
 
 
 class FramedFunction(LinkFunction):
-    """A function of a link's motion, seen in one of three frames.
-
-    Args:
-        link: the link, from `robot.link(name)`.
-        frame: "local_world_aligned": velocity of the link's origin along the world's axes;
-            "local": along the link's axes; "world": of the point of the link that passes through
-            the world's origin, along the world's axes.
-    """
+    """A function of a link's motion, seen in one of three frames; see `Jacobian`."""
 
     RESULT = (6,)
 

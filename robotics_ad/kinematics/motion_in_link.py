@@ -50,7 +50,7 @@ def columns_in_link(
     columns: Columns = {}
     rates: Columns = {}
     for body in reversed(tree.bodies):
-        own = own_columns(body, tree.nv, rotation)
+        own = own_columns(body, rotation)
         for k, column in own.items():
             added_to(columns, k, column.at(arm))
             if v is not None:

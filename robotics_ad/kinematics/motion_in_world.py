@@ -42,6 +42,15 @@ class Column:
         """The same motion seen at a point that is `arm` away."""
         return Column(self.angular, plus(self.linear, cross(self.angular, arm)))
 
+    def seen_from(self, arm: Maybe) -> Column:
+        """The same motion seen at the point from which its own is `arm` away."""
+        return Column(self.angular, plus(self.linear, cross(arm, self.angular)))
+
+    def rate_seen_from(self, column: Column, arm: Maybe, arm_rate: Maybe) -> Column:
+        """The rate of `column.seen_from(arm)`, where this is that of `column`."""
+        moved = cross(arm_rate, column.angular)
+        return Column(self.angular, total([self.linear, cross(arm, self.angular), moved]))
+
     def __add__(self, other: Column) -> Column:
         return Column(plus(self.angular, other.angular), plus(self.linear, other.linear))
 
@@ -111,11 +120,11 @@ class WorldMotion:
 
     def rotation(self, index: int) -> Expression | None:
         """R_world_body as an `so3` element; None is the identity."""
-        return None if index == WORLD else self._placed[index].R
+        return self._placed[index].R
 
     def origin(self, index: int) -> Maybe:
         """Where the body's origin is."""
-        return None if index == WORLD else self._placed[index].origin
+        return self._placed[index].origin
 
     def arm(self, index: int) -> Maybe:
         """From the origin of the parent to that of the body."""
@@ -128,7 +137,7 @@ class WorldMotion:
     @cached_property
     def columns(self) -> list[dict[int, Column]]:
         """For each body, c of its own joint by index of the velocity."""
-        return [own_columns(body, self.nv, self.rotation(i)) for i, body in enumerate(self.bodies)]
+        return [own_columns(body, self.rotation(i)) for i, body in enumerate(self.bodies)]
 
     @cached_property
     def column_rates(self) -> list[dict[int, Column]]:
@@ -141,19 +150,19 @@ class WorldMotion:
 
     def spin(self, index: int) -> Maybe:
         """The angular velocity w."""
-        return None if index == WORLD else self._spins[index]
+        return self._spins[index]
 
     def velocity(self, index: int) -> Maybe:
         """The velocity of the body's origin."""
-        return None if index == WORLD else self._velocities[index]
+        return self._velocities[index]
 
     def spin_rate(self, index: int) -> Maybe:
         """The angular acceleration alpha."""
-        return None if index == WORLD else self._accelerations[index].angular
+        return self._accelerations[index].angular
 
     def acceleration(self, index: int) -> Maybe:
         """The acceleration of the body's origin."""
-        return None if index == WORLD else self._accelerations[index].linear
+        return self._accelerations[index].linear
 
     # ---- points and frames that bodies carry
 
@@ -203,8 +212,7 @@ class WorldMotion:
         found: dict[int, Column] = {}
         for i in self.chain(index):
             for entry, column in self.columns[i].items():
-                linear = plus(column.linear, cross(self.origin(i), column.angular))
-                added_to(found, entry, Column(column.angular, linear))
+                added_to(found, entry, column.seen_from(self.origin(i)))
         return found
 
     def world_column_rates(self, index: int) -> dict[int, Column]:
@@ -212,32 +220,29 @@ class WorldMotion:
         found: dict[int, Column] = {}
         for i in self.chain(index):
             for entry, rate in self.column_rates[i].items():
-                moved = cross(self.velocity(i), self.columns[i][entry].angular)
-                linear = total([rate.linear, cross(self.origin(i), rate.angular), moved])
-                added_to(found, entry, Column(rate.angular, linear))
+                own, origin, moving = self.columns[i][entry], self.origin(i), self.velocity(i)
+                added_to(found, entry, rate.rate_seen_from(own, origin, moving))
         return found
 
-    # ---- recursions
+    # ---- recursions: lists end with what the world does, whose index is -1
 
     @cached_property
     def _placed(self) -> list[_Placed]:
-        placed: list[_Placed] = []
-        for body in self.bodies:
-            above = _AT_REST if body.parent == WORLD else placed[body.parent]
-            motion = joint_motion(body, self._q)
+        placed = [_Placed(None, None, None)] * (len(self.bodies) + 1)
+        for i, body in enumerate(self.bodies):
+            above, motion = placed[body.parent], joint_motion(body, self._q)
             arm = shifted(None, above.R, motion.shift)
             held = None if arm is None else as_expression(arm)
             R = motion.rotated_after(above.R)
-            placed.append(_Placed(R, plus(above.origin, held), held))
+            placed[i] = _Placed(R, plus(above.origin, held), held)
         return placed
 
     @cached_property
     def _spins(self) -> list[Maybe]:
-        spins: list[Maybe] = []
+        spins: list[Maybe] = [None] * (len(self.bodies) + 1)
         for i, body in enumerate(self.bodies):
-            above = None if body.parent == WORLD else spins[body.parent]
             own = [times(c.angular, self._rate(k)) for k, c in self.columns[i].items()]
-            spins.append(total([above, *own]))
+            spins[i] = total([spins[body.parent], *own])
         return spins
 
     @cached_property
@@ -255,32 +260,28 @@ class WorldMotion:
 
     @cached_property
     def _velocities(self) -> list[Maybe]:
-        found: list[Maybe] = []
-        for body, stretch in zip(self.bodies, self._stretches, strict=True):
-            found.append(plus(None if body.parent == WORLD else found[body.parent], stretch))
+        found: list[Maybe] = [None] * (len(self.bodies) + 1)
+        for i, body in enumerate(self.bodies):
+            found[i] = plus(found[body.parent], self._stretches[i])
         return found
 
     @cached_property
     def _accelerations(self) -> list[Column]:
-        found: list[Column] = []
+        found = [Column(None, None)] * (len(self.bodies) + 1)
         for i, body in enumerate(self.bodies):
-            above = Column(None, None) if body.parent == WORLD else found[body.parent]
             moved = cross(self.spin(body.parent), self._stretches[i])
-            reached = above.at(self.arm(i)) + Column(None, moved)
+            reached = found[body.parent].at(self.arm(i)) + Column(None, moved)
             for k, rate in self.column_rates[i].items():
                 reached += rate.times(self._rate(k))
                 if self._a is not None:
                     reached += self.columns[i][k].times(self._a[k])
-            found.append(reached)
+            found[i] = reached
         return found
 
     def _rate(self, k: int) -> Expression:
         if self._v is None:
             raise ValueError("the motion has no velocity: give it one")
         return self._v[k]
-
-
-_AT_REST = _Placed(None, None, None)
 
 
 def by_rows(columns: Mapping[int, Expression], nv: int, rows: int) -> Expression:
@@ -305,13 +306,11 @@ def along_axes(R: Expression | None, direction: Vector | Expression) -> Maybe:
     return so3.apply(R, direction)
 
 
-def own_columns(body: Body, nv: int, R: Expression | None) -> dict[int, Column]:
+def own_columns(body: Body, R: Expression | None) -> dict[int, Column]:
     """[R s_w; R s_l] of the joint of a body by index of the velocity."""
-    subspace = body.multiplier * body.type.subspace(body.axis)
-    entries = range(*body.v_slice.indices(nv))
     return {
-        entry: Column(along_axes(R, s[:3]), along_axes(R, s[3:]))
-        for entry, s in zip(entries, subspace.T, strict=True)
+        entry: Column(*(along_axes(R, body.multiplier * half) for half in np.split(axis, 2)))
+        for entry, axis in body.axes()
     }
 
 

@@ -31,8 +31,8 @@ class WorldTransform(LinkFunction):
     ORDER = "transform"
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        end = tree.links[self.link.name][1]
-        R, p = _outwards(tree.bodies, args[0])[-1] if tree.bodies else (None, None)
+        index, end = tree.links[self.link.name]
+        R, p = (None, None) if index == WORLD else placements(tree.bodies, args[0])[index]
         p = shifted(p, R, end.p)
         return ad.stack(turned(R, end.R), np.zeros(3) if p is None else p)
 
@@ -92,26 +92,16 @@ class WorldDirection(PointFunction):
         return direction
 
 
-def placements(bodies: Sequence[Body], q: Expression) -> list[tuple[Expression, Expression]]:
-    """R_world_body (so3 element) and p_world_body of every body of a tree, parents first."""
-    one, zero = ad.constant(np.eye(3).reshape(9)), ad.constant(np.zeros(3))
-    return [
-        (one if R is None else R, zero if p is None else as_expression(p))
-        for R, p in _outwards(bodies, q)
-    ]
-
-
 Placement = tuple["Expression | None", "Expression | Vector | None"]
 
 
-def _outwards(bodies: Sequence[Body], q: Expression) -> list[Placement]:
-    """R_world_body (None: 1) and p_world_body (None: 0) of every body."""
-    placed: list[Placement] = []
-    for body in bodies:
-        rotation, p = (None, None) if body.parent == WORLD else placed[body.parent]
-        motion = joint_motion(body, q)
-        placed.append((motion.rotated_after(rotation), shifted(p, rotation, motion.shift)))
-    return placed
+def placements(bodies: Sequence[Body], q: Expression) -> list[Placement]:
+    """R_world_body (None: 1) and p_world_body (None: 0) of every body, parents first."""
+    placed: list[Placement] = [(None, None)] * (len(bodies) + 1)  # the last is the world's
+    for i, body in enumerate(bodies):
+        (rotation, p), motion = placed[body.parent], joint_motion(body, q)
+        placed[i] = motion.rotated_after(rotation), shifted(p, rotation, motion.shift)
+    return placed[:-1]
 
 
 def shifted(

@@ -1,7 +1,9 @@
 """Robot files, found, guarded and read.
 
 source -> `sources` -> text -> `xml_guard` -> `urdf_xml` -> `urdf`
-                                           -> `mjcf_source` -> `mjcf_tree`, `mjcf_rules` -> `mjcf`
+                           -> `mjcf_guard` -> `mjcf_source` -> `mjcf_tree`, `mjcf_rules` -> `mjcf`
+
+`isolated` does all this in a process of its own, for files of strangers.
 """
 
 from robotics_ad.load.mjcf import Mjcf, load_mjcf, read_mjcf

@@ -1,7 +1,8 @@
 """Loads MJCF, MuJoCo's format: source -> MuJoCo's own compiler -> arrays -> `RobotModel`.
 
 MuJoCo resolves defaults, includes, frames, attachments and inertias of meshes; what is read here is
-the compiled model. `mjcf_source` guards the text, `mjcf_tree` builds links and joints, `mjcf_rules`
+the compiled model. `mjcf_guard` looks at all of its
+files before, `mjcf_tree` builds links and joints, `mjcf_rules`
 says which joints follow others and what stays behind.
 """
 
@@ -19,14 +20,18 @@ from ad_core.graph import flag
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.interop import MujocoOrder, mujoco_order
 from robotics_ad.interop.mujoco_names import names_of
+from robotics_ad.load.isolated import load_in_child
 from robotics_ad.load.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
-from robotics_ad.load.mjcf_source import Compiled, compiled, disabled
+from robotics_ad.load.mjcf_source import compiled, disabled
 from robotics_ad.load.mjcf_tree import links_and_joints
 from robotics_ad.model import RobotModel
 
 
 def load_mjcf(
-    source: str | bytes | os.PathLike[str] | IO[Any] | Any, *, sites: bool = True
+    source: str | bytes | os.PathLike[str] | IO[Any] | Any,
+    *,
+    sites: bool = True,
+    untrusted: bool = False,
 ) -> RobotModel:
     """The robot that an MJCF file describes; `read_mjcf` gives what else is in it.
 
@@ -46,16 +51,21 @@ def load_mjcf(
             `mujoco.MjModel` or a `mujoco.MjSpec`. A path's file may name other files, as MJCF does;
             text may not.
         sites: Whether named sites become links.
+        untrusted: Whether the file is read in a process of its own, with 4 GiB of memory and a
+            minute of time, whose end is a ValueError here; for files, text and open files.
 
     Raises:
         ImportError: If the package `mujoco` is not installed (`pip install 'robograd[mujoco]'`).
         FileNotFoundError: If a path names no file.
         TypeError: If the source is none of these.
         ValueError: Naming the source and the fault: not XML, not MJCF, what MuJoCo refuses (its
-            words are quoted), document type declarations, text that names files, and armature of
-            free joints, of tendons, or of actuators on anything but hinges and slides, for which
+            words are quoted), document type declarations, text that names files, files that are not
+            regular or hold themselves, sizes and counts beyond those of `mjcf_guard`, and armature
+            of free joints, of tendons, or of actuators on anything but hinges and slides, for which
             the mass matrix here has no place.
     """
+    if flag(untrusted, "load_mjcf: untrusted"):
+        return load_in_child("load_mjcf", source, {"sites": flag(sites, "load_mjcf: sites")})
     return read_mjcf(source, sites=sites).robot
 
 
@@ -111,14 +121,11 @@ def read_mjcf(
         qacc_smooth = order.to_a(ForwardDynamics(robot, gravity=scene.gravity)(q, v, tau), q, v)
         tau = torques - JointSprings(robot)(q) - robot.damping * v
 
-    Args and errors are those of `load_mjcf`.
+    Arguments and errors are those of `load_mjcf`, but for `untrusted`.
     """
     sites = flag(sites, "read_mjcf: sites")
-    return _read(compiled(source), sites=sites)
-
-
-def _read(source: Compiled, *, sites: bool) -> Mjcf:
-    model, names = source.model, names_of(source.model)
+    read = compiled(source)
+    model, names = read.model, names_of(read.model)
     name = bytes(model.names).split(b"\0", 1)[0].decode("utf-8", "replace")
     try:
         check_finite(model, names)
@@ -129,6 +136,6 @@ def _read(source: Compiled, *, sites: bool) -> Mjcf:
         )
         robot = RobotModel(name or "mujoco", links, joints)
     except ValueError as error:
-        raise ValueError(f"{source.label}: {error}") from None
+        raise ValueError(f"{read.label}: {error}") from None
     behind = left_out(model, {equality for _, equality in mimics.values()})
-    return Mjcf(robot, model, tuple(behind), source.warnings)
+    return Mjcf(robot, model, tuple(behind), read.warnings)

@@ -1,45 +1,15 @@
-"""Reads MJCF without trust: source -> checked text -> MuJoCo's parser -> a compiled model.
-
-MuJoCo's own parser reads every file that a model names, wherever it lies. So text that comes from
-no file may name none; a file may, since whoever gave its path chose it. Document type declarations,
-deep nesting and counts that would fill the memory are refused before MuJoCo sees them.
-"""
+"""Reads MJCF: source -> text that `mjcf_guard` has checked -> MuJoCo's parser -> compiled model."""
 
 from __future__ import annotations
 
-import math
-import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from robotics_ad.load.sources import read_source, shortened
-from robotics_ad.load.xml_guard import GuardedXml
-
-MAX_DEPTH = 400
-"""MuJoCo's XML library stops at 500 elements."""
-MAX_COPIES = 10_000
-"""Copies that the replicating elements around an element may make of it; sizes of user arrays."""
-MAX_CELLS = 1 << 24
-"""Entries of a generated texture or height field."""
-
-_COPYING = ("replicate", "composite", "flexcomp")
-# element -> attributes whose product MuJoCo allocates, and the most that it may be
-_ALLOCATED: Mapping[str, tuple[tuple[str, ...], int]] = {
-    **dict.fromkeys(_COPYING, (("count",), MAX_COPIES)),
-    "texture": (("width", "height"), MAX_CELLS),
-    "hfield": (("nrow", "ncol"), MAX_CELLS),
-    "numeric": (("size",), MAX_COPIES),
-    "user": (("dim",), MAX_COPIES),
-    "contact": (("num",), MAX_COPIES),
-}
-_OTHERS: Mapping[str, str] = {
-    "robot": "this is URDF; use load_urdf",
-    "mujocoinclude": "this is a part of an MJCF file; load the whole",
-}
-_SIZES = ("nkey", "nuser")  # of <size>, and those that begin like these
+from robotics_ad.load.mjcf_guard import checked_mjcf
+from robotics_ad.load.sources import is_path, read_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +39,15 @@ def compiled(source: Any) -> Compiled:
     theirs = _mujoco_object(source)
     if theirs is not None:
         return theirs
-    text, label = read_source(source)
-    decoded = _decoded(text, label)
-    path = label if _names_a_file(source, label) else None
-    names_files = _Guard(label, may_name_files=path is not None).check(decoded)
+    given, label = read_source(source)
+    text, names_files = checked_mjcf(given, label, label if is_path(source) else None)
     mujoco = imported_mujoco()
     with _warnings_of(label) as warnings:
         if names_files:  # which are looked for beside the file
-            model = mujoco.MjModel.from_xml_path(path)
+            model = mujoco.MjModel.from_xml_path(label)
         else:
-            model = mujoco.MjModel.from_xml_string(decoded)
+            model = mujoco.MjModel.from_xml_string(text)
     return Compiled(model, label, tuple(warnings))
-
-
-def _names_a_file(source: Any, label: str) -> bool:
-    """Whether the source is a path, by which `read_source` calls it then."""
-    return isinstance(source, (str, os.PathLike)) and label != "XML text"
 
 
 def imported_mujoco() -> Any:
@@ -139,65 +102,3 @@ def _warnings_of(label: str) -> Generator[list[str]]:
         raise ValueError(f"{label}: MuJoCo refuses it: {reason}") from None
     finally:
         mujoco.set_mju_user_warning(before)
-
-
-def _decoded(text: bytes | str, label: str) -> str:
-    if isinstance(text, str):
-        return text.removeprefix("\ufeff")
-    try:
-        return text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{label}: not UTF-8 text: {error}") from None
-
-
-class _Guard(GuardedXml):
-    """One pass over one document, before MuJoCo's."""
-
-    def __init__(self, label: str, *, may_name_files: bool) -> None:
-        super().__init__(label, MAX_DEPTH)
-        self._may_name_files, self._names_files = may_name_files, False
-        self._copies = [1]  # of the elements that are open, outermost first
-
-    def check(self, text: str) -> bool:
-        """Whether the document names files."""
-        self.read(text)
-        return self._names_files
-
-    def opened(self, tag: str, attributes: dict[str, str]) -> None:
-        if self.depth == 1 and tag != "mujoco":
-            hint = _OTHERS.get(tag, "expected <mujoco>")
-            self.fail(f"not MJCF: the root element is <{shortened(tag)}>: {hint}")
-        for name, value in attributes.items():
-            if name.startswith("file") and value:
-                self._names_files = True
-                if not self._may_name_files:
-                    said = f"<{tag} {name}='{shortened(value)}'>"
-                    self.fail(f"{said}: text names no files; give a path")
-        self._check_size(tag, attributes)
-
-    def closed(self, tag: str) -> None:
-        self._copies.pop()
-
-    def _check_size(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """Bounds what the element makes MuJoCo allocate, and notes how often it is copied."""
-        names, most = _ALLOCATED.get(tag, ((), MAX_COPIES))
-        if tag == "size":
-            names = tuple(name for name in attributes if name.startswith(_SIZES))
-        sizes = [_product(attributes[name]) for name in names if name in attributes]
-        product = math.prod(sizes)
-        copies = self._copies[-1] * (product if tag in _COPYING else 1)
-        if product > most or copies > MAX_COPIES:
-            self.fail(f"<{tag}>: {', '.join(names) or 'copies'}: more than {most} in all")
-        self._copies.append(copies)
-
-
-def _product(value: str) -> int:
-    """The product of the whole numbers in a list; what is no number MuJoCo will refuse."""
-    product = 1
-    for word in value.split():
-        try:
-            number = float(word)
-        except ValueError:
-            continue
-        product *= max(1, int(number)) if math.isfinite(number) else sys.maxsize
-    return product

@@ -11,8 +11,7 @@ Configurations are MuJoCo's: the reference of a hinge or slide is folded into it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,7 +49,11 @@ def links_and_joints(
             here = identity_pose() if step.kind == "floating" else pending @ step.before
             ends = n == len(steps) and not step.after.p.any()
             child = name if ends else unused(f"{name}/{step.name}", taken)
-            joints.append(step.joint(link, child, here, mimics.get(step.number)))
+            pose = {"rotation": snap(here.R), "translation": here.p}
+            mimic = mimics.get(step.number)
+            joints.append(
+                Joint(step.name, step.kind, link, child, mimic=mimic, **pose, **step.fields)
+            )
             if not ends:
                 links.append(Link(child))
             link, pending = child, step.after
@@ -66,30 +69,15 @@ def links_and_joints(
     return links, joints
 
 
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """One joint of a body: before * motion(q) * after in the body's axes, and its numbers."""
+class _Step(NamedTuple):
+    """One joint of a body: before * motion(q) * after in the body's axes, and its fields."""
 
     number: int
     name: str
     kind: str
-    axis: Vector
     before: Pose
     after: Pose
-    numbers: Mapping[str, Any]
-
-    def joint(self, parent: str, child: str, pose: Pose, mimic: Mimic | None) -> Joint:
-        return Joint(
-            name=self.name,
-            kind=self.kind,
-            parent=parent,
-            child=child,
-            rotation=snap(pose.R),
-            translation=pose.p,
-            axis=self.axis,
-            mimic=mimic,
-            **self.numbers,
-        )
+    fields: Mapping[str, Any]
 
 
 def _steps(model: Any, names: Names, body: int, rotors: Vector) -> Iterator[_Step]:
@@ -104,7 +92,8 @@ def _steps(model: Any, names: Names, body: int, rotors: Vector) -> Iterator[_Ste
             reference = np.array([-float(model.qpos0[q])])
             before = before @ Pose(*JOINT_TYPES[kind].transform(axis, reference))
         name = names.joints[j]
-        yield _Step(j, name, kind, axis, before, after, _numbers(model, j, name, float(rotors[j])))
+        fields = {"axis": axis, **_numbers(model, j, name, float(rotors[j]))}
+        yield _Step(j, name, kind, before, after, fields)
 
 
 def _numbers(model: Any, j: int, name: str, rotor: float) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def read_source(
             a directory, a device or a pipe.
     """
     text: Any
-    if isinstance(source, bytes) or (isinstance(source, str) and _is_xml(source)):
+    if isinstance(source, bytes) or (isinstance(source, str) and not is_path(source)):
         text, label = source, "XML text"
     elif isinstance(source, (str, os.PathLike)):
         path = _located(os.fspath(source), package_dirs)
@@ -107,6 +107,13 @@ def shortened(text: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
 
 
+def is_path(source: object) -> bool:
+    """Whether a source names a file, and is neither XML text nor an open file."""
+    if isinstance(source, str):
+        return source.lstrip("\ufeff \t\r\n")[:1] != "<"
+    return isinstance(source, os.PathLike)
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -114,10 +121,6 @@ def _exists(path: Path) -> bool:
         if error.errno == errno.ENAMETOOLONG:  # mostly a text that was meant as XML
             return False
         raise
-
-
-def _is_xml(text: str) -> bool:
-    return text.lstrip("\ufeff \t\r\n")[:1] == "<"
 
 
 def _located(source: str, package_dirs: PackageDirs) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ad_core.graph import flag, one_of
 from robotics_ad.arrays import Matrix, Vector, rotation_from_rpy, snap
+from robotics_ad.load.isolated import load_in_child
 from robotics_ad.load.sources import PackageDirs, read_source, shortened
 from robotics_ad.load.urdf_xml import clean_urdf
 from robotics_ad.model import (
@@ -39,6 +40,7 @@ def load_urdf(
     mimics: bool = True,
     package_dirs: PackageDirs = (),
     strict: bool = False,
+    untrusted: bool = False,
 ) -> RobotModel:
     """The robot that a URDF describes; meshes and other files that it names are not read.
 
@@ -51,7 +53,8 @@ def load_urdf(
 
     A warning tells what a file has in vain: misspelt attributes, elements in a place that URDF does
     not know, macros of xacro left over beside links and joints, a revolute or prismatic joint
-    without <limit>, which then has no limits of any kind.
+    without <limit>, which then has no limits of any kind, a mass without <inertia>, which then is
+    one at a point.
 
     Args:
         source: A path, an address `package://package/path` or `file:///path`, XML text (its first
@@ -62,6 +65,7 @@ def load_urdf(
             come `ROS_PACKAGE_PATH`, and `share` below the directories of `AMENT_PREFIX_PATH`.
         strict: Whether what is warned of is an error; so are then attributes that URDF does not
             know where numbers are, an empty name of the robot, and a faulty axis of a fixed joint.
+        untrusted: As for `load_mjcf`.
 
     Raises:
         FileNotFoundError: If a path names no file.
@@ -73,14 +77,15 @@ def load_urdf(
     """
     one_of(base, "load_urdf: base", _BASES)
     mimics, strict = flag(mimics, "load_urdf: mimics"), flag(strict, "load_urdf: strict")
+    if flag(untrusted, "load_urdf: untrusted"):
+        folders = [os.path.abspath(folder) for folder in package_dirs]
+        options = {"base": base, "mimics": mimics, "package_dirs": folders, "strict": strict}
+        return load_in_child("load_urdf", source, options)
     text, label = read_source(source, package_dirs)
     document, passed_over = clean_urdf(text, label, strict)
     try:
         links = [_link(link) for link in document.findall("link")]
-        joints = [
-            _joint(joint, mimics, None if strict else passed_over)
-            for joint in document.findall("joint")
-        ]
+        joints = [_joint(joint, mimics) for joint in document.findall("joint")]
         robot = RobotModel(document.get("name", ""), links, joints)
     except ValueError as error:
         before = f" ({passed_over[0]})" if passed_over else ""
@@ -98,7 +103,7 @@ def _link(element: Element) -> Link:
     R, p = _pose(inertial.find("origin"))
     six = inertial.find("inertia")
     ixx, iyy, izz, *products = (
-        _number(six, key) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
+        _number(six, key, 0.0) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
     )
     if min(ixx, iyy, izz) < -_ROUNDING:
         raise ValueError(f"link '{name}': a moment of inertia is negative: {[ixx, iyy, izz]}")
@@ -110,19 +115,13 @@ def _link(element: Element) -> Link:
         raise ValueError(f"link '{name}': {error}") from None
 
 
-def _joint(element: Element, mimics: bool, passed_over: list[str] | None) -> Joint:
+def _joint(element: Element, mimics: bool) -> Joint:
     name, kind = element.get("name", ""), element.get("type", "")
-    where = f"joint '{name}'"
     R, p = _pose(element.find("origin"))
     if kind not in _TYPES:
-        raise ValueError(f"{where}: unknown type '{kind}'; types: {', '.join(_TYPES)}")
+        raise ValueError(f"joint '{name}': unknown type '{kind}'; types: {', '.join(_TYPES)}")
     row = JOINT_TYPES[kind]
     limit = element.find("limit") if row.nv == 1 else None
-    if row.limited and limit is None:
-        fault = f"{where}: a {kind} joint needs a <limit>"
-        if passed_over is None:
-            raise ValueError(fault)
-        passed_over.append(f"{fault}; it has no limits")
     limited = row.limited and limit is not None
     dynamics, axis = element.find("dynamics"), element.find("axis")
     mimic = element.find("mimic") if mimics and row.nq > 0 else None
@@ -140,12 +139,13 @@ def _joint(element: Element, mimics: bool, passed_over: list[str] | None) -> Joi
         effort=None if limit is None else _number(limit, "effort"),
         damping=_number(dynamics, "damping", 0.0),
         friction=_number(dynamics, "friction", 0.0),
-        mimic=None
-        if mimic is None
-        else Mimic(
-            mimic.get("joint", ""), _number(mimic, "multiplier", 1.0), _number(mimic, "offset", 0.0)
-        ),
+        mimic=None if mimic is None else _mimic(mimic),
     )
+
+
+def _mimic(element: Element) -> Mimic:
+    multiplier, offset = _number(element, "multiplier", 1.0), _number(element, "offset", 0.0)
+    return Mimic(element.get("joint", ""), multiplier, offset)
 
 
 def _pose(origin: Element | None) -> tuple[Matrix, Vector]:

@@ -50,7 +50,7 @@ _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 # element -> children that it must have
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "inertial": ("mass", "inertia"),
+    "inertial": ("mass",),
     "joint": ("parent", "child"),
 }
 _TEXT_ATTRIBUTES = ("name", "type", "link", "joint", "version")
@@ -61,6 +61,7 @@ _PASSED_OVER = ("acceleration", "deceleration", "jerk")
 _VERSIONS = ((1, 0), (1, 1), (1, 2))
 _ALIKE = 0.65  # two of three letters
 _WITHOUT_AXIS = ("fixed", "floating")
+_LIMITED = ("revolute", "prismatic")
 # calls of macros that may stand for links and joints
 _XACRO_CONTENT = ("include", "if", "unless", "insert_block", "element")
 # other roots that people hand to a URDF loader -> what to tell them
@@ -150,6 +151,10 @@ class _Cleaner(GuardedXml):
         for child in _REQUIRED.get(element.tag, ()):
             if element.find(child) is None:
                 self.fail(f"{_describe(element)} has no <{child}>")
+        if element.tag == "inertial" and element.find("inertia") is None:
+            self._pass_over(f"{_describe(self._open[-1])} has no <inertia>: a mass at a point")
+        if element.get("type") in _LIMITED and element.find("limit") is None:
+            self._pass_over(f"{_describe(element)} has no <limit>: it moves without limits")
 
     def _checked(self, tag: str, attributes: Mapping[str, str]) -> dict[str, str]:
         required, optional = _NAMES.get(tag, ((), ()))

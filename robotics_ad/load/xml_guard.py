@@ -62,7 +62,7 @@ class GuardedXml:
         except Fault:
             raise
         except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: encodings
-            raise ValueError(f"{self.label}: not XML: {shortened(str(error))}") from None
+            raise Fault(f"{self.label}: not XML: {shortened(str(error))}") from None
 
     def fail(self, fault: str) -> NoReturn:
         """Raise the fault with the document and the line."""

@@ -14,7 +14,9 @@ import numpy as np
 
 from robotics_ad.arrays import Vector
 
-Draw = Callable[[np.random.Generator, Vector, Vector, tuple[int, ...]], Vector]
+Random = np.random.Generator
+Shape = tuple[int, ...]
+Draw = Callable[[Random, Vector, Vector, Shape], Vector]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,7 @@ class Coordinates:
 def _uniform(low: float, high: float) -> Draw:
     """Uniform between limits, with `low` and `high` where they are infinite."""
 
-    def draw(
-        rng: np.random.Generator, lower: Vector, upper: Vector, batch: tuple[int, ...]
-    ) -> Vector:
+    def draw(rng: Random, lower: Vector, upper: Vector, batch: Shape) -> Vector:
         lower, upper = (
             np.where(np.isinf(limit), stand_in, limit)
             for limit, stand_in in ((lower, low), (upper, high))
@@ -95,9 +95,7 @@ def _rotate_plane(angle: Vector, p: Vector) -> Vector:
 # ---- rotations: unit quaternions [w, x, y, z], velocity in body axes
 
 
-def _draw_rotation(
-    rng: np.random.Generator, lower: Vector, upper: Vector, batch: tuple[int, ...]
-) -> Vector:
+def _draw_rotation(rng: Random, lower: Vector, upper: Vector, batch: Shape) -> Vector:
     q = rng.normal(size=(*batch, 4))
     return q / np.linalg.norm(q, axis=-1, keepdims=True)
 
@@ -142,9 +140,7 @@ def _rotated(q: Vector, p: Vector) -> Vector:
 # ---- rigid motions: [x, y, z, w, x, y, z], velocity [angular; linear] in body axes
 
 
-def _draw_pose(
-    rng: np.random.Generator, lower: Vector, upper: Vector, batch: tuple[int, ...]
-) -> Vector:
+def _draw_pose(rng: Random, lower: Vector, upper: Vector, batch: Shape) -> Vector:
     position = _uniform(-1.0, 1.0)(rng, lower[:3], upper[:3], batch)
     return np.concatenate([position, _draw_rotation(rng, lower, upper, batch)], axis=-1)
 
@@ -193,10 +189,5 @@ ROTATION = Coordinates(
     4, 3, (1.0, 0.0, 0.0, 0.0), _draw_rotation, _integrate_rotation, _difference_rotation
 )
 POSE = Coordinates(
-    7,
-    6,
-    (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0),
-    _draw_pose,
-    _integrate_pose,
-    _difference_pose,
+    7, 6, (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0), _draw_pose, _integrate_pose, _difference_pose
 )

@@ -131,6 +131,32 @@ class Joint(Rebuilt):
             return universal(None if self.second_axis is None else np.asarray(self.second_axis))
         return JOINT_TYPES[self.kind]
 
+    @property
+    def v_units(self) -> tuple[str, ...]:
+        """The unit of each entry of v: rad/s where it turns (a screw does, too), or m/s."""
+        return tuple(
+            "rad/s" if part.subspace(axis)[:3, column].any() else "m/s"
+            for part, axis in self.type.parts(self.axis)
+            for column in range(part.nv)
+        )
+
+    @property
+    def q_units(self) -> tuple[str, ...]:
+        """The unit of each entry of q: rad, m, or 1 for entries of quaternions."""
+        if self.type.nq == self.type.nv:
+            return tuple(rate.removesuffix("/s") for rate in self.v_units)
+        return (*["m"] * (self.type.nq - 4), *["1"] * 4)
+
+    @property
+    def effort_units(self) -> tuple[str, ...]:
+        """The unit of each entry of tau: N m or N."""
+        return tuple("N m" if rate == "rad/s" else "N" for rate in self.v_units)
+
+    @property
+    def follows(self) -> Mimic:
+        """How it comes by its numbers: as `mimic` says, else as they stand in q under its name."""
+        return Mimic(self.name) if self.mimic is None else self.mimic
+
     def _extra_numbers(self, where: str, axis: Vector) -> dict[str, Any]:
         """The numbers that only one type has, checked."""
         pitch, second = self.pitch, self.second_axis

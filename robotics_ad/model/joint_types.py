@@ -113,16 +113,8 @@ class CompoundType(_Row):
 # ---- basis functions
 
 
-def _no_basis(ops: Any, q: Any) -> tuple[Any, ...]:
-    return ()
-
-
 def _angle_basis(ops: Any, q: Any) -> tuple[Any, ...]:
     return (ops.cos(q[0]), ops.sin(q[0]))
-
-
-def _length_basis(ops: Any, q: Any) -> tuple[Any, ...]:
-    return (q[0],)
 
 
 def _screw_basis(ops: Any, q: Any) -> tuple[Any, ...]:
@@ -213,10 +205,6 @@ def plane_axes(normal: Vector) -> Matrix:
 # ---- subspaces
 
 
-def _no_motion(axis: Vector) -> Matrix:
-    return np.zeros((6, 0))
-
-
 def _angular(axis: Vector) -> Matrix:
     return np.concatenate([axis, np.zeros(3)])[:, None]
 
@@ -235,14 +223,6 @@ def _planar(axis: Vector) -> Matrix:
     return np.concatenate([sliding, _angular(axis)], axis=1)
 
 
-def _any_angular(axis: Vector) -> Matrix:
-    return np.eye(6)[:, :3]
-
-
-def _anything(axis: Vector) -> Matrix:
-    return np.eye(6)
-
-
 _REVOLUTE = JointType("revolute", True, True, ANGLE, _angle_basis, _turn, _angular)
 
 
@@ -253,15 +233,8 @@ def helical(pitch: float) -> JointType:
     """
     if pitch == 0.0:
         return replace(_REVOLUTE, name="helical")
-    return JointType(
-        "helical",
-        True,
-        True,
-        ANGLE,
-        _screw_basis,
-        partial(_screw, pitch),
-        partial(_screwing, pitch),
-    )
+    turn, twist = partial(_screw, pitch), partial(_screwing, pitch)
+    return JointType("helical", True, True, ANGLE, _screw_basis, turn, twist)
 
 
 def universal(second_axis: Vector | None = None) -> CompoundType:
@@ -282,15 +255,19 @@ AnyJointType: TypeAlias = JointType | CompoundType
 
 _ROWS: tuple[AnyJointType, ...] = (
     # name, axis?, limits?, coordinates, basis, coefficients, subspace
-    JointType("fixed", False, False, NOTHING, _no_basis, _rest, _no_motion),
+    JointType(
+        "fixed", False, False, NOTHING, lambda ops, q: (), _rest, lambda axis: np.zeros((6, 0))
+    ),
     _REVOLUTE,
     JointType("continuous", True, False, CIRCLE, _angle_basis, _turn, _angular),
-    JointType("prismatic", True, True, LENGTH, _length_basis, _slide, _linear),
+    JointType("prismatic", True, True, LENGTH, lambda ops, q: (q[0],), _slide, _linear),
     helical(pitch=0.0),
     universal(),
     JointType("planar", True, False, PLANE, _plane_basis, _in_plane, _planar),
-    JointType("spherical", False, False, ROTATION, _rotation_basis, _rotate, _any_angular),
-    JointType("floating", False, False, POSE, _pose_basis, _move, _anything),
+    JointType(
+        "spherical", False, False, ROTATION, _rotation_basis, _rotate, lambda axis: np.eye(6)[:, :3]
+    ),
+    JointType("floating", False, False, POSE, _pose_basis, _move, lambda axis: np.eye(6)),
 )
 
 JOINT_TYPES: Mapping[str, AnyJointType] = MappingProxyType({row.name: row for row in _ROWS})

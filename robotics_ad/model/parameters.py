@@ -15,7 +15,7 @@ from typing import TypeGuard, cast
 import numpy as np
 
 from ad_core.graph import listed
-from robotics_ad.arrays import PAIRS, Matrix, Vector, skew, snap
+from robotics_ad.arrays import Matrix, Vector, six, skew, snap, symmetric
 from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint
 from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
@@ -123,11 +123,20 @@ def chosen(
 def nominal(
     parameter: Parameter, inertias: Mapping[str, Inertia | None], joints: Mapping[str, Joint]
 ) -> Vector:
-    """The values that leave the model as it is."""
-    kind = parameter.kind
-    if kind.of == "joint":
-        return _nominal_of_joint(kind, joints[parameter.owner])
-    return _nominal_of_link(parameter, inertias[parameter.owner] or Inertia(0.0))
+    """The values that leave the model as it is.
+
+    Raises:
+        ValueError: for an inertia without log-Cholesky numbers.
+    """
+    owner, kind = parameter.owner, parameter.kind.name
+    if parameter.kind.of == "joint":
+        joint = joints[owner]
+        own = _JOINT_NUMBERS.get(kind, lambda joint: np.array([float(getattr(joint, kind))]))
+        return own(joint)
+    try:
+        return _LINK_NUMBERS.get(kind, lambda _: np.ones(1))(inertias[owner] or Inertia(0.0))
+    except ValueError as error:
+        raise ValueError(f"parameter '{parameter.name}': {error}") from error
 
 
 def changed(
@@ -219,35 +228,16 @@ def _check_disjoint(parameters: Sequence[Parameter]) -> None:
 # ---- inertias
 
 
-def _nominal_of_link(parameter: Parameter, inertia: Inertia) -> Vector:
-    match parameter.kind.name:
-        case "mass":
-            return np.array([inertia.mass])
-        case "com":
-            return inertia.com.copy()
-        case "inertia":
-            return _six(inertia.rotational)
-        case "moments":
-            return ten_numbers(inertia)
-        case "log_cholesky":
-            try:
-                return log_cholesky(inertia)
-            except ValueError as error:
-                raise ValueError(f"parameter '{parameter.name}': {error}") from error
-        case _:
-            return np.ones(1)
-
-
 def ten_numbers(inertia: Inertia) -> Vector:
     """[m, m c (3), I about the frame's origin as xx, yy, zz, xy, xz, yz]: kg, kg m, kg m^2."""
     second = inertia.second_moment
     about_origin = float(np.trace(second)) * np.eye(3) - second
-    return np.array([inertia.mass, *inertia.first_moment, *_six(about_origin)])
+    return np.array([inertia.mass, *inertia.first_moment, *six(about_origin)])
 
 
 def inertia_from_ten_numbers(numbers: Vector) -> Inertia:
     """The inverse of `ten_numbers`, which loses the centre of a massless body."""
-    mass, h, about_origin = float(numbers[0]), numbers[1:4], _symmetric(numbers[4:10])
+    mass, h, about_origin = float(numbers[0]), numbers[1:4], symmetric(numbers[4:10])
     if mass == 0.0:
         if h.any():
             raise ValueError(f"the mass is 0 and the first moment is {h.tolist()}")
@@ -257,27 +247,27 @@ def inertia_from_ten_numbers(numbers: Vector) -> Inertia:
     return Inertia(mass, com, about_origin - 0.5 * (shift + shift.T))
 
 
-def _six(matrix: Matrix) -> Vector:
-    return np.array([matrix[pair] for pair in PAIRS])
-
-
-def _symmetric(six: Vector) -> Matrix:
-    matrix = np.zeros((3, 3))
-    for (i, j), entry in zip(PAIRS, six, strict=True):
-        matrix[i, j] = matrix[j, i] = entry
-    return matrix
-
-
 def _scaled(inertia: Inertia, values: Vector) -> Inertia:
     s = float(values[0])
     return Inertia(s**3 * inertia.mass, s * inertia.com, s**5 * inertia.rotational)
 
 
+_LINK_NUMBERS: Mapping[str, Callable[[Inertia], Vector]] = MappingProxyType(
+    {
+        "mass": lambda inertia: np.array([inertia.mass]),
+        "com": lambda inertia: inertia.com.copy(),
+        "inertia": lambda inertia: six(inertia.rotational),
+        "moments": ten_numbers,
+        "log_cholesky": log_cholesky,
+    }
+)
+"""Nominal values; of other kinds, 1."""
+
 _CHANGED_INERTIA: Mapping[str, Callable[[Inertia, Vector], Inertia]] = MappingProxyType(
     {
         "mass": lambda old, x: Inertia(x[0], old.com, old.rotational),
         "com": lambda old, x: Inertia(old.mass, x, old.rotational),
-        "inertia": lambda old, x: Inertia(old.mass, old.com, _symmetric(x)),
+        "inertia": lambda old, x: Inertia(old.mass, old.com, symmetric(x)),
         "moments": lambda old, x: inertia_from_ten_numbers(x),
         "log_cholesky": lambda old, x: from_log_cholesky(x),
         "density": lambda old, x: Inertia(x[0] * old.mass, old.com, x[0] * old.rotational),
@@ -289,16 +279,14 @@ _CHANGED_INERTIA: Mapping[str, Callable[[Inertia, Vector], Inertia]] = MappingPr
 # ---- joints
 
 
-def _nominal_of_joint(kind: ParameterKind, joint: Joint) -> Vector:
-    match kind.name:
-        case "translation":
-            return joint.translation.copy()
-        case "rotation":
-            return np.zeros(3)
-        case "placement":
-            return np.array([*joint.translation, 0.0, 0.0, 0.0])
-        case rate:
-            return np.array([float(getattr(joint, rate))])
+_JOINT_NUMBERS: Mapping[str, Callable[[Joint], Vector]] = MappingProxyType(
+    {
+        "translation": lambda joint: joint.translation.copy(),
+        "rotation": lambda joint: np.zeros(3),
+        "placement": lambda joint: np.array([*joint.translation, 0.0, 0.0, 0.0]),
+    }
+)
+"""Nominal values; of other kinds, the attribute of that name."""
 
 
 def _changed_joint(joint: Joint, kind: ParameterKind, values: Vector) -> Joint:

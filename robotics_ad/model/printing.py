@@ -18,7 +18,6 @@ import numpy as np
 from ad_core.graph import whole_number
 from robotics_ad.model.inertia import Link
 from robotics_ad.model.joint import Joint
-from robotics_ad.model.space import effort_units, q_units, v_units
 
 NARROWEST = 20
 _DEEPEST = 0.4  # part of the width that drawing may take; what lies deeper is drawn no further in
@@ -68,22 +67,24 @@ def _joint(joint: Joint, q_slices: Mapping[str, slice]) -> str:
         parts.append(f"= {mimic.multiplier:.4g} {mimic.joint} + {mimic.offset:.4g}")
     elif joint.type.nq > 0:
         parts.append(_place(joint, q_slices))
-        for what, units in (("velocity", v_units), ("effort", effort_units)):
-            limits = np.asarray(getattr(joint, what))
+        for limit, units in ((joint.velocity, joint.v_units), (joint.effort, joint.effort_units)):
+            limits = np.asarray(limit)
             if np.isfinite(limits).any():
-                parts.append(_with_units(limits.tolist(), units(joint)))
+                parts.append(_with_units(limits.tolist(), units))
     return f"{joint.name} ({', '.join(parts)})"
 
 
 def _place(joint: Joint, q_slices: Mapping[str, slice]) -> str:
     where = q_slices[joint.name]
-    if joint.type.nq > 1:
-        return f"q[{where.start}:{where.stop}]"
-    lower, upper = (float(np.asarray(limit)[0]) for limit in (joint.lower, joint.upper))
-    place = f"q[{where.start}]"
-    if np.isinf(lower) and np.isinf(upper):
+    place = f"q[{where.start}]" if joint.type.nq == 1 else f"q[{where.start}:{where.stop}]"
+    lower, upper = np.asarray(joint.lower), np.asarray(joint.upper)
+    if np.isinf([lower, upper]).all():
         return place
-    return f"{place} in [{lower:.4g}, {upper:.4g}] {q_units(joint)[0]}"
+    ranges = [
+        f"[{low:.4g}, {high:.4g}] {unit}"
+        for low, high, unit in zip(lower.tolist(), upper.tolist(), joint.q_units, strict=True)
+    ]
+    return f"{place} in {' x '.join(ranges)}"
 
 
 def _with_units(numbers: Sequence[float], units: Sequence[str]) -> str:

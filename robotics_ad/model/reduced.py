@@ -17,13 +17,12 @@ from robotics_ad.model.joint import Joint, Mimic
 
 def locked(joint: Joint, positions: Mapping[str, ArrayLike]) -> Joint:
     """The joint held fixed where `positions` names it or the joint that it mimics."""
-    leader = joint.name if joint.mimic is None else joint.mimic.joint
-    if leader not in positions:
+    leader = joint.follows
+    if leader.joint not in positions:
         return joint
-    q = np.atleast_1d(real(positions[leader], f"position of joint '{leader}'"))
-    if joint.mimic is not None:
-        q = joint.mimic.multiplier * q + joint.mimic.offset
-    return held(joint, frozen(q, (joint.type.nq,), f"position of joint '{leader}'"))
+    what = f"position of joint '{leader.joint}'"
+    q = leader.multiplier * np.atleast_1d(real(positions[leader.joint], what)) + leader.offset
+    return held(joint, frozen(q, (joint.type.nq,), what))
 
 
 def held(joint: Joint, q: Vector) -> Joint:

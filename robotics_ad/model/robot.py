@@ -17,7 +17,7 @@ from ad_core.graph import checked, listed, wrong_kind
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.model import reduced
 from robotics_ad.model.inertia import Inertia, Link
-from robotics_ad.model.joint import Joint, Mimic
+from robotics_ad.model.joint import Joint
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.model.printing import cut, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
@@ -322,6 +322,6 @@ def _with_leaders(joints: Sequence[Joint]) -> list[Joint]:
     sizes = {joint.name: joint.type.nq for joint in joints}
     leaders = resolve_mimics({joint.name: joint.mimic for joint in joints}, sizes)
     return [
-        joint if leader is None else replace(joint, mimic=Mimic(*leader))
-        for joint, leader in ((joint, leaders[joint.name]) for joint in joints)
+        joint if joint.mimic is None else replace(joint, mimic=leaders[joint.name])
+        for joint in joints
     ]

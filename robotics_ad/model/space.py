@@ -64,17 +64,17 @@ class ConfigurationSpace:
     @property
     def q_units(self) -> tuple[str, ...]:
         """The unit of each entry of q: rad, m, or 1 for entries of quaternions."""
-        return tuple(unit for joint in self.independent_joints for unit in q_units(joint))
+        return tuple(unit for joint in self.independent_joints for unit in joint.q_units)
 
     @property
     def v_units(self) -> tuple[str, ...]:
         """The unit of each entry of v: rad/s or m/s."""
-        return tuple(unit for joint in self.independent_joints for unit in v_units(joint))
+        return tuple(unit for joint in self.independent_joints for unit in joint.v_units)
 
     @property
     def effort_units(self) -> tuple[str, ...]:
         """The unit of each entry of tau: N m or N."""
-        return tuple(unit for joint in self.independent_joints for unit in effort_units(joint))
+        return tuple(unit for joint in self.independent_joints for unit in joint.effort_units)
 
     @cached_property
     def q_lower(self) -> Vector:
@@ -230,12 +230,12 @@ class ConfigurationSpace:
         return gathered
 
     def _gathered_with_mimics(self, what: str, power: int) -> Vector:
-        """As `_gathered`, with |multiplier|^power times the number of each mimic for its leader."""
-        total = self._gathered(what).copy()
+        """The nv numbers of joints, with |multiplier|^power times each mimic's for its leader."""
+        total = np.zeros(self.nv)
         for joint in self.joints:
-            if joint.mimic is not None:
-                factor = abs(joint.mimic.multiplier) ** power
-                total[self.v_slices[joint.mimic.joint]] += factor * float(getattr(joint, what))
+            if joint.type.nv > 0:
+                factor = abs(joint.follows.multiplier) ** power
+                total[self.v_slices[joint.follows.joint]] += factor * float(getattr(joint, what))
         total.setflags(write=False)
         return total
 
@@ -277,27 +277,3 @@ def found(name: str, places: Mapping[str, T], what: str, where: str = "") -> T:
         return places[name]
     except (KeyError, TypeError):  # no such name, or something that cannot be a name
         raise ValueError(f"{where}no {what} '{name}'; {what}s: {', '.join(places)}") from None
-
-
-# ---- units
-
-
-def q_units(joint: Joint) -> tuple[str, ...]:
-    """The unit of each entry of a joint's q: rad, m, or 1 for entries of quaternions."""
-    if joint.type.nq == joint.type.nv:
-        return tuple(rate.removesuffix("/s") for rate in v_units(joint))
-    return (*["m"] * (joint.type.nq - 4), *["1"] * 4)
-
-
-def v_units(joint: Joint) -> tuple[str, ...]:
-    """The unit of each entry of a joint's v: rad/s where it turns (a screw does, too), or m/s."""
-    return tuple(
-        "rad/s" if part.subspace(axis)[:3, column].any() else "m/s"
-        for part, axis in joint.type.parts(joint.axis)
-        for column in range(part.nv)
-    )
-
-
-def effort_units(joint: Joint) -> tuple[str, ...]:
-    """The unit of each entry of a joint's torque or force: N m or N."""
-    return tuple("N m" if rate == "rad/s" else "N" for rate in v_units(joint))

@@ -68,8 +68,8 @@ def _cycle(joints: Sequence[Joint]) -> list[str]:
 
 def resolve_mimics(
     mimics: Mapping[str, Mimic | None], sizes: Mapping[str, int]
-) -> dict[str, tuple[str, float, float] | None]:
-    """Each joint's (leader, multiplier, offset) with chains of mimics followed to their end.
+) -> dict[str, Mimic | None]:
+    """Each joint's mimic of the joint that leads its whole chain.
 
     q = m1 (m2 q_leader + o2) + o1 has multiplier m1 m2 and offset m1 o2 + o1.
 
@@ -80,7 +80,7 @@ def resolve_mimics(
     Raises:
         ValueError: For a leader that is unknown or has not one number, and for a ring of mimics.
     """
-    resolved: dict[str, tuple[str, float, float] | None] = {}
+    resolved: dict[str, Mimic | None] = {}
     for name in mimics:
         passed: dict[str, Mimic] = {}  # the joints from here to one that is resolved
         leader = name
@@ -93,11 +93,12 @@ def resolve_mimics(
             leader = step.joint
         end = resolved.setdefault(leader, None)
         for follower, step in reversed(passed.items()):
-            first, multiplier, offset = (leader, 1.0, 0.0) if end is None else end
-            if sizes[first] != 1:
-                raise ValueError(f"joint '{follower}' mimics '{first}', {_why_not(sizes[first])}")
-            end = first, step.multiplier * multiplier, step.multiplier * offset + step.offset
-            resolved[follower] = end
+            lead = Mimic(leader) if end is None else end
+            if sizes[lead.joint] != 1:
+                why = _why_not(sizes[lead.joint])
+                raise ValueError(f"joint '{follower}' mimics '{lead.joint}', {why}")
+            offset = step.multiplier * lead.offset + step.offset
+            resolved[follower] = end = Mimic(lead.joint, step.multiplier * lead.multiplier, offset)
     return {name: resolved[name] for name in mimics}
 
 

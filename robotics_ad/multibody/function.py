@@ -148,21 +148,17 @@ class LinkFunction(RobotFunction):
 
 
 class PointFunction(LinkFunction):
-    """A function that belongs to a point of a link.
+    """A function that belongs to a point of a link, which is constant or an expression.
 
-    Args:
-        link: the link, from `robot.link(name)`.
-        local: the point in the link's frame, 3 numbers, m; or an expression of 3 entries, which
-            becomes part of the graph: the function has one more argument, `local`, and calls that
-            leave it out have this expression there.
+    An expression becomes part of the graph: the function has one more argument, `local`, and calls
+    that leave it out have this expression there.
     """
 
     OPTIONS: ClassVar[Sizes] = {"local": "local"}
 
     def __init__(self, link: LinkFrame, local: ArrayLike | Expression = (0.0, 0.0, 0.0)) -> None:
         super().__init__(link)
-        where = f"{type(self).__name__}: argument 'local'"
-        self.local = three(local, where)
+        self.local = three(local, f"{type(self).__name__}: argument 'local'")
 
     def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
         if isinstance(self.local, Expression) and len(args) == self.n_args() - 1:

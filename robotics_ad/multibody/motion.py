@@ -15,7 +15,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import Matrix, Vector, column_major
+from robotics_ad.arrays import Matrix, Vector, column_major, skew
 from robotics_ad.multibody.rigid import Pose, VaryingPose
 from robotics_ad.multibody.tree import Body
 
@@ -43,6 +43,26 @@ class JointMotion:
         """R^T x, a direction of the parent in the body's axes."""
         held = x if self.fixed is None else adm.linear(self.fixed.T, x)
         return held if self.turn is None else adm.matmul(self.turn, held, (3, 3), (3, 1))
+
+    def lever(self, x: Expression) -> Expression | None:
+        """The product shift x x, for a direction of the parent; None where the shift is zero."""
+        if isinstance(self.shift, Expression):
+            return adm.cross(self.shift, x)
+        return adm.linear(skew(self.shift), x) if self.shift.any() else None
+
+    def twist_to_body(self, w: Expression, l: Expression) -> tuple[Expression, Expression]:
+        """The parent's twist at the body's origin, in its axes: R^T w, R^T (l + w x shift)."""
+        lever = self.lever(w)
+        return self.to_body(w), self.to_body(l if lever is None else l - lever)
+
+    def wrench_to_parent(self, n: Expression, f: Expression) -> tuple[Expression, Expression]:
+        """(n, f) about the parent's origin in its axes: f' = R f, n' = R n + shift x f'."""
+        return self.levered(self.to_parent(n), self.to_parent(f))
+
+    def levered(self, n: Expression, f: Expression) -> tuple[Expression, Expression]:
+        """(n + shift x f, f): about the parent's origin, of what is in its axes."""
+        lever = self.lever(f)
+        return (n if lever is None else n + lever), f
 
     def rotated_after(self, R_world_parent: Expression | None) -> Expression | None:
         """R_world_body = R_world_parent R_parent_body as so3 elements; None is the identity."""

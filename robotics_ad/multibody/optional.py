@@ -13,6 +13,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
+from robotics_ad.arrays import Vector
 
 Maybe: TypeAlias = "Expression | None"
 
@@ -52,6 +53,12 @@ def dot(a: Maybe, b: Maybe) -> Maybe:
 def times(a: Maybe, factor: Expression | float | None) -> Maybe:
     """The product of a vector and a scalar."""
     return None if a is None or factor is None else a * factor
+
+
+def work(axis: Vector, n: Maybe, f: Maybe) -> Maybe:
+    """The scalar axis^T [n; f]: what a wrench does on a unit velocity."""
+    parts = ((axis[:3], n), (axis[3:], f))
+    return total([adm.linear(a[None, :], b)[0] for a, b in parts if b is not None and a.any()])
 
 
 def full(a: Maybe, size: int = 3) -> Expression:

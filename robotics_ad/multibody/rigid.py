@@ -14,7 +14,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
-from robotics_ad.arrays import PAIRS, Matrix, Vector
+from robotics_ad.arrays import Matrix, Vector, six, symmetric
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +69,6 @@ class Moments:
         """The moments whose `vector` is X times this one's, for a (10, 10) matrix X."""
         return moments_from(X @ self.vector())
 
-    def __sub__(self, other: Moments) -> Moments:
-        return Moments(self.mass - other.mass, self.first - other.first, self.second - other.second)
-
     def seen_from(self, pose: Pose) -> Moments:
         """The moments about the parent frame in which this body's frame has `pose`.
 
@@ -85,7 +82,7 @@ class Moments:
     @property
     def second6(self) -> Vector:
         """`second` as [xx, yy, zz, xy, xz, yz]."""
-        return np.array([self.second[pair] for pair in PAIRS])
+        return six(self.second)
 
     def vector(self) -> Vector:
         """The ten numbers [m, h (3), S as xx, yy, zz, xy, xz, yz]."""
@@ -99,10 +96,7 @@ def no_moments() -> Moments:
 
 def moments_from(numbers: Vector) -> Moments:
     """The inverse of `Moments.vector`."""
-    second = np.zeros((3, 3))
-    for (i, j), number in zip(PAIRS, numbers[4:], strict=True):
-        second[i, j] = second[j, i] = number
-    return Moments(float(numbers[0]), numbers[1:4].copy(), second)
+    return Moments(float(numbers[0]), numbers[1:4].copy(), symmetric(numbers[4:]))
 
 
 def moments_map(pose: Pose) -> Matrix:
@@ -136,8 +130,7 @@ class VaryingMoments:
 
     def mapped(self, X: Matrix) -> VaryingMoments:
         """The moments X (constant + sum_k A_k x_k) for a (10, 10) matrix X."""
-        constant = moments_from(X @ self.constant.vector())
-        return VaryingMoments(constant, tuple((X @ A, x) for A, x in self.terms))
+        return VaryingMoments(self.constant.mapped(X), tuple((X @ A, x) for A, x in self.terms))
 
     def seen_from(self, pose: Pose) -> VaryingMoments:
         """As `Moments.seen_from`."""

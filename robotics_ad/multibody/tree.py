@@ -15,10 +15,9 @@ import numpy as np
 
 from ad_core.graph import Expression
 from robotics_ad.arrays import Vector, snap
-from robotics_ad.model import JOINT_TYPES, Joint, JointType, Link, RobotModel
+from robotics_ad.model import JOINT_TYPES, Joint, JointType, RobotModel
 from robotics_ad.multibody.rigid import (
     AnyMoments,
-    Moments,
     Pose,
     VaryingPose,
     added,
@@ -56,6 +55,11 @@ class Body:
     moments: AnyMoments
     given: VaryingPose | None = None
 
+    def axes(self) -> Iterator[tuple[int, Vector]]:
+        """For each of its velocities, the index in v and the column of the joint's subspace."""
+        entries = range(self.v_slice.start, self.v_slice.stop)
+        return zip(entries, self.type.subspace(self.axis).T, strict=True)
+
 
 @dataclass(frozen=True, eq=False)
 class Tree:
@@ -75,10 +79,6 @@ class Tree:
     friction: Vector | Expression
     springs: Mapping[str, float | Expression]
     base: AnyMoments = field(default_factory=no_moments)
-
-    def children(self, index: int) -> list[int]:
-        """Indices of the bodies that hang on body `index`."""
-        return [i for i, body in enumerate(self.bodies) if body.parent == index]
 
     def path(self, link: str) -> Tree:
         """The chain of bodies from the world to a link, and that link alone."""
@@ -103,12 +103,12 @@ def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
     """
     if robot.parametrized and parameters is None:
         raise ValueError(f"robot '{robot.name}' has parameters, and a graph is built without them")
-    varying = None if parameters is None else VaryingNumbers(robot, parameters)
+    varying = VaryingNumbers(robot, parameters)
     bodies: list[Body] = []
     links: dict[str, tuple[int, Pose]] = {robot.links[0].name: (WORLD, identity_pose())}
     for link, joint in zip(robot.links[1:], robot.joints, strict=True):
         carrier, pose = links[joint.parent]
-        varied = None if varying is None else varying.placement(joint)
+        varied = varying.placement(joint)
         if varied is None:
             place = pose @ Pose(joint.rotation, joint.translation)
         else:
@@ -127,31 +127,13 @@ def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
     moves = _moving(bodies)
     for link in robot.links:
         carrier, pose = links[link.name]
-        own = _moments_of(link, varying)
+        own = varying.moments(link)
         if own is not None and carrier != WORLD and moves[carrier]:
             body = bodies[carrier]
             bodies[carrier] = replace(body, moments=added(body.moments, own.seen_from(pose)))
-    if varying is None:
-        armature, damping, friction = robot.armature, robot.damping, robot.friction
-    else:
-        armature, damping, friction = map(varying.rates, ("armature", "damping", "friction"))
-    springs: dict[str, float | Expression] = {
-        joint.name: joint.stiffness
-        for joint in robot.joints
-        if joint.type.nv > 0 and joint.stiffness != 0.0
-    }
-    if varying is not None:
-        springs |= varying.springs()
+    armature, damping, friction = map(varying.rates, ("armature", "damping", "friction"))
+    springs = varying.springs()
     return Tree(robot.nq, robot.nv, tuple(bodies), links, armature, damping, friction, springs)
-
-
-def _moments_of(link: Link, varying: VaryingNumbers | None) -> AnyMoments | None:
-    """A link's moments about its own frame; None: it has none."""
-    own = None if varying is None else varying.moments(link)
-    if own is not None or link.inertia is None:
-        return own
-    inertia = link.inertia
-    return Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
 
 
 def _placed(joint: Joint, parent: int, place: Pose, given: VaryingPose) -> Body:
@@ -186,9 +168,8 @@ def _bodies(
 
     The last is the child link's; those before it have no mass.
     """
-    mimic = joint.mimic
-    leader = joint.name if mimic is None else mimic.joint
-    q, v = robot.q_slices[leader].start, robot.v_slices[leader].start
+    leader = joint.follows
+    q, v = robot.q_slices[leader.joint].start, robot.v_slices[leader.joint].start
     parts = joint.type.parts(joint.axis)
     for n, (kind, axis) in enumerate(parts, start=1):
         yield Body(
@@ -199,8 +180,8 @@ def _bodies(
             place=place,
             q_slice=slice(q, q + kind.nq),
             v_slice=slice(v, v + kind.nv),
-            multiplier=1.0 if mimic is None else mimic.multiplier,
-            offset=0.0 if mimic is None else mimic.offset,
+            multiplier=leader.multiplier,
+            offset=leader.offset,
             moments=no_moments(),
         )
         q, v, parent, place = q + kind.nq, v + kind.nv, index, identity_pose()

@@ -11,10 +11,11 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import PAIRS, Matrix, Vector
+from robotics_ad.arrays import COLUMNS, ROWS, Matrix, Vector, six
 from robotics_ad.model import Inertia, Joint, Link, RobotModel
 from robotics_ad.model.pseudo_inertia import log_cholesky_moments
 from robotics_ad.multibody.rigid import (
+    AnyMoments,
     Moments,
     Pose,
     VaryingMoments,
@@ -26,16 +27,17 @@ from robotics_ad.multibody.rigid import (
 # S = tr(I) / 2 - I on the entries xx, yy, zz, xy, xz, yz
 _SPREAD: Matrix = np.diag([-1.0] * 6)
 _SPREAD[:3, :3] += 0.5
-_ROWS, _COLUMNS = ([pair[side] for pair in PAIRS] for side in (0, 1))
 
 
 class VaryingNumbers:
-    """The numbers of a robot that are parameters, with `values` (np) for them."""
+    """The numbers of a robot, those that are parameters among them, which have `values` (np)."""
 
-    def __init__(self, robot: RobotModel, values: Expression) -> None:
+    def __init__(self, robot: RobotModel, values: Expression | None) -> None:
         self._robot = robot
         self._links: dict[str, dict[str, Expression]] = {}
         self._joints: dict[str, dict[str, Expression]] = {}
+        if values is None:
+            return
         for parameter in robot.parametrized:
             owners = self._links if parameter.kind.of == "link" else self._joints
             value = values[robot.parameter_slices[parameter.name]]
@@ -61,11 +63,12 @@ class VaryingNumbers:
             None if turned is None else so3.from_rotation_vector(turned), moved
         )
 
-    def moments(self, link: Link) -> VaryingMoments | None:
-        """The link's mass moments about its own frame; None if they do not vary."""
+    def moments(self, link: Link) -> AnyMoments | None:
+        """The link's mass moments about its own frame; None if it has none."""
         given, inertia = self._links.get(link.name, {}), link.inertia or Inertia(0.0)
+        constant = Moments(inertia.mass, inertia.first_moment, inertia.second_moment)
         nothing = no_moments()
-        own = Moments(inertia.mass, inertia.first_moment, inertia.second_moment).vector()
+        own = constant.vector()
         if "log_cholesky" in given:
             theta = given["log_cholesky"]
             return VaryingMoments(nothing, ((np.eye(10), log_cholesky_moments(theta)),))
@@ -77,7 +80,7 @@ class VaryingNumbers:
             s = given["density"]
             if "com" not in given:
                 return VaryingMoments(nothing, ((own[:, None], s),))
-            about_com = np.array([[inertia.rotational[pair]] for pair in PAIRS])
+            about_com = six(inertia.rotational)[:, None]
             scaled = {"mass": s * inertia.mass, "inertia": adm.linear(about_com, s)}
             return _assembled(inertia, {"com": given["com"], **scaled})
         if "size" in given and own.any():
@@ -88,13 +91,16 @@ class VaryingNumbers:
             )
         if given.keys() & {"mass", "com", "inertia"}:
             return _assembled(inertia, given)
-        return None
+        return None if link.inertia is None else constant
 
-    def springs(self) -> dict[str, Expression]:
-        """The stiffnesses that are parameters, by joint."""
-        return {
-            name: given["stiffness"] for name, given in self._joints.items() if "stiffness" in given
-        }
+    def springs(self) -> dict[str, float | Expression]:
+        """The stiffnesses by joint, where they are not 0."""
+        found: dict[str, float | Expression] = {}
+        for joint in self._robot.joints:
+            stiffness = self._joints.get(joint.name, {}).get("stiffness", joint.stiffness)
+            if joint.type.nv > 0 and (isinstance(stiffness, Expression) or stiffness != 0.0):
+                found[joint.name] = stiffness
+        return found
 
     def rates(self, what: str) -> Vector | Expression:
         """The nv numbers of damping, friction or armature, with those of mimics added."""
@@ -104,10 +110,8 @@ class VaryingNumbers:
         for joint in robot.joints:
             if joint.type.nv == 0:
                 continue
-            leader = joint.name if joint.mimic is None else joint.mimic.joint
-            factor = 1.0 if joint.mimic is None else abs(joint.mimic.multiplier) ** power
             column = np.zeros((robot.nv, 1))
-            column[robot.v_slices[leader]] = factor
+            column[robot.v_slices[joint.follows.joint]] = abs(joint.follows.multiplier) ** power
             value = self._joints.get(joint.name, {}).get(what)
             if value is None:
                 constant += column[:, 0] * float(getattr(joint, what))
@@ -132,14 +136,14 @@ def _assembled(inertia: Inertia, given: dict[str, Expression]) -> VaryingMoments
     terms: list[tuple[Matrix, Expression]] = []
     mass, com, rotational = (given.get(what) for what in ("mass", "com", "inertia"))
     if rotational is None:
-        constant[4:] = _SPREAD @ [inertia.rotational[pair] for pair in PAIRS]
+        constant[4:] = _SPREAD @ six(inertia.rotational)
     else:
         terms.append((np.concatenate([np.zeros((4, 6)), _SPREAD]), rotational))
-    point = np.array([1.0, *inertia.com, *np.outer(inertia.com, inertia.com)[_ROWS, _COLUMNS]])
+    point = np.array([1.0, *inertia.com, *six(np.outer(inertia.com, inertia.com))])
     if com is not None:
         point[1:] = 0.0
         first = com * (inertia.mass if mass is None else mass)
-        terms.append((np.eye(10)[:, 1:], ad.stack(first, first[_ROWS] * com[_COLUMNS])))
+        terms.append((np.eye(10)[:, 1:], ad.stack(first, first[ROWS] * com[COLUMNS])))
     if mass is None:
         constant += inertia.mass * point
     else:

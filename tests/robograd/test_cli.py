@@ -94,6 +94,19 @@ def test_info_prints_mjcf(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert "- j (" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("untrusted", [[], ["--untrusted"]])
+def test_info_reads_files_of_strangers(
+    untrusted: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    mjcf, urdf = tmp_path / "arm.xml", tmp_path / "arm.urdf"
+    mjcf.write_text('<mujoco><include file="arm.xml"/></mujoco>')
+    urdf.write_text(packaged_arm_text())
+    assert main(["info", *untrusted, str(urdf)]) == 0
+    assert "joint7" in capsys.readouterr().out
+    assert main(["info", *untrusted, str(mjcf)]) == 1
+    assert "a file within itself" in capsys.readouterr().err
+
+
 def test_info_says_that_there_is_no_compiler(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bridges.kernel import file
 from bridges.native import cache
-from robotics_ad.load import mjcf_source, sources, urdf_xml, xml_guard
+from robotics_ad.load import isolated, mjcf_guard, sources, urdf_xml, xml_guard
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -77,7 +77,12 @@ def test_limits_on_pages_are_those_of_the_code() -> None:
     security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     stated = (
         f"{sources.MAX_BYTES >> 20} MiB, {xml_guard.MAX_ELEMENTS:,} elements",
-        f"{urdf_xml.MAX_DEPTH} deep in URDF and {mjcf_source.MAX_DEPTH} in MJCF",
+        f"{urdf_xml.MAX_DEPTH} deep in URDF and {mjcf_guard.MAX_DEPTH} in MJCF",
+        f"one bound of {sources.MAX_BYTES >> 20} MiB and {mjcf_guard.MAX_DOCUMENTS:,} documents",
+        f"regular files, of {mjcf_guard.MAX_ASSETS >> 30} GiB in all",
+        f"at most {xml_guard.MAX_ELEMENTS:,} elements are left",
+        f"with {isolated.MEMORY >> 30} GiB of memory, {isolated.PROCESSOR_SECONDS} s of processor "
+        f"time, {isolated.SECONDS} s of time and {isolated.MOST_WRITTEN >> 20} MiB for what",
         f"{urdf_xml.MAX_LINKS:,} links and {urdf_xml.MAX_TEXT:,} characters",
         f"in URDF below {urdf_xml.MAX_NUMBER:g}".replace("+", ""),
         f"At most {file.MOST_BYTES >> 20} MiB are read, in at most {file.MOST_MEMBERS:,} members",

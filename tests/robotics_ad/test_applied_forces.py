@@ -220,7 +220,7 @@ def test_forces_check_their_arguments():
         PointForceTorques(tool)("q", np.zeros(6))
     with pytest.raises(ValueError, match="WrenchTorques: no frame 'body'; frames: world"):
         WrenchTorques(tool, "body")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="FullDynamics: no moving joint 'wheel'; joints: "):
+    with pytest.raises(ValueError, match="FullDynamics: no moving joint 'wheel'; moving joints: "):
         FullDynamics(robot, actuated=["wheel"])
     with pytest.raises(ValueError, match="listed twice in 'actuated'"):
         FullDynamics(robot, actuated=[robot.joint_names[0]] * 2)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from robotics_ad import load_mjcf, read_mjcf
-from robotics_ad.load.mjcf_source import MAX_DEPTH
+from robotics_ad.load.mjcf_guard import MAX_DEPTH
 
 BODY = '<body><joint/><geom size=".1"/></body>'
 

@@ -191,6 +191,24 @@ def test_the_tree_is_printed_with_limits_units_and_masses():
     ]
 
 
+def test_limits_of_joints_with_several_numbers_are_printed():
+    inf = np.inf
+    joints = [
+        Joint("turns", "universal", "a", "b", lower=[-1, -2], upper=[1, inf], effort=[5, 6]),
+        Joint("drive", "planar", "b", "c", axis=[0, 0, 1], lower=[-3, -4, -inf], upper=[3, 4, inf],
+              velocity=[1, 1, 2]),
+        Joint("free", "floating", "c", "d", upper=[1, 2, 3, inf, inf, inf, inf]),
+    ]  # fmt: skip
+    rows = RobotModel("r", [Link(name) for name in "abcd"], joints).pretty(200).splitlines()
+    assert rows[2:] == [
+        "- turns (universal +x, q[0:2] in [-1, 1] rad x [-2, inf] rad, 5 N m 6 N m) -> b (no mass)",
+        "- drive (planar +z, q[2:5] in [-3, 3] m x [-4, 4] m x [-inf, inf] rad, "
+        "1 m/s 1 m/s 2 rad/s) -> c (no mass)",
+        "- free (floating, q[5:12] in [-inf, 1] m x [-inf, 2] m x [-inf, 3] m x [-inf, inf] 1 x "
+        "[-inf, inf] 1 x [-inf, inf] 1 x [-inf, inf] 1) -> d (no mass)",
+    ]
+
+
 def test_no_line_is_wider_than_asked(twin):
     for width in (20, 57, 80):
         lines = twin.robot.pretty(width).splitlines()

@@ -83,8 +83,8 @@ def test_chains_of_mimics_are_followed_once(step):
     resolved = topology.resolve_mimics(Names(mimics), dict.fromkeys(mimics, 1))
     assert looked < 3 * n
     first = f"j{n - 1}" if step < 0 else "j0"
-    assert resolved[first][0] == last
-    np.testing.assert_allclose(resolved[first][1], np.prod(factors), rtol=1e-12)
+    assert resolved[first].joint == last
+    np.testing.assert_allclose(resolved[first].multiplier, np.prod(factors), rtol=1e-12)
 
 
 def test_a_chain_of_mimics_moves_as_each_link_says():

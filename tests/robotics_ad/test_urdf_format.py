@@ -3,6 +3,7 @@
 Truth is Pinocchio, whose reader is urdfdom.
 """
 
+import re
 import warnings
 
 import numpy as np
@@ -156,6 +157,21 @@ def test_every_attribute_of_the_format_is_read(name, n):
     assert holds(Shown(whole({}))), text
 
 
+MIMIC = {"joint": ("i", "i"), "multiplier": ("2", 2.0), "offset": ("3", 3.0)}
+
+
+@pytest.mark.parametrize("name", MIMIC)
+def test_every_attribute_of_a_mimic_is_read(name):
+    given = " ".join(f'{each}="{text}"' for each, (text, _) in MIMIC.items())
+    leader = '<link name="c"/><joint name="i" type="continuous"><parent link="a"/><child link="c"/>'
+    xml = robot(f"{LIMIT}<mimic {given}/>", more=f"{leader}</joint>")
+    assert getattr(load_urdf(xml, strict=True).joint("j").mimic, name) == MIMIC[name][1]
+    misspelt = xml.replace(f" {name}=", f" {name}s=") if name != "joint" else xml
+    if misspelt != xml:
+        with pytest.warns(UserWarning, match=f"<mimic> .*'{name}s', .*; is '{name}' meant"):
+            load_urdf(misspelt)
+
+
 MISSPELT = {
     "ryp": ("origin", "rpy"), "xzy": ("origin", "xyz"), "lowr": ("limit", "lower"),
     "uper": ("limit", "upper"), "dampening": ("dynamics", "damping"),
@@ -205,12 +221,24 @@ def test_numbers_in_places_that_the_format_does_not_know_are_told(name):
 @pytest.mark.parametrize("kind", ["revolute", "prismatic"])
 def test_a_joint_without_limits_moves_as_far_as_it_likes(kind):
     xml = robot("", kind=kind)
-    with pytest.warns(UserWarning, match=f"joint 'j': a {kind} joint needs a <limit>; it has no"):
+    with pytest.warns(UserWarning, match="line 1: joint 'j' has no <limit>: it moves without"):
         ours = load_urdf(xml)
     assert ours.joint("j").kind == kind
     np.testing.assert_array_equal(np.r_[ours.q_lower, ours.q_upper], [-np.inf, np.inf])
     np.testing.assert_array_equal(np.r_[ours.v_limit, ours.effort_limit], [np.inf, np.inf])
-    with pytest.raises(ValueError, match=f"joint 'j': a {kind} joint needs a <limit>"):
+    with pytest.raises(ValueError, match="line 1: joint 'j' has no <limit>"):
+        load_urdf(xml, strict=True)
+
+
+def test_a_mass_without_inertia_is_at_a_point():
+    xml = re.sub("<inertia .*?/>", "", robot())
+    with pytest.warns(UserWarning, match="line 1: link 'b' has no <inertia>: a mass at a point"):
+        ours = load_urdf(xml)
+    inertia = ours.links[1].inertia
+    assert (inertia.mass, inertia.rotational.any()) == (2.0, False)
+    with pytest.warns(UserWarning, match="a mass at a point"):
+        check_as_pinocchio(xml)
+    with pytest.raises(ValueError, match="link 'b' has no <inertia>"):
         load_urdf(xml, strict=True)
 
 
