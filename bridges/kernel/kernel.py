@@ -20,7 +20,7 @@ from bridges.kernel.arrays import (
     is_writable_in_place,
 )
 from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
-from bridges.kernel.file import Saved, Tree, put_file, read, write
+from bridges.kernel.file import Saved, Tree, read, write
 from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
@@ -29,6 +29,7 @@ from bridges.native.driver import tells_overlap
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
 from bridges.native.errors import BuildError
+from bridges.native.files import put_file
 from bridges.native.load import compiler_here, load_library
 from bridges.native.program import Program
 from bridges.native.target import DType, Target

@@ -15,13 +15,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import ad_core
 from ad_core.derivatives import Jacobian, hessian_vp, jacobian_of, jacobian_pattern, jvp, vjp
 from ad_core.lowering import Lowered
 from bridges.kernel.jacobians import Pattern, block_patterns, dense_entries, jacobian_graph
 from bridges.kernel.signature import SIGNATURES, Signature, values_signature
 from bridges.native.identity import program_bytes, tape_bytes
-from bridges.native.load import digest_of, sources_digest
+from bridges.native.load import digest_of
 from bridges.native.program import Program
 from bridges.native.scalars import jacobian_program, scalar_program
 
@@ -94,7 +93,7 @@ class GraphSource(Source):
     def of(cls, lowered: Lowered) -> GraphSource:
         """The source of a graph that is there."""
         content = tape_bytes(lowered.tape)
-        known = None if content is None else digest_of(b"tape", content, makers_digest())
+        known = None if content is None else digest_of(b"tape", content)
         return cls(signature_of(lowered), lambda: lowered, known)
 
     @functools.cached_property
@@ -167,10 +166,3 @@ def signature_of(lowered: Lowered) -> Signature:
     return Signature(
         lowered.title, lowered.names_in, lowered.sizes_in, lowered.names_out, lowered.sizes_out
     )
-
-
-@functools.cache
-def makers_digest() -> bytes:
-    """Hash of the files that make programs of graphs; those that build them have their own."""
-    folders = [os.path.dirname(ad_core.__file__), os.path.dirname(__file__)]
-    return b"".join(map(sources_digest, folders))

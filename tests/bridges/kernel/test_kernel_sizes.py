@@ -46,9 +46,10 @@ def test_every_effort_gives_the_same_values(
     monkeypatch.setattr("bridges.native.emit_c.effort_for", lambda _: effort)
     text = emit_c(kernel.program, Target(dtype, compiler.vector_bytes), 12)
     assert text.count("_part_") > 10
-    compile_library(text, compiler, effort.flags, tmp_path / "library.so")
+    path = tmp_path / "library.so"
+    compile_library(text, compiler, effort.flags, path)
     outputs = [np.empty((37, 12), dtype), np.empty((37, 7), dtype)]
-    assert Library(tmp_path / "library.so").buffers(1000, q, *outputs) == 0
+    assert Library(path, path.read_bytes()).buffers(1000, q, *outputs) == 0
     unit = np.finfo(dtype).eps
     for have, wanted in zip(outputs, want, strict=True):
         np.testing.assert_allclose(have, wanted, rtol=1e4 * unit, atol=1e3 * unit)
