@@ -28,6 +28,7 @@ from bridges.native.program import Program
 from bridges.native.scalars import jacobian_program, scalar_program
 
 Named = tuple[str, casadi.Sparsity]
+MOST_ENTRIES = 10_000_000  # of the inputs and outputs of a function over all stages
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,15 @@ def _entry(
     *,
     diagonal: bool = False,
 ) -> Entry:
-    """A function of one stage as one of all; `diagonal` puts the outputs block-diagonally."""
+    """A function of one stage as one of all; `diagonal` puts the outputs block-diagonally.
+
+    Raises ValueError where that takes too long a list of entries.
+    """
+    most = stages * sum(s.nnz() for _, s in (*inputs, *outputs))
+    if most > MOST_ENTRIES:
+        raise ValueError(
+            f"mapped is {stages}: {name} has {most} entries, the most is {MOST_ENTRIES}"
+        )
     join = casadi.diagcat if diagonal else casadi.horzcat
     return Entry(
         name,
