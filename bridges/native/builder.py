@@ -2,7 +2,7 @@
 
 Constants are folded, signs go outwards (`a * -b` is `-(a * b)`, `a + -b` is `a - b`), and products
 with 0 and 1 vanish. Rewrites keep the value of finite numbers up to its last bits; what would hide
-a nan or an infinity, such as `x - x`, is not rewritten, except that `0 * x` and `0 / x` are 0.
+a nan or an infinity, such as `x - x`, is not rewritten, except that `0 * x` is 0.
 """
 
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
@@ -194,8 +194,6 @@ class Builder:
             if _is_power_of_two(y):
                 return self.mul(self.constant(1.0 / y), a)
         elif x is not None:
-            if x == 0.0:
-                return self.zero
             if x == 1.0:
                 return self.inv(b)
             if x < 0.0:
