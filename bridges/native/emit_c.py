@@ -134,12 +134,6 @@ def emit_block(
 
 
 _BLOCK_COMMENT = (
-    "/* One block: LANES samples, rows of each input and output one after the other; w is the\n"
-    "   workspace. */"
-)
-
-
-_BLOCKS_COMMENT = (
     "/* LANES samples a block, rows of each input and output one after the other; w is the\n"
     "   workspace. */"
 )
@@ -174,7 +168,7 @@ def _tiled_sequence(program: Program, layout: Layout, name: str) -> str:
         lines.append("    for (int b = 0; b < blocks; b++)")
         lines.append(f"        {name}_part_{number}({', '.join(arguments)});")
     signature = _signature(program, name, in_arrays=False).removesuffix(")") + ", int blocks)"
-    return "\n".join([_BLOCKS_COMMENT, signature, "{", *lines, "}", ""])
+    return "\n".join([_BLOCK_COMMENT, signature, "{", *lines, "}", ""])
 
 
 def _stores(program: Program, target: Target) -> Iterator[Store]:

@@ -11,11 +11,11 @@ import gc
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from ad_core.derivatives import Jacobian
 from ad_core.lowering import Tape
-from ad_core.ops import Op
+from ad_core.ops import Namespace, Op
 from bridges.native.builder import Builder
 from bridges.native.namespace import ScalarNamespace, Value
 from bridges.native.program import Program
@@ -85,7 +85,8 @@ class _Runner:
                 raise NotImplementedError(
                     f"{step.func}: a function that the graph cannot look into has no kernel form"
                 )
-            self._steps.append((step.func.bind(xp), step.args, step.out))
+            kernel = step.func.bind(cast("Namespace", xp))
+            self._steps.append((kernel, step.args, step.out))
         self._seen: list[dict[tuple[Value, ...], Value]] = [{} for _ in self._steps]
 
     def __call__(self, inputs: Sequence[Value]) -> list[Value]:

@@ -154,7 +154,7 @@ ZEROS = dict.fromkeys(
     ("mod(x, y)", "maximum(x, 0)", "minimum(x, y)", "maximum(x, y)"),
     ZERO,
 )
-KERNEL = {**ZEROS, "0 - x": ZERO, "x * (1 / y)": VALUE}
+KERNEL = {**ZEROS, "0 - x": ZERO, "sign(x)": ZERO, "x * (1 / y)": VALUE}
 CASADI = {
     **dict.fromkeys(("0 - x", "mod(x, y)", "sign(x)", "stop_gradient(x)"), ZERO),
     **dict.fromkeys(("cond(x, y, y)", "cond(x, x, -x)", "cond3(x, y, 1, y)"), ZERO),

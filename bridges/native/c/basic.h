@@ -66,10 +66,10 @@ INLINE vec v_copysign(vec size, vec sign)
     return (vec)(((ivec)size & ~SIGN_BIT) | ((ivec)sign & SIGN_BIT));
 }
 
-/* -1, 0 or 1; nan passes through. */
+/* -1 or 1; zeros (with their sign) and nan pass through. */
 INLINE vec v_sign(vec x)
 {
-    return choose((ivec)(x < R(0)), splat(-1), choose((ivec)(x > R(0)), splat(1), x + R(0)));
+    return choose((ivec)(x < R(0)), splat(-1), choose((ivec)(x > R(0)), splat(1), x));
 }
 
 /* The smaller, the larger: a nan gives way to the other argument, equals give the first. */

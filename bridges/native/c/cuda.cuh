@@ -6,8 +6,8 @@
 HERE real truth(bool mask) { return mask ? R(1) : R(0); }
 /* x where the mask is set, else 0. */
 HERE real when(bool mask, real x) { return mask ? x : R(0); }
-/* -1, 0 or 1; nan passes through. */
-HERE real sign_of(real x) { return x < 0 ? R(-1) : x > 0 ? R(1) : x + R(0); }
+/* -1 or 1; zeros (with their sign) and nan pass through. */
+HERE real sign_of(real x) { return x < 0 ? R(-1) : x > 0 ? R(1) : x; }
 /* The smaller, the larger: a nan gives way to the other argument, equals give the first. */
 HERE real smaller(real x, real y) { return y < x || x != x ? y : x; }
 HERE real larger(real x, real y) { return y > x || x != x ? y : x; }
