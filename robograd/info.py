@@ -68,10 +68,10 @@ def _compiler() -> str:
     except BuildError as error:
         return f"none: {error}"
     try:
-        ran = run_compiler(command, ["--version"], None, 10.0)
+        status, output, _ = run_compiler(command, ["--version"], None, 10.0)
     except BuildError as error:
         return f"{shlex.join(command)}: {error}"
-    answer = f"exit status {ran.status}" if ran.status else ran.output.partition("\n")[0]
+    answer = f"exit status {status}" if status else output.partition("\n")[0]
     return f"{shlex.join(command)}: {answer}"
 
 

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple, TypeAlias
+from typing import IO, TypeAlias
 
 from bridges.native import cache
 from bridges.native.errors import BuildError
@@ -55,14 +55,6 @@ class Compiler:
     vector_bytes: int
     is_gcc: bool
     identity: str
-
-
-class Ran(NamedTuple):
-    """How a command ended, and what it wrote."""
-
-    status: int
-    output: str
-    errors: str
 
 
 def find_compiler() -> tuple[str, ...]:
@@ -120,13 +112,12 @@ def _probe(command: tuple[str, ...], folder: Path) -> _Facts:
     failure = ""
     for tuning in (("-march=native",), ("-mcpu=native",), ()):
         arguments = (*tuning, "-dM", "-E", "-x", "c", os.devnull)
-        ran = run_compiler(command, arguments, folder, _ANSWER_S)
-        if ran.status == 0:
-            lines = [line.split() for line in ran.output.splitlines()]
+        status, output, failure = run_compiler(command, arguments, folder, _ANSWER_S)
+        if status == 0:
+            lines = [line.split() for line in output.splitlines()]
             macros = {words[1] for words in lines if len(words) > 1}
             is_gcc = "__GNUC__" in macros and "__clang__" not in macros
             return tuning, _vector_bytes(macros), is_gcc
-        failure = ran.errors
     raise BuildError(f"{shlex.join(command)} failed: {_first_lines(failure)}")
 
 
@@ -148,9 +139,9 @@ def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -
     text.write_text(source, encoding="ascii")
     arguments = (*compiler.tuning, *BASE_FLAGS, *chosen, "-o", str(target), str(text), "-lm")
     seconds = min(_ANSWER_S + len(source) / _BYTES_A_SECOND, _MOST_S)
-    ran = run_compiler(compiler.command, arguments, target.parent, seconds)
-    if ran.status != 0 or not target.is_file():
-        raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(ran.errors)}")
+    status, _, failure = run_compiler(compiler.command, arguments, target.parent, seconds)
+    if status != 0 or not target.is_file():
+        raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(failure)}")
 
 
 @functools.cache
@@ -173,8 +164,8 @@ _hanging: dict[tuple[str, ...], str] = {}
 
 def run_compiler(
     command: tuple[str, ...], arguments: Sequence[str], folder: Path | None, seconds: float
-) -> Ran:
-    """Runs a compiler until it ends, whatever becomes of processes that it leaves behind.
+) -> tuple[int, str, str]:
+    """Status, output and messages of a compiler, which may leave processes behind.
 
     folder: where its output goes meanwhile; None: the temporary folder.
 
@@ -196,7 +187,7 @@ def run_compiler(
         for file in files:
             file.seek(0)
         output, errors = (file.read().decode(errors="replace") for file in files)
-        return Ran(status, output, errors)
+        return status, output, errors
 
 
 def _status(command: list[str], output: IO[bytes], errors: IO[bytes], seconds: float) -> int:

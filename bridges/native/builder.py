@@ -324,21 +324,8 @@ class Builder:
         zero = self.zero
         given = [[None if k == zero else k for k in entries] for entries in outputs]
         roots = [k for entries in given for k in entries if k is not None]
-        live, code = _turned(self.code, roots)
-        place = [0] * len(self.code)
-        instructions: list[Instruction] = []
-        for new, old in enumerate(live):
-            place[old] = new
-            instruction = code[old]
-            op: str = instruction[0]
-            if op == "constant":
-                instructions.append(Instruction(op, (), instruction[1]))
-            elif op == "input":
-                instructions.append(Instruction(op, instruction[1:]))
-            else:
-                instructions.append(Instruction(op, tuple([place[a] for a in instruction[1:]])))
-        placed = [[None if k is None else place[k] for k in entries] for entries in given]
-        return schedule_program(tuple(input_sizes), instructions, placed)
+        instructions = [_instruction(*code) for code in _turned(self.code, roots)]
+        return schedule_program(tuple(input_sizes), instructions, given)
 
 
 _OWN_RULE: dict[str, Callable[..., int]] = {
@@ -358,49 +345,30 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
 }
 
 
-def _turned(code: Sequence[Code], roots: Sequence[int]) -> tuple[list[int], Sequence[Code]]:
-    """The live instructions, where `-(a - b)` is `b - a` if nothing else needs the difference."""
-    live = _live(code, roots)
+def _instruction(op: str, *operands: Any) -> Instruction:
+    return Instruction(op, (), *operands) if op == "constant" else Instruction(op, operands)
+
+
+def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
+    """The instructions, where `-(a - b)` is `b - a` if nothing else needs the difference."""
     uses = [0] * len(code)
     for k in roots:
         uses[k] += 1
     negated: list[int] = []
-    for k in live:
-        op = code[k][0]
-        if op not in _LEAVES:
+    for k in range(len(code) - 1, -1, -1):
+        op: str = code[k][0]
+        if uses[k] and op not in ("constant", "input"):
             for a in code[k][1:]:
                 uses[a] += 1
             inner: int = code[k][1]
             if op == "neg" and code[inner][0] == "sub":
                 negated.append(k)
     turned = list(code)
-    gone: set[int] = set()
     for k in negated:
         inner: int = code[k][1]
         if uses[inner] == 1:
             turned[k] = ("sub", code[inner][2], code[inner][1])
-            gone.add(inner)
-    return [k for k in live if k not in gone], turned
-
-
-_LEAVES = ("constant", "input")
-
-
-def _live(code: Sequence[Code], roots: Sequence[int]) -> list[int]:
-    """Numbers of the instructions that the roots need, in order."""
-    needed = bytearray(len(code))
-    for k in roots:
-        needed[k] = 1
-    keep: list[int] = []
-    for k in range(len(code) - 1, -1, -1):
-        if needed[k]:
-            keep.append(k)
-            op = code[k][0]
-            if op not in _LEAVES:
-                for a in code[k][1:]:
-                    needed[a] = 1
-    keep.reverse()
-    return keep
+    return turned
 
 
 def _is_power_of_two(y: float) -> bool:
