@@ -19,12 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bridges.kernel.jacobians import Pattern
 from bridges.kernel.program_json import index, program_from_json, program_to_json
 from bridges.kernel.signature import SIGNATURES, Signature, values_signature
 from bridges.kernel.source import Source, Wrt
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
+from bridges.native.jacobians import Pattern
 from bridges.native.program import Program
 from bridges.native.target import DType, Target, check_dtype
 
