@@ -7,7 +7,6 @@ import functools
 import re
 from pathlib import Path
 
-import bridges.casadi
 import bridges.native
 from bridges.native.emit_c import emit_preamble
 from bridges.native.target import Target
@@ -39,7 +38,7 @@ def is_taken(name: str) -> bool:
 @functools.cache
 def _own_names() -> frozenset[str]:
     """Functions, types, tables and macros of the files that a text is made of."""
-    folders = [Path(package.__path__[0]) / "c" for package in (bridges.casadi, bridges.native)]
+    folders = [Path(__file__).parent / "c", Path(bridges.native.__path__[0]) / "c"]
     texts = [path.read_text(encoding="ascii") for folder in folders for path in folder.iterdir()]
     text = "\n".join([*texts, emit_preamble((), Target("float64", 32))])
     names = {"MOST_IN", "MOST_OUT", *re.findall(r"(?:#define |typedef \w+ \(\*)(\w+)", text)}
