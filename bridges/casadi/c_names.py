@@ -38,8 +38,8 @@ def is_taken(name: str) -> bool:
 @functools.cache
 def _own_names() -> frozenset[str]:
     """Functions, types, tables and macros of the files that a text is made of."""
-    folders = [Path(__file__).parent / "c", Path(bridges.native.__path__[0]) / "c"]
-    texts = [path.read_text(encoding="ascii") for folder in folders for path in folder.iterdir()]
+    own, shared = Path(__file__).parent / "c", Path(bridges.native.__path__[0]) / "c"
+    texts = [path.read_text(encoding="ascii") for path in (*own.glob("*.c"), *shared.glob("*.h"))]
     text = "\n".join([*texts, emit_preamble((), Target("float64", 32))])
     names = {"MOST_IN", "MOST_OUT", *re.findall(r"(?:#define |typedef \w+ \(\*)(\w+)", text)}
     plain = re.sub(r"(?sm)/\*.*?\*/|^#(?:[^\n]*\\\n)*[^\n]*$", "", text)

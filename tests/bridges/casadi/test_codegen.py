@@ -74,6 +74,7 @@ def test_what_cannot_be_written_is_named(tmp_path, capsys):
 
 FREE = """
     pose f g dynamics kinematics arm x y out_1 jac_f robot7 Panda FK inverse_dynamics block w
+    run lanes operations method
 """
 NAMES = f"""
     int sin y0 real for double float struct static inline asm typeof bool true auto register
