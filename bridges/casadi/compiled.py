@@ -20,11 +20,12 @@ from ad_core.lowering import Lowered
 from bridges.casadi.entries import library_entries
 from bridges.casadi.lowering import input_names, symbolic_function
 from bridges.casadi.stages import library_text
+from bridges.native.build import compiler_here
 from bridges.native.effort import effort_for_size
 from bridges.native.errors import BuildError
 from bridges.native.identity import program_bytes, tape_bytes
 from bridges.native.library import load_whole
-from bridges.native.load import compiler_here, digest_of, fetch_library
+from bridges.native.load import digest_of, fetch_library
 from bridges.native.scalars import scalar_program
 from bridges.native.target import Target
 

@@ -25,12 +25,13 @@ from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
 from bridges.kernel.tensors import TensorCaller
+from bridges.native.build import compiler_here
 from bridges.native.driver import tells_overlap
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
 from bridges.native.errors import BuildError
 from bridges.native.files import put_file
-from bridges.native.load import compiler_here, load_library
+from bridges.native.load import load_library
 from bridges.native.program import Program
 from bridges.native.target import DType, Target
 

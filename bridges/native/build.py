@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import platform
 import shlex
@@ -20,9 +19,8 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO
 
-from bridges.native import cache
 from bridges.native.errors import BuildError
 
 BASE_FLAGS = (
@@ -44,17 +42,26 @@ _MOST_S = 600.0
 
 @dataclass(frozen=True)
 class Compiler:
-    """A working compiler: its command, flags that tune for this processor, and vector width.
+    """A compiler's command, and the width of the vectors that this processor has.
 
-    is_gcc: whether it knows GCC's names for single optimisations.
     identity: changes when the compiler or the processor does.
     """
 
     command: tuple[str, ...]
-    tuning: tuple[str, ...]
     vector_bytes: int
-    is_gcc: bool
     identity: str
+
+
+def compiler_here() -> Compiler:
+    """The compiler of this machine, which does not run yet. Raises BuildError."""
+    command = find_compiler()
+    try:
+        found = os.stat(command[0])
+    except OSError as error:
+        raise BuildError(f"{command[0]}: {error.strerror}") from error
+    facts = [*command, os.path.realpath(command[0]), str(found.st_mtime_ns), str(found.st_size)]
+    identity = hashlib.sha256("\n".join([*facts, cpu_identity()]).encode()).hexdigest()
+    return Compiler(command, _vector_bytes(), identity)
 
 
 def find_compiler() -> tuple[str, ...]:
@@ -79,54 +86,6 @@ def find_compiler() -> tuple[str, ...]:
     raise BuildError("no C compiler on the PATH (looked for $CC, cc, gcc, clang)")
 
 
-def probe(command: tuple[str, ...], folder: Path) -> Compiler:
-    """What the compiler can do here; remembered in the cache `folder` while it does not change.
-
-    Raises BuildError if it cannot even list its predefined macros.
-    """
-    try:
-        found = os.stat(command[0])
-    except OSError as error:
-        raise BuildError(f"{command[0]}: {error.strerror}") from error
-    facts = [*command, os.path.realpath(command[0]), str(found.st_mtime_ns), str(found.st_size)]
-    identity = hashlib.sha256("\n".join([*facts, cpu_identity()]).encode()).hexdigest()
-    remembered = cache.find_facts(folder, identity[:40])
-    with contextlib.suppress(ValueError, TypeError):
-        return Compiler(command, *_read_facts(remembered or b""), identity)
-    tuning, vector_bytes, is_gcc = _probe(command, folder)
-    with contextlib.suppress(OSError):  # a full disk: it is probed again the next time
-        cache.put_facts(folder, identity[:40], json.dumps([tuning, vector_bytes, is_gcc]).encode())
-    return Compiler(command, tuning, vector_bytes, is_gcc, identity)
-
-
-_Facts: TypeAlias = "tuple[tuple[str, ...], int, bool]"
-"""Tuning, width of vectors, whether it is GCC."""
-
-
-def _read_facts(text: bytes) -> _Facts:
-    tuning, vector_bytes, is_gcc = json.loads(text)
-    return tuple(map(str, tuning)), int(vector_bytes), bool(is_gcc)
-
-
-def _probe(command: tuple[str, ...], folder: Path) -> _Facts:
-    failure = ""
-    for tuning in (("-march=native",), ("-mcpu=native",), ()):
-        arguments = (*tuning, "-dM", "-E", "-x", "c", os.devnull)
-        status, output, failure = run_compiler(command, arguments, folder, _ANSWER_S)
-        if status == 0:
-            lines = [line.split() for line in output.splitlines()]
-            macros = {words[1] for words in lines if len(words) > 1}
-            is_gcc = "__GNUC__" in macros and "__clang__" not in macros
-            return tuning, _vector_bytes(macros), is_gcc
-    raise BuildError(f"{shlex.join(command)} failed: {_first_lines(failure)}")
-
-
-def _vector_bytes(macros: set[str]) -> int:
-    if {"__AVX512F__", "__AVX512DQ__"} <= macros:
-        return 64
-    return 32 if "__AVX__" in macros else 16
-
-
 def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -> None:
     """Builds `source` into the shared library `target`.
 
@@ -134,14 +93,36 @@ def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -
 
     Raises BuildError with the diagnostics.
     """
-    chosen = [flag for flag in flags.split() if compiler.is_gcc or flag.startswith("-O")]
+    tuning, is_gcc = _probed(compiler.command, target.parent)
+    chosen = [flag for flag in flags.split() if is_gcc or flag.startswith("-O")]
     text = target.with_suffix(".c")
     text.write_text(source, encoding="ascii")
-    arguments = (*compiler.tuning, *BASE_FLAGS, *chosen, "-o", str(target), str(text), "-lm")
+    arguments = (*tuning, *BASE_FLAGS, *chosen, "-o", str(target), str(text), "-lm")
     seconds = min(_ANSWER_S + len(source) / _BYTES_A_SECOND, _MOST_S)
     status, _, failure = run_compiler(compiler.command, arguments, target.parent, seconds)
     if status != 0 or not target.is_file():
         raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(failure)}")
+
+
+_known: dict[tuple[str, ...], tuple[tuple[str, ...], bool]] = {}
+
+
+def _probed(command: tuple[str, ...], folder: Path) -> tuple[tuple[str, ...], bool]:
+    """The flags that tune for this processor, and whether it is GCC, which has flags of its own.
+
+    Raises BuildError if the compiler cannot even list its predefined macros.
+    """
+    failure = ""
+    for tuning in (("-march=native",), ("-mcpu=native",), ()):
+        if command in _known:
+            break
+        arguments = (*tuning, "-dM", "-E", "-x", "c", os.devnull)
+        status, macros, failure = run_compiler(command, arguments, folder, _ANSWER_S)
+        if status == 0:
+            _known[command] = tuning, "__GNUC__" in macros and "__clang__" not in macros
+    if command not in _known:
+        raise BuildError(f"{shlex.join(command)} failed: {_first_lines(failure)}")
+    return _known[command]
 
 
 @functools.cache
@@ -156,6 +137,14 @@ def cpu_identity() -> str:
     telling = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU ")
     lines = [line for line in first.splitlines() if line.startswith(telling)]
     return "\n".join([platform.machine(), *lines])
+
+
+def _vector_bytes() -> int:
+    """The width of this processor's vectors; text for any width runs on any processor."""
+    flags = cpu_identity().split()
+    if {"avx512f", "avx512dq"} <= set(flags):
+        return 64
+    return 32 if "avx" in flags else 16
 
 
 _hanging: dict[tuple[str, ...], str] = {}

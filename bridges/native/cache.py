@@ -1,4 +1,4 @@
-"""Built libraries, and what is known of compilers, on disk, shared by the processes of one user.
+"""Built libraries on disk, shared by the processes of one user.
 
 An entry is stored under the hash of everything it depends on, and ends in a checksum of this key
 and of its bytes: what was cut, changed, or put under the key of another counts as not there. Only
@@ -27,11 +27,9 @@ from bridges.native.files import make_private, put_file, read_private
 
 SIZE_LIMIT = 512 * 2**20
 _FOLDER = "kernels"
-_FACTS_SUFFIX = ".facts"
 _SUFFIX = ".so"
 _BUILD_PREFIX = "build-"
 _LIBRARY = re.compile(rf"[0-9a-f]{{40,64}}{re.escape(_SUFFIX)}")
-_FACTS = re.compile(rf"[0-9a-f]{{40}}{re.escape(_FACTS_SUFFIX)}")
 _DRAFT = re.compile(rf"{_BUILD_PREFIX}[a-z0-9_]{{8}}")
 _STALE_S = 3600.0
 _CHECKSUM_BYTES = 32
@@ -104,19 +102,11 @@ def fetch(
         draft = Path(workshop) / ("library" + _SUFFIX)
         build(draft)
         body = draft.read_bytes()
-    _put(path, key, body, 0o700)
+    if path.is_dir():
+        _remove(path)
+    put_file(path, body + _checksum(key, body), 0o700, _BUILD_PREFIX)
     evict(folder, size_limit(), keep=path)
     return load(path, body)
-
-
-def find_facts(folder: Path, key: str) -> bytes | None:
-    """What was put under `key` in `folder`, if it is there intact; marks it as used."""
-    return _read(folder / (key + _FACTS_SUFFIX), key)
-
-
-def put_facts(folder: Path, key: str, body: bytes) -> None:
-    """Puts a few bytes into their place. Raises OSError."""
-    _put(folder / (key + _FACTS_SUFFIX), key, body, 0o600)
 
 
 def info() -> CacheInfo:
@@ -131,7 +121,7 @@ def clear() -> CacheInfo:
     before = info()
     if before.path.is_dir():
         for path in before.path.iterdir():
-            if any(form.fullmatch(path.name) for form in (_LIBRARY, _FACTS, _DRAFT)):
+            if any(form.fullmatch(path.name) for form in (_LIBRARY, _DRAFT)):
                 _remove(path)
     return before
 
@@ -171,13 +161,6 @@ def _read(path: Path, key: str) -> bytes | None:
         if _checksum(key, body) == data[-_CHECKSUM_BYTES:]:
             return body
     return None
-
-
-def _put(path: Path, key: str, body: bytes, mode: int) -> None:
-    """Puts an entry into its place, also where a folder took that. Raises OSError."""
-    if path.is_dir():
-        _remove(path)
-    put_file(path, body + _checksum(key, body), mode, _BUILD_PREFIX)
 
 
 def _checksum(key: str, body: bytes) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 import ad_core
 import bridges
 from bridges.native import cache
-from bridges.native.build import BASE_FLAGS, Compiler, compile_library, find_compiler, probe
+from bridges.native.build import BASE_FLAGS, Compiler, compile_library, compiler_here
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import emit_c
 from bridges.native.errors import BuildError
@@ -65,11 +65,6 @@ def fetch_library(
         return cache.fetch(folder, key, build, load)
     except OSError as error:
         raise BuildError(f"the kernel cache {folder} cannot be used: {error}") from error
-
-
-def compiler_here() -> Compiler:
-    """The compiler of this machine. Raises BuildError."""
-    return probe(find_compiler(), cache.open_cache())
 
 
 def digest_of(*parts: bytes) -> bytes:

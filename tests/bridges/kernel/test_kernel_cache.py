@@ -261,23 +261,6 @@ def test_without_any_folder_numpy_runs(folder: Path, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(kernel(np.ones(2)), want(18.5))
 
 
-@pytest.mark.parametrize("fault", ["changed", "writable by others"])
-def test_facts_of_a_compiler_are_checked(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
-    """As libraries are; or else the compiler is looked at anew."""
-    casadi_to_kernel(small(19.5))
-    (facts,) = folder.rglob("*.facts")
-    body = facts.read_bytes()
-    if fault == "changed":
-        facts.write_bytes(body.replace(b"-march=native", b"-fplugin=evil"))
-    else:
-        facts.chmod(0o666)
-    casadi_to_kernel(small(20.5))
-    assert facts.read_bytes() == body
-    assert facts.stat().st_mode & 0o777 == 0o600
-
-
 def test_no_warning_with_a_compiler(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

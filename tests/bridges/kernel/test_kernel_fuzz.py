@@ -238,9 +238,8 @@ def step(
 @pytest.mark.parametrize("weight", [1, 7, 40, 10**9])
 def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     """Programs cut into many parts, through the workspace, equal the uncut one bit by bit."""
-    from bridges.native.build import compile_library
+    from bridges.native.build import compile_library, compiler_here
     from bridges.native.library import Library
-    from bridges.native.load import compiler_here
 
     x = ca.SX.sym("x", N)
     a = ca.sin(x[0]) * ca.cos(x[0]) + ca.cos(x[1])
@@ -265,9 +264,8 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
 @pytest.mark.parametrize("width", [16, 32, 64])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: Any) -> None:
-    from bridges.native.build import compile_library
+    from bridges.native.build import compile_library, compiler_here
     from bridges.native.library import Library
-    from bridges.native.load import compiler_here
 
     kernel = casadi_to_kernel(arm, dtype)
     library = tmp_path / "library.so"

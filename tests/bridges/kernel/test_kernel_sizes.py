@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from bridges.kernel import casadi_to_kernel
-from bridges.native.build import compile_library
+from bridges.native.build import compile_library, compiler_here
 from bridges.native.effort import Effort, effort_for_size
 from bridges.native.emit_c import emit_c
 from bridges.native.library import Library
-from bridges.native.load import compiler_here
 from bridges.native.target import Target
 
 
