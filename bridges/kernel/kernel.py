@@ -25,7 +25,7 @@ from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
 from bridges.kernel.tensors import TensorCaller
-from bridges.native.build import compiler_here
+from bridges.native.build import vector_bytes
 from bridges.native.driver import tells_overlap
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
@@ -121,8 +121,8 @@ class Kernel:
 
     @property
     def c_source(self) -> str:
-        """The C text, for this machine's vector width (64 bytes where there is no compiler)."""
-        return emit_c(self.program, Target(self.dtype, _vector_bytes()))
+        """The C text, for this machine's vector width."""
+        return emit_c(self.program, Target(self.dtype, vector_bytes()))
 
     @property
     def cuda_source(self) -> str:
@@ -288,7 +288,7 @@ class Kernel:
     def _as_bytes(self, tree: Tree) -> bytes:
         saved = Saved(self.source, self.dtype, self.output_shapes, self.is_tuple)
         with building():
-            return write(saved, tree, _vector_bytes())
+            return write(saved, tree, vector_bytes())
 
     def _made(self) -> Tree:
         """All derivatives that there are by now."""
@@ -398,11 +398,3 @@ def kernel_of(saved: Saved) -> Kernel:
 
 def _unpickled(data: bytes, content: bytes | None) -> Kernel:
     return kernel_of(read(data, content))
-
-
-def _vector_bytes() -> int:
-    """The vector width of this machine; 64 where there is no compiler."""
-    try:
-        return compiler_here().vector_bytes
-    except BuildError:
-        return 64

@@ -61,7 +61,7 @@ def compiler_here() -> Compiler:
         raise BuildError(f"{command[0]}: {error.strerror}") from error
     facts = [*command, os.path.realpath(command[0]), str(found.st_mtime_ns), str(found.st_size)]
     identity = hashlib.sha256("\n".join([*facts, cpu_identity()]).encode()).hexdigest()
-    return Compiler(command, _vector_bytes(), identity)
+    return Compiler(command, vector_bytes(), identity)
 
 
 def find_compiler() -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def cpu_identity() -> str:
     return "\n".join([platform.machine(), *lines])
 
 
-def _vector_bytes() -> int:
+def vector_bytes() -> int:
     """The width of this processor's vectors; text for any width runs on any processor."""
     flags = cpu_identity().split()
     if {"avx512f", "avx512dq"} <= set(flags):
