@@ -169,21 +169,18 @@ class TensorCaller:
     def _check_unrecorded(self, tensors: Sequence[Any], out: Sequence[Any] = ()) -> None:
         """Refuses tensors that would lose their gradient or tangent."""
         torch = self._import()
-        labels = [*map(str, self._kernel.arguments), *(f"out {o}" for o in range(len(out)))]
         if len(tensors) != self._n_in:
             return
-        for label, tensor in zip(labels, [*tensors, *out], strict=True):
+        labels = [*map(str, self._kernel.arguments), *(f"out {o}" for o in range(len(out)))]
+        recorded = len(tensors) if torch.is_grad_enabled() else 0
+        for i, tensor in enumerate((*tensors, *out)):
             if not isinstance(tensor, torch.Tensor):
                 continue
-            what = None
-            if torch.is_grad_enabled() and tensor.requires_grad and not label.startswith("out"):
-                what = "requires grad"
-            elif self._forward.unpack_dual(tensor).tangent is not None:
-                what = "has a tangent"
-            if what is not None:
+            dual = self._forward.unpack_dual(tensor).tangent is not None
+            if dual or (i < recorded and tensor.requires_grad):
                 raise ValueError(
-                    f"{label}: the tensor {what}, but a Kernel is outside of autograd; detach it, "
-                    "or use bridges.pytorch.ad_to_torch"
+                    f"{labels[i]}: the tensor {'has a tangent' if dual else 'requires grad'}, but "
+                    "a Kernel is outside of autograd; detach it, or use bridges.pytorch.ad_to_torch"
                 )
 
     def _replan(self, tensors: Sequence[Any], recorded: bool) -> list[Any]:

@@ -275,19 +275,19 @@ class Builder:
 
     def both(self, a: int, b: int) -> int:
         """Whether neither is 0, as a mask."""
-        for x, other in ((a, b), (b, a)):
-            known = self.number[x]
-            if known is not None:
-                return self.zero if known == 0.0 else self.truth(other)
-        return self.truth(a) if a == b else self._once(("and", *sorted((a, b))))
+        return self._joined("and", False, a, b)
 
     def either(self, a: int, b: int) -> int:
         """Whether one is not 0, as a mask."""
+        return self._joined("or", True, a, b)
+
+    def _joined(self, op: str, decides: bool, a: int, b: int) -> int:
+        """`a op b`, where one of the truth value `decides` decides alone."""
         for x, other in ((a, b), (b, a)):
             known = self.number[x]
             if known is not None:
-                return self.truth(other) if known == 0.0 else self.one
-        return self.truth(a) if a == b else self._once(("or", *sorted((a, b))))
+                return self.constant(decides) if (known != 0.0) == decides else self.truth(other)
+        return self.truth(a) if a == b else self._once((op, *sorted((a, b))))
 
     # everything by name
 

@@ -92,12 +92,13 @@ def _folders_above(path: Path) -> set[Path]:
 def _fault_of(status: os.stat_result, is_above: bool = False) -> str | None:
     """What makes a file or folder unsafe to rely upon; None: nothing.
 
-    is_above: whether it is a folder that leads to one of ours. It may be root's then, and others
-    may have files in it that are theirs alone.
+    is_above: whether it is a folder that leads to one of ours. It may then be root's, or belong to
+    whom the root folder does, and others may have files in it that are theirs alone.
     """
     if not hasattr(os, "getuid"):
         return None
-    if status.st_uid != os.getuid() and not (is_above and status.st_uid == 0):
+    trusted = {os.getuid(), *((0, os.stat("/").st_uid) if is_above else ())}
+    if status.st_uid not in trusted:
         return "belongs to another user"
     mode = status.st_mode
     if is_above and mode & stat.S_ISVTX:
