@@ -103,7 +103,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_robot(command: argparse.ArgumentParser) -> None:
     files = command.add_mutually_exclusive_group()
     files.add_argument(
-        "--urdf", type=Path, metavar="FILE", help="a robot; default: the packaged arm"
+        "--urdf",
+        metavar="FILE",
+        help="a robot, also as package://PACKAGE/PATH; default: the packaged arm",
     )
     files.add_argument(
         "--mjcf", type=Path, metavar="FILE", help="a robot; needs the extra 'mujoco'"

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 import ad_core as ad
 from bridges.casadi import ad_to_c
+from bridges.casadi.lowering import identifier
+from bridges.native.files import put_file
 from robograd.robots import File, chosen_robot
 from robotics_ad import RobotModel
 from robotics_ad.dynamics import InverseDynamics
@@ -31,14 +33,18 @@ def generate(
 
     The robot is that of the URDF or the MJCF file, or the packaged arm; gravity is the file's.
 
-    Raises ValueError for an unknown function or link, OSError where a file fails.
+    Raises ValueError for an unknown function or link, and for a name that no C function can have,
+    OSError where a file fails.
     """
     robot, gravity = chosen_robot(urdf, mjcf)
     name = output.stem
-    if not name.isidentifier():
-        raise ValueError(f"the name of {output} is the function's, and '{name}' is no C name")
+    if output.suffix != ".c" or identifier(name) != name:
+        raise ValueError(
+            f"the name of {output} is the function's and '.c': letters, digits and single "
+            f"underscores, a letter first; '{output.name}' is no C name"
+        )
     expression = _expression(function, robot, link, gravity)
-    output.write_text(ad_to_c(expression, name=name, mapped=stages))
+    put_file(output, ad_to_c(expression, name=name, mapped=stages).encode())
     library = output.with_suffix(".so").name
     flags = "-O2 -march=native -fPIC -shared -fno-math-errno -fno-trapping-math"
     return (

@@ -7,11 +7,10 @@ import os
 import platform
 import shlex
 import shutil
-import subprocess
 from importlib import metadata
 
 from bridges.native import cache
-from bridges.native.build import find_compiler
+from bridges.native.build import find_compiler, run_compiler
 from bridges.native.errors import BuildError
 from robograd import __version__
 from robotics_ad import load_mjcf, load_urdf
@@ -70,18 +69,11 @@ def _compiler() -> str:
     except BuildError as error:
         return f"none: {error}"
     try:
-        answer = subprocess.run(
-            [*command, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=10,
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        status, output, _ = run_compiler(command, ["--version"], None, 10.0)
+    except BuildError as error:
         return f"{shlex.join(command)}: {error}"
-    return f"{shlex.join(command)}: {answer.stdout.partition(chr(10))[0]}"
+    answer = f"exit status {status}" if status else output.partition("\n")[0]
+    return f"{shlex.join(command)}: {answer}"
 
 
 def _processor() -> str:

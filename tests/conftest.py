@@ -9,10 +9,12 @@ from pathlib import Path
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 # Compiled kernels are found again by the next run, and the user's own cache is left alone. A cache
-# in a checkout that others can write would be refused.
-_root = Path(__file__).parents[1]
-_shared = _root.stat().st_mode & 0o022
-_cache = Path(tempfile.mkdtemp(prefix="robograd-")) if _shared else _root / ".kernel-cache"
+# in a checkout that others can write, or that is another's, would be refused.
+from bridges.native.files import make_private
+
+_cache = Path(__file__).parents[1] / ".kernel-cache"
+if make_private(_cache) is not None:
+    _cache = Path(tempfile.mkdtemp(prefix="robograd-"))
 os.environ.setdefault("ROBOGRAD_CACHE", str(_cache))
 os.environ.setdefault("MPLBACKEND", "Agg")
 

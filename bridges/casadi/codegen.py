@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ad_core.graph import Variable, checked_name, whole_number
 from ad_core.lowering import Func, lower
+from bridges.casadi.c_names import is_taken
 from bridges.casadi.compiled import c_source
 from bridges.casadi.lowering import identifier
 
@@ -38,7 +39,8 @@ def ad_to_c(
             default 32, and 16 for a single stage.
 
     Raises:
-        ValueError: for names or sizes that misfit, `mapped` below 1, other `vector_bytes`.
+        ValueError: for names or sizes that misfit, a name that C gives to something else,
+            `mapped` below 1, other `vector_bytes`.
         NotImplementedError: where the graph holds a user's function.
     """
     mapped = whole_number(mapped, "ad_to_c: mapped", least=1)
@@ -48,4 +50,9 @@ def ad_to_c(
     if whole_number(width, "ad_to_c: vector_bytes") not in VECTOR_BYTES:
         raise ValueError(f"vector_bytes is {width}, expected one of {VECTOR_BYTES}")
     lowered = lower(func, terminals, sizes)
-    return c_source(lowered, identifier(name or lowered.title), mapped, width)
+    title = identifier(name or lowered.title)
+    if is_taken(title) and name is None:
+        title = f"f_{title}"
+    elif is_taken(title):
+        raise ValueError(f"name is {title!r}, which C gives to something else; choose another")
+    return c_source(lowered, title, mapped, width)

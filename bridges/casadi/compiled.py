@@ -9,9 +9,6 @@ Lowered -> key of what it computes -> library, from the cache or built now -> ca
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,17 +16,16 @@ from typing import Any
 
 import casadi
 
-import ad_core
 from ad_core.lowering import Lowered
 from bridges.casadi.entries import library_entries
 from bridges.casadi.lowering import input_names, symbolic_function
 from bridges.casadi.stages import library_text
-from bridges.native import cache
-from bridges.native.build import BASE_FLAGS, compile_library
+from bridges.native.build import compiler_here
 from bridges.native.effort import effort_for_size
 from bridges.native.errors import BuildError
 from bridges.native.identity import program_bytes, tape_bytes
-from bridges.native.load import compiler_here, digest_of, emitter_digest, sources_digest
+from bridges.native.library import load_whole
+from bridges.native.load import digest_of, fetch_library
 from bridges.native.scalars import scalar_program
 from bridges.native.target import Target
 
@@ -42,7 +38,7 @@ def compiled_function(
     Where that cannot be had, CasADi's own evaluation after one RuntimeWarning.
     """
     try:
-        path = _library(f, name, stages)
+        return _built(f, name, stages, options)
     except (BuildError, OSError) as error:
         warnings.warn(
             f"{name} runs on CasADi's evaluator, some ten times slower: {error}. "
@@ -53,7 +49,6 @@ def compiled_function(
         )
         function = symbolic_function(f, name, casadi.SX, {})
         return function if stages == 1 else function.map(stages)
-    return casadi.external(name, str(path), dict(options))
 
 
 def content_name(f: Lowered, title: str, stages: int) -> str:
@@ -74,24 +69,22 @@ def vector_bytes_for(stages: int, widest: int) -> int:
     return 16 if stages == 1 else widest
 
 
-def _library(f: Lowered, name: str, stages: int) -> Path:
-    """The library of the function, from the cache or built now; it can be loaded."""
+def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> casadi.Function:
+    """The function of the library from the cache or built now. Raises BuildError."""
     compiler = compiler_here()
     vector_bytes = vector_bytes_for(stages, compiler.vector_bytes)
-    facts = [str(stages), str(vector_bytes), compiler.identity, repr(BASE_FLAGS), emitter_digest()]
-    key = _identity(f, name, *input_names(f.tape), *f.names_out, *facts, makers_digest()).hex()
+    facts = (name, *input_names(f.tape), *f.names_out, str(stages), str(vector_bytes))
 
-    def build(path: Path) -> None:
-        text = c_source(f, name, stages, vector_bytes)
+    def text() -> tuple[str, str]:
         flags = effort_for_size(scalar_program(f.tape).n_ops).flags
-        compile_library(text, compiler, flags, path)
+        return c_source(f, name, stages, vector_bytes), flags
 
-    folder = cache.open_cache()
-    path = cache.fetch(folder, key[:40], build)
-    if not path.exists():  # evicted by another process just now
-        path = cache.fetch(folder, key[:40], build)
-    ctypes.CDLL(str(path))  # CasADi would end with an error that does not tell the reason
-    return path
+    def load(path: Path, body: bytes) -> casadi.Function:
+        # kept until CasADi has it, which would not say why it fails
+        _ = load_whole(str(path), body, [name])
+        return casadi.external(name, str(path), dict(options))
+
+    return fetch_library(_identity(f, *facts), compiler, text, load)
 
 
 def _identity(f: Lowered, *facts: str) -> bytes:
@@ -101,10 +94,3 @@ def _identity(f: Lowered, *facts: str) -> bytes:
         pieces = [p for e in library_entries(f, "f", 1) for p in e.pieces]
         content = digest_of(*(program_bytes(piece.program) for piece in pieces))
     return digest_of(content, *(fact.encode() for fact in facts))
-
-
-@functools.cache
-def makers_digest() -> str:
-    """Hash of what differentiates and writes: where it changes, libraries are built anew."""
-    folders = [os.path.dirname(ad_core.__file__), os.path.dirname(__file__)]
-    return b"".join(map(sources_digest, folders)).hex()

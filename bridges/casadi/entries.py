@@ -21,13 +21,15 @@ from itertools import product
 import casadi
 import numpy as np
 
-from ad_core.derivatives import Jacobian, jacobian_of, vjp
+from ad_core.derivatives import jacobian_of, vjp
 from ad_core.lowering import Lowered
 from bridges.casadi.lowering import input_names
+from bridges.native.jacobians import block_patterns, jacobian_graph
 from bridges.native.program import Program
-from bridges.native.scalars import jacobian_program, scalar_program
+from bridges.native.scalars import scalar_program
 
 Named = tuple[str, casadi.Sparsity]
+MOST_ENTRIES = 10_000_000  # of the inputs and outputs of a function over all stages
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ def library_entries(f: Lowered, name: str, stages: int) -> list[Entry]:
     pulled = vjp(f, x)
     seeded = (*x, *range(n_in + n_out, n_in + 2 * n_out))
 
-    slopes = _Blocks(jacobian_of(f, x), f.sizes_out, f.sizes_in)
-    bends = _Blocks(jacobian_of(pulled, x), f.sizes_in, f.sizes_in)
+    slopes = _Blocks(f, x)
+    bends = _Blocks(pulled, x)
     jacobian: list[Named] = [
         (f"jac_{results[o][0]}_{given[i][0]}", slopes.sparsity(o, i)) for o, i in product(y, x)
     ]
@@ -114,39 +116,35 @@ def library_entries(f: Lowered, name: str, stages: int) -> list[Entry]:
 class _Blocks:
     """A Jacobian in blocks, one for each output and input; CasADi counts column by column."""
 
-    def __init__(self, jacobian: Jacobian, rows: Sequence[int], columns: Sequence[int]) -> None:
-        self._jacobian, self._rows, self._columns = jacobian, rows, columns
-        pattern = jacobian.compression.pattern
-        self._row, self._column = pattern.row, pattern.column
-        self._top, self._left = np.cumsum([0, *rows]), np.cumsum([0, *columns])
-
-    def _entries(self, o: int, i: int, turned: bool) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """The numbers of a block's entries, of the transposed one where it is `turned`."""
-        row, column, top, left = self._row, self._column, self._top, self._left
-        inside = (row >= top[o]) & (row < top[o + 1]) & (column >= left[i]) & (column < left[i + 1])
-        found = np.flatnonzero(inside)
-        keys = (column[found], row[found]) if turned else (row[found], column[found])
-        return found[np.lexsort(keys)]
+    def __init__(self, f: Lowered, wrt: Sequence[int]) -> None:
+        self._f, self._jacobian = f, jacobian_of(f, wrt)
+        self._rows, self._columns = f.sizes_out, [f.sizes_in[i] for i in wrt]
+        pattern = self._jacobian.compression.pattern
+        self._blocks = list(block_patterns(pattern, self._rows, self._columns))
 
     def sparsity(self, o: int, i: int, *, turned: bool = False) -> casadi.Sparsity:
-        """The structure of output `o` by input `i`."""
-        found = self._entries(o, i, turned)
-        rows = (self._row[found] - self._top[o]).tolist()
-        columns = (self._column[found] - self._left[i]).tolist()
+        """The structure of output `o` by input `i`, transposed where it is `turned`."""
+        (rows, columns), _ = self._blocks[o * len(self._columns) + i]
         if turned:
             return casadi.Sparsity.triplet(self._columns[i], self._rows[o], columns, rows)
         return casadi.Sparsity.triplet(self._rows[o], self._columns[i], rows, columns)
+
+    def _entries(self, o: int, i: int, turned: bool) -> list[int]:
+        """The numbers of a block's entries, column by column."""
+        (rows, columns), numbers = self._blocks[o * len(self._columns) + i]
+        order = np.lexsort((columns, rows) if turned else (rows, columns))
+        return [numbers[k] for k in order.tolist()]
 
     def pieces(
         self, places: dict[int, tuple[int, int, bool]], arguments: tuple[int, ...]
     ) -> list[Piece]:
         """One program that fills result `k` with the block `places[k]`, if any has entries."""
-        blocks = {k: self._entries(*place).tolist() for k, place in places.items()}
+        blocks = {k: self._entries(*place) for k, place in places.items()}
         filled = [k for k, numbers in blocks.items() if numbers]
         if not filled:
             return []
-        program = jacobian_program(self._jacobian, [blocks[k] for k in filled])
-        return [Piece(program, arguments, tuple(filled))]
+        graph = jacobian_graph(self._f, self._jacobian, [blocks[k] for k in filled])
+        return [Piece(scalar_program(graph.tape), arguments, tuple(filled))]
 
 
 def _columns(names: Iterable[str], sizes: Iterable[int]) -> list[Named]:
@@ -162,7 +160,15 @@ def _entry(
     *,
     diagonal: bool = False,
 ) -> Entry:
-    """A function of one stage as one of all; `diagonal` puts the outputs block-diagonally."""
+    """A function of one stage as one of all; `diagonal` puts the outputs block-diagonally.
+
+    Raises ValueError where that takes too long a list of entries.
+    """
+    most = stages * sum(s.nnz() for _, s in (*inputs, *outputs))
+    if most > MOST_ENTRIES:
+        raise ValueError(
+            f"mapped is {stages}: {name} has {most} entries, the most is {MOST_ENTRIES}"
+        )
     join = casadi.diagcat if diagonal else casadi.horzcat
     return Entry(
         name,

@@ -20,14 +20,12 @@ def library_text(entries: Iterable[Entry], stages: int, target: Target, about: s
     entries = list(entries)
     effort = effort_for(*(piece.program for entry in entries for piece in entry.pieces))
     blocks: dict[str, Block] = {}
-    shims: list[str] = []
     functions: list[str] = []
     for entry in entries:
         tables: list[str] = []
         for number, piece in enumerate(entry.pieces):
             name = f"{entry.name}_{number}"
             blocks[name] = emit_block(piece.program, target, f"{name}_block", effort=effort)
-            shims.append(_shim(name, piece))
             tables.append(_table(name, piece, blocks[name].n_slots))
         functions.append("\n".join([*tables, _function(entry, stages)]))
     called = {name for block in blocks.values() for name in block.called}
@@ -40,18 +38,8 @@ def library_text(entries: Iterable[Entry], stages: int, target: Target, about: s
             f"#define MOST_IN {max((len(p.arguments) for p in pieces), default=0) + 1}",
             f"#define MOST_OUT {max((len(p.results) for p in pieces), default=0) + 1}",
             Path(__file__).with_name("c").joinpath("stages.c").read_text(encoding="ascii"),
-            *shims,
             *functions,
         ]
-    )
-
-
-def _shim(name: str, piece: Piece) -> str:
-    x = [f"x[{i}]" for i in range(len(piece.arguments))]
-    y = [f"y[{o}]" for o in range(len(piece.results))]
-    return (
-        f"static void {name}_run(const real *const *x, real *const *y, vec *w)\n"
-        f"{{\n    {name}_block({', '.join([*x, *y, 'w'])});\n}}\n"
     )
 
 
@@ -68,7 +56,7 @@ def _table(name: str, piece: Piece, n_slots: int) -> str:
         f"static const int {name}_{word}[] = {{{_numbers(values)}}};"
         for word, values in lists.items()
     ]
-    fields = [f"{name}_run", len(sizes_in), len(sizes_out), *(f"{name}_{word}" for word in lists)]
+    fields = [f"{name}_block", len(sizes_in), len(sizes_out), *(f"{name}_{word}" for word in lists)]
     fields += [n_slots, sum(sizes_in) + sum(sizes_out)]
     text.append(f"static const program {name} = {{{', '.join(map(str, fields))}}};")
     return "\n".join(text)

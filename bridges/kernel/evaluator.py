@@ -17,6 +17,9 @@ from bridges.native.program import Program
 
 # Operations times samples above which a call is worth several threads.
 _WORTH_THREADS = 5_000_000
+# Operations times samples of one range: a tenth of a second at most, after which signals are heard.
+_PATIENCE = 200_000_000
+_MOVES = 20  # what reading and writing a sample comes to, at least
 # Samples that numpy computes at a time, so that the values of a program stay in the caches.
 _SAMPLES = 2048
 
@@ -54,7 +57,8 @@ class NativeEvaluator:
                 raise MemoryError("kernel: no memory for its workspace")
 
         worth = samples * library.n_ops > _WORTH_THREADS
-        run_ranges(work, samples, library.lanes, thread_count() if worth else 1)
+        longest = _PATIENCE // (library.n_ops + _MOVES)
+        run_ranges(work, samples, library.lanes, thread_count() if worth else 1, longest)
 
 
 class NumpyEvaluator:

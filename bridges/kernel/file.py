@@ -13,48 +13,30 @@ import hashlib
 import io
 import json
 import math
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ad_core.graph import checked
-from bridges.kernel.jacobians import Pattern
-from bridges.kernel.program_json import program_from_json, program_to_json
+from bridges.kernel.program_json import index, program_from_json, program_to_json
 from bridges.kernel.signature import SIGNATURES, Signature, values_signature
 from bridges.kernel.source import Source, Wrt
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
+from bridges.native.jacobians import Pattern
 from bridges.native.program import Program
 from bridges.native.target import DType, Target, check_dtype
 
 FORMAT = 1
 MOST_BYTES = 2**28  # of all members together
 MOST_MEMBERS = 10_000
-_MOST_SIZE = 2**24  # entries of an input or output
 _MOST_NAMES = 2**16
 _KINDS = {*SIGNATURES, "jacobian_values"}
 _WITH_PATTERNS = {"jacobian", "jacobian_values"}
 
 Tree: TypeAlias = "Mapping[tuple[str, Wrt], Tree]"
 """Derivatives by kind and inputs, each with the derivatives of its own that are wanted."""
-
-
-def put_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Writes a file in one step: whoever reads it finds the old one or the whole new one."""
-    checked(path, (str, bytes, os.PathLike), "save", "path", "a path")
-    descriptor, draft = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)))
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
 
 
 @dataclass(frozen=True)
@@ -226,7 +208,7 @@ def _read(members: Mapping[str, bytes], content: bytes | None) -> Saved:
     names_in, sizes_in = _named_sizes(manifest["inputs"])
     names_out, sizes_out = _named_sizes(manifest["outputs"])
     signature = Signature(str(manifest["title"])[:1000], names_in, sizes_in, names_out, sizes_out)
-    shapes = tuple(tuple(_number(n) for n in shape) for shape in manifest["output_shapes"])
+    shapes = tuple(tuple(index(n) for n in shape) for shape in manifest["output_shapes"])
     if tuple(map(math.prod, shapes)) != sizes_out:
         raise ValueError(f"outputs of shapes {shapes} and sizes {sizes_out}")
     node = manifest["value"]
@@ -243,7 +225,7 @@ def _add_derivatives(members: Mapping[str, bytes], source: LoadedSource, node: A
         if kind not in _KINDS:
             raise ValueError(f"unknown derivative {kind!r}")
         n = len(source.signature.names_in)
-        wrt = tuple(_number(i, n) for i in entry["wrt"])
+        wrt = tuple(index(i, n) for i in entry["wrt"])
         if len(set(wrt)) < len(wrt) or (kind == "hessian_vp" and wrt != tuple(range(n))):
             raise ValueError(f"{kind} for inputs {wrt}")
         patterns = None
@@ -254,14 +236,14 @@ def _add_derivatives(members: Mapping[str, bytes], source: LoadedSource, node: A
 
 
 def _program(members: Mapping[str, bytes], node: Any) -> Program:
-    return program_from_json(members[f"{_number(node['number'])}/program.json"])
+    return program_from_json(members[f"{index(node['number'])}/program.json"])
 
 
 def _patterns(given: Any, signature: Signature, wrt: Wrt) -> list[Pattern]:
     blocks = [(m, signature.sizes_in[i]) for m in signature.sizes_out for i in wrt]
     patterns: list[Pattern] = []
     for (m, n), (rows, columns) in zip(blocks, given, strict=True):
-        pattern = [_number(r, m) for r in rows], [_number(c, n) for c in columns]
+        pattern = [index(r, m) for r in rows], [index(c, n) for c in columns]
         if len(pattern[0]) != len(pattern[1]):
             raise ValueError("a pattern with unequal rows and columns")
         patterns.append(pattern)
@@ -279,10 +261,4 @@ def _named_sizes(given: Any) -> tuple[tuple[str, ...], tuple[int, ...]]:
     if len(given) > _MOST_NAMES:
         raise ValueError(f"{len(given)} inputs or outputs")
     names = tuple(str(name)[:1000] for name, _ in given)
-    return names, tuple(_number(size, _MOST_SIZE) for _, size in given)
-
-
-def _number(value: object, below: int = _MOST_SIZE) -> int:
-    if type(value) is not int or not 0 <= value < below:
-        raise ValueError(f"{value!r:.100}, expected a number from 0 to {below - 1}")
-    return value
+    return names, tuple(index(size) for _, size in given)

@@ -5,21 +5,18 @@
 
 from __future__ import annotations
 
-import os
-
 import casadi
 import numpy as np
 
 import ad_core as ad
-import bridges.casadi
 from ad_core.graph import ADTerminal
 from ad_core.lowering import Lowered, lower
 from bridges.casadi import casadi_to_ad
 from bridges.casadi.read import read_program
 from bridges.kernel.signature import Signature
-from bridges.kernel.source import GraphSource, makers_digest
+from bridges.kernel.source import GraphSource
 from bridges.native.identity import program_bytes
-from bridges.native.load import digest_of, sources_digest
+from bridges.native.load import digest_of
 
 
 def casadi_source(function: casadi.Function) -> GraphSource:
@@ -37,8 +34,7 @@ def casadi_source(function: casadi.Function) -> GraphSource:
         tuple(function.name_out()),
         program.output_sizes,
     )
-    files = sources_digest(os.path.dirname(bridges.casadi.__file__))
-    content = digest_of(b"casadi", program_bytes(program), files, makers_digest())
+    content = digest_of(b"casadi", program_bytes(program))
     return GraphSource(signature, lambda: _graph(function, signature), content, lambda: program)
 
 

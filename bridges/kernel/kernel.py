@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from ad_core.graph import listed
+from ad_core.graph import checked, listed
 from bridges.kernel.arrays import (
     Argument,
     Array,
@@ -21,16 +21,18 @@ from bridges.kernel.arrays import (
     is_writable_in_place,
 )
 from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
-from bridges.kernel.file import Saved, Tree, put_file, read, write
+from bridges.kernel.file import Saved, Tree, read, write
 from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
 from bridges.kernel.tensors import TensorCaller
+from bridges.native.build import vector_bytes
 from bridges.native.driver import tells_overlap
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
 from bridges.native.errors import BuildError
-from bridges.native.load import compiler_here, load_library
+from bridges.native.files import put_file
+from bridges.native.load import load_library
 from bridges.native.program import Program
 from bridges.native.target import DType, Target
 
@@ -120,8 +122,8 @@ class Kernel:
 
     @property
     def c_source(self) -> str:
-        """The C text, for this machine's vector width (64 bytes where there is no compiler)."""
-        return emit_c(self.program, Target(self.dtype, _vector_bytes()))
+        """The C text, for this machine's vector width."""
+        return emit_c(self.program, Target(self.dtype, vector_bytes()))
 
     @property
     def cuda_source(self) -> str:
@@ -217,7 +219,7 @@ class Kernel:
         The kernel takes `(x_0, ..., w_0, ...)`, a cotangent for every output, and gives a gradient
         for every input, or for those whose numbers or names are in `wrt`.
         """
-        return self._derived("vjp", self._chosen(wrt))
+        return self._derivative("vjp", wrt)
 
     def jvp(self, wrt: Wrt | None = None) -> Kernel:
         """`s_o = sum_i (d y_o / d x_i) t_i`: the Jacobian-vector product.
@@ -225,7 +227,7 @@ class Kernel:
         The kernel takes `(x_0, ..., t_0, ...)`, a tangent for every input (of `wrt`), and gives a
         tangent for every output, in a tuple where this kernel gives one.
         """
-        return self._derived("jvp", self._chosen(wrt), is_tuple=self.is_tuple)
+        return self._derivative("jvp", wrt)
 
     def jacobian(self, wrt: Wrt | None = None) -> Kernel:
         """`J_oi = d y_o / d x_i`, of shape `(*batch, size of y_o, size of x_i)`.
@@ -233,14 +235,11 @@ class Kernel:
         The kernel takes the inputs and gives `J_00, J_01, ..., J_10, ...`; matrix-shaped outputs
         are flattened row by row.
         """
-        chosen = self._chosen(wrt)
-        sizes = self.source.signature.sizes_out
-        shapes = [(m, self.arguments[i].size) for m in sizes for i in chosen]
-        return self._derived("jacobian", chosen, shapes)
+        return self._derivative("jacobian", wrt)
 
     def jacobian_values(self, wrt: Wrt | None = None) -> Kernel:
         """The structural nonzeros of every Jacobian, in the order of `jacobian_pattern`."""
-        return self._derived("jacobian_values", self._chosen(wrt))
+        return self._derivative("jacobian_values", wrt)
 
     def jacobian_pattern(self, wrt: Wrt | None = None) -> list[tuple[list[int], list[int]]]:
         """Rows and columns of the values of `jacobian_values`, one pair of lists per Jacobian."""
@@ -253,7 +252,7 @@ class Kernel:
         The kernel takes `(x_0, ..., w_0, ..., t_0, ...)`: inputs, a cotangent for every output and
         a tangent for every input. It gives one vector for every input.
         """
-        return self._derived("hessian_vp", tuple(range(len(self.arguments))))
+        return self._derivative("hessian_vp", None)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{a.name}[{a.size}]" for a in self.arguments)
@@ -275,6 +274,7 @@ class Kernel:
 
         Raises ValueError for an unknown kind or input.
         """
+        checked(path, (str, bytes, os.PathLike), "save", "path", "a path")
         tree: dict[Any, Any] = {}
         for path_of in listed(derivatives, "save: derivatives", "kinds"):
             kernel, below = self, tree
@@ -288,19 +288,10 @@ class Kernel:
                 below = below.setdefault((kind, kernel._wrt), {})
         put_file(path, self._as_bytes(tree))
 
-    def _derivative(self, kind: str, wrt: Wrt | None) -> Kernel:
-        if not isinstance(kind, str) or kind not in _KINDS:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"derivative {kind!r}, expected one of {', '.join(_KINDS)}")
-        if kind == "hessian_vp":
-            if wrt is not None:
-                raise ValueError("hessian_vp is for all inputs; name none")
-            return self.hessian_vp()
-        return getattr(self, kind)(wrt)
-
     def _as_bytes(self, tree: Tree) -> bytes:
         saved = Saved(self.source, self.dtype, self.output_shapes, self.is_tuple)
         with building():
-            return write(saved, tree, _vector_bytes())
+            return write(saved, tree, vector_bytes())
 
     def _made(self) -> Tree:
         """All derivatives that there are by now."""
@@ -377,24 +368,27 @@ class Kernel:
     def _chosen(self, wrt: Wrt | None) -> tuple[int, ...]:
         return chosen_inputs([a.name for a in self.arguments], wrt)
 
-    def _derived(
-        self,
-        kind: str,
-        wrt: tuple[int, ...],
-        output_shapes: Sequence[Shape] | None = None,
-        is_tuple: bool = False,
-    ) -> Kernel:
-        kernel = self._derivatives.get((kind, wrt))
-        if kernel is None:
+    def _derivative(self, kind: str, wrt: Wrt | None) -> Kernel:
+        if not isinstance(kind, str) or kind not in _KINDS:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"derivative {kind!r}, expected one of {', '.join(_KINDS)}")
+        if kind == "hessian_vp" and wrt is not None:
+            raise ValueError("hessian_vp is for all inputs; name none")
+        chosen = self._chosen(wrt)
+        if (kind, chosen) not in self._derivatives:
             with building():
-                kernel = self._derivatives.get((kind, wrt))
-                if kernel is None:
-                    source = self.source.derived(kind, wrt)
-                    kernel = Kernel(
-                        source, self.dtype, output_shapes=output_shapes, is_tuple=is_tuple
-                    )
-                    kernel._wrt = wrt
-                    self._derivatives[kind, wrt] = kernel
+                if (kind, chosen) not in self._derivatives:
+                    self._derivatives[kind, chosen] = self._derived(kind, chosen)
+        return self._derivatives[kind, chosen]
+
+    def _derived(self, kind: str, wrt: tuple[int, ...]) -> Kernel:
+        shapes = None
+        if kind == "jacobian":
+            sizes = self.source.signature.sizes_out
+            shapes = [(m, self.arguments[i].size) for m in sizes for i in wrt]
+        is_tuple = kind == "jvp" and self.is_tuple
+        source = self.source.derived(kind, wrt)
+        kernel = Kernel(source, self.dtype, output_shapes=shapes, is_tuple=is_tuple)
+        kernel._wrt = wrt
         return kernel
 
 
@@ -407,11 +401,3 @@ def kernel_of(saved: Saved) -> Kernel:
 
 def _unpickled(data: bytes, content: bytes | None) -> Kernel:
     return kernel_of(read(data, content))
-
-
-def _vector_bytes() -> int:
-    """The vector width of this machine; 64 where there is no compiler."""
-    try:
-        return compiler_here().vector_bytes
-    except BuildError:
-        return 64

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ad_core.graph import Expression, checked
 from ad_core.lowering import Func, lower
-from ad_core.ops import Op
 from bridges.kernel.file import MOST_BYTES, read
 from bridges.kernel.kernel import Kernel, kernel_of
 from bridges.kernel.source import GraphSource, building
@@ -43,11 +42,6 @@ def ad_to_kernel(
     number = check_dtype(dtype)
     several = isinstance(func, Iterable) and not isinstance(func, Expression)
     lowered = lower(func, terminals, sizes)
-    for step in lowered.tape.steps:
-        if not isinstance(step.func, Op):
-            raise NotImplementedError(
-                f"{step.func}: a function that the graph cannot look into has no kernel form"
-            )
     return Kernel(GraphSource.of(lowered), number, is_tuple=several).build()
 
 

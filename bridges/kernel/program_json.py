@@ -7,6 +7,8 @@ from typing import Any
 
 from bridges.native.program import OPERATIONS, Instruction, Program
 
+MOST_SIZE = 2**24  # entries of an input or output
+
 
 def program_to_json(program: Program) -> bytes:
     """The text: names of operations once, instructions as rows of numbers, constants in hex."""
@@ -31,31 +33,32 @@ def program_from_json(text: bytes) -> Program:
     a size misfits; TypeError, KeyError and the like for what is no such text at all.
     """
     data: Any = json.loads(text)
-    sizes = tuple([_number(n, 2**24) for n in data["input_sizes"]])
+    sizes = tuple([index(n) for n in data["input_sizes"]])
     names: list[Any] = data["operations"]
     instructions: list[Instruction] = []
     for k, (which, *operands) in enumerate(data["instructions"]):
-        name = names[_number(which, len(names))]
+        name = names[index(which, len(names))]
         if name == "constant":
             (value,) = operands
             instructions.append(Instruction(name, (), float.fromhex(value)))
         elif name == "input":
             source, entry = operands
-            source = _number(source, len(sizes))
-            instructions.append(Instruction(name, (source, _number(entry, sizes[source]))))
+            source = index(source, len(sizes))
+            instructions.append(Instruction(name, (source, index(entry, sizes[source]))))
         elif name in OPERATIONS and len(operands) == OPERATIONS[name][0]:
-            instructions.append(Instruction(name, tuple([_number(a, k) for a in operands])))
+            instructions.append(Instruction(name, tuple([index(a, k) for a in operands])))
         else:
             raise ValueError(f"program: operation {name!r:.100} with {len(operands)} operands")
     count = len(instructions)
     outputs = tuple(
-        tuple([None if k is None else _number(k, count) for k in entries])
+        tuple([None if k is None else index(k, count) for k in entries])
         for entries in data["outputs"]
     )
     return Program(sizes, tuple(instructions), outputs)
 
 
-def _number(value: object, below: int) -> int:
+def index(value: object, below: int = MOST_SIZE) -> int:
+    """A number of a file, from 0 to `below - 1`. Raises ValueError for anything else."""
     if type(value) is not int or not 0 <= value < below:
-        raise ValueError(f"program: {value!r:.100}, expected a number from 0 to {below - 1}")
+        raise ValueError(f"{value!r:.100}, expected a number from 0 to {below - 1}")
     return value

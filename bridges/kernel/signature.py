@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -23,57 +24,37 @@ class Signature:
 
 def vjp_signature(f: Signature, wrt: Sequence[int]) -> Signature:
     """Inputs and cotangents -> a gradient for each input of `wrt`."""
-    cotangents = _beside(f.names_in, [f"cot_{name}" for name in f.names_out])
-    return Signature(
-        f"vjp of {f.title}",
-        f.names_in + cotangents,
-        f.sizes_in + f.sizes_out,
-        tuple(f"grad_{f.names_in[i]}" for i in wrt),
-        tuple(f.sizes_in[i] for i in wrt),
-    )
+    given = [f"cot_{name}" for name in f.names_out]
+    names = [f"grad_{f.names_in[i]}" for i in wrt]
+    return _extended("vjp", f, (given, f.sizes_out), (names, [f.sizes_in[i] for i in wrt]))
 
 
 def jvp_signature(f: Signature, wrt: Sequence[int]) -> Signature:
     """Inputs and a tangent for each input of `wrt` -> a tangent for each output."""
-    tangents = _beside(f.names_in, [f"tan_{f.names_in[i]}" for i in wrt])
-    return Signature(
-        f"jvp of {f.title}",
-        f.names_in + tangents,
-        f.sizes_in + tuple(f.sizes_in[i] for i in wrt),
-        tuple(f"tan_{name}" for name in f.names_out),
-        f.sizes_out,
-    )
+    given = [f"tan_{f.names_in[i]}" for i in wrt]
+    names = [f"tan_{name}" for name in f.names_out]
+    return _extended("jvp", f, (given, [f.sizes_in[i] for i in wrt]), (names, f.sizes_out))
 
 
 def hessian_vp_signature(f: Signature, wrt: Sequence[int]) -> Signature:
     """Inputs, cotangents and tangents -> a vector for each input."""
-    back = vjp_signature(f, wrt)
-    tangents = _beside(back.names_in, [f"tan_{name}" for name in f.names_in])
-    return Signature(
-        f"hessian_vp of {f.title}",
-        back.names_in + tangents,
-        back.sizes_in + f.sizes_in,
-        tuple(f"hess_{name}" for name in f.names_in),
-        f.sizes_in,
-    )
+    back = replace(vjp_signature(f, wrt), title=f.title)
+    given = [f"tan_{name}" for name in f.names_in]
+    names = [f"hess_{name}" for name in f.names_in]
+    return _extended("hessian_vp", back, (given, f.sizes_in), (names, f.sizes_in))
 
 
 def jacobian_signature(f: Signature, wrt: Sequence[int]) -> Signature:
     """Inputs -> a matrix for each output and then input of `wrt`, row by row."""
-    return Signature(
-        f"jacobian of {f.title}",
-        f.names_in,
-        f.sizes_in,
-        tuple(f"jac_{name}_{f.names_in[i]}" for name in f.names_out for i in wrt),
-        tuple(m * f.sizes_in[i] for m in f.sizes_out for i in wrt),
-    )
+    names = [f"jac_{name}_{f.names_in[i]}" for name in f.names_out for i in wrt]
+    sizes = [m * f.sizes_in[i] for m in f.sizes_out for i in wrt]
+    return _extended("jacobian", f, ((), ()), (names, sizes))
 
 
 def values_signature(f: Signature, wrt: Sequence[int], counts: Sequence[int]) -> Signature:
     """Inputs -> the structural nonzeros of each such matrix, as many as `counts` says."""
-    names_out = jacobian_signature(f, wrt).names_out
-    title = f"jacobian_values of {f.title}"
-    return Signature(title, f.names_in, f.sizes_in, names_out, tuple(counts))
+    names = jacobian_signature(f, wrt).names_out
+    return _extended("jacobian_values", f, ((), ()), (names, counts))
 
 
 SIGNATURES: dict[str, Callable[[Signature, Sequence[int]], Signature]] = {
@@ -85,13 +66,19 @@ SIGNATURES: dict[str, Callable[[Signature, Sequence[int]], Signature]] = {
 """Kinds of derivative whose sizes follow from those of the function."""
 
 
-def _beside(taken: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """The names, with `_` behind those that are taken."""
-    known = set(taken)
-    fresh: list[str] = []
-    for name in names:
-        while name in known:
+def _extended(kind: str, f: Signature, more: _Named, results: _Named) -> Signature:
+    """What takes more inputs than `f`, with `_` behind names that are taken, and gives these."""
+    taken = set(f.names_in)
+    names = list(f.names_in)
+    for name in more[0]:
+        while name in taken:
             name += "_"
-        known.add(name)
-        fresh.append(name)
-    return tuple(fresh)
+        taken.add(name)
+        names.append(name)
+    sizes = (*f.sizes_in, *more[1])
+    title = f"{kind} of {f.title}"
+    return Signature(title, tuple(names), sizes, tuple(results[0]), tuple(results[1]))
+
+
+_Named: TypeAlias = "tuple[Sequence[str], Sequence[int]]"
+"""Names, and a size for each."""

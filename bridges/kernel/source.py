@@ -13,17 +13,16 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-import ad_core
-from ad_core.derivatives import Jacobian, hessian_vp, jacobian_of, jacobian_pattern, jvp, vjp
+from ad_core.derivatives import hessian_vp, jacobian_of, jacobian_pattern, jvp, vjp
 from ad_core.lowering import Lowered
-from bridges.kernel.jacobians import Pattern, block_patterns, dense_entries, jacobian_graph
-from bridges.kernel.signature import SIGNATURES, Signature, values_signature
+from bridges.kernel.signature import SIGNATURES, Signature, jacobian_signature, values_signature
 from bridges.native.identity import program_bytes, tape_bytes
-from bridges.native.load import digest_of, sources_digest
+from bridges.native.jacobians import Pattern, block_patterns, dense_entries, jacobian_graph
+from bridges.native.load import digest_of
 from bridges.native.program import Program
-from bridges.native.scalars import jacobian_program, scalar_program
+from bridges.native.scalars import scalar_program
 
 Wrt: TypeAlias = "tuple[int, ...]"
 
@@ -88,13 +87,12 @@ class GraphSource(Source):
         self.content = content
         self._make, self._make_program = make, program
         self._program: Program | None = None
-        self._jacobians: dict[Wrt, Jacobian] = {}
 
     @classmethod
     def of(cls, lowered: Lowered) -> GraphSource:
         """The source of a graph that is there."""
         content = tape_bytes(lowered.tape)
-        known = None if content is None else digest_of(b"tape", content, makers_digest())
+        known = None if content is None else digest_of(b"tape", content)
         return cls(signature_of(lowered), lambda: lowered, known)
 
     @functools.cached_property
@@ -112,47 +110,34 @@ class GraphSource(Source):
 
     def derived(self, kind: str, wrt: Wrt) -> GraphSource:
         content = self.derived_content(kind, wrt)
-        if kind == "jacobian_values":
-            return self._jacobian_values(wrt, content)
-        signature = SIGNATURES[kind](self.signature, wrt)
+        if kind in _PRODUCTS:
+            rule = _PRODUCTS[kind]
+            signature = SIGNATURES[kind](self.signature, wrt)
+            return GraphSource(signature, lambda: rule(self.lowered, wrt), content)
         if kind == "jacobian":
-            return GraphSource(
-                signature,
-                lambda: jacobian_graph(self.lowered, self._jacobian(wrt), self._dense(wrt)),
-                content,
-                lambda: jacobian_program(self._jacobian(wrt), self._dense(wrt)),
-            )
-        rule = _PRODUCTS[kind]
-        return GraphSource(signature, lambda: rule(self.lowered, wrt), content)
+            signature = jacobian_signature(self.signature, wrt)
+            return GraphSource(signature, lambda: self._jacobian(wrt, dense_entries), content)
+        counts = [len(rows) for rows, _ in self.patterns(wrt)]
+        signature = values_signature(self.signature, wrt, counts)
+        return GraphSource(signature, lambda: self._jacobian(wrt, _stored_entries), content)
 
     def patterns(self, wrt: Wrt) -> list[Pattern]:
-        sizes = self.signature
-        columns = [sizes.sizes_in[i] for i in wrt]
         found = jacobian_pattern(self.lowered.tape, wrt)
-        return [pattern for pattern, _ in block_patterns(found, sizes.sizes_out, columns)]
+        return [pattern for pattern, _ in block_patterns(found, *self._block_sizes(wrt))]
 
-    def _jacobian(self, wrt: Wrt) -> Jacobian:
-        if wrt not in self._jacobians:
-            self._jacobians[wrt] = jacobian_of(self.lowered, wrt)
-        return self._jacobians[wrt]
+    def _block_sizes(self, wrt: Wrt) -> tuple[Sequence[int], Sequence[int]]:
+        return self.signature.sizes_out, [self.signature.sizes_in[i] for i in wrt]
 
-    def _dense(self, wrt: Wrt) -> list[list[int | None]]:
-        sizes = self.signature
-        columns = [sizes.sizes_in[i] for i in wrt]
-        found = self._jacobian(wrt).compression.pattern
-        return dense_entries(found, sizes.sizes_out, columns)
+    def _jacobian(
+        self, wrt: Wrt, entries: Callable[..., Sequence[Sequence[int | None]]]
+    ) -> Lowered:
+        found = jacobian_of(self.lowered, wrt)
+        chosen = entries(found.compression.pattern, *self._block_sizes(wrt))
+        return jacobian_graph(self.lowered, found, chosen)
 
-    def _jacobian_values(self, wrt: Wrt, content: bytes | None) -> GraphSource:
-        sizes = self.signature
-        columns = [sizes.sizes_in[i] for i in wrt]
-        found = jacobian_pattern(self.lowered.tape, wrt)
-        entries = [list(numbers) for _, numbers in block_patterns(found, sizes.sizes_out, columns)]
-        return GraphSource(
-            values_signature(sizes, wrt, [len(numbers) for numbers in entries]),
-            lambda: jacobian_graph(self.lowered, self._jacobian(wrt), entries),
-            content,
-            lambda: jacobian_program(self._jacobian(wrt), entries),
-        )
+
+def _stored_entries(*blocks: Any) -> list[list[int]]:
+    return [numbers for _, numbers in block_patterns(*blocks)]
 
 
 _PRODUCTS: dict[str, Callable[[Lowered, Sequence[int]], Lowered]] = {
@@ -167,10 +152,3 @@ def signature_of(lowered: Lowered) -> Signature:
     return Signature(
         lowered.title, lowered.names_in, lowered.sizes_in, lowered.names_out, lowered.sizes_out
     )
-
-
-@functools.cache
-def makers_digest() -> bytes:
-    """Hash of the files that make programs of graphs; those that build them have their own."""
-    folders = [os.path.dirname(ad_core.__file__), os.path.dirname(__file__)]
-    return b"".join(map(sources_digest, folders))

@@ -56,6 +56,7 @@ class TensorCaller:
         self._most = most
         self._run: Any = None if library is None else library.rows
         self._torch: Any = None
+        self._forward: Any = None  # torch.autograd.forward_ad
         self._dtype: Any = None
         self._plan = _Plan((), 0, (), False, ())
         self._n_in = len(kernel.arguments)
@@ -77,6 +78,8 @@ class TensorCaller:
         """The same at once for tensors of the shapes of the plan, None for others."""
         shapes, samples, output_shapes, may_be_negated, _ = self._plan
         if not shapes or len(tensors) != self._n_in:
+            return None
+        if recorded and self._forward._current_level >= 0:  # there may be tangents
             return None
         dtype = self._dtype
         if self._is_single:  # the loops below would take half of the time of a call
@@ -126,7 +129,7 @@ class TensorCaller:
         except AttributeError:  # not all are tensors
             pointers = None
         if pointers is None:
-            self._check_unrecorded(tensors)
+            self._check_unrecorded(tensors, given)
             self._general(tensors, given)
             self._make_plan(tensors, given)
         elif self._run(*pointers):
@@ -138,6 +141,8 @@ class TensorCaller:
         shapes, samples, output_shapes, may_be_negated, n_bytes = self._plan
         n_in, n_out = self._n_in, len(output_shapes)
         if not shapes or len(tensors) != n_in or len(out) != n_out:
+            return None
+        if self._forward._current_level >= 0:
             return None
         dtype = self._dtype
         pointers = [samples]
@@ -161,16 +166,22 @@ class TensorCaller:
                     return None
         return pointers
 
-    def _check_unrecorded(self, tensors: Sequence[Any]) -> None:
-        """Refuses tensors that would lose their gradient."""
+    def _check_unrecorded(self, tensors: Sequence[Any], out: Sequence[Any] = ()) -> None:
+        """Refuses tensors that would lose their gradient or tangent."""
         torch = self._import()
-        if torch.is_grad_enabled() and len(tensors) == self._n_in:
-            for argument, tensor in zip(self._kernel.arguments, tensors, strict=True):
-                if isinstance(tensor, torch.Tensor) and tensor.requires_grad:
-                    raise ValueError(
-                        f"{argument}: the tensor requires grad, but a Kernel is outside of "
-                        "autograd; detach it, or use bridges.pytorch.ad_to_torch"
-                    )
+        if len(tensors) != self._n_in:
+            return
+        labels = [*map(str, self._kernel.arguments), *(f"out {o}" for o in range(len(out)))]
+        recorded = len(tensors) if torch.is_grad_enabled() else 0
+        for i, tensor in enumerate((*tensors, *out)):
+            if not isinstance(tensor, torch.Tensor):
+                continue
+            dual = self._forward.unpack_dual(tensor).tangent is not None
+            if dual or (i < recorded and tensor.requires_grad):
+                raise ValueError(
+                    f"{labels[i]}: the tensor {'has a tangent' if dual else 'requires grad'}, but "
+                    "a Kernel is outside of autograd; detach it, or use bridges.pytorch.ad_to_torch"
+                )
 
     def _replan(self, tensors: Sequence[Any], recorded: bool) -> list[Any]:
         """Answers this call the general way, and plans the next one of these shapes."""
@@ -236,7 +247,9 @@ class TensorCaller:
     def _import(self) -> Any:
         if self._torch is None:
             import torch
+            from torch.autograd import forward_ad
 
+            self._forward = forward_ad
             self._dtype = getattr(torch, self._kernel.dtype)
             self._torch = torch
         return self._torch

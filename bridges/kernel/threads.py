@@ -34,19 +34,28 @@ def thread_count() -> int:
     return os.cpu_count() or 1
 
 
-def run_ranges(work: Callable[[int, int], None], total: int, grain: int, threads: int) -> None:
+def run_ranges(
+    work: Callable[[int, int], None],
+    total: int,
+    grain: int,
+    threads: int,
+    longest: int | None = None,
+) -> None:
     """Calls `work(begin, end)` over ranges that cover `0 ... total`, on `threads` threads.
 
     Ranges start at multiples of `grain`. Every thread, the caller's among them, takes the next
     range when it is done with one, and ranges grow shorter towards the end: so a thread on a slower
     processor takes fewer, and all end at nearly the same time.
 
+    longest: the most that a range has, so that an interrupt is soon heard; None: any number.
+
     Raises what `work` raises, after all threads have ended; ranges not begun are then left out. An
     interrupt, or any number of them, is raised after all threads have ended, too.
     """
-    left = deque(_ranges(total, grain, threads))
+    left = deque(_ranges(total, grain, threads, longest or total))
     if threads <= 1 or len(left) <= 1:
-        work(0, total)
+        for bounds in left:
+            work(*bounds)
         return
     busy: set[object] = set()  # helpers that may have a range
 
@@ -102,13 +111,15 @@ def _finish(left: deque[Any], helpers: list[Future[None]], busy: set[object]) ->
         raise interrupt
 
 
-def _ranges(total: int, grain: int, threads: int) -> Iterator[tuple[int, int]]:
+def _ranges(total: int, grain: int, threads: int, longest: int) -> Iterator[tuple[int, int]]:
     """Each a part of what is left: half a thread's share, down to a small one."""
     blocks = -(-total // grain)
+    most = max(longest // grain, 1)
     smallest = max(blocks // (64 * threads), min(_WORTH_A_CALL, blocks // (8 * threads)), 1)
     begin = 0
     while begin < blocks:
-        end = min(begin + max((blocks - begin) // (2 * threads), smallest), blocks)
+        share = (blocks - begin) // (2 * threads) if threads > 1 else blocks
+        end = min(begin + min(max(share, smallest), most), blocks)
         yield begin * grain, min(end * grain, total)
         begin = end
 

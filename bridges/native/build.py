@@ -9,17 +9,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from bridges.native import cache
 from bridges.native.errors import BuildError
 
 BASE_FLAGS = (
@@ -32,22 +33,35 @@ BASE_FLAGS = (
     "-ffp-contract=fast",
     "-Wno-psabi",
 )
-_TIMEOUT_S = 600.0
+# Seconds for a short answer, for a text of so many bytes in addition, and at most: a hundred times
+# what they take.
+_ANSWER_S = 60.0
+_BYTES_A_SECOND = 10_000
+_MOST_S = 600.0
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A working compiler: its command, flags that tune for this processor, and vector width.
+    """A compiler's command, and the width of the vectors that this processor has.
 
-    is_gcc: whether it knows GCC's names for single optimisations.
     identity: changes when the compiler or the processor does.
     """
 
     command: tuple[str, ...]
-    tuning: tuple[str, ...]
     vector_bytes: int
-    is_gcc: bool
     identity: str
+
+
+def compiler_here() -> Compiler:
+    """The compiler of this machine, which does not run yet. Raises BuildError."""
+    command = find_compiler()
+    try:
+        found = os.stat(command[0])
+    except OSError as error:
+        raise BuildError(f"{command[0]}: {error.strerror}") from error
+    facts = [*command, os.path.realpath(command[0]), str(found.st_mtime_ns), str(found.st_size)]
+    identity = hashlib.sha256("\n".join([*facts, cpu_identity()]).encode()).hexdigest()
+    return Compiler(command, vector_bytes(), identity)
 
 
 def find_compiler() -> tuple[str, ...]:
@@ -57,7 +71,10 @@ def find_compiler() -> tuple[str, ...]:
     """
     chosen = os.environ.get("CC", "").strip()
     if chosen:
-        command = shlex.split(chosen)
+        try:
+            command = shlex.split(chosen)
+        except ValueError as error:
+            raise BuildError(f"CC is {chosen!r}, which is no command: {error}") from error
         path = shutil.which(command[0])
         if path is None:
             raise BuildError(f"CC is {chosen!r}, but there is no such program")
@@ -69,45 +86,6 @@ def find_compiler() -> tuple[str, ...]:
     raise BuildError("no C compiler on the PATH (looked for $CC, cc, gcc, clang)")
 
 
-def probe(command: tuple[str, ...], folder: Path) -> Compiler:
-    """What the compiler can do here; remembered in the cache `folder` while it does not change.
-
-    Raises BuildError if it cannot even list its predefined macros.
-    """
-    try:
-        found = os.stat(command[0])
-    except OSError as error:
-        raise BuildError(f"{command[0]}: {error.strerror}") from error
-    facts = [*command, os.path.realpath(command[0]), str(found.st_mtime_ns), str(found.st_size)]
-    identity = hashlib.sha256("\n".join([*facts, cpu_identity()]).encode()).hexdigest()
-    key = identity[:40]
-    remembered = _as_compiler(cache.find_facts(folder, key))
-    if remembered is not None and remembered.identity == identity:
-        return remembered
-    compiler = _probe(command, identity)
-    with contextlib.suppress(OSError):  # a full disk: it is probed again the next time
-        cache.put_facts(folder, key, json.dumps(asdict(compiler)).encode())
-    return compiler
-
-
-def _probe(command: tuple[str, ...], identity: str) -> Compiler:
-    failure = ""
-    for tuning in (("-march=native",), ("-mcpu=native",), ()):
-        ran = _run([*command, *tuning, "-dM", "-E", "-x", "c", os.devnull])
-        if ran.returncode == 0:
-            macros = {line.split()[1] for line in ran.stdout.splitlines() if len(line.split()) > 1}
-            is_gcc = "__GNUC__" in macros and "__clang__" not in macros
-            return Compiler(command, tuning, _vector_bytes(macros), is_gcc, identity)
-        failure = ran.stderr
-    raise BuildError(f"{shlex.join(command)} failed: {_first_lines(failure)}")
-
-
-def _vector_bytes(macros: set[str]) -> int:
-    if {"__AVX512F__", "__AVX512DQ__"} <= macros:
-        return 64
-    return 32 if "__AVX__" in macros else 16
-
-
 def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -> None:
     """Builds `source` into the shared library `target`.
 
@@ -115,17 +93,36 @@ def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -
 
     Raises BuildError with the diagnostics.
     """
-    chosen = [flag for flag in flags.split() if compiler.is_gcc or flag.startswith("-O")]
+    tuning, is_gcc = _probed(compiler.command, target.parent)
+    chosen = [flag for flag in flags.split() if is_gcc or flag.startswith("-O")]
     text = target.with_suffix(".c")
     text.write_text(source, encoding="ascii")
-    ran = _run(
-        [
-            *(*compiler.command, *compiler.tuning, *BASE_FLAGS, *chosen),
-            *("-o", str(target), str(text), "-lm"),
-        ]
-    )
-    if ran.returncode != 0 or not target.is_file():
-        raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(ran.stderr)}")
+    arguments = (*tuning, *BASE_FLAGS, *chosen, "-o", str(target), str(text), "-lm")
+    seconds = min(_ANSWER_S + len(source) / _BYTES_A_SECOND, _MOST_S)
+    status, _, failure = run_compiler(compiler.command, arguments, target.parent, seconds)
+    if status != 0 or not target.is_file():
+        raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(failure)}")
+
+
+_known: dict[tuple[str, ...], tuple[tuple[str, ...], bool]] = {}
+
+
+def _probed(command: tuple[str, ...], folder: Path) -> tuple[tuple[str, ...], bool]:
+    """The flags that tune for this processor, and whether it is GCC, which has flags of its own.
+
+    Raises BuildError if the compiler cannot even list its predefined macros.
+    """
+    failure = ""
+    for tuning in (("-march=native",), ("-mcpu=native",), ()):
+        if command in _known:
+            break
+        arguments = (*tuning, "-dM", "-E", "-x", "c", os.devnull)
+        status, macros, failure = run_compiler(command, arguments, folder, _ANSWER_S)
+        if status == 0:
+            _known[command] = tuning, "__GNUC__" in macros and "__clang__" not in macros
+    if command not in _known:
+        raise BuildError(f"{shlex.join(command)} failed: {_first_lines(failure)}")
+    return _known[command]
 
 
 @functools.cache
@@ -142,46 +139,63 @@ def cpu_identity() -> str:
     return "\n".join([platform.machine(), *lines])
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=_plain_environment(os.environ),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BuildError(f"{command[0]} ran for more than {_TIMEOUT_S:.0f} s") from error
-    except OSError as error:
-        raise BuildError(f"{command[0]}: {error.strerror}") from error
+def vector_bytes() -> int:
+    """The width of this processor's vectors; text for any width runs on any processor."""
+    flags = cpu_identity().split()
+    if {"avx512f", "avx512dq"} <= set(flags):
+        return 64
+    return 32 if "avx" in flags else 16
 
 
-def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Messages in English, so that they can be quoted and searched for."""
-    return {**environment, "LC_ALL": "C"}
+_hanging: dict[tuple[str, ...], str] = {}
+"""Compilers that did not end in time in this process, and what is said of them."""
+
+
+def run_compiler(
+    command: tuple[str, ...], arguments: Sequence[str], folder: Path | None, seconds: float
+) -> tuple[int, str, str]:
+    """Status, output and messages of a compiler, which may leave processes behind.
+
+    folder: where its output goes meanwhile; None: the temporary folder.
+
+    Raises BuildError where it does not run, or not end in time; then it is not tried again.
+    """
+    if command in _hanging:
+        raise BuildError(_hanging[command])
+    with contextlib.ExitStack() as stack:
+        try:
+            # files: a process that is left behind would keep a pipe open
+            files = [stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(2)]
+            status = _status([*command, *arguments], files[0], files[1], seconds)
+        except subprocess.TimeoutExpired as error:
+            text = f"{shlex.join(command)} ran for {seconds:.0f} s and is not tried again"
+            _hanging[command] = f"{text} by this process"
+            raise BuildError(_hanging[command]) from error
+        except OSError as error:
+            raise BuildError(f"{command[0]}: {error.strerror}") from error
+        for file in files:
+            file.seek(0)
+        output, errors = (file.read().decode(errors="replace") for file in files)
+        return status, output, errors
+
+
+def _status(command: list[str], output: IO[bytes], errors: IO[bytes], seconds: float) -> int:
+    """How a command ends; one that takes too long is ended with all that it has started."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        env={**os.environ, "LC_ALL": "C"},  # messages that can be searched for
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait(seconds)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def _first_lines(text: str, count: int = 8) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return "\n".join(lines[:count]) or "no message"
-
-
-def _as_compiler(facts: bytes | None) -> Compiler | None:
-    try:
-        data = json.loads(facts or b"")
-        width = int(data["vector_bytes"])
-        if width not in (16, 32, 64):
-            return None
-        return Compiler(
-            tuple(map(str, data["command"])),
-            tuple(map(str, data["tuning"])),
-            width,
-            bool(data["is_gcc"]),
-            str(data["identity"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -2,7 +2,7 @@
 
 Constants are folded, signs go outwards (`a * -b` is `-(a * b)`, `a + -b` is `a - b`), and products
 with 0 and 1 vanish. Rewrites keep the value of finite numbers up to its last bits; what would hide
-a nan or an infinity, such as `x - x`, is not rewritten, except that `0 * x` and `0 / x` are 0.
+a nan or an infinity, such as `x - x`, is not rewritten, except that `0 * x` is 0.
 """
 
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
@@ -194,8 +194,6 @@ class Builder:
             if _is_power_of_two(y):
                 return self.mul(self.constant(1.0 / y), a)
         elif x is not None:
-            if x == 0.0:
-                return self.zero
             if x == 1.0:
                 return self.inv(b)
             if x < 0.0:
@@ -277,19 +275,19 @@ class Builder:
 
     def both(self, a: int, b: int) -> int:
         """Whether neither is 0, as a mask."""
-        for x, other in ((a, b), (b, a)):
-            known = self.number[x]
-            if known is not None:
-                return self.zero if known == 0.0 else self.truth(other)
-        return self.truth(a) if a == b else self._once(("and", *sorted((a, b))))
+        return self._joined("and", False, a, b)
 
     def either(self, a: int, b: int) -> int:
         """Whether one is not 0, as a mask."""
+        return self._joined("or", True, a, b)
+
+    def _joined(self, op: str, decides: bool, a: int, b: int) -> int:
+        """`a op b`, where one of the truth value `decides` decides alone."""
         for x, other in ((a, b), (b, a)):
             known = self.number[x]
             if known is not None:
-                return self.truth(other) if known == 0.0 else self.one
-        return self.truth(a) if a == b else self._once(("or", *sorted((a, b))))
+                return self.constant(decides) if (known != 0.0) == decides else self.truth(other)
+        return self.truth(a) if a == b else self._once((op, *sorted((a, b))))
 
     # everything by name
 
@@ -326,21 +324,8 @@ class Builder:
         zero = self.zero
         given = [[None if k == zero else k for k in entries] for entries in outputs]
         roots = [k for entries in given for k in entries if k is not None]
-        live, code = _turned(self.code, roots)
-        place = [0] * len(self.code)
-        instructions: list[Instruction] = []
-        for new, old in enumerate(live):
-            place[old] = new
-            instruction = code[old]
-            op: str = instruction[0]
-            if op == "constant":
-                instructions.append(Instruction(op, (), instruction[1]))
-            elif op == "input":
-                instructions.append(Instruction(op, instruction[1:]))
-            else:
-                instructions.append(Instruction(op, tuple([place[a] for a in instruction[1:]])))
-        placed = [[None if k is None else place[k] for k in entries] for entries in given]
-        return schedule_program(tuple(input_sizes), instructions, placed)
+        instructions = [_instruction(*code) for code in _turned(self.code, roots)]
+        return schedule_program(tuple(input_sizes), instructions, given)
 
 
 _OWN_RULE: dict[str, Callable[..., int]] = {
@@ -360,49 +345,30 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
 }
 
 
-def _turned(code: Sequence[Code], roots: Sequence[int]) -> tuple[list[int], Sequence[Code]]:
-    """The live instructions, where `-(a - b)` is `b - a` if nothing else needs the difference."""
-    live = _live(code, roots)
+def _instruction(op: str, *operands: Any) -> Instruction:
+    return Instruction(op, (), *operands) if op == "constant" else Instruction(op, operands)
+
+
+def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
+    """The instructions, where `-(a - b)` is `b - a` if nothing else needs the difference."""
     uses = [0] * len(code)
     for k in roots:
         uses[k] += 1
     negated: list[int] = []
-    for k in live:
-        op = code[k][0]
-        if op not in _LEAVES:
+    for k in range(len(code) - 1, -1, -1):
+        op: str = code[k][0]
+        if uses[k] and op not in ("constant", "input"):
             for a in code[k][1:]:
                 uses[a] += 1
             inner: int = code[k][1]
             if op == "neg" and code[inner][0] == "sub":
                 negated.append(k)
     turned = list(code)
-    gone: set[int] = set()
     for k in negated:
         inner: int = code[k][1]
         if uses[inner] == 1:
             turned[k] = ("sub", code[inner][2], code[inner][1])
-            gone.add(inner)
-    return [k for k in live if k not in gone], turned
-
-
-_LEAVES = ("constant", "input")
-
-
-def _live(code: Sequence[Code], roots: Sequence[int]) -> list[int]:
-    """Numbers of the instructions that the roots need, in order."""
-    needed = bytearray(len(code))
-    for k in roots:
-        needed[k] = 1
-    keep: list[int] = []
-    for k in range(len(code) - 1, -1, -1):
-        if needed[k]:
-            keep.append(k)
-            op = code[k][0]
-            if op not in _LEAVES:
-                for a in code[k][1:]:
-                    needed[a] = 1
-    keep.reverse()
-    return keep
+    return turned
 
 
 def _is_power_of_two(y: float) -> bool:

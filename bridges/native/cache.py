@@ -1,37 +1,40 @@
-"""Built libraries, and what is known of compilers, on disk, shared by the processes of one user.
+"""Built libraries on disk, shared by the processes of one user.
 
-An entry is stored under the hash of everything it depends on, with a checksum (`checked`). Files
-are written beside their place and renamed into it, so a reader finds a whole file or none. Only
-files of this user, in a folder that only this user can write, are ever read. All lie in a folder of
-their own, and only names of our own form are ever removed.
+An entry is stored under the hash of everything it depends on, and ends in a checksum of this key
+and of its bytes: what was cut, changed, or put under the key of another counts as not there. Only
+files of this user, in a folder that only this user can write, are ever read (`files`). All lie in a
+folder of their own, and only names of our own form are ever removed.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import hashlib
 import os
 import re
 import shutil
-import stat
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from bridges.native.checked import checksum, fault_of, is_intact, read_checked
 from bridges.native.errors import BuildError
+from bridges.native.files import make_private, put_file, read_private
 
 SIZE_LIMIT = 512 * 2**20
 _FOLDER = "kernels"
-_FACTS_SUFFIX = ".facts"
 _SUFFIX = ".so"
 _BUILD_PREFIX = "build-"
 _LIBRARY = re.compile(rf"[0-9a-f]{{40,64}}{re.escape(_SUFFIX)}")
-_FACTS = re.compile(rf"[0-9a-f]{{40}}{re.escape(_FACTS_SUFFIX)}")
 _DRAFT = re.compile(rf"{_BUILD_PREFIX}[a-z0-9_]{{8}}")
 _STALE_S = 3600.0
+_CHECKSUM_BYTES = 32
+
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,18 @@ class CacheInfo:
 def cache_path() -> Path:
     """The folder `kernels` in `$ROBOGRAD_CACHE`, else in `robograd` in the user's cache directory.
 
-    The latter is that of the XDG base directories.
+    The latter is that of the XDG base directories; without a home, it is in the temporary folder.
+    Raises FileNotFoundError where there is none of these.
     """
-    chosen = os.environ.get("ROBOGRAD_CACHE", "").strip()
-    if chosen:
-        return Path(chosen).expanduser().absolute() / _FOLDER
+    chosen = os.path.expanduser(os.environ.get("ROBOGRAD_CACHE", "").strip())
+    if chosen and not chosen.startswith("~"):
+        return Path(chosen).absolute() / _FOLDER
     base = os.environ.get("XDG_CACHE_HOME", "").strip()
-    return Path(base or os.path.expanduser("~/.cache")) / "robograd" / _FOLDER
+    if not os.path.isabs(base):
+        base = os.path.expanduser("~/.cache")
+    if os.path.isabs(base):
+        return Path(base) / "robograd" / _FOLDER
+    return Path(tempfile.gettempdir()) / f"robograd-{os.getuid()}" / _FOLDER
 
 
 def open_cache() -> Path:
@@ -61,55 +69,44 @@ def open_cache() -> Path:
 
     Raises BuildError where there is no folder to write into at all.
     """
-    path = cache_path()
+    try:
+        path = cache_path()
+    except OSError as error:
+        raise BuildError(f"there is no folder for the kernel cache: {error}") from error
     for folder in (path.parent, path):
-        fault = _make_private(folder)
+        fault = make_private(folder)
         if fault is not None:
             return _temporary_instead(folder, fault)
     return path
 
 
-def fetch(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
-    """Path of the library `key` in `folder`, built by `build(path)` if it is not there intact."""
-    found = find(folder, key)
-    if found is not None:
-        return found
+def fetch(
+    folder: Path,
+    key: str,
+    build: Callable[[Path], None],
+    load: Callable[[Path, bytes], Loaded],
+) -> Loaded:
+    """What `load(path, bytes)` makes of the library `key` in `folder`.
+
+    It is built by `build(path)` if it is not there intact, or does not load. Raises OSError, and
+    BuildError as `build` and `load` do.
+    """
     path = folder / (key + _SUFFIX)
-    workshop = Path(tempfile.mkdtemp(dir=folder, prefix=_BUILD_PREFIX))
-    try:
-        draft = workshop / ("library" + _SUFFIX)
+    found = _read(path, key)
+    if found is not None:
+        with contextlib.suppress(BuildError):
+            return load(path, found)
+    with tempfile.TemporaryDirectory(
+        dir=folder, prefix=_BUILD_PREFIX, ignore_cleanup_errors=True
+    ) as workshop:
+        draft = Path(workshop) / ("library" + _SUFFIX)
         build(draft)
         body = draft.read_bytes()
-        draft.write_bytes(body + checksum(key, [body]))
-        draft.chmod(0o700)
-        _put(draft, path)
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+    if path.is_dir():
+        _remove(path)
+    put_file(path, body + _checksum(key, body), 0o700, _BUILD_PREFIX)
     evict(folder, size_limit(), keep=path)
-    return path
-
-
-def find(folder: Path, key: str) -> Path | None:
-    """Path of the library `key` in `folder` if it is there intact; marks it as used."""
-    path = folder / (key + _SUFFIX)
-    return path if is_intact(path, key) else None
-
-
-def find_facts(folder: Path, key: str) -> bytes | None:
-    """What was put under `key` in `folder`, if it is there intact; marks it as used."""
-    return read_checked(folder / (key + _FACTS_SUFFIX), key)
-
-
-def put_facts(folder: Path, key: str, body: bytes) -> None:
-    """Puts a few bytes into their place. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_BUILD_PREFIX)
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body + checksum(key, [body]))
-        _put(draft, folder / (key + _FACTS_SUFFIX))
-    finally:
-        draft.unlink(missing_ok=True)
+    return load(path, body)
 
 
 def info() -> CacheInfo:
@@ -124,7 +121,7 @@ def clear() -> CacheInfo:
     before = info()
     if before.path.is_dir():
         for path in before.path.iterdir():
-            if any(form.fullmatch(path.name) for form in (_LIBRARY, _FACTS, _DRAFT)):
+            if any(form.fullmatch(path.name) for form in (_LIBRARY, _DRAFT)):
                 _remove(path)
     return before
 
@@ -156,19 +153,28 @@ def evict(folder: Path, limit: int, keep: Path) -> None:
                 _remove(leftover)
 
 
+def _read(path: Path, key: str) -> bytes | None:
+    """The bytes of an entry, if it is there intact; marks it as used."""
+    with contextlib.suppress(OSError):
+        data = read_private(path)
+        body = data[:-_CHECKSUM_BYTES]
+        if _checksum(key, body) == data[-_CHECKSUM_BYTES:]:
+            return body
+    return None
+
+
+def _checksum(key: str, body: bytes) -> bytes:
+    digest = hashlib.sha256(key.encode())
+    digest.update(body)
+    return digest.digest()
+
+
 def _remove(path: Path) -> None:
     """Removes a file, or a folder that took its place."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _put(draft: Path, path: Path) -> None:
-    """Moves a file to its place in one step, a folder there or not."""
-    if path.is_dir():
-        _remove(path)
-    os.replace(draft, path)
 
 
 def _files(folder: Path) -> list[tuple[float, int, Path]]:
@@ -182,60 +188,13 @@ def _files(folder: Path) -> list[tuple[float, int, Path]]:
     return found
 
 
-def _make_private(path: Path) -> str | None:
-    """None when `path` is now a folder that only this user can write, else what is wrong."""
-    try:
-        if not path.is_dir():
-            _make_folders(path)
-        status = path.stat()
-        if not stat.S_ISDIR(status.st_mode):
-            return "is not a directory"
-        if not os.access(path, os.W_OK | os.X_OK):
-            return "cannot be written"
-        return fault_of(status) or _fault_above(path)
-    except FileExistsError:
-        return "is not a directory"
-    except OSError as error:
-        return f"cannot be made ({error.strerror})"
-
-
-def _make_folders(path: Path) -> None:
-    """Makes a folder and those above it that are missing, for this user alone whatever the mask."""
-    missing = [path, *(folder for folder in path.parents if not folder.exists())]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _fault_above(path: Path) -> str | None:
-    """What is wrong with the folder that holds `path`: others could put another in its place."""
-    for parent in {path.parent, path.resolve().parent}:
-        status = parent.stat()
-        mode = status.st_mode
-        shared = mode & stat.S_IWOTH or (
-            mode & stat.S_IWGRP and not _is_private_group(status.st_gid)
-        )
-        if shared and not mode & stat.S_ISVTX:
-            return f"is in {parent}, which can be written by other users"
-    return None
-
-
-def _is_private_group(number: int) -> bool:
-    """Whether this user's own group, of which no one else is a member, has this number."""
-    try:
-        import grp
-        import pwd
-
-        user = pwd.getpwuid(os.getuid())
-        return user.pw_gid == number and set(grp.getgrgid(number).gr_mem) <= {user.pw_name}
-    except (ImportError, KeyError):
-        return False
-
-
-_temporary: dict[str, Path] = {}
+_temporary: dict[tuple[int, Path], Path] = {}
 
 
 def _temporary_instead(path: Path, fault: str) -> Path:
-    known = _temporary.get(f"{os.getpid()} {path}")
+    """A folder of this process, which is gone when it ends."""
+    process = os.getpid()
+    known = _temporary.get((process, path))
     if known is not None and known.is_dir():
         return known
     try:
@@ -245,11 +204,17 @@ def _temporary_instead(path: Path, fault: str) -> Path:
             f"kernel cache {path} {fault}, and there is no temporary folder ({error.strerror}); "
             "set ROBOGRAD_CACHE to a folder that only you can write"
         ) from error
+    atexit.register(_remove_at_end, folder, process)
     warnings.warn(
         f"kernel cache {path} {fault}: kernels of this process are built in a temporary folder. "
         "Set ROBOGRAD_CACHE to a folder that only you can write.",
         RuntimeWarning,
         stacklevel=2,
     )
-    _temporary[f"{os.getpid()} {path}"] = folder
+    _temporary[process, path] = folder
     return folder
+
+
+def _remove_at_end(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # not in a process that it forked
+        shutil.rmtree(folder, ignore_errors=True)

@@ -24,11 +24,6 @@ def types_text(target: Target, effort: Effort | None = None) -> str:
     return definitions + c_text("types.h")
 
 
-def has_many_arrays(program: Program) -> bool:
-    """Whether the block function takes arrays of pointers instead of a pointer an argument."""
-    return len(program.input_sizes) + len(program.output_sizes) > 32
-
-
 def tells_overlap(n_in: int, n_out: int) -> bool:
     """Whether `buffers` compares the memory of every output with that of all other arrays."""
     return (n_in + n_out) * n_out <= 1024
@@ -40,9 +35,6 @@ def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
     n_slots: vectors in the workspace of a block; n_blocks: blocks that the block function computes.
     """
     n_in, n_out = len(program.input_sizes), len(program.output_sizes)
-    arguments = [f"(x)[{i}]" for i in range(n_in)] + [f"(y)[{o}]" for o in range(n_out)]
-    if has_many_arrays(program):
-        arguments = ["x", "y"]
     definitions = {
         "OPERATIONS": program.n_ops,
         "N_IN": n_in,
@@ -54,7 +46,7 @@ def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
         "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
         "WORKSPACE": n_slots,
         "BLOCKS": n_blocks,
-        "BLOCK(x, y, w, n)": f"block({', '.join([*arguments, 'w', *['n'] * (n_blocks > 1)])})",
+        "BLOCK(x, y, w, n)": f"block(x, y, w{', n' * (n_blocks > 1)})",
     }
     return (
         _definitions(**definitions) + c_text("stream.h") + c_text("driver.c") + c_text("python.c")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bridges.native.driver import driver_text, has_many_arrays, types_text
+from bridges.native.driver import driver_text, types_text
 from bridges.native.effort import Effort, effort_for
 from bridges.native.parts import Layout, Part, Store, lay_out
 from bridges.native.program import Program
@@ -37,8 +37,7 @@ def emit_c(program: Program, target: Target, weight: int | None = None) -> str:
 
     weight: of the parts of the block function (see `parts`); None: by the program's size.
     """
-    in_arrays = has_many_arrays(program)
-    block = emit_block(program, target, weight=weight, in_arrays=in_arrays, most_blocks=2)
+    block = emit_block(program, target, weight=weight, most_blocks=2)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     return "\n".join(
         [
@@ -85,18 +84,16 @@ def emit_block(
     *,
     weight: int | None = None,
     effort: Effort | None = None,
-    in_arrays: bool = False,
     most_blocks: int = 1,
 ) -> Block:
-    """C text of the function `name(x0, ..., y0, ..., w)` that computes one block of samples.
+    """C text of the function `name(x, y, w)` that computes one block of samples.
 
-    most_blocks: `name(x0, ..., y0, ..., w, blocks)` that computes up to so many instead, where the
+    x, y: arrays of the pointers to every input and output; w: the workspace.
+    most_blocks: `name(x, y, w, blocks)` that computes up to so many instead, where the
     program has several parts: each part then runs for every block before the next part does, so
     that its instructions are fetched once. They do not fit into the processor's first cache.
 
     effort: that of the whole library, as for `emit_preamble`; None: that of this program.
-    in_arrays: `name(x, y, w)` instead, with arrays of pointers: compilers are slow with hundreds of
-    parameters.
     weight: of the parts that it is cut into (see `parts`); None: by the program's size.
     """
     effort = effort or effort_for(program)
@@ -115,7 +112,7 @@ def emit_block(
         _OPERATIONS_A_NUMBER * data <= program.n_ops
         and most_blocks * layout.n_slots * target.vector_bytes <= _NEAR_BYTES
     )
-    n_blocks = most_blocks if gains and not single and not in_arrays else 1
+    n_blocks = most_blocks if gains and not single else 1
     functions: list[str] = []
     for number, part in enumerate(layout.parts):
         writer = _PartWriter(program, chunks, target, layout, part)
@@ -123,58 +120,43 @@ def emit_block(
         called |= writer.called
         comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
         title = name if single else f"{name}_part_{number}"
-        signature = _signature(program, title, in_arrays)
-        pointers = writer.pointers() if in_arrays else []
-        functions.append("\n".join([comment, signature, "{", *pointers, *body, "}", ""]))
-    if n_blocks > 1:
-        functions.append(_tiled_sequence(program, layout, name))
-    elif not single:
-        functions.append(_sequence(program, len(layout.parts), name, in_arrays))
+        lines = [*writer.pointers(), *body]
+        functions.append("\n".join([comment, _signature(title), "{", *lines, "}", ""]))
+    if not single:
+        functions.append(_sequence(program, layout, name, n_blocks))
     return Block("\n".join(functions), frozenset(called), layout.n_slots, n_blocks)
 
 
 _BLOCK_COMMENT = (
-    "/* One block: LANES samples, rows of each input and output one after the other; w is the\n"
-    "   workspace. */"
-)
-
-
-_BLOCKS_COMMENT = (
     "/* LANES samples a block, rows of each input and output one after the other; w is the\n"
     "   workspace. */"
 )
 
 
-def _signature(program: Program, name: str, in_arrays: bool) -> str:
-    if in_arrays:
-        parameters = "const real *const *x, real *const *y, vec *restrict w"
-        return f"static NOINLINE void {name}({parameters})"
-    inputs = [f"const real *restrict x{i}" for i in range(len(program.input_sizes))]
-    outputs = [f"real *restrict y{o}" for o in range(len(program.outputs))]
-    return f"static NOINLINE void {name}({', '.join([*inputs, *outputs, 'vec *restrict w'])})"
+def _signature(name: str, more: str = "") -> str:
+    parameters = f"const real *const *x, real *const *y, vec *restrict w{more}"
+    return f"static NOINLINE void {name}({parameters})"
 
 
-def _sequence(program: Program, n_parts: int, name: str, in_arrays: bool) -> str:
+def _sequence(program: Program, layout: Layout, name: str, n_blocks: int) -> str:
     """The block function of a program in several parts."""
-    inputs = [f"x{i}" for i in range(len(program.input_sizes))]
-    outputs = [f"y{o}" for o in range(len(program.outputs))]
-    arguments = "x, y, w" if in_arrays else ", ".join([*inputs, *outputs, "w"])
-    calls = [f"    {name}_part_{number}({arguments});" for number in range(n_parts)]
-    signature = _signature(program, name, in_arrays)
-    return "\n".join([_BLOCK_COMMENT, signature, "{", *calls, "}", ""])
-
-
-def _tiled_sequence(program: Program, layout: Layout, name: str) -> str:
-    """The block function of a program in several parts, for several blocks."""
-    arguments = [f"x{i} + b * LANES * {n}" for i, n in enumerate(program.input_sizes)]
-    arguments += [f"y{o} + b * LANES * {n}" for o, n in enumerate(program.output_sizes)]
-    arguments.append(f"w + b * {layout.n_slots}")
-    lines: list[str] = []
-    for number in range(len(layout.parts)):
-        lines.append("    for (int b = 0; b < blocks; b++)")
-        lines.append(f"        {name}_part_{number}({', '.join(arguments)});")
-    signature = _signature(program, name, in_arrays=False).removesuffix(")") + ", int blocks)"
-    return "\n".join([_BLOCKS_COMMENT, signature, "{", *lines, "}", ""])
+    parts = [f"{name}_part_{number}" for number in range(len(layout.parts))]
+    if n_blocks == 1:
+        lines = [f"    {part}(x, y, w);" for part in parts]
+        return "\n".join([_BLOCK_COMMENT, _signature(name), "{", *lines, "}", ""])
+    moves = [f"p[b][{i}] = x[{i}] + b * LANES * {n};" for i, n in enumerate(program.input_sizes)]
+    moves += [f"q[b][{o}] = y[{o}] + b * LANES * {n};" for o, n in enumerate(program.output_sizes)]
+    every = "    for (int b = 0; b < blocks; b++)"
+    lines = [
+        f"    const real *p[{n_blocks}][{len(program.input_sizes) + 1}];",
+        f"    real *q[{n_blocks}][{len(program.output_sizes) + 1}];",
+        every + " {",
+        *(f"        {move}" for move in moves),
+        "    }",
+    ]
+    for part in parts:
+        lines += [every, f"        {part}(p[b], q[b], w + b * {layout.n_slots});"]
+    return "\n".join([_BLOCK_COMMENT, _signature(name, ", int blocks"), "{", *lines, "}", ""])
 
 
 def _stores(program: Program, target: Target) -> Iterator[Store]:

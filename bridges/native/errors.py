@@ -1,4 +1,4 @@
-"""Reasons for which a kernel runs on CasADi's evaluator instead of native code."""
+"""The one reason for which numpy or CasADi evaluates what could be native code."""
 
 from __future__ import annotations
 

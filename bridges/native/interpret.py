@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.ops.namespace import NUMPY
 from bridges.native.program import Program
 
 Array = NDArray[Any]
@@ -89,39 +88,21 @@ def _remainder(x: Any, y: Any) -> Any:
     return np.where(np.isinf(y) & np.isfinite(x), x, np.copysign(1.0, x) * result).astype(x.dtype)
 
 
-def _one_by_one(function: Callable[[float], float]) -> Callable[..., Any]:
-    every = np.vectorize(function, otypes=[np.float64])
-    return lambda x: every(x).astype(np.result_type(x))
-
-
-def _erfinv(x: float) -> float:
-    """By Newton's method from the quantile of the normal distribution."""
-    size = abs(x)
-    if not 0.0 < size < 1.0:
-        return x if size == 0.0 else math.copysign(math.inf, x) if size == 1.0 else math.nan
-    y = -NormalDist().inv_cdf((1.0 - size) / 2.0) / math.sqrt(2.0)
-    for _ in range(2):
-        excess = math.erf(y) - size if size < 0.5 else (1.0 - size) - math.erfc(y)
-        y -= excess * math.exp(y * y) * math.sqrt(math.pi) / 2.0
-    return math.copysign(y, x)
-
-
+_OF_NUMPY = (
+    *("neg", "sign", "floor", "ceil", "sqrt", "exp", "expm1", "log", "log1p", "erf", "erfinv"),
+    *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh"),
+    *("atanh", "atan2", "add", "sub", "mul"),
+)
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
+    **{name: getattr(NUMPY, name) for name in _OF_NUMPY},
+    **{name: getattr(np, name) for name in ("fmin", "fmax", "copysign", "fmod", "hypot")},
+    "fabs": np.abs,
     "div": np.divide,
-    "neg": np.negative,
     "inv": lambda x: np.divide(np.ones((), np.result_type(x)), x),
     "sq": np.square,
     "twice": lambda x: x + x,
-    "sqrt": np.sqrt,
-    "fabs": np.abs,
-    "sign": np.sign,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "fmin": np.fmin,
-    "fmax": np.fmax,
+    "pow": np.power,
+    "remainder": _remainder,
     "lt": _flag(np.less),
     "le": _flag(np.less_equal),
     "eq": _flag(np.equal),
@@ -131,28 +112,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "or": lambda x, y: _number(_nonzero(x) | _nonzero(y), x),
     "if_else_zero": lambda mask, x: np.where(_nonzero(mask), x, np.zeros((), np.result_type(x))),
     "select": lambda mask, x, y: np.where(_nonzero(mask), x, y),
-    "copysign": np.copysign,
-    "fmod": np.fmod,
-    "remainder": _remainder,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "atan2": np.arctan2,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "asinh": np.arcsinh,
-    "acosh": np.arccosh,
-    "atanh": np.arctanh,
-    "exp": np.exp,
-    "log": np.log,
-    "expm1": np.expm1,
-    "log1p": np.log1p,
-    "pow": np.power,
-    "hypot": np.hypot,
-    "erf": _one_by_one(math.erf),
-    "erfinv": _one_by_one(_erfinv),
 }

@@ -1,6 +1,6 @@
-"""A program as a loaded library: found in the cache by what it computes, or built into it.
+"""C texts as loaded libraries: found in the cache by what they compute, or built into it.
 
-identity of a function, number type, compiler, sources -> key -> cache -> `Library`
+identity of a function, compiler, sources -> key -> cache -> `Library`
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import ad_core
+import bridges
 from bridges.native import cache
-from bridges.native.build import BASE_FLAGS, Compiler, compile_library, find_compiler, probe
+from bridges.native.build import BASE_FLAGS, Compiler, compile_library, compiler_here
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import emit_c
 from bridges.native.errors import BuildError
@@ -30,29 +32,39 @@ def load_library(identity: bytes, dtype: DType, program: Callable[[], Program]) 
     """
     compiler = compiler_here()
     target = Target(dtype, compiler.vector_bytes)
-    facts = (repr(target), compiler.identity, repr(BASE_FLAGS), emitter_digest())
-    key = digest_of(identity, *(fact.encode() for fact in facts)).hex()[:40]
+
+    def text() -> tuple[str, str]:
+        scalar = program()
+        return emit_c(scalar, target), effort_for(scalar).flags
+
+    return fetch_library(digest_of(identity, repr(target).encode()), compiler, text, Library)
+
+
+def fetch_library(
+    identity: bytes,
+    compiler: Compiler,
+    text: Callable[[], tuple[str, str]],
+    load: Callable[[Path, bytes], cache.Loaded],
+) -> cache.Loaded:
+    """What `load(path, bytes)` makes of a library, from the cache or built now.
+
+    identity: bytes that only libraries of the same text share.
+    text: gives the C text, and the flags to build it with.
+
+    Raises BuildError.
+    """
 
     def build(path: Path) -> None:
-        scalar = program()
-        compile_library(emit_c(scalar, target), compiler, effort_for(scalar).flags, path)
+        source, flags = text()
+        compile_library(source, compiler, flags, path)
 
+    facts = (compiler.identity.encode(), repr(BASE_FLAGS).encode(), sources_digest())
+    key = digest_of(identity, *facts).hex()[:40]
     folder = cache.open_cache()
     try:
-        path = cache.fetch(folder, key, build)
-        try:
-            return Library(path)
-        except BuildError:
-            if path.exists():
-                raise
-            return Library(cache.fetch(folder, key, build))  # evicted by another process just now
+        return cache.fetch(folder, key, build, load)
     except OSError as error:
         raise BuildError(f"the kernel cache {folder} cannot be used: {error}") from error
-
-
-def compiler_here() -> Compiler:
-    """The compiler of this machine. Raises BuildError."""
-    return probe(find_compiler(), cache.open_cache())
 
 
 def digest_of(*parts: bytes) -> bytes:
@@ -65,21 +77,13 @@ def digest_of(*parts: bytes) -> bytes:
 
 
 @functools.cache
-def emitter_digest() -> str:
-    """Hash of this package's own files: a changed emitter builds its libraries anew."""
-    return sources_digest(os.path.dirname(__file__)).hex()
-
-
-def sources_digest(folder: str) -> bytes:
-    """Hash of the source files below a folder, Python's and C's."""
+def sources_digest() -> bytes:
+    """Hash of the files that make programs and C texts: where one changes, all is built anew."""
     paths: list[str] = []
-    for here, _, names in os.walk(folder):
-        paths.extend(os.path.join(here, name) for name in names if name.endswith(_SOURCES))
-    bodies: list[bytes] = []
-    for path in sorted(paths):
-        with open(path, "rb") as file:
-            bodies.append(file.read())
-    return digest_of(*bodies)
+    for package in (ad_core, bridges):
+        for here, _, names in os.walk(package.__path__[0]):
+            paths.extend(os.path.join(here, name) for name in names if name.endswith(_SOURCES))
+    return digest_of(*(Path(path).read_bytes() for path in sorted(paths)))
 
 
 _SOURCES = (".py", ".c", ".h", ".cuh")

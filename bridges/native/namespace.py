@@ -8,83 +8,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.ops.elementwise import ELEMENTWISE
 from bridges.native.builder import Builder
 from bridges.native.solving import solve
 
 Value: TypeAlias = "tuple[int, ...]"
-Method: TypeAlias = "Callable[..., Value]"
 
 
 class ScalarNamespace:
-    """Array functions whose results are instructions of one `Builder`."""
+    """Array functions whose results are instructions of one `Builder`.
 
-    neg: Method
-    abs: Method
-    sign: Method
-    floor: Method
-    ceil: Method
-    sqrt: Method
-    exp: Method
-    expm1: Method
-    log: Method
-    log1p: Method
-    sin: Method
-    cos: Method
-    tan: Method
-    asin: Method
-    acos: Method
-    atan: Method
-    sinh: Method
-    cosh: Method
-    tanh: Method
-    asinh: Method
-    acosh: Method
-    atanh: Method
-    erf: Method
-    erfinv: Method
-    add: Method
-    sub: Method
-    mul: Method
-    div: Method
-    pow: Method
-    atan2: Method
-    less: Method
-    less_equal: Method
-    equal: Method
+    Elementwise functions are rules below, rules of the builder, or operations without a rule.
+    """
 
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
-        for name in get_type_hints(ScalarNamespace):
+        own: dict[str, Callable[..., int]] = {
+            "stop_gradient": int,
+            "mod": self._floored,
+            "minimum": partial(self._first_if, "le"),
+            "maximum": partial(self._first_if, "ge"),
+            "cond": self._chosen,
+            "cond3": self._chosen_of_three,
+        }
+        for name in {**ELEMENTWISE, **own}:
             op = _NAMES.get(name, name)
-            own = getattr(builder, op, None)
-            setattr(self, name, partial(_by_entry, own or partial(builder.apply, op)))
+            rule = own.get(name) or getattr(builder, op, None) or partial(builder.apply, op)
+            setattr(self, name, partial(_by_entry, rule))
 
     def constant(self, value: NDArray[np.float64]) -> Value:
         return tuple([self._builder.constant(x) for x in np.ravel(value).tolist()])
-
-    def stop_gradient(self, x: Value) -> Value:
-        return x
-
-    def mod(self, x: Value, y: Value) -> Value:
-        """The floored remainder, with the sign of `y`."""
-        return _by_entry(self._floored, x, y)
-
-    def minimum(self, x: Value, y: Value) -> Value:
-        return _by_entry(self._smaller, x, y)
-
-    def maximum(self, x: Value, y: Value) -> Value:
-        return _by_entry(self._larger, x, y)
-
-    def cond(self, pred: Value, pos: Value, neg: Value) -> Value:
-        return _by_entry(self._chosen, pred, pos, neg)
-
-    def cond3(self, pred: Value, pos: Value, zero: Value, neg: Value) -> Value:
-        return _by_entry(self._chosen_of_three, pred, pos, zero, neg)
 
     def sum(self, x: Value) -> Value:
         return (_sum(self._builder, x),)
@@ -116,6 +74,7 @@ class ScalarNamespace:
     # by entry
 
     def _floored(self, x: int, y: int) -> int:
+        """The floored remainder, with the sign of `y`."""
         b = self._builder
         rest = b.apply("fmod", x, y)
         below = b.apply("lt", rest, b.zero)
@@ -126,12 +85,6 @@ class ScalarNamespace:
         else:
             crossed = below if divisor > 0.0 else b.apply("lt", b.zero, rest)
         return b.select(crossed, b.add(rest, y), rest)
-
-    def _smaller(self, x: int, y: int) -> int:
-        return self._first_if("le", x, y)
-
-    def _larger(self, x: int, y: int) -> int:
-        return self._first_if("ge", x, y)
 
     def _first_if(self, op: str, x: int, y: int) -> int:
         """`x` where it wins or is nan, else `y`; so nan comes through, and a tie gives `x`."""

@@ -9,33 +9,27 @@ import functools
 from collections.abc import Iterable
 from pathlib import Path
 
-# Operation -> the files with its function, each after what it needs. Operations that are neither
-# here nor below are in basic.h, which every kernel has.
-_FILES: dict[str, tuple[str, ...]] = {
-    "sin": ("sincos",),
-    "cos": ("sincos",),
-    "sincos": ("sincos",),
+# File -> the files that it needs, in this order, and the operations in it. Other operations are in
+# basic.h, which every kernel has.
+_FILES = {
+    "sincos": ("", "sin cos sincos"),
     "tan": ("wide", "tan"),
-    "asin": ("wide", "asin"),
-    "acos": ("wide", "asin"),
-    "atan": ("wide", "atan"),
-    "atan2": ("wide", "atan"),
-    "exp": ("wide", "exp"),
-    "expm1": ("wide", "exp"),
-    "log": ("wide", "log"),
-    "log1p": ("wide", "log"),
-    "sinh": ("wide", "exp", "sinh"),
-    "cosh": ("wide", "exp", "sinh"),
-    "tanh": ("wide", "exp", "sinh"),
-    "asinh": ("wide", "log", "asinh"),
-    "acosh": ("wide", "log", "asinh"),
-    "atanh": ("wide", "log", "asinh"),
-    "pow": ("lanewise", "wide", "exp", "log", "pow"),
+    "asin": ("wide", "asin acos"),
+    "atan": ("wide", "atan atan2"),
+    "exp": ("wide", "exp expm1"),
+    "log": ("wide", "log log1p"),
+    "sinh": ("wide exp", "sinh cosh tanh"),
+    "asinh": ("wide log", "asinh acosh atanh"),
+    "pow": ("wide exp log", "pow"),
     "hypot": ("wide", "hypot"),
-    "erf": ("wide", "exp", "erf"),
-    "erfinv": ("wide", "log", "erfinv"),
-    "fmod": ("fmod",),
-    "remainder": ("fmod",),
+    "erf": ("wide exp", "erf"),
+    "erfinv": ("wide log", "erfinv"),
+    "fmod": ("", "fmod remainder"),
+}
+_NEEDED = {
+    operation: (*needs.split(), file)
+    for file, (needs, operations) in _FILES.items()
+    for operation in operations.split()
 }
 
 
@@ -43,7 +37,7 @@ def math_text(operations: Iterable[str]) -> str:
     """C text of the functions of these operations and of what they need, each file once."""
     files: dict[str, None] = {"basic": None}
     for name in operations:
-        files.update(dict.fromkeys(_FILES.get(name, ())))
+        files.update(dict.fromkeys(_NEEDED.get(name, ())))
     return "\n".join(c_text(f"{file}.h") for file in files)
 
 

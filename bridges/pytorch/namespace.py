@@ -25,7 +25,6 @@ class TorchNamespace:
 
     neg = staticmethod(torch.neg)
     abs = staticmethod(torch.abs)
-    sign = staticmethod(torch.sign)
     floor = staticmethod(torch.floor)
     ceil = staticmethod(torch.ceil)
     stop_gradient = staticmethod(torch.detach)
@@ -54,6 +53,10 @@ class TorchNamespace:
     div = staticmethod(torch.div)
     pow = staticmethod(torch.pow)
     mod = staticmethod(torch.remainder)
+
+    def sign(self, x: Tensor) -> Tensor:
+        """-1, 0 or 1; nan, of which torch's own makes 0, stays."""
+        return torch.where(torch.isnan(x), torch.nan, torch.sign(x))
 
     def constant(self, value: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(np.array(value))

@@ -66,7 +66,10 @@ class _Writer:
         func = step.func
         if not isinstance(func, Op):
             raise NotImplementedError(f"{func}: torch code cannot look into this function")
-        operands = self._operands(step.args, TAKES_FLOATS.get(func.name, ()))
+        floats = TAKES_FLOATS.get(func.name, ())
+        if func.name == "div" and self._numbers.get(step.args[0]) != 1.0:
+            floats = (1,)  # torch's `c / x` is `c * (1 / x)`, which may overflow
+        operands = self._operands(step.args, floats)
         if func.name in INFIX:
             return f" {INFIX[func.name]} ".join(operands)
         static = "_".join(str(p) for p in func.params if isinstance(p, int))
@@ -78,7 +81,7 @@ class _Writer:
 
     def _operands(self, slots: tuple[int, ...], floats: tuple[int, ...]) -> list[str]:
         """Names; a number may stand as it is in the places `floats`, but not in all of them."""
-        alone = all(slots[place] in self._numbers for place in floats)
+        alone = len(floats) > 1 and all(slots[place] in self._numbers for place in floats)
         return [
             repr(self._numbers[slot])
             if slot in self._numbers and place in floats and not alone

@@ -137,7 +137,7 @@ def test_cache_info_counts_and_cache_clear_removes(
 
     folder = cache.open_cache()
     assert folder == kernel_cache / "kernels"
-    cache.fetch(folder, "a" * 64, _write_a_mebibyte)
+    cache.fetch(folder, "a" * 64, _write_a_mebibyte, lambda path, body: None)
     assert main(["cache", "info"]) == 0
     assert f"{folder}: 1 library, 1.0 of " in capsys.readouterr().out
 

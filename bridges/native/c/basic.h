@@ -77,21 +77,12 @@ INLINE vec v_fmin(vec x, vec y) { return choose((ivec)((y < x) | (x != x)), y, x
 INLINE vec v_fmax(vec x, vec y) { return choose((ivec)((y > x) | (x != x)), y, x); }
 
 /* One instruction each, once the compiler has unrolled the lanes. */
-MATH vec v_sqrt(vec x)
-{
-    vec r;
-    for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_sqrt)(x[k]);
-    return r;
-}
-MATH vec v_floor(vec x)
-{
-    vec r;
-    for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_floor)(x[k]);
-    return r;
-}
-MATH vec v_ceil(vec x)
-{
-    vec r;
-    for (int k = 0; k < LANES; k++) r[k] = FN(__builtin_ceil)(x[k]);
-    return r;
-}
+#define EACH_LANE(name) \
+    MATH vec v_##name(vec x) \
+    { \
+        for (int k = 0; k < LANES; k++) x[k] = FN(__builtin_##name)(x[k]); \
+        return x; \
+    }
+EACH_LANE(sqrt)
+EACH_LANE(floor)
+EACH_LANE(ceil)

@@ -95,5 +95,9 @@ static NOINLINE dvec d_pow(dvec x, dvec y)
 WIDE_2(pow)
 
 #else
-LANEWISE_2(v_pow, FN(pow))
+static NOINLINE vec v_pow(vec x, vec y)
+{
+    for (int k = 0; k < LANES; k++) x[k] = FN(pow)(x[k], y[k]);
+    return x;
+}
 #endif

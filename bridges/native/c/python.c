@@ -123,10 +123,11 @@ static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
 /* Takes the addresses of Python's functions in the order of `python`; call before `python_function`. */
 EXPORT void use_python(void *const *addresses) { memcpy(&python, addresses, sizeof(python)); }
 
-/* Python's function `rows` (0) or `buffers` (1). */
-EXPORT void *python_function(int which)
+/* Python's function `rows` (0) or `buffers` (1), which holds `library`, an object that
+   keeps this code in memory. */
+EXPORT void *python_function(int which, void *library)
 {
     static method methods[] = {{"rows", (void *)call_rows, FAST_CALL, 0},
                                {"buffers", (void *)call_buffers, FAST_CALL, 0}};
-    return python.new_function(methods + which, 0, 0);
+    return python.new_function(methods + which, library, 0);
 }

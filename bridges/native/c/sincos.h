@@ -110,18 +110,15 @@ INLINE vec cosine_of(turned a)
     return (vec)((ivec)a.cosine ^ exchange(a) ^ sign);
 }
 
-static NOINLINE vec far_sin(vec x, vec y)
-{
-    for (int k = 0; k < LANES; k++)
-        if (FN(fabs)(x[k]) > FAR_ANGLE) y[k] = FN(sin)(x[k]);
-    return y;
-}
-static NOINLINE vec far_cos(vec x, vec y)
-{
-    for (int k = 0; k < LANES; k++)
-        if (FN(fabs)(x[k]) > FAR_ANGLE) y[k] = FN(cos)(x[k]);
-    return y;
-}
+#define FAR(name) \
+    static NOINLINE vec far_##name(vec x, vec y) \
+    { \
+        for (int k = 0; k < LANES; k++) \
+            if (FN(fabs)(x[k]) > FAR_ANGLE) y[k] = FN(name)(x[k]); \
+        return y; \
+    }
+FAR(sin)
+FAR(cos)
 INLINE int is_far(vec x) { return any_above(v_fabs(x), splat(FAR_ANGLE)); }
 
 MATH vec v_sin(vec x)

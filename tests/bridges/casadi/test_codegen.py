@@ -10,7 +10,9 @@ import pytest
 import ad_core as ad
 from ad_core import math as adm
 from bridges.casadi import ad_to_c, ad_to_casadi
+from bridges.casadi.c_names import is_taken
 from robograd.cli import main
+from robotics_ad.data import packaged_arm_text
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 FLAGS = ["-O1", "-fPIC", "-shared", "-Wall", "-Werror", "-Wno-psabi"]
@@ -66,3 +68,88 @@ def test_what_cannot_be_written_is_named(tmp_path, capsys):
     assert "no C name" in capsys.readouterr().err
     assert main(["codegen", "kinematics", str(tmp_path / "f.c"), "--link", "nose"]) == 1
     assert "no link 'nose'" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------- names
+
+FREE = """
+    pose f g dynamics kinematics arm x y out_1 jac_f robot7 Panda FK inverse_dynamics block w
+    run lanes operations method
+"""
+NAMES = f"""
+    int sin y0 real for double float struct static inline asm typeof bool true auto register
+    exp pow j1 erf tgamma lgamma signgam abs div qsort malloc free memcpy strlen rand exit
+    vec ivec word integer program block_function run_program divided turned pair series head
+    LANES SPAN ROOM R FN MATH INLINE EXPORT DOUBLE VECTOR_BYTES UNLIKELY SERIES D_LANES WIDE_1
+    NAN INFINITY NULL M_PI M_PI_2 HUGE_VAL FP_NAN EXIT_FAILURE RAND_MAX isnan isfinite signbit
+    size_t ptrdiff_t wchar_t double_t div_t linux unix u_int uint
+    load_1 load_4 store_2 line pieces_4 piece_4 load_line main read write time printf
+    v_sin v_fabs d_exp d_choose splat choose when truth any unknown nearest sine_of exp_p
+    {FREE}
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", NAMES.split())
+def test_a_name_builds_or_is_refused(tmp_path, name):
+    """Whatever C, its headers or our own text mean by it."""
+    x = ad.var("x", 3)
+    graph = ad.stack(adm.sin(x[0]) ** x[1], adm.mod(x[0], x[1]), adm.erf(x[2]), adm.exp(x[0]))
+    if is_taken(name):
+        assert name not in FREE.split()
+        with pytest.raises(ValueError, match=f"name is '{name}', which C gives to something else"):
+            ad_to_c(graph, name=name)
+        return
+    text = ad_to_c(graph, name=name)
+    (tmp_path / "f.c").write_text(text)
+    flags = [*FLAGS, "-O0", "-fsyntax-only"]
+    subprocess.run([str(COMPILER), *flags, str(tmp_path / "f.c")], check=True)
+
+
+@needs_compiler
+def test_a_function_that_is_named_as_one_of_c_has_another_name(tmp_path):
+    (tmp_path / "f_sin.c").write_text(ad_to_c(adm.sin, sizes={"x": 1}))
+    assert float(built(tmp_path, "f_sin")(0.5)) == pytest.approx(np.sin(0.5), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pose", "pose.txt", "pose.C", "pose.cpp", "a__b.c", "_a.c", "é.c", "3d.c", "a-b.c", ".c"],
+)
+def test_a_file_is_named_as_the_function_in_it(tmp_path, capsys, name):
+    assert main(["codegen", "kinematics", str(tmp_path / name)]) == 1
+    error = capsys.readouterr().err
+    assert "is no C name" in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["int.c", "sin.c", "y0.c", "real.c"])
+def test_a_file_that_would_not_compile_is_not_written(tmp_path, capsys, name):
+    assert main(["codegen", "kinematics", str(tmp_path / name)]) == 1
+    assert "which C gives to something else" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("stages", ["0", "-1", "10000000", "1000000000000000000000"])
+def test_absurd_numbers_of_stages_are_refused(tmp_path, capsys, stages):
+    assert main(["codegen", "kinematics", str(tmp_path / "f.c"), "--stages", stages]) == 1
+    assert f"mapped is {stages}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_package_is_found_as_ros_finds_it(tmp_path, capsys, monkeypatch):
+    package = tmp_path / "share" / "arm_description"
+    package.mkdir(parents=True)
+    (package / "arm.urdf").write_text(packaged_arm_text())
+    monkeypatch.delenv("ROS_PACKAGE_PATH", raising=False)
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
+    argv = ["codegen", "kinematics", str(tmp_path / "f.c")]
+    argv += ["--urdf", "package://arm_description/arm.urdf"]
+    assert main(argv) == 1
+    assert "set ROS_PACKAGE_PATH" in capsys.readouterr().err
+    for variable, place in (("ROS_PACKAGE_PATH", "share"), ("AMENT_PREFIX_PATH", "")):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, str(tmp_path / place))
+            assert main(argv) == 0
+            (tmp_path / "f.c").unlink()

@@ -10,7 +10,6 @@ import textwrap
 import time
 import warnings
 from pathlib import Path
-from typing import Any
 
 import casadi as ca
 import numpy as np
@@ -90,42 +89,6 @@ def test_folder_writable_by_others_is_refused(folder: Path) -> None:
         kernel = casadi_to_kernel(small(5.5))
     np.testing.assert_allclose(kernel(np.ones(2)), want(5.5))
     assert not list(folder.iterdir())
-
-
-@pytest.mark.parametrize("mode", [0o777, 0o703])
-def test_folder_in_one_that_others_can_write_is_refused(folder: Path, mode: int) -> None:
-    """They could put a folder of their own in its place, between the check and the loading."""
-    above = folder.parent / "above"
-    above.mkdir()
-    inside = above / "cache"
-    inside.mkdir(mode=0o700)
-    above.chmod(mode)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROBOGRAD_CACHE", str(inside))
-        with pytest.warns(RuntimeWarning, match="is in .*above, which can be written by other"):
-            kernel = casadi_to_kernel(small(5.75))
-        np.testing.assert_allclose(kernel(np.ones(2)), want(5.75))
-        assert not list(inside.iterdir())
-        above.chmod(mode | 0o1000)  # as /tmp: others cannot rename what is ours
-        assert cache.open_cache() == inside / "kernels"
-        link = folder.parent / "link"
-        link.symlink_to(inside)
-        above.chmod(mode)
-        patch.setenv("ROBOGRAD_CACHE", str(link))  # the way there does not matter
-        with pytest.warns(RuntimeWarning, match="is in .*above, which can be written by other"):
-            assert cache.open_cache() != link / "kernels"
-
-
-def test_group_that_is_the_users_own_may_write_the_folder_above(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where every user has a group, folders are often writable by it."""
-    folder.mkdir(mode=0o700)
-    folder.parent.chmod(0o770)
-    assert cache.open_cache() == folder / "kernels"
-    monkeypatch.setattr(cache, "_is_private_group", lambda _: False)
-    with pytest.warns(RuntimeWarning, match="can be written by other users"):
-        assert cache.open_cache() != folder / "kernels"
 
 
 def test_folders_that_are_made_on_the_way_are_private(folder: Path) -> None:
@@ -254,7 +217,7 @@ def test_full_disk_still_works(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_warm_load_runs_no_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     casadi_to_kernel(small(11.5))
-    monkeypatch.setattr(subprocess, "run", lambda *_: pytest.fail("a compiler ran"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_: pytest.fail("a compiler ran"))
     np.testing.assert_allclose(casadi_to_kernel(small(11.5))(np.ones(2)), want(11.5))
 
 
@@ -296,41 +259,6 @@ def test_without_any_folder_numpy_runs(folder: Path, monkeypatch: pytest.MonkeyP
         kernel = casadi_to_kernel(small(18.5))
     assert len(got) == 1
     np.testing.assert_allclose(kernel(np.ones(2)), want(18.5))
-
-
-@pytest.mark.parametrize("fault", ["changed", "writable by others"])
-def test_facts_of_a_compiler_are_checked(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
-    """As libraries are; or else the compiler is looked at anew."""
-    casadi_to_kernel(small(19.5))
-    (facts,) = folder.rglob("*.facts")
-    body = facts.read_bytes()
-    if fault == "changed":
-        facts.write_bytes(body.replace(b"-march=native", b"-fplugin=evil"))
-    else:
-        facts.chmod(0o666)
-    casadi_to_kernel(small(20.5))
-    assert facts.read_bytes() == body
-    assert facts.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_library_evicted_before_it_is_loaded_is_built_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetch = cache.fetch
-    fetched: list[Path] = []
-
-    def evicted(*arguments: Any) -> Path:
-        path = fetch(*arguments)
-        if not fetched:
-            path.unlink()
-        fetched.append(path)
-        return path
-
-    monkeypatch.setattr(cache, "fetch", evicted)
-    assert casadi_to_kernel(small(21.5)).is_native
-    assert len(fetched) == 2
 
 
 def test_no_warning_with_a_compiler(folder: Path) -> None:

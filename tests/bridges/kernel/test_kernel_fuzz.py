@@ -238,9 +238,8 @@ def step(
 @pytest.mark.parametrize("weight", [1, 7, 40, 10**9])
 def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     """Programs cut into many parts, through the workspace, equal the uncut one bit by bit."""
-    from bridges.native.build import compile_library
+    from bridges.native.build import compile_library, compiler_here
     from bridges.native.library import Library
-    from bridges.native.load import compiler_here
 
     x = ca.SX.sym("x", N)
     a = ca.sin(x[0]) * ca.cos(x[0]) + ca.cos(x[1])
@@ -257,7 +256,7 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     library = tmp_path / "library.so"
     compile_library(text, compiler, "-O1", library)
     outputs = [np.empty((21, 6)), np.empty((21, 3))]
-    assert Library(library).buffers(1000, q, *outputs) == 0
+    assert Library(library, library.read_bytes()).buffers(1000, q, *outputs) == 0
     np.testing.assert_allclose(outputs[0], kernel(q)[0], rtol=1e-13)
     np.testing.assert_array_equal(outputs[1], q)
 
@@ -265,16 +264,15 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
 @pytest.mark.parametrize("width", [16, 32, 64])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: Any) -> None:
-    from bridges.native.build import compile_library
+    from bridges.native.build import compile_library, compiler_here
     from bridges.native.library import Library
-    from bridges.native.load import compiler_here
 
     kernel = casadi_to_kernel(arm, dtype)
     library = tmp_path / "library.so"
     compile_library(emit_c(kernel.program, Target(dtype, width)), compiler_here(), "-O1", library)
     q = np.random.default_rng(0).normal(size=(37, 7)).astype(dtype)
     pose = np.empty((37, 12), dtype)
-    assert Library(library).buffers(1000, q, pose) == 0
+    assert Library(library, library.read_bytes()).buffers(1000, q, pose) == 0
     np.testing.assert_allclose(pose, kernel(q), atol=8 * np.finfo(dtype).eps)
 
 

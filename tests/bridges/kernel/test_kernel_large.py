@@ -73,7 +73,7 @@ def test_any_split(n: int, terms: int, dtype: str, monkeypatch: pytest.MonkeyPat
     x, y = draw(samples, dtype)
     want = in_small_batches(kernel, x, y)
 
-    def split(work: Work, total: int, grain: int, threads: int) -> None:
+    def split(work: Work, total: int, *_: int) -> None:
         bounds = list(itertools.pairwise(_edges(total)))
         for i in np.random.default_rng(2).permutation(len(bounds)):
             work(*bounds[i])

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from bridges.kernel import casadi_to_kernel
-from bridges.native.build import compile_library
+from bridges.native.build import compile_library, compiler_here
 from bridges.native.effort import Effort, effort_for_size
 from bridges.native.emit_c import emit_c
 from bridges.native.library import Library
-from bridges.native.load import compiler_here
 from bridges.native.target import Target
 
 
@@ -46,9 +45,10 @@ def test_every_effort_gives_the_same_values(
     monkeypatch.setattr("bridges.native.emit_c.effort_for", lambda _: effort)
     text = emit_c(kernel.program, Target(dtype, compiler.vector_bytes), 12)
     assert text.count("_part_") > 10
-    compile_library(text, compiler, effort.flags, tmp_path / "library.so")
+    path = tmp_path / "library.so"
+    compile_library(text, compiler, effort.flags, path)
     outputs = [np.empty((37, 12), dtype), np.empty((37, 7), dtype)]
-    assert Library(tmp_path / "library.so").buffers(1000, q, *outputs) == 0
+    assert Library(path, path.read_bytes()).buffers(1000, q, *outputs) == 0
     unit = np.finfo(dtype).eps
     for have, wanted in zip(outputs, want, strict=True):
         np.testing.assert_allclose(have, wanted, rtol=1e4 * unit, atol=1e3 * unit)

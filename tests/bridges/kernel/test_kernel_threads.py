@@ -187,3 +187,49 @@ def test_arrays_are_held_while_any_thread_is_at_work(monkeypatch: pytest.MonkeyP
     held.pop()
     gc.collect()
     assert alive() is None
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_ends_a_long_call_soon(threads: int) -> None:
+    """Between two ranges, of which none takes long."""
+    code = """
+        import os, signal, threading, time
+        import numpy as np
+        import ad_core as ad
+        from ad_core import math as adm
+        from bridges.kernel import ad_to_kernel
+        x = ad.var("x", 4)
+        e = x
+        for _ in range(300):
+            e = adm.sin(e) + x
+        kernel = ad_to_kernel(e)
+        q = np.ones((3_000_000, 4))
+        kernel(q[:100])
+        begun = time.perf_counter()
+        kernel(q[:300_000])
+        whole = 10 * (time.perf_counter() - begun)
+        fired = []
+        def fire():
+            time.sleep(0.3)
+            fired.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=fire).start()
+        try:
+            kernel(q)
+            print("too fast")
+        except KeyboardInterrupt:
+            print((time.perf_counter() - fired[0]) / whole)
+    """
+    assert float(run_python(code, ROBOGRAD_NUM_THREADS=str(threads))) < 0.3  # of the whole call
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_no_range_is_longer_than_it_may_be(threads: int) -> None:
+    calls: list[tuple[int, int]] = []
+    run_ranges(lambda *bounds: calls.append(bounds), 100_003, 8, threads, 1000)
+    calls.sort()
+    assert max(end - begin for begin, end in calls) == 1000
+    assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(calls))
+    assert (calls[0][0], calls[-1][1]) == (0, 100_003)
+    run_ranges(lambda *bounds: calls.append(bounds), 20, 8, threads, 1)
+    assert (0, 8) in calls  # at least one block

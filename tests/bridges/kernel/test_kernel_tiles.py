@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bridges.kernel import Kernel, casadi_to_kernel
-from bridges.native.load import compiler_here
+from bridges.native.build import compiler_here
 
 SIZES = (3, 2, 1)
 

@@ -17,8 +17,9 @@ from ad_core.derivatives import Jacobian, jacobian_of, jvp, vjp
 from ad_core.lowering import Lowered, lower
 from ad_core.ops.elementwise import equal, less
 from bridges.native.interpret import interpret
+from bridges.native.jacobians import jacobian_graph
 from bridges.native.program import Program
-from bridges.native.scalars import jacobian_program, scalar_program
+from bridges.native.scalars import scalar_program
 
 Array = NDArray[np.float64]
 CASES = [(spec, sizes) for spec in SPECS for sizes in spec.sizes]
@@ -204,7 +205,7 @@ def test_jacobians(roots: tuple[ad.Expression, ...], wrt: tuple[int, ...]) -> No
     f = lower(roots, [X, Y], {"x": 3, "y": 2})
     values = [np.array([0.3, -1.2, 0.7]), np.array([1.1, -0.4])]
     found = jacobian_of(f, wrt)
-    program = jacobian_program(found, entries(found))
+    program = scalar_program(jacobian_graph(f, found, entries(found)).tape)
     assert program.input_sizes == (3, 2)
     (have,) = run(program, *values)
     want = numpy_jacobian(f, values, wrt)
@@ -215,8 +216,9 @@ def test_work_of_seeds_is_shared() -> None:
     """Sines and cosines are there once, whatever the number of seeds."""
     q = ad.var("q", 4)
     angles = adm.sin(q) * adm.cos(adm.dot(q, q))
-    found = jacobian_of(lower(angles), [0])
-    names = ops(jacobian_program(found, entries(found)))
+    f = lower(angles)
+    found = jacobian_of(f, [0])
+    names = ops(scalar_program(jacobian_graph(f, found, entries(found)).tape))
     assert [names.count("sin"), names.count("cos")] == [5, 5]
 
 
