@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ class Joint(Rebuilt):
         """The unit of each entry of tau: N m or N."""
         return tuple("N m" if rate == "rad/s" else "N" for rate in self.v_units)
 
-    @property
+    @cached_property
     def follows(self) -> Mimic:
         """How it comes by its numbers: as `mimic` says, else as they stand in q under its name."""
         return Mimic(self.name) if self.mimic is None else self.mimic

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from robotics_ad.arrays import Matrix, Vector, column_major, skew
+from robotics_ad.arrays import Matrix, Vector, skew
 from robotics_ad.model.coordinates import (
     ANGLE,
     CIRCLE,
@@ -139,10 +139,10 @@ def _pose_basis(ops: Any, q: Any) -> tuple[Any, ...]:
 # ---- coefficients
 
 
-def _column(rotation: Matrix, translation: Vector | None = None) -> Matrix:
-    """One column of C: a 3x3 matrix and a 3-vector."""
-    p = np.zeros(3) if translation is None else translation
-    return np.concatenate([column_major(rotation), p])[:, None]
+def _turning(*parts: Matrix) -> Matrix:
+    """Columns of C that turn the child by these 3x3 matrices, read column by column."""
+    entries = np.stack(parts, axis=2).transpose(1, 0, 2).reshape(9, len(parts))
+    return np.concatenate([entries, np.zeros((3, len(parts)))])
 
 
 def _along(directions: Matrix) -> Matrix:
@@ -151,14 +151,13 @@ def _along(directions: Matrix) -> Matrix:
 
 
 def _rest(axis: Vector) -> Matrix:
-    return _column(np.eye(3))
+    return _turning(np.eye(3))
 
 
 def _turn(axis: Vector) -> Matrix:
     """R = a a^T + (1 - a a^T) cos q + [a]x sin q (Rodrigues)."""
     along = np.outer(axis, axis)
-    parts = (along, np.eye(3) - along, skew(axis))
-    return np.concatenate([_column(part) for part in parts], axis=1)
+    return _turning(along, np.eye(3) - along, skew(axis))
 
 
 def _screw(pitch: float, axis: Vector) -> Matrix:
@@ -183,8 +182,7 @@ def _rotate(axis: Vector) -> Matrix:
         products[[i, j], [j, i], 3 + n] = 1.0
     for n in range(3):  # 2wx, 2wy, 2wz
         products[:, :, 6 + n] = skew(np.eye(3)[n])
-    columns = [_column(products[:, :, n]) for n in range(9)]
-    return np.concatenate([_rest(axis), *columns], axis=1)
+    return _turning(np.eye(3), *np.moveaxis(products, 2, 0))
 
 
 def _move(axis: Vector) -> Matrix:
