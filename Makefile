@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 SOURCE := ad_core bridges robotics_ad robograd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format bench bench-quick clean
+.PHONY: help demo test campaign coverage lint format bench bench-quick clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -17,10 +17,14 @@ demo: $(VENV)/.demo ## run the demonstration on the packaged arm; writes demo.pn
 	$(BIN)/robograd demo
 
 # Test processes must agree on the names of parametrized tests, and the text of a set depends on the seed.
-test coverage: export PYTHONHASHSEED ?= 0
+test campaign coverage: export PYTHONHASHSEED ?= 0
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS)
+
+campaign: export ROBOGRAD_TEST_CAMPAIGN := full
+campaign: $(VENV)/.dev ## run all random hard trials, of which the tests have a tenth, and count
+	$(BIN)/python -m pytest tests/campaign -n $(JOBS)
 
 coverage: $(VENV)/.dev ## run the tests and report the lines and branches they reach
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term

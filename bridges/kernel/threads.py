@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import time
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 from typing import Any
 
 # Blocks in a range: a call from Python costs as much as computing a few.
 _WORTH_A_CALL = 64
 
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+# Queues of work, each read by so many threads of a process. Locks that are written in Python, those
+# of futures too, stay taken for ever where an interrupt comes inside of their code; these do not.
+_Tasks = SimpleQueue[Callable[[], None]]
+_pools: dict[tuple[int, int], _Tasks] = {}
 
 
 def thread_count() -> int:
@@ -76,34 +80,37 @@ def run_ranges(
         busy.add(mark)
         try:
             take()
+        except BaseException as error:
+            errors.append(error)
         finally:
             busy.discard(mark)
+            ended.put(None)
 
-    helpers: list[Future[None]] = []
+    errors: list[BaseException] = []
+    ended: SimpleQueue[None] = SimpleQueue()
     try:
+        tasks = _pool(threads - 1)
         for _ in range(min(threads, len(left)) - 1):
-            helpers.append(_pool(threads - 1).submit(help_out))
+            tasks.put(help_out)
         take()
     finally:
         try:
-            _finish(left, helpers, busy)
+            _finish(left, busy, ended)
         finally:  # again, for an interrupt that came between two steps of the first
-            _finish(left, helpers, busy)
-    for helper in helpers:
-        if not helper.cancelled():
-            helper.result()
+            _finish(left, busy, ended)
+    if errors:
+        raise errors[0]
 
 
-def _finish(left: deque[Any], helpers: list[Future[None]], busy: set[object]) -> None:
+def _finish(left: deque[Any], busy: set[object], ended: SimpleQueue[None]) -> None:
     """Leaves out the ranges not begun, and returns when no helper has one, whatever interrupts."""
     interrupt: BaseException | None = None
     while True:
         try:
             left.clear()
-            # those that have not begun wait for threads that are busy with other calls
-            wait([helper for helper in helpers if not helper.cancel()])
-            while busy:
-                time.sleep(1e-4)
+            while busy:  # those that have not begun find nothing left
+                with contextlib.suppress(Empty):
+                    ended.get(timeout=0.01)
             break
         except BaseException as error:
             interrupt = error
@@ -124,10 +131,18 @@ def _ranges(total: int, grain: int, threads: int, longest: int) -> Iterator[tupl
         begin = end
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int) -> _Tasks:
     # Threads do not survive a fork, so a pool belongs to the process that made it.
     key = (os.getpid(), threads)
     pool = _pools.get(key)
     if pool is None:
-        pool = _pools.setdefault(key, ThreadPoolExecutor(threads, "robograd-kernel"))
+        made: _Tasks = SimpleQueue()
+        for _ in range(threads):
+            start_new_thread(_serve, (made,))
+        pool = _pools.setdefault(key, made)
     return pool
+
+
+def _serve(tasks: _Tasks) -> None:
+    while True:
+        tasks.get()()

@@ -24,7 +24,7 @@ static NOINLINE dvec d_erfinv(dvec x)
     const lvec inner = (lvec)(a < 0.9);
     const dvec rest = (1 - a) * d_choose(inner, 1 + a, d_splat(1));
     const lvec e = exponent_of(rest);
-    const pair parts = log_parts(e, (dvec)((lvec)rest - (e << 52)) - 1);
+    const pair parts = log_parts(e, (dvec)bits_less(rest, e << 52) - 1);
     const dvec w = -parts.high - parts.low, w_lost = (-parts.high - w) - parts.low;
     const dvec near = a + a * SERIES(w, erfinv_p), s = d_sqrt(w), u = 1 / (s + 2);
     /* the loss of the root is that of its square over 2 s, here with an error of up to 8 % */

@@ -6,8 +6,10 @@ static const double log_p[] = {
     0.1818289243253687, 0.15331611722055008, 0.14617807153417325
 };
 
+/* The bits of x less others, modulo 2^64: those of a negative x would overflow. */
+INLINE lvec bits_less(dvec x, lvec bits) { return (lvec)((ulvec)x - (ulvec)bits); }
 /* 2^e (1 + f): the exponent that brings a normal x into [sqrt(1/2), sqrt(2)). */
-INLINE lvec exponent_of(dvec x) { return ((lvec)x - 0x3fe6a09e667f3bcd) >> 52; }
+INLINE lvec exponent_of(dvec x) { return bits_less(x, (lvec){0} + 0x3fe6a09e667f3bcd) >> 52; }
 
 /* The part of e ln 2 that is a multiple of 2^-42, and the rest of e ln 2 + log(1 + f). */
 INLINE pair log_parts(lvec exponent, dvec f)
@@ -34,14 +36,14 @@ static NOINLINE dvec d_log(dvec x)
     const lvec small = (lvec)(x < 0x1p-1022); /* subnormal numbers are made normal first */
     const dvec normal = d_choose(small, x * 0x1p54, x);
     const lvec e = exponent_of(normal);
-    return log_limits(x, sum_log(e - (small & 54), (dvec)((lvec)normal - (e << 52)) - 1));
+    return log_limits(x, sum_log(e - (small & 54), (dvec)bits_less(normal, e << 52) - 1));
 }
 /* log(high + low), where low is below a few units of high; `doublings` is added to the exponent.
    That of the largest numbers is 1024, whose inverse is no normal power of 2. */
 INLINE dvec log_of_pair(dvec high, dvec low, lvec doublings)
 {
     const lvec e = exponent_of(high);
-    const dvec f = ((dvec)((lvec)high - (e << 52)) - 1) + low * d_power_of_2(2 - e) * 0.25;
+    const dvec f = ((dvec)bits_less(high, e << 52) - 1) + low * d_power_of_2(2 - e) * 0.25;
     return sum_log(e + doublings, f);
 }
 /* log(1 + x + x_low), with what is lost in 1 + x carried on. */

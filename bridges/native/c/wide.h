@@ -3,6 +3,7 @@
 
 typedef double dvec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef long long lvec __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef unsigned long long ulvec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 #define D_LANES ((int)(VECTOR_BYTES / sizeof(double)))
 #define D_SHIFT 0x1.8p52 /* adding it rounds to an integer, which the low bits then hold */
 #define D_SIGN ((long long)(1ULL << 63))
