@@ -33,6 +33,9 @@ from bridges.native.load import compiler_here, digest_of, emitter_digest, source
 from bridges.native.scalars import scalar_program
 from bridges.native.target import Target
 
+SAVED = {"jit_serialize": "embed"} if casadi.CasadiMeta.version() >= "3.8" else {}
+"""A function that CasADi saves carries its library; with CasADi 3.7, no more than its path."""
+
 
 def compiled_function(
     f: Lowered, name: str, stages: int, options: Mapping[str, Any]
@@ -53,12 +56,16 @@ def compiled_function(
         )
         function = symbolic_function(f, name, casadi.SX, {})
         return function if stages == 1 else function.map(stages)
-    return casadi.external(name, str(path), dict(options))
+    return casadi.external(name, str(path), {**SAVED, **options})
 
 
 def content_name(f: Lowered, title: str, stages: int) -> str:
     """`title` with a part that differs between functions: linked code calls each by its name."""
-    return f"{title}_{_identity(f, str(stages)).hex()[:10]}"
+    return f"{title}_{_content(f, stages)}"
+
+
+def _content(f: Lowered, stages: int) -> str:
+    return _identity(f, str(stages)).hex()[:10]
 
 
 def c_source(f: Lowered, name: str, stages: int, vector_bytes: int) -> str:
@@ -90,7 +97,10 @@ def _library(f: Lowered, name: str, stages: int) -> Path:
     path = cache.fetch(folder, key[:40], build)
     if not path.exists():  # evicted by another process just now
         path = cache.fetch(folder, key[:40], build)
-    ctypes.CDLL(str(path))  # CasADi would end with an error that does not tell the reason
+    # CasADi would end with an error that does not tell the reason. And code of its own compiler
+    # (option jit) finds a function by its name in the process, if the name tells the content.
+    for_all = name.endswith(_content(f, stages))
+    ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL if for_all else ctypes.RTLD_LOCAL)
     return path
 
 
