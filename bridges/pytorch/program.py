@@ -26,7 +26,7 @@ from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch.legacy_vmap import refuse_hidden_axes
 from bridges.pytorch.recorded import Tensors, Wrt, apply, apply_operator, broadcast, shared
 from bridges.pytorch.straight_line import StraightLine, straight_line
-from bridges.pytorch.tracing import exporting, functionalizing, transforms, visible
+from bridges.pytorch.tracing import exporting, transforms, visible
 
 Engine = Literal["auto", "kernel", "torch"]
 
@@ -129,7 +129,7 @@ class Primitives:
             portable = exporting() or transforms()
             if not portable and first.is_cpu and self._runs_kernel(first.dtype):
                 return apply_operator(self, broadcast(inputs))
-        elif not (visible(inputs) or functionalizing()):
+        elif not visible(inputs):
             return apply(self, broadcast(inputs))
         return self.straight(inputs, constants)
 
