@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ad_core.graph import Variable
 from ad_core.lowering import Func, lower
-from bridges.casadi.compiled import c_source
+from bridges.casadi.compiled import c_source, vector_bytes_for
 from bridges.casadi.lowering import identifier
 
 VECTOR_BYTES = (16, 32, 64)
@@ -43,7 +43,7 @@ def ad_to_c(
     """
     if mapped < 1:
         raise ValueError(f"mapped is {mapped}, expected 1 or more")
-    width = vector_bytes if vector_bytes is not None else (16 if mapped == 1 else 32)
+    width = vector_bytes_for(mapped) if vector_bytes is None else vector_bytes
     if width not in VECTOR_BYTES:
         raise ValueError(f"vector_bytes is {width}, expected one of {VECTOR_BYTES}")
     lowered = lower(func, terminals, sizes)

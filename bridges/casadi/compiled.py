@@ -76,7 +76,7 @@ def c_source(f: Lowered, name: str, stages: int, vector_bytes: int) -> str:
     return library_text(entries, stages, target, about)
 
 
-def vector_bytes_for(stages: int, widest: int) -> int:
+def vector_bytes_for(stages: int, widest: int = 32) -> int:
     """The size of vectors that serves so many stages: one stage fills one lane of the shortest."""
     return 16 if stages == 1 else widest
 

@@ -18,7 +18,7 @@ import casadi
 
 from ad_core.lowering import Lowered, guarded
 from ad_core.ops import Op
-from bridges.casadi.compiled import c_source, compiled_function
+from bridges.casadi.compiled import c_source, compiled_function, vector_bytes_for
 from bridges.casadi.errors import raise_callback_errors
 from bridges.casadi.host import Hosts
 from bridges.casadi.lowering import input_symbols, lower_tape
@@ -110,8 +110,8 @@ class CompiledFunction(MadeFunction):
                 f"{self.name()}: the C text of a compiled function takes no options, got {option}"
             )
         fname = next((a for a in given if isinstance(a, str)), "")
-        made = self.made
-        text = c_source(made.lowered, made.name, made.stages or 1, 16 if made.stages == 1 else 32)
+        made, stages = self.made, self.made.stages or 1
+        text = c_source(made.lowered, made.name, stages, vector_bytes_for(stages))
         path = Path(fname or f"{self.name()}.c")
         path.write_text(text, encoding="ascii")
         return str(path)
