@@ -52,7 +52,7 @@ def compiled_function(
             "Compiled functions need gcc or clang (or CC set to a C compiler), and a cache folder "
             "(ROBOGRAD_CACHE) with free space that libraries may be loaded from.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         function = symbolic_function(f, name, casadi.SX, {})
         return function if stages == 1 else function.map(stages)

@@ -13,9 +13,9 @@ import casadi
 
 from ad_core.graph import Variable
 from ad_core.lowering import Func, lower
-from bridges.casadi.compiled import compiled_function, content_name
+from bridges.casadi.compiled import content_name
 from bridges.casadi.lowering import identifier, symbolic_function
-from bridges.casadi.made import CompiledFunction, Made, hosted_function
+from bridges.casadi.made import Made, hosted_function, native_function
 
 Symbolic = Literal["auto", "SX", "MX"]
 
@@ -82,8 +82,7 @@ def ad_to_casadi(
             symbolic_function(lowered, title, casadi.SX, given)  # names the function
         if name is None:
             title = content_name(lowered, title, stages)
-        made = Made(lowered, title, stages, given)
-        return CompiledFunction.around(compiled_function(lowered, title, stages, given), made)
+        return native_function(Made(lowered, title, stages, given))
     if lowered.tape.opaque and symbolic != "SX":
         return hosted_function(Made(lowered, title, mapped, given))
     symbol = casadi.MX if symbolic == "MX" else casadi.SX

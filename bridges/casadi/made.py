@@ -95,7 +95,7 @@ class CompiledFunction(MadeFunction):
     """It runs as native code; CasADi knows where the library is, and what its functions are."""
 
     def __reduce__(self) -> Any:
-        return _compiled, (self.made,)
+        return native_function, (self.made,)
 
     def generate(self, *args: Any, **kwargs: Any) -> str:
         """Write the C text, with derivatives, to the file named, by default `name.c`.
@@ -117,7 +117,8 @@ class CompiledFunction(MadeFunction):
         return str(path)
 
 
-def _compiled(made: Made) -> CompiledFunction:
+def native_function(made: Made) -> CompiledFunction:
+    """A function of a library in the cache, or CasADi's own after a warning."""
     function = compiled_function(made.lowered, made.name, made.stages or 1, made.options)
     return CompiledFunction.around(function, made)
 

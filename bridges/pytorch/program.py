@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ from bridges.pytorch.straight_line import StraightLine, straight_line
 from bridges.pytorch.tracing import exporting, transforms, visible
 
 Engine = Literal["auto", "kernel", "torch"]
+
+T = TypeVar("T")
 
 KERNEL_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
@@ -169,56 +171,46 @@ class Primitives:
 
     def vjp(self, wrt: Wrt) -> Primitives:
         """The vector-Jacobian product, on the same engine."""
-
-        def make(key: str) -> Primitives:
-            sizes_in = self.sizes_in + self.sizes_out
-            sizes_out = tuple(self.sizes_in[i] for i in wrt)
-            return Primitives(
-                key,
-                self.engine,
-                (sizes_in, sizes_out),
-                lambda: vjp(self.lowered, wrt),
-                lambda dtype: self.kernel(dtype).vjp(wrt),
-            )
-
-        return self._remembered("vjp", wrt, make)
+        return self._derived.get(("vjp", wrt)) or self._derive(
+            ("vjp", wrt),
+            (self.sizes_in + self.sizes_out, _chosen(self.sizes_in, wrt)),
+            lambda: vjp(self.lowered, wrt),
+            lambda dtype: self.kernel(dtype).vjp(wrt),
+        )
 
     def jvp(self, wrt: Wrt) -> Primitives:
         """The Jacobian-vector product, on the same engine."""
-
-        def make(key: str) -> Primitives:
-            sizes_in = self.sizes_in + tuple(self.sizes_in[i] for i in wrt)
-            return Primitives(
-                key,
-                self.engine,
-                (sizes_in, self.sizes_out),
-                lambda: jvp(self.lowered, wrt),
-                lambda dtype: self.kernel(dtype).jvp(wrt),
-            )
-
-        return self._remembered("jvp", wrt, make)
+        return self._derived.get(("jvp", wrt)) or self._derive(
+            ("jvp", wrt),
+            (self.sizes_in + _chosen(self.sizes_in, wrt), self.sizes_out),
+            lambda: jvp(self.lowered, wrt),
+            lambda dtype: self.kernel(dtype).jvp(wrt),
+        )
 
     def only(self, outputs: Wrt) -> Primitives:
         """The same with some of the outputs."""
 
         def lowered() -> Lowered:
             f = self.lowered
-            names = tuple(f.names_out[o] for o in outputs)
-            roots = tuple(f.roots[o] for o in outputs)
-            return Lowered(f.title, False, names, roots, make_tape(roots, f.tape.inputs))
+            roots = _chosen(f.roots, outputs)
+            tape = make_tape(roots, f.tape.inputs)
+            return Lowered(f.title, False, _chosen(f.names_out, outputs), roots, tape)
 
-        def make(key: str) -> Primitives:
-            sizes_out = tuple(self.sizes_out[o] for o in outputs)
-            return Primitives(key, self.engine, (self.sizes_in, sizes_out), lowered)
+        return self._derived.get(("only", outputs)) or self._derive(
+            ("only", outputs), (self.sizes_in, _chosen(self.sizes_out, outputs)), lowered
+        )
 
-        return self._remembered("only", outputs, make)
-
-    def _remembered(self, kind: str, numbers: Wrt, make: Callable[[str], Primitives]) -> Primitives:
-        found = self._derived.get((kind, numbers))
-        if found is None:
-            found = make(f"{self.key}|{kind}:{','.join(map(str, numbers))}")
-            self._derived[kind, numbers] = found
-        return found
+    def _derive(
+        self,
+        step: tuple[str, Wrt],
+        sizes: tuple[tuple[int, ...], tuple[int, ...]],
+        lowered: Callable[[], Lowered],
+        kernel: Callable[[torch.dtype], Kernel] | None = None,
+    ) -> Primitives:
+        kind, numbers = step
+        key = f"{self.key}|{kind}:{','.join(map(str, numbers))}"
+        made = Primitives(key, self.engine, sizes, lowered, kernel)
+        return self._derived.setdefault(step, made)
 
     # ------------------------------------------------------------------------------ helpers
 
@@ -248,6 +240,10 @@ class Primitives:
 
     def _made_constants(self, device: torch.device | None) -> list[Tensor]:
         return [tensor(value, device) for value in vector_constants(self.lowered.tape)]
+
+
+def _chosen(values: tuple[T, ...], numbers: Wrt) -> tuple[T, ...]:
+    return tuple(values[i] for i in numbers)
 
 
 def vector_constants(tape: Tape) -> list[Array]:

@@ -132,7 +132,7 @@ def apply(program: Recordable, inputs: Tensors) -> Tensors:
     forward_mode = forward_ad._current_level >= 0
     if forward_mode or (recorded and torch.is_grad_enabled()):
         if depth() and not forward_mode:  # the axes come out first: autograd is to see them
-            return tuple(call_mapped(lambda plain: _record(program, plain), inputs))
+            return apply_operator(program, inputs)
         return Recorded.apply(program, *inputs)
     return tuple(_call(program, inputs))
 
@@ -142,16 +142,12 @@ def apply_operator(program: Differentiable, inputs: Tensors) -> Tensors:
     return tuple(call_program(list(inputs), program.key))
 
 
-def _record(program: Recordable, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    return Recorded.apply(program, *broadcast(tuple(inputs)))
-
-
 def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
     try:
         return program.call_torch(inputs)
     except (RuntimeError, TypeError):
         if depth():
-            return call_mapped(program.call_torch, inputs)
+            return apply_operator(program, inputs)
         raise
 
 
