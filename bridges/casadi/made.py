@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -55,6 +55,15 @@ class MadeFunction(casadi.Function):
         return self
 
 
+def _refused(text: str) -> Callable[..., NoReturn]:
+    """A method that raises NotImplementedError: CasADi cannot do it, and tells too late."""
+
+    def method(self: HostedFunction, *_: Any, **__: Any) -> NoReturn:
+        raise _refusal(self.made, text)
+
+    return method
+
+
 class HostedFunction(MadeFunction):
     """It calls Python, and raises what Python raised when it is called itself."""
 
@@ -71,24 +80,10 @@ class HostedFunction(MadeFunction):
         with raise_callback_errors():
             return super().call(*args, **kwargs)
 
-    def serialize(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError, as `save` does: pickle serves where Python can import."""
-        raise self._refusal("serialize it: pickle it instead (pickle.dumps)")
-
-    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError; see `serialize`."""
-        raise self._refusal("save it: pickle it instead (pickle.dump)")
-
-    def generate(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError: there is no C for a Python function."""
-        raise self._refusal("write C for it: write them as graphs of primitives")
-
-    def generate_dependencies(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError; see `generate`."""
-        raise self._refusal("write C for it: write them as graphs of primitives")
-
-    def _refusal(self, text: str) -> NotImplementedError:
-        return _refusal(self.made, text)
+    serialize = _refused("serialize it: pickle it instead (pickle.dumps)")
+    save = _refused("save it: pickle it instead (pickle.dump)")
+    generate = _refused("write C for it: write them as graphs of primitives")
+    generate_dependencies = generate
 
 
 class CompiledFunction(MadeFunction):
