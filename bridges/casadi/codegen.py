@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ad_core.graph import Variable, checked_name, whole_number
 from ad_core.lowering import Func, lower
 from bridges.casadi.c_names import is_taken
-from bridges.casadi.compiled import c_source
+from bridges.casadi.compiled import c_source, vector_bytes_for
 from bridges.casadi.lowering import identifier
 
 VECTOR_BYTES = (16, 32, 64)
@@ -46,7 +46,7 @@ def ad_to_c(
     mapped = whole_number(mapped, "ad_to_c: mapped", least=1)
     if name is not None:
         checked_name(name, "ad_to_c")
-    width = vector_bytes if vector_bytes is not None else (16 if mapped == 1 else 32)
+    width = vector_bytes_for(mapped) if vector_bytes is None else vector_bytes
     if whole_number(width, "ad_to_c: vector_bytes") not in VECTOR_BYTES:
         raise ValueError(f"vector_bytes is {width}, expected one of {VECTOR_BYTES}")
     lowered = lower(func, terminals, sizes)

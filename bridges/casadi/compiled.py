@@ -9,6 +9,7 @@ Lowered -> key of what it computes -> library, from the cache or built now -> ca
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,9 @@ from bridges.native.load import digest_of, fetch_library
 from bridges.native.scalars import scalar_program
 from bridges.native.target import Target
 
+SAVED = {"jit_serialize": "embed"} if casadi.CasadiMeta.version() >= "3.8" else {}
+"""A function that CasADi saves carries its library; with CasADi 3.7, no more than its path."""
+
 
 def compiled_function(
     f: Lowered, name: str, stages: int, options: Mapping[str, Any]
@@ -45,7 +49,7 @@ def compiled_function(
             "Compiled functions need gcc or clang (or CC set to a C compiler), and a cache folder "
             "(ROBOGRAD_CACHE) with free space that libraries may be loaded from.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         function = symbolic_function(f, name, casadi.SX, {})
         return function if stages == 1 else function.map(stages)
@@ -53,7 +57,11 @@ def compiled_function(
 
 def content_name(f: Lowered, title: str, stages: int) -> str:
     """`title` with a part that differs between functions: linked code calls each by its name."""
-    return f"{title}_{_identity(f, str(stages)).hex()[:10]}"
+    return f"{title}_{_content(f, stages)}"
+
+
+def _content(f: Lowered, stages: int) -> str:
+    return _identity(f, str(stages)).hex()[:10]
 
 
 def c_source(f: Lowered, name: str, stages: int, vector_bytes: int) -> str:
@@ -64,7 +72,7 @@ def c_source(f: Lowered, name: str, stages: int, vector_bytes: int) -> str:
     return library_text(entries, stages, target, about)
 
 
-def vector_bytes_for(stages: int, widest: int) -> int:
+def vector_bytes_for(stages: int, widest: int = 32) -> int:
     """The size of vectors that serves so many stages: one stage fills one lane of the shortest."""
     return 16 if stages == 1 else widest
 
@@ -80,9 +88,12 @@ def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> ca
         return c_source(f, name, stages, vector_bytes), flags
 
     def load(path: Path, body: bytes) -> casadi.Function:
-        # kept until CasADi has it, which would not say why it fails
-        _ = load_whole(str(path), body, [name])
-        return casadi.external(name, str(path), dict(options))
+        # Held until CasADi has it, which would not say why it fails. Code of its own compiler
+        # (option jit) finds a function by its name in the process, if the name tells the content.
+        for_all = name.endswith(_content(f, stages))
+        mode = ctypes.RTLD_GLOBAL if for_all else ctypes.RTLD_LOCAL
+        _ = load_whole(str(path), body, [name], mode)
+        return casadi.external(name, str(path), {**SAVED, **options})
 
     return fetch_library(_identity(f, *facts), compiler, text, load)
 

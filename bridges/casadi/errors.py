@@ -25,9 +25,10 @@ def report(error: BaseException) -> None:
     A thread that CasADi started does not say who called; its error is kept for the one context
     that waits, if it is the only one.
     """
+    foreign = threading.current_thread().name.startswith("Dummy-")  # Python did not start it
     if _waiting.contexts:
         _waiting.contexts[-1].append(error)
-    elif _is_foreign(threading.current_thread()) and len(_open) == 1:
+    elif foreign and len(_open) == 1:
         _open[0].append(error)
 
 
@@ -67,8 +68,3 @@ def raise_callback_errors() -> Generator[None]:
 
 _FAILED = "Evaluation failed"
 """All that CasADi says of what went wrong in its threads."""
-
-
-def _is_foreign(thread: threading.Thread) -> bool:
-    """Whether Python did not start the thread."""
-    return thread.name.startswith("Dummy-")

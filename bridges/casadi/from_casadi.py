@@ -56,26 +56,34 @@ def casadi_to_ad(function: casadi.Function, output: int | str | None = None) -> 
 _LEAVES = ("input", "constant")
 
 
-class ReadFunction(Composite):
+class _OfCasadi(ADFunctionInterface):
+    """A function of columns with the one output that a `casadi.Function` of columns has."""
+
+    def __init__(self, function: casadi.Function) -> None:
+        self.casadi_function = function
+
+    def __str__(self) -> str:
+        return self.casadi_function.name()
+
+    def n_args(self) -> int:
+        return self.casadi_function.n_in()
+
+    def n_in(self, arg: int) -> int:
+        return self.casadi_function.numel_in(arg)
+
+    def n_out(self) -> int:
+        return self.casadi_function.numel_out(0)
+
+    def argname(self, arg: int) -> str:
+        return self.casadi_function.name_in(arg)
+
+
+class ReadFunction(_OfCasadi, Composite):
     """A function of scalar operations, which expands into primitives."""
 
     def __init__(self, function: casadi.Function, program: Program) -> None:
-        self._function, self._program = function, program
-
-    def __str__(self) -> str:
-        return self._function.name()
-
-    def n_args(self) -> int:
-        return len(self._program.input_sizes)
-
-    def n_in(self, arg: int) -> int:
-        return self._program.input_sizes[arg]
-
-    def n_out(self) -> int:
-        return self._program.output_sizes[0]
-
-    def argname(self, arg: int) -> str:
-        return self._function.name_in(arg)
+        super().__init__(function)
+        self._program = program
 
     def expand(self, *args: Expression) -> Expression:
         """The instructions as scalar expressions, the outputs stacked."""
@@ -94,27 +102,12 @@ class ReadFunction(Composite):
         return ad.stack(*(Constant(0.0) if k is None else values[k] for k in entries))
 
 
-class WholeFunction(ADFunctionInterface):
+class WholeFunction(_OfCasadi):
     """A function that CasADi evaluates and differentiates; a CasADi graph simply calls it."""
 
     def __init__(self, function: casadi.Function) -> None:
-        self.casadi_function = function
+        super().__init__(function)
         self._derivatives: dict[tuple[int, ...], casadi.Function] = {}
-
-    def __str__(self) -> str:
-        return self.casadi_function.name()
-
-    def n_args(self) -> int:
-        return self.casadi_function.n_in()
-
-    def n_in(self, arg: int) -> int:
-        return self.casadi_function.numel_in(arg)
-
-    def n_out(self) -> int:
-        return self.casadi_function.numel_out(0)
-
-    def argname(self, arg: int) -> str:
-        return self.casadi_function.name_in(arg)
 
     def eval(self, *args: Any) -> NDArray[np.float64]:
         """The value at these columns."""

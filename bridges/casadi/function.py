@@ -13,9 +13,9 @@ import casadi
 
 from ad_core.graph import Variable, checked, checked_name, flag, one_of, whole_number
 from ad_core.lowering import Func, lower
-from bridges.casadi.compiled import compiled_function, content_name
+from bridges.casadi.compiled import content_name
 from bridges.casadi.lowering import identifier, symbolic_function
-from bridges.casadi.made import CompiledFunction, Made, hosted_function
+from bridges.casadi.made import Made, hosted_function, native_function
 
 Symbolic = Literal["auto", "SX", "MX"]
 
@@ -38,7 +38,9 @@ def ad_to_casadi(
     differences of `ad_core` beyond. It can be called with `SX` and `MX` symbols, and keeps what it
     calls alive wherever CasADi holds it. Called with numbers, it raises what a user's function
     raises; inside other functions and solvers see `raise_callback_errors`. It pickles as the graph
-    does; CasADi can neither save it nor write C for it, nor for what calls it.
+    does; CasADi can neither save it nor write C for it. What calls it (a function, a map, a solver)
+    is refused at once when it is saved, serialized or pickled, with no better word of CasADi's than
+    `Assertion "!is_null()" failed`; C text for it gets a warning, and does not compile.
 
     Args:
         func: An expression, several of them (a tuple, list or generator), or a function.
@@ -48,12 +50,15 @@ def ad_to_casadi(
         symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`);
             `"auto"` takes `SX` unless there are users' functions.
         compiled: Evaluate by native code: the value, the Jacobian and the Hessian of a Lagrangian
-            (second derivatives by way of a gradient), which are our own graphs. Needs a C compiler
-            and a cache folder; without them, CasADi's own evaluation, with a warning. The default
-            name ends in a hash of the content, since linked code calls a function by its name.
-            Pickled, it is built or found again where it is loaded. A function that CasADi saved
-            holds the library's path in the cache instead: it can be loaded on this machine, while
-            the library is there.
+            (second derivatives by way of a gradient), which are our own graphs. The Jacobian has no
+            derivative of its own: `jacobian(jacobian(y, x), x)` and forward sensitivities of
+            `cvodes` and `idas` end with CasADi's "Derivatives cannot be calculated for jac_...".
+            Needs a C compiler and a cache folder; without them, CasADi's own evaluation, with a
+            warning. Saved by CasADi, alone or in another function, it carries its library, for this
+            kind of processor (with CasADi 3.7: the library's path in the cache); pickled, it is
+            built or found again where it is loaded. The default name ends in a hash of the content,
+            since linked code calls a function by its name: code that CasADi compiles (option `jit`)
+            finds such a name in this process, and ends it for a `name` of your own.
         mapped: Evaluate this many stages a call: inputs and outputs have a column for each, and
             Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions.
         options: Passed to the constructor of the function.
@@ -80,8 +85,7 @@ def ad_to_casadi(
             symbolic_function(lowered, title, casadi.SX, given)  # names the function
         if name is None:
             title = content_name(lowered, title, stages)
-        made = Made(lowered, title, stages, given)
-        return CompiledFunction.around(compiled_function(lowered, title, stages, given), made)
+        return native_function(Made(lowered, title, stages, given))
     if lowered.tape.opaque and symbolic != "SX":
         return hosted_function(Made(lowered, title, mapped, given))
     symbol = casadi.MX if symbolic == "MX" else casadi.SX

@@ -71,7 +71,9 @@ class HostCallback(casadi.Callback):
         self._sizes, self._size, self._floats = sizes, size, floats
         self._hosts = weakref.ref(hosts)  # which holds this callback
         self._kernel = host_kernel(func, size, floats)
-        self.construct(identifier(str(func)), {})
+        # CasADi would save the function without its Python, and say so only where it is loaded:
+        # asked for a library of the function as well, which it has not, it refuses at once.
+        self.construct(identifier(str(func)), {"jit_serialize": "embed"})
 
     def get_n_in(self) -> int:
         return len(self._sizes)

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -18,7 +18,7 @@ import casadi
 
 from ad_core.lowering import Lowered, guarded
 from ad_core.ops import Op
-from bridges.casadi.compiled import c_source, compiled_function
+from bridges.casadi.compiled import c_source, compiled_function, vector_bytes_for
 from bridges.casadi.errors import raise_callback_errors
 from bridges.casadi.host import Hosts
 from bridges.casadi.lowering import input_symbols, lower_tape
@@ -55,6 +55,15 @@ class MadeFunction(casadi.Function):
         return self
 
 
+def _refused(text: str) -> Callable[..., NoReturn]:
+    """A method that raises NotImplementedError: CasADi cannot do it, and tells too late."""
+
+    def method(self: HostedFunction, *_: Any, **__: Any) -> NoReturn:
+        raise _refusal(self.made, text)
+
+    return method
+
+
 class HostedFunction(MadeFunction):
     """It calls Python, and raises what Python raised when it is called itself."""
 
@@ -71,31 +80,17 @@ class HostedFunction(MadeFunction):
         with raise_callback_errors():
             return super().call(*args, **kwargs)
 
-    def serialize(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError, as `save` does: pickle serves where Python can import."""
-        raise self._refusal("serialize it: pickle it instead (pickle.dumps)")
-
-    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError; see `serialize`."""
-        raise self._refusal("save it: pickle it instead (pickle.dump)")
-
-    def generate(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError: there is no C for a Python function."""
-        raise self._refusal("write C for it: write them as graphs of primitives")
-
-    def generate_dependencies(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raises NotImplementedError; see `generate`."""
-        raise self._refusal("write C for it: write them as graphs of primitives")
-
-    def _refusal(self, text: str) -> NotImplementedError:
-        return _refusal(self.made, text)
+    serialize = _refused("serialize it: pickle it instead (pickle.dumps)")
+    save = _refused("save it: pickle it instead (pickle.dump)")
+    generate = _refused("write C for it: write them as graphs of primitives")
+    generate_dependencies = generate
 
 
 class CompiledFunction(MadeFunction):
     """It runs as native code; CasADi knows where the library is, and what its functions are."""
 
     def __reduce__(self) -> Any:
-        return _compiled, (self.made,)
+        return native_function, (self.made,)
 
     def generate(self, *args: Any, **kwargs: Any) -> str:
         """Write the C text, with derivatives, to the file named, by default `name.c`.
@@ -110,14 +105,15 @@ class CompiledFunction(MadeFunction):
                 f"{self.name()}: the C text of a compiled function takes no options, got {option}"
             )
         fname = next((a for a in given if isinstance(a, str)), "")
-        made = self.made
-        text = c_source(made.lowered, made.name, made.stages or 1, 16 if made.stages == 1 else 32)
+        made, stages = self.made, self.made.stages or 1
+        text = c_source(made.lowered, made.name, stages, vector_bytes_for(stages))
         path = Path(fname or f"{self.name()}.c")
         path.write_text(text, encoding="ascii")
         return str(path)
 
 
-def _compiled(made: Made) -> CompiledFunction:
+def native_function(made: Made) -> CompiledFunction:
+    """A function of a library in the cache, or CasADi's own after a warning."""
     function = compiled_function(made.lowered, made.name, made.stages or 1, made.options)
     return CompiledFunction.around(function, made)
 

@@ -66,8 +66,12 @@ class Library:
         self.buffers: Any = function(1, free.loaded)
 
 
-def load_whole(name: str, body: bytes, symbols: Iterable[str]) -> Any:
+def load_whole(
+    name: str, body: bytes, symbols: Iterable[str], mode: int = ctypes.RTLD_LOCAL
+) -> Any:
     """The library of this name, which has these bytes; unloaded when nothing holds its `loaded`.
+
+    mode: the loader's, as in `ctypes.CDLL`.
 
     Raises BuildError, also where it lacks one of the symbols, and where it is cut: such a library
     could be loaded, but would end the process when it is used.
@@ -75,7 +79,7 @@ def load_whole(name: str, body: bytes, symbols: Iterable[str]) -> Any:
     if not _is_whole(body):
         raise BuildError("a library is cut")
     try:
-        library: Any = ctypes.CDLL(name)
+        library: Any = ctypes.CDLL(name, mode)
     except OSError as error:
         raise BuildError(f"a library does not load: {error}") from error
     library.loaded = _held(library._handle)

@@ -34,7 +34,6 @@ from bridges.pytorch.stages import Stage
 from bridges.pytorch.torch_function import TorchFunction
 from bridges.pytorch.tracing import (
     exporting,
-    functionalizing,
     refuse_jit,
     refuse_untraceable,
 )
@@ -49,8 +48,6 @@ class HostCall:
     Its derivatives are graphs again (`ad_core.functions.opaque`): the function's own derivatives,
     or finite differences, and products with them.
     """
-
-    traceable = False
 
     def __init__(self, stage: Stage, runner: Runner) -> None:
         (step,) = stage.tape.steps
@@ -74,7 +71,7 @@ class HostCall:
         if torch.compiler.is_compiling():
             refuse_untraceable(self.title)
             return apply_operator(self, inputs)
-        if exporting() or functionalizing():
+        if exporting():
             refuse_untraceable(self.title)
         return apply(self, inputs)
 

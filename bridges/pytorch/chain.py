@@ -61,11 +61,6 @@ class Chain:
         return HostCall(stage, lambda product, scalars: Chain(product, self._engine, scalars))
 
     @property
-    def programs(self) -> list[Primitives]:
-        """The tapes of primitives, in order."""
-        return [part for _, part in self.stages if isinstance(part, Primitives)]
-
-    @property
     def modules(self) -> list[nn.Module]:
         """The torch modules that the graph calls, each once, in order."""
         found: dict[int, nn.Module] = {}

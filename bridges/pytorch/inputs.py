@@ -41,12 +41,21 @@ def uniform(inputs: Tensors, declared: Sized) -> Tensors:
     same = True
     for value, (name, _) in zip(inputs, declared, strict=True):
         if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"input '{name}' is a {type(value).__name__}, expected a tensor")
+            raise TypeError(f"input '{name}' is a {_kind(value)}, expected a tensor")
         same = same and dtype in (None, value.dtype)
         dtype = value.dtype
     if not same or (dtype is not None and not dtype.is_floating_point):
         return _promoted(inputs)
     return inputs
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, torch.fx.Proxy):
+        return (
+            "Proxy of torch.fx.symbolic_trace, which no layer runs on (make layers leaves: "
+            "Tracer.is_leaf_module, or use torch.fx's make_fx or torch.export)"
+        )
+    return type(value).__name__
 
 
 def sized(title: str, inputs: Tensors, declared: Sized) -> Tensors:

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,9 +34,11 @@ from bridges.pytorch.recorded import (
     shared,
 )
 from bridges.pytorch.straight_line import StraightLine, straight_line
-from bridges.pytorch.tracing import exporting, functionalizing, transformed, transforms, visible
+from bridges.pytorch.tracing import exporting, transformed, transforms, visible
 
 Engine = Literal["auto", "kernel", "torch"]
+
+T = TypeVar("T")
 
 KERNEL_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
@@ -71,8 +73,6 @@ class Primitives:
     `sizes` are those of the inputs and of the outputs; `kernel` makes the kernel of a dtype, where
     that of the graph is not the way. `running` holds the kernels that are built and used, by dtype.
     """
-
-    traceable = True
 
     def __init__(
         self,
@@ -140,10 +140,8 @@ class Primitives:
             if not portable and first.is_cpu and self._runs_kernel(first.dtype):
                 return apply_operator(self, broadcast(inputs))
         elif not visible(inputs):
-            if not transformed():
-                return apply_plain(self, broadcast(inputs))
-            if not functionalizing():
-                return apply(self, broadcast(inputs))
+            run = apply if transformed() else apply_plain
+            return run(self, broadcast(inputs))
         return self.straight(inputs, constants)
 
     def straight(self, inputs: Tensors, constants: Sequence[Tensor] | None = None) -> Tensors:
@@ -182,37 +180,46 @@ class Primitives:
 
     def vjp(self, wrt: Wrt) -> Primitives:
         """The vector-Jacobian product, on the same engine."""
-        return self._derived.get(("vjp", wrt)) or self._derive("vjp", wrt)
+        return self._derived.get(("vjp", wrt)) or self._derive(
+            ("vjp", wrt),
+            (self.sizes_in + self.sizes_out, _chosen(self.sizes_in, wrt)),
+            lambda: vjp(self.lowered, wrt),
+            lambda dtype: self.kernel(dtype).vjp(wrt),
+        )
 
     def jvp(self, wrt: Wrt) -> Primitives:
         """The Jacobian-vector product, on the same engine."""
-        return self._derived.get(("jvp", wrt)) or self._derive("jvp", wrt)
+        return self._derived.get(("jvp", wrt)) or self._derive(
+            ("jvp", wrt),
+            (self.sizes_in + _chosen(self.sizes_in, wrt), self.sizes_out),
+            lambda: jvp(self.lowered, wrt),
+            lambda dtype: self.kernel(dtype).jvp(wrt),
+        )
 
     def only(self, outputs: Wrt) -> Primitives:
         """The same with some of the outputs."""
-        return self._derived.get(("only", outputs)) or self._derive("only", outputs)
 
-    def _derive(self, kind: Literal["vjp", "jvp", "only"], numbers: Wrt) -> Primitives:
-        ins, outs = self.sizes_in, self.sizes_out
-        match kind:
-            case "vjp":
-                graph, sizes = vjp, (ins + outs, _chosen(ins, numbers))
-            case "jvp":
-                graph, sizes = jvp, (ins + _chosen(ins, numbers), outs)
-            case "only":
-                graph, sizes = _only, (ins, _chosen(outs, numbers))
+        def lowered() -> Lowered:
+            f = self.lowered
+            roots = _chosen(f.roots, outputs)
+            tape = make_tape(roots, f.tape.inputs)
+            return Lowered(f.title, False, _chosen(f.names_out, outputs), roots, tape)
 
-        def kernel(dtype: torch.dtype) -> Kernel:
-            return getattr(self.kernel(dtype), kind)(numbers)
-
-        made = Primitives(
-            f"{self.key}|{kind}:{','.join(map(str, numbers))}",
-            self.engine,
-            sizes,
-            lambda: graph(self.lowered, numbers),
-            None if kind == "only" else kernel,
+        return self._derived.get(("only", outputs)) or self._derive(
+            ("only", outputs), (self.sizes_in, _chosen(self.sizes_out, outputs)), lowered
         )
-        return self._derived.setdefault((kind, numbers), made)
+
+    def _derive(
+        self,
+        step: tuple[str, Wrt],
+        sizes: tuple[tuple[int, ...], tuple[int, ...]],
+        lowered: Callable[[], Lowered],
+        kernel: Callable[[torch.dtype], Kernel] | None = None,
+    ) -> Primitives:
+        kind, numbers = step
+        key = f"{self.key}|{kind}:{','.join(map(str, numbers))}"
+        made = Primitives(key, self.engine, sizes, lowered, kernel)
+        return self._derived.setdefault(step, made)
 
     # ------------------------------------------------------------------------------ helpers
 
@@ -244,14 +251,8 @@ class Primitives:
         return [tensor(value, device) for value in vector_constants(self.lowered.tape)]
 
 
-def _chosen(sizes: tuple[int, ...], numbers: Wrt) -> tuple[int, ...]:
-    return tuple(sizes[i] for i in numbers)
-
-
-def _only(f: Lowered, outputs: Wrt) -> Lowered:
-    names = tuple(f.names_out[o] for o in outputs)
-    roots = tuple(f.roots[o] for o in outputs)
-    return Lowered(f.title, False, names, roots, make_tape(roots, f.tape.inputs))
+def _chosen(values: tuple[T, ...], numbers: Wrt) -> tuple[T, ...]:
+    return tuple(values[i] for i in numbers)
 
 
 def vector_constants(tape: Tape) -> list[Array]:

@@ -1,11 +1,12 @@
 """Programs that torch cannot look into, as differentiable functions and as one operator.
 
 The derivatives of a program are programs again, or graphs of them, so one pair of rules serves
-double backward, forward-over-reverse and their nestings. In eager mode programs run in functions of
-autograd (`Recorded`, `Transformed`). Compilers and tracers record the operator
-`robograd::call_program` with the program's key instead; it has a shape rule, an autograd rule and
-a rule for vmap. Keys say what a program computes, so that torch's caches on disk stay true;
-derivatives are found by their path, `key|vjp:0|jvp:0,1`, whose steps are methods of programs.
+double backward, forward-over-reverse and their nestings. In eager mode programs run in a function
+of autograd (`Recorded`). Compilers, tracers and the transforms of `torch.func` see the operator
+`robograd::call_program` with the program's key instead; it has a shape rule, derivatives in both
+modes (`Dispatched`) and a rule for vmap. Keys say what a program computes, so that torch's caches
+on disk stay true; derivatives are found by their path, `key|vjp:0|jvp:0,1`, whose steps are methods
+of programs.
 
 Why an operator and not torch code: inductor's C++ of the torch code of a seven-joint arm's forward
 kinematics took 1.3, 6.5 and 27 times as long, forward and backward, at batches of 1, 1,024 and
@@ -15,23 +16,26 @@ for export, and under transforms of `torch.func` inside the compiled function.
 
 # torch leaves the types of shapes, of autograd.Function.apply and of torch.library unknown.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUntypedFunctionDecorator=false
+# pyright: reportAttributeAccessIssue=false, reportOptionalCall=false, reportUnknownMemberType=false
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
+from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 
 from bridges.pytorch.legacy_vmap import call_mapped, depth
-from bridges.pytorch.tracing import transformed, visible
+from bridges.pytorch.tracing import refuse_pre_dispatch, transformed, visible
 
 Tensors = tuple[Tensor, ...]
 Wrt = tuple[int, ...]
+Run = Callable[["Differentiable", Tensors], Tensors]
 
 
 class Differentiable(Protocol):
@@ -64,11 +68,6 @@ class Recordable(Differentiable, Protocol):
     @property
     def sizes_out(self) -> tuple[int, ...]:
         """The length of the last axis of each output."""
-        ...
-
-    @property
-    def traceable(self) -> bool:
-        """Whether it is torch code where torch watches, so that nothing is to be hidden there."""
         ...
 
     def call_torch(self, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -123,120 +122,122 @@ def apply(program: Recordable, inputs: Tensors) -> Tensors:
     Nothing is recorded where nothing can ask for a derivative: one call then costs little more
     than the program itself.
     """
-    if transformed():
-        return Transformed.apply(program, *inputs)
+    if transformed() or visible(inputs):
+        if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
+            refuse_pre_dispatch("derivatives of a user's function")
+        return apply_operator(program, inputs)
     return apply_plain(program, inputs)
 
 
 def apply_plain(program: Recordable, inputs: Tensors) -> Tensors:
-    """The same where no transform of `torch.func` is at work."""
+    """The same where torch neither watches nor transforms."""
     recorded = False
     for x in inputs:
         recorded = recorded or x.requires_grad
     forward_mode = forward_ad._current_level >= 0
     if forward_mode or (recorded and torch.is_grad_enabled()):
         if depth() and not forward_mode:  # the axes come out first: autograd is to see them
-            return tuple(call_mapped(lambda plain: _record(program, plain), inputs))
+            return apply_operator(program, inputs)
         return Recorded.apply(program, *inputs)
     return tuple(_call(program, inputs))
 
 
-def apply_operator(program: Recordable, inputs: Tensors) -> Tensors:
-    """The same through torch's dispatcher, which compilers and tracers can record."""
+def apply_operator(program: Differentiable, inputs: Tensors) -> Tensors:
+    """The same through torch's dispatcher, which compilers, tracers and transforms see."""
     return tuple(call_program(list(inputs), program.key))
 
 
-def _record(program: Recordable, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    return Recorded.apply(program, *broadcast(tuple(inputs)))
-
-
 def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
-    if not program.traceable and visible(inputs):
-        return apply_operator(program, inputs)
     try:
         return program.call_torch(inputs)
     except (RuntimeError, TypeError):
         if depth():
-            return call_mapped(program.call_torch, inputs)
+            return apply_operator(program, inputs)
         raise
 
 
-def _pulled(
-    program: Recordable,
-    needs: Sequence[bool],
-    inputs: Sequence[Tensor],
-    cotangents: Sequence[Tensor | None],
-) -> list[Tensor | None]:
-    """The gradient of each input that needs one, from the cotangents of the outputs in use."""
-    given = tuple(o for o, c in enumerate(cotangents) if c is not None)
-    if not given:
-        return [None] * len(needs)
-    if len(given) < len(cotangents):
-        program = program.only(given)
-    derived = program.vjp(tuple(i for i, needed in enumerate(needs) if needed))
-    both = (*inputs, *(c for c in cotangents if c is not None))
-    gradients = iter(derived.apply(both))
-    return [next(gradients) if needed else None for needed in needs]
-
-
-class _Rules(torch.autograd.Function):
-    """The derivative rules, for a context that holds the program and the saved inputs."""
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The gradients of the inputs that want one."""
-        needs = ctx.needs_input_grad[1:]
-        if (
-            len(needs) == 1 and len(cotangents) == 1 and cotangents[0] is not None
-        ):  # the common case
-            return None, *ctx.program.vjp((0,)).apply((*ctx.saved_tensors, *cotangents))
-        return None, *_pulled(ctx.program, needs, ctx.saved_tensors, cotangents)
-
-    @staticmethod
-    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The outputs' tangents."""
-        moved = tuple(i for i, t in enumerate(tangents) if t is not None)
-        pushed = [t for t in tangents if t is not None]
-        return ctx.program.jvp(moved).apply((*ctx.saved_tensors, *pushed))
-
-
-class Recorded(_Rules):
+class Recorded(torch.autograd.Function):
     """For plain eager tensors: the form with the least overhead a call."""
 
     @staticmethod
     def forward(ctx: Any, program: Recordable, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Run the program; torch differentiates the call by the rules above."""
-        ctx.program = program
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs)
-        if forward_ad._current_level >= 0:
-            ctx.save_for_forward(*inputs)
+        """Run the program; torch differentiates the call by the rules below."""
+        _keep(ctx, program, inputs)
         return tuple(_call(program, inputs))
 
-
-class Transformed(_Rules):
-    """For tensors under a transform of `torch.func`."""
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The gradients of the inputs that want one."""
+        needs = ctx.needs_input_grad
+        if len(needs) == 2 and len(cotangents) == 1 and cotangents[0] is not None:  # the most usual
+            return None, *ctx.program.vjp((0,)).apply((*ctx.saved_tensors, *cotangents))
+        return _pulled(ctx, cotangents, _run)
 
     @staticmethod
-    def forward(program: Recordable, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Run the program, or record it: what a transform wraps may stand for a tensor."""
-        return apply_operator(program, inputs) if visible(inputs) else tuple(_call(program, inputs))
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The outputs' tangents."""
+        return _pushed(ctx, tangents, _run)
+
+
+class Dispatched(torch.autograd.function._SingleLevelFunction):
+    """For the operator: a call of it below autograd, which compilers, tracers and the transforms
+    of `torch.func` further out see, since its derivatives are such calls, too.
+    """
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Keep what the rules need."""
-        ctx.program = inputs[0]
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs[1:])
-        ctx.save_for_forward(*inputs[1:])
+    def forward(ctx: Any, program: Recordable, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Call the operator, with derivatives of levels further out."""
+        _keep(ctx, program, inputs)
+        below = torch._C._AutoDispatchBelowAutograd()
+        with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True), below:
+            return apply_operator(program, inputs)
 
     @staticmethod
-    def vmap(  # pyright: ignore[reportIncompatibleMethodOverride]
-        info: Any, in_dims: tuple[int | None, ...], program: Recordable, *inputs: Tensor
-    ) -> tuple[Tensors, tuple[int, ...]]:
-        """The mapped axis becomes one more batch axis, in front."""
-        outputs = apply(program, mapped_first(inputs, in_dims[1:]))
-        return outputs, (0,) * len(outputs)
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
+        """The gradients of the inputs that want one."""
+        return _pulled(ctx, cotangents, _dispatch)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The outputs' tangents."""
+        return _pushed(ctx, tangents, _dispatch)
+
+
+def _keep(ctx: Any, program: Recordable, inputs: Tensors) -> None:
+    ctx.program = program
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*inputs)
+    if forward_ad._current_level >= 0:
+        ctx.save_for_forward(*inputs)
+
+
+def _pulled(ctx: Any, cotangents: Sequence[Tensor | None], run: Run) -> tuple[Tensor | None, ...]:
+    """The gradient of each argument that needs one, from the cotangents of the outputs in use."""
+    program, needs = ctx.program, ctx.needs_input_grad
+    given = tuple(o for o, c in enumerate(cotangents) if c is not None)
+    if not given:
+        return (None,) * len(needs)
+    if len(given) < len(cotangents):
+        program = program.only(given)
+    derived = program.vjp(tuple(i for i, needed in enumerate(needs[1:]) if needed))
+    used = (c for c in cotangents if c is not None)
+    gradients = iter(run(derived, (*ctx.saved_tensors, *used)))
+    return tuple(next(gradients) if needed else None for needed in needs)
+
+
+def _pushed(ctx: Any, tangents: Sequence[Tensor | None], run: Run) -> Tensors:
+    """The tangent of each output."""
+    moved = tuple(i for i, t in enumerate(tangents) if t is not None)
+    used = (t for t in tangents if t is not None)
+    return run(ctx.program.jvp(moved), (*ctx.saved_tensors, *used))
+
+
+def _run(program: Differentiable, inputs: Tensors) -> Tensors:
+    return program.apply(inputs)
+
+
+def _dispatch(program: Differentiable, inputs: Tensors) -> Tensors:
+    return apply_operator(program, inputs) if program.key else program.apply(inputs)
 
 
 def mapped_first(inputs: Sequence[Tensor], dims: Sequence[int | None]) -> Tensors:
@@ -260,46 +261,36 @@ def broadcast(inputs: Tensors) -> Tensors:
 # -------------------------------------------------------------------------------- the operator
 
 
-@torch.library.custom_op("robograd::call_program", mutates_args=())
-def call_program(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
-    """The outputs of the program `key` for tensors `(*batch, n_i)`."""
-    _refuse_forward_mode(inputs, key)
+_library = torch.library.Library("robograd", "FRAGMENT")
+_library.define(
+    "call_program(Tensor[] inputs, str key) -> Tensor[]", tags=(torch.Tag.pt2_compliant_tag,)
+)
+call_program = torch.ops.robograd.call_program
+"""The outputs of the program `key` for tensors `(*batch, n_i)`."""
+
+
+@torch.library.impl(_library, "call_program", "CompositeExplicitAutograd")
+def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
     return find(key).call_torch(inputs)
 
 
-@call_program.register_fake
+@torch.library.register_fake("robograd::call_program", lib=_library)
 def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
-    _refuse_forward_mode(inputs, key)
     batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
     return [inputs[0].new_empty((*batch, size)) for size in find(key).sizes_out]
 
 
-def _refuse_forward_mode(inputs: Sequence[Tensor], key: str) -> None:
-    """Torch drops the tangents of an operator like this one without a word; here it is an error."""
-    if forward_ad._current_level >= 0 and torch._C._is_fwd_grad_enabled():
-        raise NotImplementedError(
-            f"robograd::call_program({key}) has no forward mode; do not compile what is inside it"
-        )
+@torch.library.impl(_library, "call_program", "Autograd")
+def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
+    recorded = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+    if recorded or forward_ad._current_level >= 0:
+        with enable_single_level_autograd_function():
+            return list(Dispatched.apply(find(key), *inputs))
+    with torch._C._AutoDispatchBelowAutograd():
+        return call_program(inputs, key)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    tensors, ctx.key = inputs
-    ctx.save_for_backward(*tensors)
-
-
-def _backward(ctx: Any, cotangents: Sequence[Tensor]) -> tuple[list[Tensor | None], None]:
-    needs = ctx.needs_input_grad[0]
-    derived = find(ctx.key).vjp(tuple(i for i, needed in enumerate(needs) if needed))
-    inputs = (*ctx.saved_tensors, *cotangents)
-    pulled = call_program(list(inputs), derived.key) if derived.key else derived.apply(inputs)
-    gradients = iter(pulled)
-    return [next(gradients) if needed else None for needed in needs], None
-
-
-call_program.register_autograd(_backward, setup_context=_save)
-
-
-@call_program.register_vmap
+@torch.library.register_vmap("robograd::call_program", lib=_library)
 def _(
     info: Any, in_dims: tuple[Sequence[int | None], None], inputs: Sequence[Tensor], key: str
 ) -> tuple[list[Tensor], list[int]]:
@@ -307,6 +298,6 @@ def _(
     return outputs, [0] * len(outputs)
 
 
-@torch.library.impl("robograd::call_program", "Batched")
+@torch.library.impl(_library, "call_program", "Batched")
 def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
     return call_mapped(lambda plain: call_program(list(plain), key), inputs)

@@ -29,7 +29,16 @@ class Stage:
     @property
     def lowered(self) -> Lowered:
         """The stage as a graph."""
-        return _lowered(self.tape)
+        tape = self.tape
+        nodes: dict[int, Expression] = {
+            i: ADTerminal(name, size) for i, (name, size) in enumerate(tape.inputs)
+        }
+        for slot, value in tape.constants:
+            nodes[slot] = Constant(value if value.size != 1 else value[0])
+        for step in tape.steps:
+            nodes[step.out] = ADFunctionCall(step.func, [nodes[a] for a in step.args])
+        names = tuple(f"out_{i}" for i in range(len(tape.outputs)))
+        return Lowered("stage", False, names, tuple(nodes[o] for o in tape.outputs), tape)
 
 
 def cut(tape: Tape, scalar_inputs: Sequence[bool] = ()) -> list[Stage]:
@@ -82,15 +91,3 @@ def _stage(
         tuple(tape.sizes[slot] for slot in place),
     )
     return Stage(part, tuple(inputs), tuple(outputs), tuple(scalars[slot] for slot in inputs))
-
-
-def _lowered(tape: Tape) -> Lowered:
-    nodes: dict[int, Expression] = {
-        i: ADTerminal(name, size) for i, (name, size) in enumerate(tape.inputs)
-    }
-    for slot, value in tape.constants:
-        nodes[slot] = Constant(value if value.size != 1 else value[0])
-    for step in tape.steps:
-        nodes[step.out] = ADFunctionCall(step.func, [nodes[a] for a in step.args])
-    names = tuple(f"out_{i}" for i in range(len(tape.outputs)))
-    return Lowered("stage", False, names, tuple(nodes[o] for o in tape.outputs), tape)

@@ -1,8 +1,9 @@
 """How torch looks at a call: whether it records, intercepts or transforms what runs.
 
 A kernel or a user's function is hidden from torch. While something of torch watches, graphs of
-primitives are torch code, which everything of torch sees and differentiates, and users' functions
-are the operator of `recorded`. What neither can serve is refused with a word of what to do.
+primitives are torch code, which everything of torch sees and differentiates; users' functions, and
+under transforms of `torch.func` primitives too, are the operator of `recorded`. What neither can
+serve is refused with a word of what to do.
 """
 
 # These functions of torch are private; the tests tell when they change.
@@ -62,11 +63,6 @@ def transforms() -> frozenset[str]:
     return frozenset(names)
 
 
-def functionalizing() -> bool:
-    """Whether `torch.func.functionalize` is at work, which knows no functions of autograd."""
-    return transformed() and "functionalize" in transforms()
-
-
 @torch.compiler.assume_constant_result
 def refuse_untraceable(what: str) -> None:
     """Raise NotImplementedError where a user's function cannot be part of what is recorded."""
@@ -75,22 +71,27 @@ def refuse_untraceable(what: str) -> None:
             f"{what}: a user's function cannot be exported; write it with primitives, or export "
             "what stands before and behind it"
         )
-    if torch.compiler.is_compiling():
-        if transforms() - {"vmap"}:
-            raise NotImplementedError(
-                f"{what}: inside torch.compile a user's function has reverse mode and vmap only; "
-                "move the transform out of the compiled function, or do not compile it"
-            )
-    elif functionalizing():
+    if torch.compiler.is_compiling() and "jvp" in transforms():
         raise NotImplementedError(
-            f"{what}: torch.func.functionalize has no rule for users' functions; call the layer "
-            "outside of it"
+            f"{what}: inside torch.compile a user's function has no forward mode; move the "
+            "transform out of the compiled function, or do not compile it"
+        )
+
+
+def refuse_pre_dispatch(what: str) -> None:
+    """Raise NotImplementedError where `make_fx(pre_dispatch=True)` would record what is wrong."""
+    if _function_modes() and torch._ops._len_torch_dispatch_stack_pre_dispatch():
+        raise NotImplementedError(
+            f"{what}: make_fx(pre_dispatch=True) cannot record this; leave pre_dispatch out"
         )
 
 
 def refuse_jit(what: str) -> None:
     """Raise NotImplementedError where `torch.jit.trace` would bake a mapped module in."""
-    if not torch.compiler.is_compiling() and _jit_tracing():
+    if torch.compiler.is_compiling():
+        return
+    refuse_pre_dispatch(what)
+    if _jit_tracing():
         raise NotImplementedError(
             f"{what}: torch.jit.trace cannot record a torch module inside a graph; use "
             "torch.export or torch.fx's make_fx"

@@ -9,12 +9,14 @@ import subprocess
 import casadi as ca
 import numpy as np
 import pytest
+from fresh_process import run_python
 
 import ad_core as ad
 from ad_core import math as adm
 from bridges.casadi import ad_to_casadi
 
 N_X, N_U = 3, 2
+COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
 def graph():
@@ -96,17 +98,58 @@ def test_ipopt_takes_the_same_way_with_exact_hessians():
     assert iterations == expected[2]
 
 
-def test_a_function_is_saved_with_the_library_beside_it(tmp_path):
-    f = ad_to_casadi(graph(), compiled=True, mapped=2)
+def embedding(f):
     x, u = ca.MX.sym("x", N_X, 2), ca.MX.sym("u", N_U, 2)
-    outer = ca.Function("outer", [x, u], [ca.sumsqr(f(x, u)[0])])
-    outer.save(str(tmp_path / "outer.casadi"))
-    at = np.ones((N_X, 2)), np.full((N_U, 2), 0.5)
-    loaded = ca.Function.load(str(tmp_path / "outer.casadi"))
-    assert float(loaded(*at)) == float(outer(*at))
-    assert (
-        loaded.jacobian()(*at, 0)[0].full().tolist() == outer.jacobian()(*at, 0)[0].full().tolist()
+    return ca.Function("outer", [x, u], [ca.sumsqr(f(x, u)[0])])
+
+
+LOADED = """
+    import casadi as ca, numpy as np
+    f = ca.Function.load("FILE")
+    x, u = (ca.MX.sym("x", f.size_in(i)) for i in range(2))
+    at = np.ones(f.size_in(0)), np.full(f.size_in(1), 0.5)
+    cost = sum(ca.sumsqr(y) for y in f.call([x, u]))
+    value = ca.Function("value", [x, u], [cost, ca.hessian(cost, x)[0]])
+    print([r.full().tolist() for r in value(*at)])
+"""
+
+
+@pytest.mark.parametrize("around", [lambda f: f, embedding], ids=["itself", "around it"])
+def test_a_saved_function_carries_its_library(tmp_path, monkeypatch, around):
+    if ca.__version__ < "3.8":
+        pytest.skip("CasADi saves a path")
+    monkeypatch.setenv("ROBOGRAD_CACHE", str(tmp_path / "cache"))
+    around(ad_to_casadi(graph(), compiled=True, mapped=2)).save(str(tmp_path / "f.casadi"))
+    around(ad_to_casadi(graph(), mapped=2)).save(str(tmp_path / "truth.casadi"))
+    shutil.rmtree(tmp_path / "cache")
+    found, truth = (
+        eval(run_python(LOADED.replace("FILE", str(tmp_path / f"{name}.casadi"))))
+        for name in ("f", "truth")
     )
+    for got, expected in zip(found, truth, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-14, atol=1e-14)
+
+
+def test_casadis_own_compiler_calls_a_function_of_ours(tmp_path, monkeypatch):
+    """In a process of its own, which would end if the symbol were not found."""
+    if not COMPILER:
+        pytest.skip("no C compiler")
+    monkeypatch.chdir(tmp_path)
+    code = """
+        import casadi as ca
+        import ad_core as ad
+        from ad_core import math as adm
+        from bridges.casadi import ad_to_casadi
+        x, p = ca.MX.sym("x", 2), ad.var("x", 2)
+        sine, power = (ad_to_casadi(e, compiled=True) for e in (adm.sin(p), adm.exp(p)))
+        cost = ca.sumsqr(sine(x) + power(x) - 1.5)
+        jit = {"jit": True, "compiler": "shell"}
+        quiet = {"print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes"}
+        solver = ca.nlpsol("solver", "ipopt", {"x": x, "f": cost}, {**quiet, **jit})
+        at = solver(x0=[0.1, 0.2])["x"]
+        print(float(ca.Function("cost", [x], [cost], jit)(at)) < 1e-12)
+    """
+    assert run_python(code) == "True"
 
 
 def test_without_a_compiler_casadi_evaluates_after_a_warning(monkeypatch):
@@ -177,8 +220,7 @@ def test_inputs_of_no_entries_and_functions_without_inputs_are_compiled():
 
 def test_linked_code_calls_each_function_by_its_own_name(tmp_path, monkeypatch):
     """C that CasADi writes for a function of two compiled ones, built with their C texts."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
+    if not COMPILER:
         pytest.skip("no C compiler")
     monkeypatch.chdir(tmp_path)
     x, s = ad.var("x", 1), ca.MX.sym("s")
@@ -188,7 +230,7 @@ def test_linked_code_calls_each_function_by_its_own_name(tmp_path, monkeypatch):
     both = ca.Function("both", [s], [10 * f(s) + g(s)])
     texts = [function.generate(f"{function.name()}.c") for function in (f, g, both)]
     flags = ["-O1", "-fPIC", "-shared", "-Wno-psabi"]
-    subprocess.run([compiler, *flags, "-o", "both.so", *texts, "-lm"], check=True)
+    subprocess.run([COMPILER, *flags, "-o", "both.so", *texts, "-lm"], check=True)
     linked = ca.external("both", "./both.so")
     assert float(linked(0.3)) == pytest.approx(10 * np.sin(0.3) + np.exp(0.3), rel=1e-15)
     alone = ca.external(f.name(), "./both.so")
@@ -217,7 +259,7 @@ def full_disk(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def not_loaded(path, *_):
+def not_loaded(path, *_, **__):
     raise OSError(f"{path}: failed to map segment from shared object")
 
 

@@ -403,6 +403,21 @@ def test_what_casadi_cannot_write_is_refused_at_once(way, mapped, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+SAVED = {
+    "serialize": lambda f, file: f.serialize(),
+    "save": lambda f, file: f.save(str(file)),
+    "pickle": lambda f, file: pickle.dumps(f),
+}
+
+
+@pytest.mark.parametrize("way", SAVED)
+@pytest.mark.parametrize("holder", [h for h in HOLDERS if h != "copy"])
+def test_what_calls_it_is_not_saved_either(way, holder, tmp_path):
+    """By CasADi, which says no more than that a pointer is null."""
+    with pytest.raises(RuntimeError, match=r"!is_null\(\)"):
+        SAVED[way](HOLDERS[holder](ad_to_casadi(mixed(call(Wave())), ["x", "s"])), tmp_path / "f")
+
+
 @pytest.mark.parametrize("mapped", [None, 2])
 def test_a_function_pickles_as_its_graph(mapped):
     f = ad_to_casadi(mixed(call(Wave())), ["x", "s"], mapped=mapped, name="waves")

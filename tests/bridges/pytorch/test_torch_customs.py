@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import importlib.util
 import pickle
 
 import numpy as np
@@ -20,6 +19,15 @@ from robotics_ad import packaged_arm
 from robotics_ad.kinematics import WorldTransform
 
 X = ad.var("x", 2)
+TWICE = nn.Linear(2, 2, bias=False).double().requires_grad_(False)
+
+
+def square(v):
+    return v**2
+
+
+def slope_of_square(arg, v):
+    return np.diag(2 * v)
 
 
 class Rotation(ad.Composite):
@@ -107,26 +115,39 @@ def test_dtypes_of_kernels_in_any_form(dtype):
         ad_to_torch(X * 2.0).kernel("float16")
 
 
+SQUARES = ad.function(square, "square", (2,), 2, derivative=slope_of_square)
+SHARED = {
+    "primitives": X * 3.5,
+    "mixed": SQUARES(X) * torch_to_ad(TWICE, [X]),
+}
 OTHERS = {
-    "deepcopy": copy.deepcopy,
-    "pickle": lambda layer: pickle.loads(pickle.dumps(layer)),
-    "second": lambda _: ad_to_torch(X * 3.5),
+    "deepcopy": lambda kind, layer: copy.deepcopy(layer),
+    "pickle": lambda kind, layer: pickle.loads(pickle.dumps(layer)),
+    "second": lambda kind, _: ad_to_torch(SHARED[kind]),
 }
 
 
+@pytest.mark.parametrize("freed", ["first", "second"])
 @pytest.mark.parametrize("other", OTHERS)
-def test_layers_of_one_graph_share_a_program_that_outlives_either(other):
+@pytest.mark.parametrize("kind", SHARED)
+def test_layers_of_one_graph_outlive_each_other(kind, other, freed):
+    """One is compiled, differentiated and freed; then the other is."""
     torch._dynamo.reset()
-    layer = ad_to_torch(X * 3.5)
-    second = OTHERS[other](layer)
-    assert second._run is layer._run
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
-    x = torch.rand(4, 2, requires_grad=True)
-    compiled(x)
-    del second
-    gc.collect()
-    (got,) = torch.autograd.grad(compiled(x).sum(), x)
-    assert got.tolist() == [[3.5, 3.5]] * 4
+    layers = [ad_to_torch(SHARED[kind])]
+    layers.append(OTHERS[other](kind, layers[0]))
+    assert kind != "primitives" or layers[0]._run is layers[1]._run
+    if freed == "first":
+        layers.reverse()
+    x = torch.rand(4, 2, dtype=torch.float64, requires_grad=True)
+    gradients = []
+    while layers:
+        layer = layers.pop()
+        compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+        gradients += [torch.autograd.grad(f(x).sum(), x)[0] for f in (compiled, layer)]
+        del layer, compiled
+        gc.collect()
+    for gradient in gradients:
+        torch.testing.assert_close(gradient, gradients[1])
 
 
 def test_names_of_inputs_are_each_layers_own():
@@ -161,16 +182,6 @@ def test_export_with_a_module_and_a_dynamic_batch(strict):
     program = torch.export.export(layer, inputs, dynamic_shapes=(({0: batch},),), strict=strict)
     more = torch.rand(7, 2, dtype=torch.float64)
     torch.testing.assert_close(program.module()(more), net(2.0 * more))
-
-
-@pytest.mark.parametrize("dynamo", [True, False])
-def test_onnx(dynamo, tmp_path):
-    needed = ("onnx", "onnxscript") if dynamo else ("onnx",)
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    x = torch.rand(4, 2)
-    torch.onnx.export(ad_to_torch(X * 2.0), (x,), tmp_path / "layer.onnx", dynamo=dynamo)
 
 
 def test_the_error_function_is_torchs():

@@ -43,7 +43,10 @@ def test_gradgradcheck_with_batched_gradients(layer_of, draw, name):
     inputs = draw(layer, 1, requires_grad=True)
     # The second derivatives of `opaque` and of the pushforward are finite differences.
     near = 1e-4 if name in ("opaque", "opaque, jvp only") else 1e-6
-    assert gradgradcheck(layer, inputs, check_batched_grad=True, atol=near, rtol=1e-3)
+    fast = name == "dynamics"  # along random directions: it has 21 inputs
+    assert gradgradcheck(
+        layer, inputs, check_batched_grad=True, atol=near, rtol=1e-3, fast_mode=fast
+    )
 
 
 @pytest.mark.parametrize("name", ["kinematics", "dynamics", "opaque", "mixed"])

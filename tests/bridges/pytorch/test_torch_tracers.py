@@ -1,47 +1,31 @@
 """Every way in which torch records, intercepts or replays, on every kind of graph and engine.
 
 A cell of the table traces at one batch and runs at other numbers. It is right to 1e-10 against the
-same function written in torch, or it raises what `REFUSED` says.
+same function written in torch, or it raises what `OURS` says where `REFUSED` says so. Derivatives
+are inside of what is traced (`CELLS`), or taken of it (`AROUND`).
 """
 
-import warnings
+import functools
+import io
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.func import grad, hessian, jacrev, jvp, vmap
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.func import grad, hessian, jacrev, jvp, linearize, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
+from torch_graphs import Cubes
 
 import ad_core as ad
 from ad_core import math as adm
 from bridges.pytorch import ad_to_torch, torch_to_ad
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own, of what is deprecated
 TOGETHER = {"rtol": 1e-10, "atol": 1e-10}
 WEIGHTS = [0.1, 0.2]
-
-
-class Cubes(ad.ADFunctionInterface):
-    """`x_i^3`, a user's function with derivatives of every order."""
-
-    def n_in(self, arg):
-        return 3
-
-    def n_out(self):
-        return 3
-
-    def eval(self, x):
-        return x**3
-
-    def gen_derivative(self, arg, x):
-        tensor = np.zeros((3,) * (len(arg) + 1))
-        diagonal = [3 * x**2, 6 * x, 6 + 0 * x, 0 * x][min(len(arg), 4) - 1]
-        for i in range(3):
-            tensor[(i,) * (len(arg) + 1)] = diagonal[i]
-        return tensor
 
 
 def network():
@@ -106,6 +90,7 @@ RULES = {
     "double backward": double_backward,
     "grad": lambda f: grad(squared(f)),
     "jvp": lambda f: lambda x: jvp(f, (x,), (x,))[1],
+    "linearize": lambda f: lambda x: linearize(f, x)[1](x),
     "vmap(jacrev)": lambda f: vmap(jacrev(f)),
     "vmap(hessian)": lambda f: vmap(hessian(squared(f))),
 }
@@ -124,6 +109,10 @@ class SeenFunctions(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class Marked(torch.Tensor):
+    """A tensor of somebody's own."""
+
+
 def within(context):
     def tool(f, x):
         def call(y):
@@ -135,9 +124,45 @@ def within(context):
     return tool
 
 
-def traced_by_fx(mode):
+def traced_by_fx(**options):
     """Parameters and buffers are not arguments here, so they are real where inputs are fake."""
-    return lambda f, x: make_fx(f, tracing_mode=mode, _allow_non_fake_inputs=True)(x)
+    return lambda f, x: make_fx(f, _allow_non_fake_inputs=True, **options)(x)
+
+
+class Model(nn.Module):
+    def __init__(self, f):
+        super().__init__()
+        self.f = f
+
+    def forward(self, x):
+        return self.f(x)
+
+
+def dynamic():
+    return ({0: torch.export.Dim("batch")},)
+
+
+def exported(f, x, **options):
+    return torch.export.export(Model(f).eval(), (x[:3],), dynamic_shapes=dynamic(), **options)
+
+
+def to_onnx(**options):
+    """The model in onnx's own evaluator."""
+
+    def tool(f, x):
+        reference = pytest.importorskip("onnx.reference")
+        file = io.BytesIO()
+        torch.onnx.export(Model(f).eval(), (x[:3],), file, **options)
+        model = reference.ReferenceEvaluator(file.getvalue())
+        (name,) = model.input_names
+        return lambda y: torch.from_numpy(model.run(None, {name: y.numpy()})[0])
+
+    return tool
+
+
+def to_onnx_by_export(f, x):
+    pytest.importorskip("onnxscript")
+    return to_onnx(dynamo=True, dynamic_shapes=dynamic(), verbose=False)(f, x)
 
 
 TOOLS = {
@@ -148,22 +173,75 @@ TOOLS = {
     "saved tensors hooks": within(
         lambda: torch.autograd.graph.saved_tensors_hooks(lambda t: t.clone(), lambda t: t + 0.0)
     ),
+    "anomaly mode": within(torch.autograd.detect_anomaly),
     "autocast": within(lambda: torch.autocast("cpu", dtype=torch.bfloat16)),
-    "make_fx real": traced_by_fx("real"),
-    "make_fx fake": traced_by_fx("fake"),
-    "make_fx symbolic": traced_by_fx("symbolic"),
+    "make_fx real": traced_by_fx(tracing_mode="real"),
+    "make_fx fake": traced_by_fx(tracing_mode="fake"),
+    "make_fx symbolic": traced_by_fx(tracing_mode="symbolic"),
+    "make_fx before dispatch": traced_by_fx(pre_dispatch=True),
     "functionalize": lambda f, x: torch.func.functionalize(f),
     "jit.trace": lambda f, x: torch.jit.trace(f, (x,)),
     "checkpoint": lambda f, x: lambda y: checkpoint(f, y, use_reentrant=False),
+    "checkpoint reentrant": lambda f, x: lambda y: checkpoint(f, y, use_reentrant=True),
     "compile": lambda f, x: torch.compile(f, fullgraph=True, backend="aot_eager"),
+    "export": lambda f, x: exported(f, x).module(),
+    "export strict": lambda f, x: exported(f, x, strict=True).module(),
+    "onnx": to_onnx_by_export,
+    "onnx TorchScript": to_onnx(dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "batch"}}),
+    "symbolic_trace": lambda f, x: torch.fx.symbolic_trace(Model(f)),
+    "subclass": lambda f, x: lambda y: f(y.as_subclass(Marked)).as_subclass(torch.Tensor),
+}
+VALUES_ONLY = {"export", "export strict", "onnx", "onnx TorchScript", "symbolic_trace"}
+"""Programs for elsewhere, for a batch of any size."""
+
+CONTEXTS = {
+    "dispatch mode",
+    "function mode",
+    "device context",
+    "profiler",
+    "anomaly mode",
+    "autocast",
 }
 
-REFUSED = (
-    {("functionalize", "user"), ("functionalize", "mixed")}
-    | {("jit.trace", kind) for kind in GRAPHS}
-    | {("compile", "user"), ("compile", "mixed")}
+TORCHS_FAULTS = {
+    ("compile", "vmap(hessian)"),
+    *((tool, "linearize") for tool in TOOLS if tool.startswith("make_fx")),
+    *((tool, "linearize") for tool in ("functionalize", "jit.trace", "compile")),
+    ("checkpoint reentrant", "linearize"),
+    ("make_fx before dispatch", "grad"),
+}
+"""Where torch goes wrong inside, or gives zeros, for its own functions, too."""
+
+OURS = (
+    "use torch.",
+    "move the transform out",
+    "cannot be exported",
+    "leave pre_dispatch out",
+    "Tracer.is_leaf_module",
 )
-"""Where a user's function, or a transform inside of what is traced, is refused by us."""
+REFUSED = {
+    *(("jit.trace", kind) for kind in GRAPHS),
+    *(("symbolic_trace", kind) for kind in GRAPHS),
+    *((tool, kind) for tool in ("compile", *VALUES_ONLY) for kind in ("user", "mixed")),
+    *(("make_fx before dispatch", kind) for kind in ("user", "mixed", "module")),
+    ("onnx TorchScript", "module"),
+}
+"""Where a user's function, a module, or a transform inside of what is traced, is refused by us."""
+
+CELLS = [
+    (kind, engine, tool, rule)
+    for kind, engine in LAYERS
+    for tool in TOOLS
+    for rule in (("value",) if tool in VALUES_ONLY else RULES)
+    if (tool, rule) not in TORCHS_FAULTS
+]
+AROUND = [
+    (kind, engine, tool, rule)
+    for kind, engine in LAYERS
+    for tool in TOOLS
+    for rule in RULES
+    if engine == "auto" and rule != "value" and tool not in VALUES_ONLY | CONTEXTS
+]
 
 
 @pytest.fixture(scope="module")
@@ -177,31 +255,72 @@ def points():
     return [0.3 + 0.5 * torch.randn(4, 3, dtype=torch.float64, generator=generator) for _ in "ab"]
 
 
-def outcome(kind, tool, rule, f):
+def inside(tool, rule, f, x, y):
+    return TOOLS[tool](RULES[rule](f), x)(y)
+
+
+def around(tool, rule, f, x, y):
+    return RULES[rule](TOOLS[tool](f, x[0] if rule.startswith("vmap") else x))(y)
+
+
+def outcome(f, tool, rule, order):
     """What the cell gives for `f`, or the exception."""
-    torch._dynamo.reset()
-    x, y = points()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return TOOLS[tool](RULES[rule](f), x)(y)
-        except Exception as error:
-            return error
+    try:
+        return order(tool, rule, f, *points())
+    except Exception as error:
+        return error
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize(("kind", "engine"), LAYERS)
-def test_table(layer, kind, engine, tool, rule):
-    if (tool, rule) == ("compile", "vmap(hessian)"):
-        pytest.skip("torch fails inside, and leaves the transforms on")
-    got = outcome(kind, tool, rule, layer(kind, engine))
-    ours = ("use torch.", "call the layer outside", "move the transform out")
-    if isinstance(got, Exception) and any(words in str(got) for words in ours):
+@functools.cache
+def torchs_own(kind, tool, rule, order):
+    return outcome(IN_TORCH[kind], tool, rule, order)
+
+
+@functools.cache
+def truth(kind, rule):
+    return RULES[rule](IN_TORCH[kind])(points()[1])
+
+
+def check(layer, kind, engine, tool, rule, order):
+    if tool == "compile":
+        torch._dynamo.reset()
+    got = outcome(layer(kind, engine), tool, rule, order)
+    if isinstance(got, Exception) and any(words in str(got) for words in OURS):
         assert (tool, kind) in REFUSED  # torch.compile wraps our NotImplementedError
     elif isinstance(got, Exception):  # then torch refuses its own function, too
-        torchs_own = outcome(kind, tool, rule, IN_TORCH[kind])
-        assert isinstance(torchs_own, Exception), got
+        assert isinstance(torchs_own(kind, tool, rule, order), Exception), got
     else:
-        truth = RULES[rule](IN_TORCH[kind])(points()[1])
-        torch.testing.assert_close(got, truth, **TOGETHER)
+        torch.testing.assert_close(got, truth(kind, rule), **TOGETHER)
+
+
+@pytest.mark.parametrize(("kind", "engine", "tool", "rule"), CELLS)
+def test_what_traces_derivatives(layer, kind, engine, tool, rule):
+    check(layer, kind, engine, tool, rule, inside)
+
+
+@pytest.mark.parametrize(("kind", "engine", "tool", "rule"), AROUND)
+def test_derivatives_of_what_was_traced(layer, kind, engine, tool, rule):
+    check(layer, kind, engine, tool, rule, around)
+
+
+@pytest.mark.parametrize(("kind", "engine"), LAYERS)
+def test_fake_tensors_have_shapes(layer, kind, engine):
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        out = layer(kind, engine)(torch.empty(5, 3, dtype=torch.float64))
+    assert isinstance(out, FakeTensor)
+    assert out.shape == (5, 3)
+
+
+@pytest.mark.parametrize(("kind", "engine"), LAYERS[:4])
+def test_meta_tensors_have_shapes(layer, kind, engine):
+    out = layer(kind, engine)(torch.empty(5, 3, dtype=torch.float64, device="meta"))
+    assert out.is_meta
+    assert out.shape == (5, 3)
+
+
+@pytest.mark.slow
+def test_compiled_ahead_of_time(layer):
+    x, y = points()
+    program = exported(layer("module", "auto"), x)
+    run = torch._inductor.aoti_load_package(torch._inductor.aoti_compile_and_package(program))
+    torch.testing.assert_close(run(y), IN_TORCH["module"](y), **TOGETHER)

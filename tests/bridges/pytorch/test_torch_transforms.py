@@ -94,17 +94,16 @@ EAGER = INSIDE | AROUND
 
 NO_TRANSFORM_AROUND = (torch._dynamo.exc.Unsupported, "[Uu]nsupported functorch tracing")
 NO_DOUBLE = (RuntimeError, "does not currently support double backward")
-NO_RULE = (Exception, "inside torch.compile a user's function has reverse mode and vmap only")
-NO_FORWARD = (Exception, "has no forward mode|has reverse mode and vmap only")
+NO_FORWARD = (Exception, "inside torch.compile a user's function has no forward mode")
 
 REFUSED_BY_TORCH = {
     "double backward": NO_DOUBLE,
     "vmap around": NO_TRANSFORM_AROUND,
     "jvp around": NO_TRANSFORM_AROUND,
 }
-NEEDS_A_RULE = set(INSIDE) - {"value", "vmap", "vmap, some inputs held", "vmap(vmap)"}
+FORWARD = "jvp", "jacfwd", "hessian", "jacfwd(jacrev)", "jvp(grad)", "dual numbers"
 REFUSED_FOR_USERS_FUNCTIONS = (
-    dict.fromkeys(NEEDS_A_RULE, NO_RULE) | {"dual numbers around": NO_FORWARD} | REFUSED_BY_TORCH
+    dict.fromkeys((*FORWARD, "dual numbers around"), NO_FORWARD) | REFUSED_BY_TORCH
 )
 
 
