@@ -164,7 +164,7 @@ def _entry(
 
     Raises ValueError where that takes too long a list of entries.
     """
-    most = stages * sum(s.nnz() for _, s in (*inputs, *outputs))
+    most = stages * max(1, sum(s.nnz() for _, s in (*inputs, *outputs)))
     if most > MOST_ENTRIES:
         raise ValueError(
             f"mapped is {stages}: {name} has {most} entries, the most is {MOST_ENTRIES}"

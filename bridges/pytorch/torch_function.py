@@ -9,7 +9,8 @@ a node may be asked for its derivative inside someone's forward mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -88,14 +89,14 @@ class TorchFunction(ADFunctionInterface):
         buffers: list[tuple[Tensor, Tensor]] = []
         if isinstance(self.module, nn.Module):
             buffers = [(b, b.detach().clone()) for b in self.module.buffers()]
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), self._named_errors():
             self._n_out = self.vector(self._tensors([np.zeros(n) for n in sizes])).shape[0]
             for buffer, before in buffers:
                 buffer.copy_(before)
 
     def eval(self, *args: Any) -> Array:
         """The module's result as an array `(n_out,)`."""
-        with torch.no_grad():
+        with torch.no_grad(), self._named_errors():
             return _array(self.vector(self._tensors(args)))
 
     def jvp(self, arg: int, darg: Any, *args: Any) -> Array:
@@ -117,6 +118,14 @@ class TorchFunction(ADFunctionInterface):
         for number in arg:
             function = jacrev(function, argnums=number)
         return _array(function(*inputs))
+
+    @contextmanager
+    def _named_errors(self) -> Generator[None]:
+        """Torch's errors of sizes and kinds under the module's name."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise ValueError(f"{self}: {error}") from error
 
     def _of_one(self, arg: int, inputs: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda x: self.vector([*inputs[:arg], x, *inputs[arg + 1 :]])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ad_core.graph import checked, listed
 from robotics_ad.arrays import Matrix, Vector, frozen, number, real
 from robotics_ad.model.rebuilt import Rebuilt
 
@@ -89,7 +90,10 @@ def combined(bodies: Iterable[Inertia]) -> Inertia:
 
     m = sum m_i,  m c = sum m_i c_i,  I_c = sum (I_i + m_i (|d_i|^2 - d_i d_i^T)),  d_i = c_i - c.
     """
-    parts = list(bodies)
+    parts = [
+        checked(body, Inertia, "combined", "bodies", "a list of Inertia")
+        for body in listed(bodies, "combined", "Inertia")
+    ]
     mass = sum(part.mass for part in parts)
     if mass == 0.0:
         rotational = sum((part.rotational for part in parts), np.zeros((3, 3)))

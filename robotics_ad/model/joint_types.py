@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from robotics_ad.arrays import Matrix, Vector, skew
+from robotics_ad.arrays import Matrix, Vector, number, skew
 from robotics_ad.model.coordinates import (
     ANGLE,
     CIRCLE,
@@ -229,7 +229,7 @@ def helical(pitch: float) -> JointType:
 
     Without pitch its row is that of a revolute joint in all but name.
     """
-    if pitch == 0.0:
+    if number(pitch, "helical: pitch") == 0.0:
         return replace(_REVOLUTE, name="helical")
     turn, twist = partial(_screw, pitch), partial(_screwing, pitch)
     return JointType("helical", True, True, ANGLE, _screw_basis, turn, twist)

@@ -14,8 +14,8 @@ from typing import TypeGuard, cast
 
 import numpy as np
 
-from ad_core.graph import listed
-from robotics_ad.arrays import Matrix, Vector, six, skew, snap, symmetric
+from ad_core.graph import checked, listed
+from robotics_ad.arrays import Matrix, Vector, frozen, six, skew, snap, symmetric
 from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint
 from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
@@ -230,13 +230,14 @@ def _check_disjoint(parameters: Sequence[Parameter]) -> None:
 
 def ten_numbers(inertia: Inertia) -> Vector:
     """[m, m c (3), I about the frame's origin as xx, yy, zz, xy, xz, yz]: kg, kg m, kg m^2."""
-    second = inertia.second_moment
+    second = checked(inertia, Inertia, "ten_numbers", "inertia", "an Inertia").second_moment
     about_origin = float(np.trace(second)) * np.eye(3) - second
     return np.array([inertia.mass, *inertia.first_moment, *six(about_origin)])
 
 
 def inertia_from_ten_numbers(numbers: Vector) -> Inertia:
     """The inverse of `ten_numbers`, which loses the centre of a massless body."""
+    numbers = frozen(numbers, (10,), "inertia_from_ten_numbers: numbers")
     mass, h, about_origin = float(numbers[0]), numbers[1:4], symmetric(numbers[4:10])
     if mass == 0.0:
         if h.any():

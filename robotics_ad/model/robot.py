@@ -49,6 +49,7 @@ def link_of(link: LinkFrame | str, robot: RobotModel | None, where: str) -> Link
         ValueError: for a name that the robot does not have, and for a link of another robot.
     """
     if isinstance(link, str) and robot is not None:
+        checked(robot, RobotModel, where, "robot", "a RobotModel")
         return LinkFrame(robot, found(link, robot.link_index, "link", f"{where}: "))
     if not isinstance(link, LinkFrame):
         name = "" if robot is None else " or a link's name"

@@ -63,11 +63,6 @@ FILES = {
     "library of a CasADi function": File(
         lambda path, factor: build_function(factor), lambda path: build_function(FACTOR), "*.so"
     ),
-    "facts of a compiler": File(
-        lambda path, factor: build_and_check(factor),
-        lambda path: build_and_check(FACTOR),
-        "*.facts",
-    ),
     "saved kernel": File(
         lambda path, factor: known_kernel(factor).save(path, ["vjp"]),
         lambda path: check_known(load(path), FACTOR),

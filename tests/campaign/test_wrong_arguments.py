@@ -127,34 +127,7 @@ def calls(f: Callable[..., Any], rng: np.random.Generator) -> Iterator[tuple[str
         f = f_next
 
 
-UNCLEAR = {
-    "ad_core",
-    "bridges.kernel",
-    "bridges.casadi",
-    "bridges.pytorch",
-    "robotics_ad",
-    "robotics_ad.model",
-    "robotics_ad.interop",
-    "robotics_ad.load",
-    "robotics_ad.log_cholesky",
-    "an expression",
-    "a kernel",
-    "a layer",
-    "a robot",
-    "a link",
-}
-ROWS = [
-    pytest.param(
-        title,
-        marks=[pytest.mark.xfail(strict=True, reason="raw errors of Python")]
-        if title in UNCLEAR
-        else [],
-    )
-    for title in SUBJECTS
-]
-
-
-@pytest.mark.parametrize("title", ROWS)
+@pytest.mark.parametrize("title", SUBJECTS)
 def test_random_arguments(
     tally: Tally, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
 ) -> None:
