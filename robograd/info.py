@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 import shutil
+from contextlib import suppress
 from importlib import metadata
 
 from bridges.native import cache
@@ -64,25 +65,20 @@ def _version(distribution: str) -> str:
 
 def _compiler() -> str:
     """The command that builds kernels, and the first line that it prints of its version."""
+    command: tuple[str, ...] = ()
     try:
         command = find_compiler()
-    except BuildError as error:
-        return f"none: {error}"
-    try:
         status, output, _ = run_compiler(command, ["--version"], None, 10.0)
     except BuildError as error:
-        return f"{shlex.join(command)}: {error}"
+        return f"{shlex.join(command) or 'none'}: {error}"
     answer = f"exit status {status}" if status else output.partition("\n")[0]
     return f"{shlex.join(command)}: {answer}"
 
 
 def _processor() -> str:
     """The processor's name as Linux gives it, else as Python does."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

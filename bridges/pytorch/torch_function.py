@@ -9,8 +9,7 @@ a node may be asked for its derivative inside someone's forward mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,14 +88,19 @@ class TorchFunction(ADFunctionInterface):
         buffers: list[tuple[Tensor, Tensor]] = []
         if isinstance(self.module, nn.Module):
             buffers = [(b, b.detach().clone()) for b in self.module.buffers()]
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), self._named_errors():
-            self._n_out = self.vector(self._tensors([np.zeros(n) for n in sizes])).shape[0]
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            try:
+                result = self.vector(self._tensors([np.zeros(n) for n in sizes]))
+            except RuntimeError as error:
+                given = ", ".join(map(str, sizes))
+                raise ValueError(f"{self}: called with vectors of size {given}: {error}") from error
+            self._n_out = result.shape[0]
             for buffer, before in buffers:
                 buffer.copy_(before)
 
     def eval(self, *args: Any) -> Array:
         """The module's result as an array `(n_out,)`."""
-        with torch.no_grad(), self._named_errors():
+        with torch.no_grad():
             return _array(self.vector(self._tensors(args)))
 
     def jvp(self, arg: int, darg: Any, *args: Any) -> Array:
@@ -118,14 +122,6 @@ class TorchFunction(ADFunctionInterface):
         for number in arg:
             function = jacrev(function, argnums=number)
         return _array(function(*inputs))
-
-    @contextmanager
-    def _named_errors(self) -> Generator[None]:
-        """Torch's errors of sizes and kinds under the module's name."""
-        try:
-            yield
-        except RuntimeError as error:
-            raise ValueError(f"{self}: {error}") from error
 
     def _of_one(self, arg: int, inputs: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda x: self.vector([*inputs[:arg], x, *inputs[arg + 1 :]])

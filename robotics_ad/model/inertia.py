@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ad_core.graph import checked, listed
-from robotics_ad.arrays import Matrix, Vector, frozen, number, real
+from robotics_ad.arrays import Matrix, Vector, frozen, number
 from robotics_ad.model.rebuilt import Rebuilt
 
 
@@ -109,5 +109,5 @@ def combined(bodies: Iterable[Inertia]) -> Inertia:
 
 def inertia_matrix(ixx: float, iyy: float, izz: float, products: ArrayLike = (0, 0, 0)) -> Matrix:
     """The 3x3 matrix of moments ixx, iyy, izz and products (ixy, ixz, iyz)."""
-    ixy, ixz, iyz = (float(product) for product in real(products, "products of inertia"))
+    ixy, ixz, iyz = frozen(products, (3,), "products of inertia").tolist()
     return np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])

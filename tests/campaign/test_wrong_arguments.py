@@ -16,7 +16,7 @@ import pytest
 from campaign.errors import PACKAGES, fault_of
 from campaign.forks import ended, limit_memory
 from campaign.tally import Several, Tally
-from campaign.wrong_values import LINK, ROBOT, E, good, wrong
+from campaign.wrong_values import ROBOT, E, good, wrong
 
 import ad_core as ad
 from bridges.kernel import ad_to_kernel
@@ -75,7 +75,6 @@ def subjects() -> dict[str, Callable[[], list[Callable[..., Any]]]]:
         "a kernel": lambda: ad_to_kernel(E),
         "a layer": lambda: ad_to_torch(E, sizes={"y": 1}),
         "a robot": lambda: ROBOT,
-        "a link": lambda: LINK,
     }
     modules = {m: (lambda m=m: public_functions(m)) for m in MODULES}
     return modules | {t: (lambda make=make: public_methods(make())) for t, make in things.items()}

@@ -224,7 +224,7 @@ FAULTS = {
     "joint 'j': a universal joint cannot mimic": {"kind": "universal", "mimic": Mimic("a")},
     "joint 'j': lower limit has shape": {"kind": "universal", "lower": -1.0},
     "joint 'j': stiffness is -1.0": {"kind": "revolute", "stiffness": -1.0},
-    "joint 'j': spring reference has shape": {"kind": "spherical", "spring_reference": 0.0},
+    "joint 'j': spring_reference has shape": {"kind": "spherical", "spring_reference": 0.0},
 }
 
 
