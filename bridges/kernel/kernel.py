@@ -201,17 +201,16 @@ class Kernel:
                 return tuple(results) if self.is_tuple else results[0]
         return self._call_checked(inputs, out)
 
-    def call_torch(self, tensors: Sequence[Any]) -> list[Any]:
+    @property
+    def call_torch(self) -> TensorCaller:
         """`f(*tensors)` as a list of tensors, with the least overhead and outside of autograd.
 
-        tensors: `(*batch, n_i)` torch CPU tensors of the kernel's dtype. Gradients do not flow:
-        this is what a `torch.autograd.Function` calls. Errors as for a call.
+        A function of a list of torch CPU tensors `(*batch, n_i)` of the kernel's dtype. Gradients
+        do not flow: this is what a `torch.autograd.Function` calls. Errors as for a call.
         """
-        caller = self._tensors
-        if caller is None:
-            caller = self.build()._tensors
-            assert caller is not None
-        return caller(tensors)
+        caller = self._tensors or self.build()._tensors
+        assert caller is not None
+        return caller
 
     def vjp(self, wrt: Wrt | None = None) -> Kernel:
         """`g_i = sum_o (d y_o / d x_i)^T w_o`: the vector-Jacobian product.

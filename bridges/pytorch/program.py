@@ -71,7 +71,7 @@ class Primitives:
     """`(y_0, ...) = f(x_0, ...)` for tensors `(*batch, n_i)`, by primitives alone.
 
     `sizes` are those of the inputs and of the outputs; `kernel` makes the kernel of a dtype, where
-    that of the graph is not the way. `running` holds the kernels that are built and used, by dtype.
+    that of the graph is not the way. `running` holds those that are built and used, by dtype.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Primitives:
         self.engine: Engine = engine
         self.sizes_in, self.sizes_out = sizes
         self._lowered, self._make = lowered, kernel or self._kernel_of_graph
-        self.running: dict[torch.dtype, Kernel] = {}
+        self.running: dict[torch.dtype, Callable[[Sequence[Tensor]], list[Tensor]]] = {}
         self._kernels: dict[torch.dtype, Kernel] = {}
         self._guarded: Any = None  # what the compiler sees is a StraightLine
         self._constants: dict[torch.device, list[Tensor]] = {}
@@ -115,7 +115,7 @@ class Primitives:
         if found is None:
             found = self._kernels[dtype] = self._make(dtype)
             if self.engine != "torch" and (self.engine == "kernel" or found.is_native):
-                self.running[dtype] = found
+                self.running[dtype] = found.call_torch
         return found
 
     # -------------------------------------------------------------------------------- calls
@@ -164,7 +164,7 @@ class Primitives:
             if kernel is None and self._runs_kernel(dtype):
                 kernel = self.running[dtype]
             if kernel is not None:
-                return kernel.call_torch(inputs)
+                return kernel(inputs)
         refuse_hidden_axes(inputs)
         device = first.device
         if device not in self._constants:
