@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -25,6 +24,11 @@ import numpy as np
 
 from robotics_ad.load.sources import is_path, read_source, shortened
 from robotics_ad.model import Inertia, Joint, Link, Mimic, RobotModel
+
+try:
+    import resource
+except ImportError:  # a system where processes have no limits
+    resource = None
 
 T = TypeVar("T")
 
@@ -58,7 +62,10 @@ def load_in_child(
     Raises:
         ValueError: Naming the source, where the child died, or took more memory or time than it
             may; and all errors of the function itself.
+        NotImplementedError: Where the system has no limits for processes.
     """
+    if resource is None:
+        raise NotImplementedError(f"{loader}: untrusted=True needs a system like Linux or macOS")
     name, text = None, b""
     if isinstance(source, (str, os.PathLike)) and is_path(source):
         name = os.fspath(source)
@@ -106,6 +113,7 @@ def answer(
     out = os.dup(1)
     os.dup2(2, 1)  # libraries may print
     memory, seconds = limits
+    assert resource is not None
     for what, limit in (
         (resource.RLIMIT_AS, (memory, memory)),
         (resource.RLIMIT_CPU, (seconds, seconds + 1)),
