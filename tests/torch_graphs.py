@@ -9,8 +9,8 @@ from robotics_ad.dynamics import InverseDynamics
 from robotics_ad.kinematics import WorldTransform
 
 
-class Cubes(ad.ADFunctionInterface):
-    """`x_i^3`, a user's function with derivatives of every order."""
+class Cubed(ad.ADFunctionInterface):
+    """`x_i^3`, a user's function."""
 
     def n_in(self, arg):
         return 3
@@ -20,6 +20,10 @@ class Cubes(ad.ADFunctionInterface):
 
     def eval(self, x):
         return x**3
+
+
+class Cubes(Cubed):
+    """With derivatives of every order."""
 
     def gen_derivative(self, arg, x):
         tensor = np.zeros((3,) * (len(arg) + 1))
@@ -29,17 +33,8 @@ class Cubes(ad.ADFunctionInterface):
         return tensor
 
 
-class CubesByJvp(ad.ADFunctionInterface):
-    """The same with nothing but a Jacobian-vector product."""
-
-    def n_in(self, arg):
-        return 3
-
-    def n_out(self):
-        return 3
-
-    def eval(self, x):
-        return x**3
+class CubesByJvp(Cubed):
+    """With nothing but a Jacobian-vector product."""
 
     def jvp(self, arg, darg, x):
         return 3 * x**2 * darg
