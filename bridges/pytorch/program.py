@@ -135,13 +135,12 @@ class Primitives:
                 "engine 'kernel' takes plain CPU tensors of float32 or float64, "
                 f"got {first.dtype} on {first.device}; engine 'auto' takes any"
             )
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_dynamo_compiling():
             portable = exporting() or transforms()
             if not portable and first.is_cpu and self._runs_kernel(first.dtype):
                 return apply_operator(self, broadcast(inputs))
         elif not visible(inputs):
-            run = apply if transformed() else apply_plain
-            return run(self, broadcast(inputs))
+            return apply(self, inputs) if transformed() else apply_plain(self, inputs)
         return self.straight(inputs, constants)
 
     def straight(self, inputs: Tensors, constants: Sequence[Tensor] | None = None) -> Tensors:

@@ -117,7 +117,7 @@ def find(key: str) -> Recordable:
 
 
 def apply(program: Recordable, inputs: Tensors) -> Tensors:
-    """The program's outputs for inputs `(*batch, n_i)` of equal batch axes.
+    """The program's outputs for inputs `(*batch, n_i)` whose batch axes broadcast.
 
     Nothing is recorded where nothing can ask for a derivative: one call then costs little more
     than the program itself.
@@ -125,7 +125,7 @@ def apply(program: Recordable, inputs: Tensors) -> Tensors:
     if transformed() or visible(inputs):
         if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
             refuse_pre_dispatch("derivatives of a user's function")
-        return apply_operator(program, inputs)
+        return apply_operator(program, broadcast(inputs))
     return apply_plain(program, inputs)
 
 
@@ -137,8 +137,8 @@ def apply_plain(program: Recordable, inputs: Tensors) -> Tensors:
     forward_mode = forward_ad._current_level >= 0
     if forward_mode or (recorded and torch.is_grad_enabled()):
         if depth() and not forward_mode:  # the axes come out first: autograd is to see them
-            return apply_operator(program, inputs)
-        return Recorded.apply(program, *inputs)
+            return apply_operator(program, broadcast(inputs))
+        return Recorded.apply(program, *broadcast(inputs))
     return tuple(_call(program, inputs))
 
 
@@ -152,7 +152,7 @@ def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
         return program.call_torch(inputs)
     except (RuntimeError, TypeError):
         if depth():
-            return apply_operator(program, inputs)
+            return apply_operator(program, broadcast(inputs))
         raise
 
 
@@ -248,11 +248,10 @@ def mapped_first(inputs: Sequence[Tensor], dims: Sequence[int | None]) -> Tensor
 
 def broadcast(inputs: Tensors) -> Tensors:
     """The inputs with one common batch shape, as views, so that autograd sums what it repeats."""
+    if len(inputs) == 1:
+        return inputs
     batch = inputs[0].shape[:-1]
-    for x in inputs:
-        if x.shape[:-1] != batch:
-            break
-    else:
+    if all(x.shape[:-1] == batch for x in inputs):
         return inputs
     batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
     return tuple(x.expand(*batch, x.shape[-1]) for x in inputs)
