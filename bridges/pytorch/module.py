@@ -11,7 +11,6 @@ code (any device and dtype, export); users' functions are called on the host.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -93,12 +92,10 @@ def ad_to_torch(
     if trainable is not None:
         checked(trainable, Mapping, "ad_to_torch", "trainable", "a dict of values by variable")
     natural: tuple[NaturalShape, ...] = ()
-    title = str(func) if isinstance(func, ADFunctionInterface) else None
+    title = str(func) if isinstance(func, ADFunctionInterface) else "layer"
     if shapes == "natural":
         func, natural = in_rows(func)
-    lowered = lower(func, terminals, sizes)
-    if title is not None:
-        lowered = replace(lowered, title=title)
+    lowered = lower(func, terminals, sizes, title=title)
     return ADModule(lowered, engine, trainable or {}, natural)
 
 

@@ -239,3 +239,9 @@ def test_cuda_agrees_with_the_cpu(layers, inputs):
     layer = ad_to_torch(mixed()).to("cuda")
     out = layer(*(t.detach().cuda() for t in inputs))
     torch.testing.assert_close(out.cpu(), layers["kernel"](*inputs).detach())
+
+
+def test_errors_of_sizes_say_that_a_layer_was_called():
+    layer = ad_to_torch(ad.var("x", 3) * 2.0)
+    with pytest.raises(ValueError, match=r"^layer: argument 'x' has size 4, expected 3$"):
+        layer(torch.ones(4))
