@@ -15,19 +15,39 @@ from robotics_ad.model.parameters import (
 from robotics_ad.model.printing import NARROWEST
 from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
 from robotics_ad.model.robot import LinkFrame, RobotModel, checked_robot, link_of, links_of, listed
+from robotics_ad.model.shapes import (
+    Box,
+    Capsule,
+    Cylinder,
+    Ellipsoid,
+    HalfSpace,
+    Mesh,
+    PlacedShape,
+    Shape,
+    Sphere,
+)
 
 __all__ = [
     "JOINT_TYPES",
     "NARROWEST",
     "PARAMETER_KINDS",
+    "Box",
+    "Capsule",
+    "Cylinder",
+    "Ellipsoid",
+    "HalfSpace",
     "Inertia",
     "Joint",
     "JointType",
     "Link",
     "LinkFrame",
+    "Mesh",
     "Mimic",
     "ParameterKind",
+    "PlacedShape",
     "RobotModel",
+    "Shape",
+    "Sphere",
     "checked_robot",
     "combined",
     "from_log_cholesky",
