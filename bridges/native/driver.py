@@ -21,7 +21,7 @@ def types_text(target: Target, effort: Effort | None = None) -> str:
         SHARED_MATH=int(effort is not None and effort.shares_functions),
         SHARED_MOVES=int(effort is not None and effort.shares_moves),
     )
-    return definitions + c_text("types.h")
+    return definitions + c_text("real.h") + c_text("types.h")
 
 
 def tells_overlap(n_in: int, n_out: int) -> bool:

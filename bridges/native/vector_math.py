@@ -12,7 +12,7 @@ from pathlib import Path
 # File -> the files that it needs, in this order, and the operations in it. Other operations are in
 # basic.h, which every kernel has.
 _FILES = {
-    "sincos": ("", "sin cos sincos"),
+    "sincos": ("sine_series", "sin cos sincos"),
     "tan": ("wide", "tan"),
     "asin": ("wide", "asin acos"),
     "atan": ("wide", "atan atan2"),

@@ -1,6 +1,33 @@
-/* Scalar forms of the operations that CUDA's mathematical functions do not have, or define otherwise. */
-#define R(x) ((real)(x))
+/* What the text of a kernel is made of, as CUDA and, where no CUDA compiler reads it, as C++.
+
+   A warp computes 32 samples, a tile, and warps know nothing of each other. A tile goes through phases
+   that a barrier of the warp parts: rows come into shared memory, each lane computes its sample, rows
+   go out. Shared memory is laid out so that both the rows and the lanes find 32 banks: the pitch of a
+   row is an odd multiple of the width of a lane's accesses. Values live in one phase only, so on the
+   host a phase is a loop over the lanes. */
+typedef long long i64;
+typedef unsigned long long u64;
+#ifdef __CUDACC__
 #define HERE __device__ __forceinline__
+#define APART static __device__ __noinline__
+#define TABLE static __constant__ const
+#define ENTRY extern "C" __global__ void __launch_bounds__(32 * WARPS)
+#define SHARED(name, size) __shared__ __align__(16) real name##_of[WARPS][size]; \
+    real *const name = name##_of[threadIdx.x / 32]
+#define LANES { const int lane = threadIdx.x % 32; {
+#define BARRIER } __syncwarp(); {
+#define END_LANES }}
+#define FIRST_TILE ((i64)blockIdx.x * WARPS + threadIdx.x / 32)
+#define NEXT_TILE ((i64)gridDim.x * WARPS)
+#define UNROLL _Pragma("unroll")
+#define high_product __umul64hi
+#define leading_zeros __clzll
+#define GLOBAL(bytes)
+#endif
+#define R(x) ((real)(x))
+#define INLINE HERE
+#define ROUNDS_ONCE 1
+typedef real vec;
 
 /* 1 where true, else 0. */
 HERE real truth(bool mask) { return mask ? R(1) : R(0); }
@@ -12,5 +39,92 @@ HERE real sign_of(real x) { return x < 0 ? R(-1) : x > 0 ? R(1) : x; }
 HERE real smaller(real x, real y) { return y < x || x != x ? y : x; }
 HERE real larger(real x, real y) { return y > x || x != x ? y : x; }
 
-HERE void sincos_of(double x, double *sine, double *cosine) { sincos(x, sine, cosine); }
-HERE void sincos_of(float x, float *sine, float *cosine) { sincosf(x, sine, cosine); }
+/* So many numbers in one access. */
+template <int width> struct alignas(width * sizeof(real)) Pack { real at[width]; };
+#define WHOLE ((int)(16 / sizeof(real)))
+template <int width> HERE Pack<width> get(const real *from)
+{
+    return *reinterpret_cast<const Pack<width> *>(from);
+}
+template <int width> HERE void put(real *to, Pack<width> value)
+{
+    *reinterpret_cast<Pack<width> *>(to) = value;
+}
+/* The same from and to global memory. */
+template <int width> HERE Pack<width> fetch(const real *from)
+{
+    GLOBAL(width * sizeof(real));
+    return get<width>(from);
+}
+template <int width> HERE void give(real *to, Pack<width> value)
+{
+    GLOBAL(width * sizeof(real));
+    put(to, value);
+}
+HERE bool is_aligned(const real *x) { return (reinterpret_cast<u64>(x) & 15) == 0; }
+
+/* An input: sample k is at x + k / period * outer + k % period * inner, its entries are `entry` numbers
+   apart. */
+struct Input { const real *x; i64 period, outer, inner, entry; };
+
+HERE const real *sample(Input in, i64 k)
+{
+    return in.x + (k < in.period ? k * in.inner : k / in.period * in.outer + k % in.period * in.inner);
+}
+
+/* Where in a tile the number stands that is number k of its rows. */
+template <int size, int pitch> HERE int place(int k)
+{
+    return size == pitch ? k : k / size * pitch + k % size;
+}
+
+/* Brings the rows of a tile, of which there are `rows`, into shared memory. */
+template <int size, int pitch> HERE void load_rows(real *tile, Input in, i64 first, int rows, int lane)
+{
+    if (in.entry != 1 || in.inner != size || first + rows > in.period) {
+        if (lane < rows) {
+            const real *const from = sample(in, first + lane);
+            UNROLL
+            for (int j = 0; j < size; j++) tile[lane * pitch + j] = fetch<1>(from + j * in.entry).at[0];
+        }
+        return;
+    }
+    const real *const from = in.x + first * size;
+    int whole = 0;
+    if (is_aligned(in.x)) {
+        if (rows == 32) {
+            UNROLL
+            for (int k = 0; k < 32 * size; k += 32 * WHOLE)
+                if (k + lane * WHOLE < 32 * size)
+                    put(tile + place<size, pitch>(k + lane * WHOLE), fetch<WHOLE>(from + k + lane * WHOLE));
+            return;
+        }
+        whole = rows * size / WHOLE * WHOLE;
+        for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
+            put(tile + place<size, pitch>(k), fetch<WHOLE>(from + k));
+    }
+    for (int k = whole + lane; k < rows * size; k += 32)
+        tile[place<size, pitch>(k)] = fetch<1>(from + k).at[0];
+}
+
+/* Takes the rows of a tile from shared memory to an output `(samples, size)`. */
+template <int size, int pitch>
+HERE void store_rows(real *y, const real *tile, i64 first, int rows, int lane)
+{
+    real *const to = y + first * size;
+    int whole = 0;
+    if (is_aligned(y)) {
+        if (rows == 32) {
+            UNROLL
+            for (int k = 0; k < 32 * size; k += 32 * WHOLE)
+                if (k + lane * WHOLE < 32 * size)
+                    give(to + k + lane * WHOLE, get<WHOLE>(tile + place<size, pitch>(k + lane * WHOLE)));
+            return;
+        }
+        whole = rows * size / WHOLE * WHOLE;
+        for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
+            give(to + k, get<WHOLE>(tile + place<size, pitch>(k)));
+    }
+    for (int k = whole + lane; k < rows * size; k += 32)
+        give(to + k, get<1>(tile + place<size, pitch>(k)));
+}

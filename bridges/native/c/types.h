@@ -4,20 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if DOUBLE
-typedef double real;
-typedef long long word;
-#define FN(name) name
-#define WORD_BITS 64
-#define ROUND_SHIFT 0x1.8p52 /* adding it rounds to an integer, which the low bits then hold */
-#else
-typedef float real;
-typedef int word;
-#define FN(name) name##f
-#define WORD_BITS 32
-#define ROUND_SHIFT 0x1.8p23f
-#endif
-
 typedef long long integer;
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef word ivec __attribute__((vector_size(VECTOR_BYTES), may_alias));

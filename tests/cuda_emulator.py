@@ -1,0 +1,91 @@
+"""A GPU made of the host: it compiles the text of CUDA kernels as C++ and runs warp after warp.
+
+`EmulatedDevice` has the protocol of `bridges.native.device`, over host memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_HEADER = (Path(__file__).parent / "cuda_host.h").read_text()
+# A block of the grid after the other, and in it a warp after the other.
+_LAUNCHER = """
+template <class... A, size_t... I>
+static void call(void (*f)(A...), const long long *a, index_sequence<I...>) { f((A)a[I]...); }
+template <class... A> static void call_with(void (*f)(A...), const long long *a)
+{
+    call(f, a, index_sequence_for<A...>{});
+}
+extern "C" const long long threads = 32 * WARPS;
+extern "C" void launch(long long grid, const long long *arguments, long long *accesses)
+{
+    emulated_grid = grid;
+    counted[0] = counted[1] = 0;
+    for (emulated_block = 0; emulated_block < grid; emulated_block++)
+        for (emulated_warp = 0; emulated_warp < WARPS; emulated_warp++)
+            call_with(robograd_kernel, arguments);
+    accesses[0] = counted[0];
+    accesses[1] = counted[1];
+}
+"""
+
+
+@dataclass
+class Launched:
+    """What one launch was: blocks, threads a block, stream, global accesses (16 bytes, others)."""
+
+    grid: int
+    block: int
+    stream: int
+    accesses: tuple[int, int]
+
+
+@dataclass
+class EmulatedDevice:
+    """Compiles with g++ (or clang++) and the flags; keeps an account of its launches."""
+
+    flags: tuple[str, ...] = ("-O1",)
+    identity: bytes = b"emulated"
+    launches: list[Launched] = field(default_factory=list[Launched])
+    built: list[str] = field(default_factory=list[str])
+
+    def build(self, text: str) -> bytes:
+        """A shared library of the text."""
+        compiler = shutil.which("g++") or shutil.which("clang++")
+        if compiler is None:
+            pytest.skip("no C++ compiler")
+        self.built.append(text)
+        with tempfile.TemporaryDirectory() as folder:
+            source, library = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
+            source.write_text(_HEADER + text + _LAUNCHER)
+            flags = ("-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast", "-march=native")
+            command = [compiler, *flags, *self.flags, "-o", library, source]
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert ran.returncode == 0, ran.stderr
+            return library.read_bytes()
+
+    def load(self, body: bytes) -> Any:
+        """A function `(grid, block, arguments, stream)` that runs it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "kernel.so"
+            path.write_bytes(body)
+            library: Any = ctypes.CDLL(str(path))
+        threads = ctypes.c_longlong.in_dll(library, "threads").value
+
+        def launch(grid: int, block: int, arguments: Sequence[int], stream: int) -> None:
+            assert block == threads
+            accesses = (ctypes.c_longlong * 2)()
+            values = (ctypes.c_longlong * len(arguments))(*arguments)
+            library.launch(ctypes.c_longlong(grid), values, accesses)
+            self.launches.append(Launched(grid, block, stream, (accesses[0], accesses[1])))
+
+        return launch

@@ -1,0 +1,42 @@
+/* Makes the text of a CUDA kernel C++: the emulator of `cuda_emulator.py` compiles the very text that
+   NVRTC gets behind these lines. Phases between barriers are loops over the lanes of a warp; shared
+   memory is full of nan before a warp starts; accesses to global memory are counted by their width. */
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <utility>
+using namespace std;
+
+static thread_local long long emulated_grid, emulated_block, emulated_warp;
+static thread_local long long counted[2]; /* accesses to global memory of 16 bytes, and others */
+
+#define __restrict__
+#define HERE static inline __attribute__((unused))
+#define APART static __attribute__((noinline, unused))
+#define TABLE static const
+#define ENTRY static void
+#define SHARED(name, size) real name##_of[size]; real *const name = name##_of; poison(name, size)
+#define LANES for (int lane = 0; lane < 32; lane++) {
+#define BARRIER } for (int lane = 0; lane < 32; lane++) {
+#define END_LANES }
+#define FIRST_TILE (emulated_block * WARPS + emulated_warp)
+#define NEXT_TILE (emulated_grid * WARPS)
+#define UNROLL
+#define GLOBAL(bytes) counted[(bytes) == 16 ? 0 : 1]++
+
+template <class T> static void poison(T *x, int size)
+{
+    for (int k = 0; k < size; k++) x[k] = numeric_limits<T>::quiet_NaN();
+}
+static inline unsigned long long high_product(unsigned long long x, unsigned long long y)
+{
+    return (unsigned __int128)x * y >> 64;
+}
+static inline int leading_zeros(unsigned long long x) { return __builtin_clzll(x); }
+static double erfinv(double x)
+{
+    double y = 0;
+    for (int k = 0; k < 60; k++) y -= (erf(y) - x) * 0.886226925452758 * exp(y * y);
+    return y;
+}
