@@ -6,6 +6,7 @@ program -> `emit_cuda` -> `Device.build` -> cache -> `Device.load` -> launch
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -120,9 +121,14 @@ def compile_cubin(text: str, architecture: str, log: Any = None) -> bytes:
         raise BuildError(f"NVRTC: {error}") from error
 
 
+@functools.cache
+def _nvrtc_version() -> object:
+    return importlib.import_module("cuda.bindings.nvrtc").nvrtcVersion()
+
+
 def _cuda_core() -> Any:
     try:
-        from cuda import core
+        core = importlib.import_module("cuda.core")
     except ImportError as error:
         raise BuildError(
             f"kernels for GPUs are built by cuda-core ({error}): pip install 'robograd[cuda]'"

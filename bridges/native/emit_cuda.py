@@ -1,4 +1,4 @@
-"""`Program` -> CUDA text: a lane computes a sample, a warp 32 of them, which it moves as whole rows.
+"""`Program` -> CUDA text: a lane computes a sample, a warp 32 of them, moved as whole rows.
 
     Program -> Tiles (what of it lies in shared memory) -> parts (`parts`) -> text
 
