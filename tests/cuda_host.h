@@ -16,9 +16,13 @@ static thread_local long long counted[2]; /* accesses to global memory of 16 byt
 #define APART static __attribute__((noinline, unused))
 #define TABLE static const
 #define ENTRY static void
-#define SHARED(name, size) real name##_of[size]; real *const name = name##_of; poison(name, size)
-#define LANES for (int lane = 0; lane < 32; lane++) {
-#define BARRIER } for (int lane = 0; lane < 32; lane++) {
+#define SHARED(name, size) \
+    alignas(16) real name##_of[size]; real *const name = name##_of; poison(name, size)
+#ifndef LANE
+#define LANE(k) (k) /* the order of the lanes within a phase */
+#endif
+#define LANES for (int k = 0; k < 32; k++) { const int lane = LANE(k);
+#define BARRIER } LANES
 #define END_LANES }
 #define FIRST_TILE (emulated_block * WARPS + emulated_warp)
 #define NEXT_TILE (emulated_grid * WARPS)
