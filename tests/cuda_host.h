@@ -38,9 +38,12 @@ static inline unsigned long long high_product(unsigned long long x, unsigned lon
     return (unsigned __int128)x * y >> 64;
 }
 static inline int leading_zeros(unsigned long long x) { return __builtin_clzll(x); }
-static double erfinv(double x)
+static double erfinv(double x) /* which C has not: Newton's steps, in the tail on erfc */
 {
+    const double a = fabs(x);
+    if (!(a < 1)) return a == 1 ? x * INFINITY : NAN;
     double y = 0;
-    for (int k = 0; k < 60; k++) y -= (erf(y) - x) * 0.886226925452758 * exp(y * y);
-    return y;
+    for (int k = 0; k < 60; k++)
+        y -= (a < 0.5 ? erf(y) - a : 1 - a - erfc(y)) * 0.886226925452758 * exp(y * y);
+    return copysign(y, x);
 }

@@ -2,7 +2,7 @@
 
     Program -> text -> `Kernel` -> (batches, grid) -> outputs, beside numpy's `reference`
 
-Around every output lie guard numbers, which no launch may touch.
+Around every output lie guard numbers, a tile of rows on either side, which no launch may touch.
 """
 
 from __future__ import annotations
@@ -22,16 +22,14 @@ from bridges.native.program import Instruction, Program, schedule_program
 from bridges.native.target import DType
 
 Array = NDArray[Any]
-GUARD = 8
-_GUARD_VALUE = -77.0
+_GUARD = -77.0
 
 
 def numbers(count: int, dtype: str, first: int = 0) -> Array:
-    """So many nans, the first of which lies `first` numbers behind a multiple of 16 bytes."""
-    size = np.dtype(dtype).itemsize
-    memory = np.full(count + 32 // size, np.nan, dtype)
-    start = -memory.ctypes.data % 16 // size + first
-    return memory[start : start + count]
+    """So many nans at the end of a block, `first` numbers behind a multiple of 16 bytes."""
+    memory = np.full(first + count, np.nan, dtype)
+    assert memory.ctypes.data % 16 == 0, "malloc aligns to 16 bytes on 64-bit machines"
+    return memory[first:]
 
 
 @dataclass(frozen=True)
@@ -137,6 +135,8 @@ class Kernel:
     edit: what becomes of the text before; flags: of the compiler.
     """
 
+    guarded = True
+
     def __init__(
         self,
         program: Program,
@@ -178,20 +178,27 @@ class Kernel:
 
         order: what becomes of the arguments before the launch.
         """
-        padded = [
-            numbers(samples * m + 2 * GUARD, self.dtype, first) for m in self.program.output_sizes
+        sizes, guards = (
+            self.program.output_sizes,
+            [self._guard(m) for m in self.program.output_sizes],
+        )
+        wholes = [
+            numbers(samples * m + 2 * g, self.dtype, first)
+            for m, g in zip(sizes, guards, strict=True)
         ]
-        for whole in padded:
-            whole[:] = _GUARD_VALUE
-        inner = [whole[GUARD : whole.size - GUARD] for whole in padded]
+        inner = [whole[g : whole.size - g] for whole, g in zip(wholes, guards, strict=True)]
+        for whole in wholes:
+            whole[:] = _GUARD
         arguments = [samples, *(a for b in batches for a in b.arguments)]
-        arguments += [whole.ctypes.data + GUARD * whole.itemsize for whole in padded]
+        arguments += [y.ctypes.data for y in inner]
         self.launch(order(arguments), grid)
-        for whole in padded:
-            edges = np.concatenate([whole[:GUARD], whole[-GUARD:]])
-            assert np.array_equal(edges, np.full(2 * GUARD, _GUARD_VALUE)), "written outside"
-        sizes = self.program.output_sizes
+        for whole, g in zip(wholes, guards, strict=True):
+            edges = np.concatenate([whole[:g], whole[whole.size - g :]])
+            assert (edges == _GUARD).all(), "written outside"
         return [y.reshape(samples, m) for y, m in zip(inner, sizes, strict=True)]
+
+    def _guard(self, size: int) -> int:
+        return 8 + WARP * size if self.guarded else 0
 
     def launch(self, arguments: Sequence[int], grid: int) -> None:
         """Runs it on numbers and addresses."""
