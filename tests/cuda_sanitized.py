@@ -41,7 +41,7 @@ def main(old: str = "", new: str = "") -> None:
                 for y, want in zip(have, wants, strict=True):
                     np.testing.assert_array_equal(y, want)
                 count += 1
-    print(count)
+    sys.stdout.write(f"{count}\n")
 
 
 def edit(old: str, new: str) -> Any:

@@ -57,13 +57,33 @@ EDITS: dict[str, tuple[str, str, int | None]] = {
     "a tile is left out": ("t += NEXT_TILE", "t += NEXT_TILE + 1", None),
     "every tile is whole": ("(int)(samples - first)", "32", None),
     "a row too many": ("samples - first < 32", "samples - first < 31", None),
-    "the last lane does not load": ("if (lane < rows) {\n            const", "if (lane < rows - 1) {\n            const", 0),
-    "the last lane does not compute": ("        if (lane < rows) {\n            const real *const s0", "        if (lane < rows - 1) {\n            const real *const s0", None),
+    "the last lane does not load": (
+        "if (lane < rows) {\n            const",
+        "if (lane < rows - 1) {\n            const",
+        0,
+    ),
+    "the last lane does not compute": (
+        "if (lane < rows) {\n            const real *const s0",
+        "if (lane < rows - 1) {\n            const real *const s0",
+        None,
+    ),
     "every tile loads the first samples": ("sample(in, first + lane)", "sample(in, lane)", None),
-    "lanes read the next sample": ("sample(in2, first + lane)", "sample(in2, first + lane + 1)", None),
+    "lanes read the next sample": (
+        "sample(in2, first + lane)",
+        "sample(in2, first + lane + 1)",
+        None,
+    ),
     "lanes write the next sample": ("(first + lane) * 300", "(first + lane + 1) * 300", None),
-    "strides swapped in the formula": ("k / in.period * in.outer + k % in.period * in.inner", "k / in.period * in.inner + k % in.period * in.outer", None),
-    "strides swapped in the entry": ("{x0, period0, outer0, inner0", "{x0, period0, inner0, outer0", None),
+    "strides swapped in the formula": (
+        "k / in.period * in.outer + k % in.period * in.inner",
+        "k / in.period * in.inner + k % in.period * in.outer",
+        None,
+    ),
+    "strides swapped in the entry": (
+        "{x0, period0, outer0, inner0",
+        "{x0, period0, inner0, outer0",
+        None,
+    ),
     "the period is one longer": ("k < in.period ?", "k <= in.period ?", None),
     "rows across a period": ("first + rows > in.period", "false", None),
     "gaps between rows forgotten": ("in.inner != size", "false", None),
@@ -74,18 +94,38 @@ EDITS: dict[str, tuple[str, str, int | None]] = {
     "pitch of the stores": ("store_rows<12, 14>", "store_rows<12, 12>", None),
     "rows in shared memory overlap": ("tile + 704", "tile + 698", None),
     "no pitch": ("k / size * pitch + k % size", "k", None),
-    "the last access of a tile is left out (load)": ("if (k + lane * WHOLE < 32 * size)", "if (k + lane * WHOLE < 31 * size)", 0),
-    "the last access of a tile is left out (store)": ("if (k + lane * WHOLE < 32 * size)", "if (k + lane * WHOLE < 31 * size)", 1),
-    "whole accesses beyond the last row (load)": ("whole = rows * size / WHOLE * WHOLE", "whole = (rows - 1) * size / WHOLE * WHOLE; rows--", 0),
-    "whole accesses beyond the last row (store)": ("whole = rows * size / WHOLE * WHOLE", "whole = (rows + 1) * size / WHOLE * WHOLE", 1),
+    "the last access of a tile is left out (load)": (
+        "if (k + lane * WHOLE < 32 * size)",
+        "if (k + lane * WHOLE < 31 * size)",
+        0,
+    ),
+    "the last access of a tile is left out (store)": (
+        "if (k + lane * WHOLE < 32 * size)",
+        "if (k + lane * WHOLE < 31 * size)",
+        1,
+    ),
+    "whole accesses beyond the last row (load)": (
+        "whole = rows * size / WHOLE * WHOLE",
+        "whole = (rows - 1) * size / WHOLE * WHOLE; rows--",
+        0,
+    ),
+    "whole accesses beyond the last row (store)": (
+        "whole = rows * size / WHOLE * WHOLE",
+        "whole = (rows + 1) * size / WHOLE * WHOLE",
+        1,
+    ),
     "the rest begins one later (load)": ("k = whole + lane;", "k = whole + lane + 1;", 0),
     "the rest begins one later (store)": ("k = whole + lane;", "k = whole + lane + 1;", 1),
     "the rest ends one earlier": ("k < rows * size;", "k < rows * size - 1;", 1),
-    "tiles of the output at the wrong place": ("real *const to = y + first * size;", "real *const to = y + (first + (first > 0)) * size;", None),
+    "tiles of the output at the wrong place": (
+        "real *const to = y + first * size;",
+        "real *const to = y + (first + (first > 0)) * size;",
+        None,
+    ),
     "a store is missing": ("put(t0 + 2,", "if (0) put(t0 + 2,", None),
     "two stores at one place": ("put(t1 + 3,", "put(t1 + 2,", None),
     "a load from the neighbour": ("get<1>(s0 + 3)", "get<1>(s0 + 4)", None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EDITS)

@@ -1,4 +1,4 @@
-"""The text of CUDA kernels under sanitizers: nothing outside, nothing misaligned, nothing undefined.
+"""The text of CUDA kernels under sanitizers: no access outside or misaligned, nothing undefined.
 
 `python -m cuda_sanitized` runs the launches, with every array in a block of its own.
 """
