@@ -16,9 +16,13 @@ static thread_local long long counted[2]; /* accesses to global memory of 16 byt
 #define APART static __attribute__((noinline, unused))
 #define TABLE static const
 #define ENTRY static void
-#define SHARED(name, size) real name##_of[size]; real *const name = name##_of; poison(name, size)
-#define LANES for (int lane = 0; lane < 32; lane++) {
-#define BARRIER } for (int lane = 0; lane < 32; lane++) {
+#define SHARED(name, size) \
+    alignas(16) real name##_of[size]; real *const name = name##_of; poison(name, size)
+#ifndef LANE
+#define LANE(k) (k) /* the order of the lanes within a phase */
+#endif
+#define LANES for (int k = 0; k < 32; k++) { const int lane = LANE(k);
+#define BARRIER } LANES
 #define END_LANES }
 #define FIRST_TILE (emulated_block * WARPS + emulated_warp)
 #define NEXT_TILE (emulated_grid * WARPS)
@@ -34,9 +38,12 @@ static inline unsigned long long high_product(unsigned long long x, unsigned lon
     return (unsigned __int128)x * y >> 64;
 }
 static inline int leading_zeros(unsigned long long x) { return __builtin_clzll(x); }
-static double erfinv(double x)
+static double erfinv(double x) /* which C has not: Newton's steps, in the tail on erfc */
 {
+    const double a = fabs(x);
+    if (!(a < 1)) return a == 1 ? x * INFINITY : NAN;
     double y = 0;
-    for (int k = 0; k < 60; k++) y -= (erf(y) - x) * 0.886226925452758 * exp(y * y);
-    return y;
+    for (int k = 0; k < 60; k++)
+        y -= (a < 0.5 ? erf(y) - a : 1 - a - erfc(y)) * 0.886226925452758 * exp(y * y);
+    return copysign(y, x);
 }

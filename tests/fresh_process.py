@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,3 +35,15 @@ def printed(process: subprocess.Popen[str]) -> str:
 def run_python(code: str, **environment: str) -> str:
     """What the code prints in a new process."""
     return printed(start_python(code, **environment))
+
+
+def library_of(name: str) -> str:
+    """Where gcc has a sanitizer's library; skips the test where it has none."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("no gcc")
+    command = [gcc, f"-print-file-name={name}"]
+    path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    if not os.path.isabs(path):
+        pytest.skip(f"gcc has no {name}")
+    return path

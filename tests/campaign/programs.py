@@ -12,7 +12,7 @@ import ad_core as ad
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.kernel.file import LoadedSource
 from bridges.kernel.signature import Signature
-from bridges.native.program import OPERATIONS, Instruction, schedule_program
+from bridges.native.program import OPERATIONS, Instruction, Program, schedule_program
 from bridges.native.target import DType
 
 X = np.linspace(-1.0, 1.0, 27).reshape(9, 3)  # nine rows: no multiple of the lanes
@@ -43,21 +43,26 @@ def build_and_check(factor: float) -> None:
 
 
 def random_kernel(rng: np.random.Generator, dtype: DType, n_steps: int = 60) -> Kernel:
-    """Random operations on random inputs; some outputs are wide, some entries zero or an input."""
+    """A kernel of random operations on random inputs."""
+    program = random_program(rng, list(OPERATIONS), n_steps)
+    sizes, outputs = program.input_sizes, program.outputs
+    names_in = tuple(f"x{i}" for i in range(len(sizes)))
+    names_out = tuple(f"y{o}" for o in range(len(outputs)))
+    signature = Signature("random", names_in, sizes, names_out, program.output_sizes)
+    return Kernel(LoadedSource(signature, program, None), dtype)
+
+
+def random_program(rng: np.random.Generator, names: list[str], n_steps: int = 60) -> Program:
+    """Random ones of these operations; some outputs are wide, some entries zero or an input."""
     sizes = tuple(rng.integers(1, 7, rng.integers(1, 4)).tolist())
     made = [Instruction("input", (i, j)) for i, n in enumerate(sizes) for j in range(n)]
     made += [Instruction("constant", (), float(v)) for v in rng.choice(_CONSTANTS, 2)]
-    names = list(OPERATIONS)
     for _ in range(n_steps):
         op = names[rng.integers(len(names))]
         arguments = rng.integers(len(made), size=OPERATIONS[op][0]).tolist()
         made.append(Instruction(op, tuple(arguments)))
     outputs = [_random_entries(rng, len(made)) for _ in range(rng.integers(1, 4))]
-    program = schedule_program(sizes, made, outputs)
-    names_in = tuple(f"x{i}" for i in range(len(sizes)))
-    names_out = tuple(f"y{o}" for o in range(len(outputs)))
-    signature = Signature("random", names_in, sizes, names_out, program.output_sizes)
-    return Kernel(LoadedSource(signature, program, None), dtype)
+    return schedule_program(sizes, made, outputs)
 
 
 def random_inputs(rng: np.random.Generator, kernel: Kernel, rows: int) -> list[np.ndarray]:

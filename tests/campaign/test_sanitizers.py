@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from campaign.tally import Tally, scaled
-from fresh_process import ROOT
+from fresh_process import ROOT, library_of
 
 pytestmark = pytest.mark.campaign("sanitizers over the emitted C")
 
@@ -43,18 +42,6 @@ WAYS = {
         "-fsanitize=thread", "libtsan.so", {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}, 3
     ),
 }
-
-
-def library_of(name: str) -> str:
-    """Where gcc has a sanitizer's library; skips the test where it has none."""
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("no gcc")
-    command = [gcc, f"-print-file-name={name}"]
-    path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    if not os.path.isabs(path):
-        pytest.skip(f"gcc has no {name}")
-    return path
 
 
 @pytest.mark.parametrize("way", WAYS)
