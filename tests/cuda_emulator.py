@@ -45,10 +45,9 @@ extern "C" void launch(long long grid, const long long *arguments, long long *ac
 
 @dataclass
 class Launched:
-    """What one launch was: blocks, threads a block, stream, global accesses (16 bytes, others)."""
+    """What one launch was: blocks, stream, global accesses (16 bytes, others)."""
 
     grid: int
-    block: int
     stream: int
     accesses: tuple[int, int]
 
@@ -62,7 +61,7 @@ class EmulatedDevice:
     launches: list[Launched] = field(default_factory=list[Launched])
     built: list[str] = field(default_factory=list[str])
 
-    def build(self, text: str) -> bytes:
+    def build(self, text: str, threads: int) -> bytes:
         """A shared library of the text."""
         compiler = shutil.which("g++") or shutil.which("clang++")
         if compiler is None:
@@ -77,29 +76,41 @@ class EmulatedDevice:
             assert ran.returncode == 0, ran.stderr
             return library.read_bytes()
 
-    def load(self, body: bytes) -> Any:
-        """A function `(grid, block, arguments, stream)` that runs it."""
+    def load(self, body: bytes, threads: int) -> EmulatedLaunch:
+        """What runs it."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "kernel.so"
             path.write_bytes(body)
             library: Any = ctypes.CDLL(str(path))
-        threads = ctypes.c_longlong.in_dll(library, "threads").value
+        assert ctypes.c_longlong.in_dll(library, "threads").value == threads
+        return EmulatedLaunch(self, library)
 
-        def launch(grid: int, block: int, arguments: Sequence[int], stream: int) -> None:
-            assert block == threads
-            accesses = (ctypes.c_longlong * 2)()
-            values = (ctypes.c_longlong * len(arguments))(*arguments)
-            library.launch(ctypes.c_longlong(grid), values, accesses)
-            self.launches.append(Launched(grid, block, stream, (accesses[0], accesses[1])))
 
-        return launch
+class EmulatedLaunch:
+    """Runs a library of `EmulatedDevice`, on which few blocks run at once."""
+
+    most_blocks = 3
+
+    def __init__(self, device: EmulatedDevice, library: Any) -> None:
+        self._device, self._library = device, library
+
+    def __call__(self, grid: int, arguments: Sequence[int], stream: int) -> None:
+        """Runs block after block."""
+        accesses = (ctypes.c_longlong * 2)()
+        values = (ctypes.c_longlong * len(arguments))(*arguments)
+        self._library.launch(ctypes.c_longlong(grid), values, accesses)
+        self._device.launches.append(Launched(grid, stream, (accesses[0], accesses[1])))
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
-    """Makes the emulator the GPU on which all tensors of the host lie, for new layers and kernels."""
+    """Makes the emulator the GPU on which the host's tensors lie, for new layers and kernels."""
     device = EmulatedDevice()
-    monkeypatch.setattr(gpu, "is_gpu", lambda _: True)
-    monkeypatch.setattr(gpu, "device_at", lambda _: device)
-    monkeypatch.setattr(gpu, "current_stream", lambda _: 7)
+
+    def always(value: Any) -> Any:
+        return lambda *_: value  # pyright: ignore[reportUnknownVariableType, reportUnknownLambdaType]
+
+    monkeypatch.setattr(gpu, "is_gpu", always(True))
+    monkeypatch.setattr(gpu, "device_at", always(device))
+    monkeypatch.setattr(gpu, "current_stream", always(7))
     monkeypatch.setattr(recorded, "_programs", WeakValueDictionary[str, Any]())
     return device

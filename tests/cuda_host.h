@@ -6,9 +6,11 @@
 #include <limits>
 #include <type_traits>
 #include <utility>
+#include <vector>
 using namespace std;
 
 static thread_local long long emulated_grid, emulated_block, emulated_warp;
+static thread_local int emulated_lane;
 static thread_local long long counted[2]; /* accesses to global memory of 16 bytes, and others */
 
 #define __restrict__
@@ -21,13 +23,19 @@ static thread_local long long counted[2]; /* accesses to global memory of 16 byt
 #ifndef LANE
 #define LANE(k) (k) /* the order of the lanes within a phase */
 #endif
-#define LANES for (int k = 0; k < 32; k++) { const int lane = LANE(k);
+#define LANES for (int k = 0; k < 32; k++) { const int lane = emulated_lane = LANE(k);
 #define BARRIER } LANES
 #define END_LANES }
 #define FIRST_TILE (emulated_block * WARPS + emulated_warp)
 #define NEXT_TILE (emulated_grid * WARPS)
 #define UNROLL
 #define GLOBAL(bytes) counted[(bytes) == 16 ? 0 : 1]++
+/* Copies that a lane has begun; what they bring is there once the same lane has waited for it. */
+static thread_local vector<pair<void *, const void *>> begun[32];
+#define COPY(to, from) begun[emulated_lane].push_back({to, from})
+#define ARRIVED \
+    for (auto copy : begun[lane]) memcpy(copy.first, copy.second, 16); \
+    begun[lane].clear();
 
 template <class T> static void poison(T *x, int size)
 {

@@ -124,9 +124,9 @@ CONTIGUOUS_ENTRIES = [
 
 
 @functools.cache
-def _launcher(text: str, flags: tuple[str, ...]) -> tuple[EmulatedDevice, Any]:
+def _launcher(text: str, threads: int, flags: tuple[str, ...]) -> tuple[EmulatedDevice, Any]:
     device = EmulatedDevice(flags)
-    return device, device.load(device.build(text))
+    return device, device.load(device.build(text, threads), threads)
 
 
 class Kernel:
@@ -148,7 +148,7 @@ class Kernel:
         self.program, self.dtype = program, dtype
         self.tiles: Tiles = tiles_for(program.input_sizes, program.output_sizes, dtype)
         self.text = edit(emit_cuda(program, dtype, **options))
-        self._device, self._launch = _launcher(self.text, flags)
+        self._device, self._launch = _launcher(self.text, WARP * self.tiles.warps, flags)
 
     def batches(self, layouts: Sequence[str], draw: Draw, samples: int) -> list[Batch]:
         """Inputs in these layouts, as far as the kernel takes them so."""
@@ -202,7 +202,7 @@ class Kernel:
 
     def launch(self, arguments: Sequence[int], grid: int) -> None:
         """Runs it on numbers and addresses."""
-        self._launch(grid, WARP * self.tiles.warps, arguments, 0)
+        self._launch(grid, arguments, 0)
 
     @property
     def accesses(self) -> tuple[int, int]:

@@ -22,8 +22,6 @@ from bridges.native.emit_cuda import WARP, Tiles, tiles_for
 from bridges.native.errors import BuildError
 from bridges.native.target import DType
 
-_MOST_BLOCKS = 2**31 - 1
-
 
 class GpuKernel(Protocol):
     """A kernel as its calls on a GPU see it."""
@@ -71,7 +69,6 @@ class GpuCaller:
         self._number = number
         self._torch: Any = _torch()
         self._dtype = getattr(self._torch, kernel.dtype)
-        self._block = WARP * tiles.warps
         self._plan: _Plan | None = None
 
     def __call__(self, tensors: Sequence[Any]) -> list[Any]:
@@ -126,7 +123,8 @@ class GpuCaller:
             samples *= length
         if samples:
             given, walks = self._walks(given, batch)
-            grid = min(-(-samples // self._block), _MOST_BLOCKS)
+            needed = -(-samples // (WARP * self._tiles.warps))
+            grid = min(needed, self._launch.most_blocks)
             arguments, places = [samples], list[int]()
             for x, (period, outer, inner, entry) in zip(given, walks, strict=True):
                 places.append(len(arguments))
@@ -148,10 +146,10 @@ class GpuCaller:
     def _start(self, grid: int, arguments: list[int]) -> None:
         number = self._number
         if number < 0 or current_device() == number:
-            self._launch(grid, self._block, arguments, current_stream(number))
+            self._launch(grid, arguments, current_stream(number))
             return
         with self._torch.cuda.device(number):
-            self._launch(grid, self._block, arguments, current_stream(number))
+            self._launch(grid, arguments, current_stream(number))
 
     def _walks(
         self, given: list[Any], batch: Shape
@@ -226,8 +224,14 @@ def _span(tensor: Any) -> tuple[int, int]:
 def gpu_caller(kernel: GpuKernel, number: int) -> GpuCaller:
     """What calls the kernel on the GPU of that number. Raises BuildError."""
     source, signature = kernel.source, kernel.source.signature
-    launch = load_on(device_at(number), source.identity, kernel.dtype, lambda: source.program)
     tiles = tiles_for(signature.sizes_in, signature.sizes_out, kernel.dtype)
+    launch = load_on(
+        device_at(number),
+        source.identity,
+        kernel.dtype,
+        WARP * tiles.warps,
+        lambda: source.program,
+    )
     return GpuCaller(kernel, launch, tiles, number)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from bridges.native import cache
 from bridges.native.emit_cuda import emit_cuda
@@ -18,8 +19,18 @@ from bridges.native.load import digest_of, sources_digest
 from bridges.native.program import Program
 from bridges.native.target import DType
 
-Launch: TypeAlias = "Callable[[int, int, Sequence[int], int], object]"
-"""Starts a kernel: blocks, threads a block, arguments of 64 bits, the stream's handle."""
+
+class Launch(Protocol):
+    """A kernel on a device."""
+
+    @property
+    def most_blocks(self) -> int:
+        """How many blocks of it run at once; more wait for these to end."""
+        ...
+
+    def __call__(self, grid: int, arguments: Sequence[int], stream: int) -> None:
+        """Starts so many blocks, with arguments of 64 bits, on the stream of that handle."""
+        ...
 
 
 class Device(Protocol):
@@ -30,17 +41,17 @@ class Device(Protocol):
         """What a built kernel depends on besides its text: architecture and compiler."""
         ...
 
-    def build(self, text: str) -> bytes:
-        """The text as a binary of this device. Raises BuildError."""
+    def build(self, text: str, threads: int) -> bytes:
+        """The text as a binary of this device, for so many threads a block. Raises BuildError."""
         ...
 
-    def load(self, body: bytes) -> Launch:
+    def load(self, body: bytes, threads: int) -> Launch:
         """What launches the binary's kernel. Raises BuildError."""
         ...
 
 
 def load_on(
-    device: Device, identity: bytes, dtype: DType, program: Callable[[], Program]
+    device: Device, identity: bytes, dtype: DType, threads: int, program: Callable[[], Program]
 ) -> Launch:
     """The kernel of a function on a device, its binary from the cache or built now.
 
@@ -51,11 +62,11 @@ def load_on(
     key = digest_of(b"cuda", identity, dtype.encode(), device.identity, sources_digest()).hex()[:40]
 
     def build(path: Path) -> None:
-        path.write_bytes(device.build(emit_cuda(program(), dtype)))
+        path.write_bytes(device.build(emit_cuda(program(), dtype), threads))
 
     folder = cache.open_cache()
     try:
-        return cache.fetch(folder, key, build, lambda _, body: device.load(body))
+        return cache.fetch(folder, key, build, lambda _, body: device.load(body, threads))
     except OSError as error:
         raise BuildError(f"the kernel cache {folder} cannot be used: {error}") from error
 
@@ -71,9 +82,9 @@ class CudaDevice:
 
     def __init__(self, number: int) -> None:
         self._core = _cuda_core()
-        device = self._core.Device(number)
-        major, minor = device.compute_capability
-        self.name: str = device.name
+        self._device = self._core.Device(number)
+        major, minor = self._device.compute_capability
+        self.name: str = self._device.name
         self.architecture = f"sm_{major}{minor}"
 
     @property
@@ -81,44 +92,77 @@ class CudaDevice:
         """Architecture, and version of NVRTC."""
         return f"{self.architecture} {_nvrtc_version()}".encode()
 
-    def build(self, text: str) -> bytes:
-        """A cubin."""
-        return compile_cubin(text, self.architecture)
+    def build(self, text: str, threads: int) -> bytes:
+        """A cubin, of which as many blocks run at once as registers allow without local memory."""
+        body = compile_cubin(text, self.architecture)
+        if len(text) > _SEARCHED:
+            return body
+        kernel = self._kernel(body)
+        local = kernel.attributes.local_size_bytes()
+        blocks = self._resident(kernel, threads) + 1
+        while blocks * threads <= _MOST_THREADS:
+            denser = compile_cubin(text, self.architecture, blocks)
+            if self._kernel(denser).attributes.local_size_bytes() > local:
+                break
+            body, blocks = denser, blocks + 1
+        return body
 
-    def load(self, body: bytes) -> Launch:
+    def load(self, body: bytes, threads: int) -> CudaLaunch:
         """The kernel, in whatever context is current when it is launched."""
-        core = self._core
+        kernel = self._kernel(body)
+        blocks = self._resident(kernel, threads) * self._device.properties.multiprocessor_count
+        return CudaLaunch(self._core, self._device, kernel, threads, blocks)
+
+    def _kernel(self, body: bytes) -> Any:
         try:
-            kernel = core.ObjectCode.from_cubin(body).get_kernel("robograd_kernel")
+            return self._core.ObjectCode.from_cubin(body).get_kernel("robograd_kernel")
         except Exception as error:  # the driver's errors have no common class
             raise BuildError(f"the driver does not load a kernel: {error}") from error
-        start = core.launch
-        stream_of = functools.lru_cache(64)(core.Stream.from_handle)
 
-        @functools.lru_cache(64)
-        def shape_of(grid: int, block: int) -> Any:
-            return core.LaunchConfig(grid=grid, block=block)
-
-        def launch(grid: int, block: int, arguments: Sequence[int], stream: int) -> None:
-            start(stream_of(stream), shape_of(grid, block), kernel, *arguments)
-
-        return launch
+    def _resident(self, kernel: Any, threads: int) -> int:
+        """Blocks of the kernel that fit onto a multiprocessor."""
+        return int(kernel.occupancy.max_active_blocks_per_multiprocessor(threads, 0))
 
 
-def compile_cubin(text: str, architecture: str, log: Any = None) -> bytes:
+# Bytes of text up to which a kernel is built several times, and threads on a multiprocessor up to
+# which more of them hide more of the memory's latency.
+_SEARCHED = 100_000
+_MOST_THREADS = 1024
+
+
+def compile_cubin(text: str, architecture: str, blocks: int = 1) -> bytes:
     """The text as a cubin for an architecture such as `sm_90`, by NVRTC; needs no GPU.
 
-    log: a text stream for what the compiler tells of registers and local memory.
+    blocks: how many shall fit onto a multiprocessor at once, whatever that takes.
 
     Raises BuildError with the diagnostics.
     """
     core = _cuda_core()
-    tells = {} if log is None else {"ptxas_options": ["-v"]}
-    options = core.ProgramOptions(arch=architecture, std="c++17", **tells)
+    options = core.ProgramOptions(
+        arch=architecture, std="c++17", define_macro=("BLOCKS", str(blocks))
+    )
     try:
-        return core.Program(text, "c++", options).compile("cubin", logs=log).code
+        return core.Program(text, "c++", options).compile("cubin").code
     except Exception as error:  # those of NVRTC, and of what looks for it
         raise BuildError(f"NVRTC: {error}") from error
+
+
+class CudaLaunch:
+    """A kernel, launched by the driver."""
+
+    def __init__(self, core: Any, device: Any, kernel: Any, threads: int, blocks: int) -> None:
+        self.most_blocks = blocks
+        self._device, self._kernel, self._start = device, kernel, core.launch
+        self._stream = functools.lru_cache(64)(core.Stream.from_handle)
+        self._shape = functools.lru_cache(64)(functools.partial(core.LaunchConfig, block=threads))
+        self._ready = threading.local()
+
+    def __call__(self, grid: int, arguments: Sequence[int], stream: int) -> None:
+        """As `Launch` says."""
+        if not hasattr(self._ready, "here"):  # autograd's threads have no context at first
+            self._device.set_current()
+            self._ready.here = True
+        self._start(self._stream(stream), self._shape(grid), self._kernel, *arguments)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ What the text is made of, and how it is CUDA and C++, says `c/cuda.cuh`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridges.native.emit_c import COMPARISONS, OPERATORS
 from bridges.native.parts import Layout, Part, Store, lay_out
@@ -17,15 +17,18 @@ from bridges.native.target import DType, Target
 from bridges.native.vector_math import c_text
 
 WARP = 32
+_ANGLES = ("sin", "cos")
 _LOGIC = {"not": "!{0}", "and": "{0} && {1}", "or": "{0} || {1}"}
 # Operations whose CUDA function has another name.
-_NAMES = {"fmin": "smaller", "fmax": "larger", "sign": "sign_of", "sin": "sin_of", "cos": "cos_of"}
+_NAMES = {"fmin": "smaller", "fmax": "larger", "sign": "sign_of"}
 # Bytes of shared memory that a block has without asking for more, and a warp's part of them.
 _BLOCK_BYTES = 48 * 1024
 _WARP_BYTES = _BLOCK_BYTES // 2
 _MOST_WARPS = 4
 # Operators of a function that nvcc handles in bounded time and keeps in registers where it can.
-_PART_WEIGHT = 4000
+_PART_WEIGHT = 8000
+# Angles whose sines and cosines are computed together, so that one branch tells if one is large.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -45,32 +48,50 @@ class Row:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Rows of every input and output, numbers of shared memory a warp, warps a block."""
+    """Rows of every input and output, numbers of shared memory a warp, warps a block.
+
+    ahead: how far behind the inputs of a tile those of the next lie, which come while this one is
+    computed; 0: they take the same place, afterwards.
+    """
 
     inputs: tuple[Row, ...]
     outputs: tuple[Row, ...]
     size: int
+    ahead: int
     warps: int
 
 
 def tiles_for(sizes_in: Sequence[int], sizes_out: Sequence[int], dtype: DType) -> Tiles:
     """What lies in shared memory: the short rows first, as long as there is place."""
-    whole = 16 // Target(dtype, 64).itemsize
-    sizes = [*sizes_in, *sizes_out]
-    rows: list[Row] = [Row(0, 1, 0, None)] * len(sizes)
-    used = 0
+    itemsize = Target(dtype, 64).itemsize
+    room = _WARP_BYTES // (WARP * itemsize)
+    inputs, used = _placed(sizes_in, itemsize, room)
+    outputs, end = _placed(sizes_out, itemsize, room, used)
+    ahead = used if used + end <= room else 0
+    outputs = tuple(
+        row if row.start is None else replace(row, start=row.start + ahead * WARP)
+        for row in outputs
+    )
+    size = max(end + ahead, 1) * WARP
+    warps = min(_BLOCK_BYTES // (size * itemsize), _MOST_WARPS)
+    return Tiles(inputs, outputs, size, ahead * WARP, warps)
+
+
+def _placed(
+    sizes: Sequence[int], itemsize: int, room: int, used: int = 0
+) -> tuple[tuple[Row, ...], int]:
+    """The rows of some sizes, and how many numbers a lane of shared memory they leave in use."""
+    rows: dict[int, Row] = {}
     for place in sorted(range(len(sizes)), key=sizes.__getitem__):
         n = sizes[place]
-        width = next(w for w in (4, 2, 1) if w <= whole and n % w == 0)
+        width = next(w for w in (4, 2, 1) if w * itemsize <= 16 and n % w == 0)
         pitch = n if n // width % 2 else n + width
-        fits = (used + pitch) * WARP * 16 <= _WARP_BYTES * whole
-        # What stays where it is may begin anywhere.
-        rows[place] = Row(n, width, pitch, used * WARP) if fits else Row(n, 1, n, None)
-        used += pitch if fits else 0
-    bytes_a_warp = max(used, 1) * WARP * 16 // whole
-    warps = min(_BLOCK_BYTES // bytes_a_warp, _MOST_WARPS)
-    n_in = len(sizes_in)
-    return Tiles(tuple(rows[:n_in]), tuple(rows[n_in:]), max(used, 1) * WARP, warps)
+        if used + pitch <= room:
+            rows[place] = Row(n, width, pitch, used * WARP)
+            used += pitch
+        else:
+            rows[place] = Row(n, 1, n, None)  # it may begin anywhere
+    return tuple(rows[place] for place in range(len(sizes))), used
 
 
 def emit_cuda(program: Program, dtype: DType, weight: int = _PART_WEIGHT) -> str:
@@ -89,9 +110,7 @@ def emit_cuda(program: Program, dtype: DType, weight: int = _PART_WEIGHT) -> str
     layout = lay_out(program, list(chunks.stores()), weight, loads=chunks.loads())
     target = Target(dtype, 64)
     writers = [_PartWriter(program, tiles, target, layout, part) for part in layout.parts]
-    bodies = [writer.body() for writer in writers]
-    single = len(bodies) == 1
-    functions = [] if single else list(_functions(bodies, tiles, layout))
+    functions, calls = _functions([writer.body() for writer in writers], tiles)
     return "\n".join(
         [
             f"/* robograd kernel: {sizes}, {program.n_ops} operations, {dtype}. */",
@@ -99,7 +118,7 @@ def emit_cuda(program: Program, dtype: DType, weight: int = _PART_WEIGHT) -> str
             f"#define WARPS {tiles.warps}",
             *(c_text(name) for name in ("real.h", "cuda.cuh", "sine_series.h", "cuda_sincos.cuh")),
             *functions,
-            *_entry(tiles, layout, bodies[0] if single else _calls(bodies, tiles)),
+            *_entry(tiles, layout, calls),
             "",
         ]
     )
@@ -116,26 +135,25 @@ def _entry(tiles: Tiles, layout: Layout, compute: Sequence[str]) -> Iterator[str
     yield f"    SHARED(tile, {tiles.size});"
     for i in range(len(tiles.inputs)):
         yield f"    const Input in{i} = {{x{i}, period{i}, outer{i}, inner{i}, entry{i}}};"
-    yield "    for (i64 t = FIRST_TILE; t * 32 < samples; t += NEXT_TILE) {"
-    yield "        const i64 first = t * 32;"
-    yield "        const int rows = samples - first < 32 ? (int)(samples - first) : 32;"
+    yield "    i64 t = FIRST_TILE;"
+    yield "    real *now = tile;"
+    if tiles.ahead:
+        yield f"    real *then = tile + {tiles.ahead};"
+        yield "    LANES"
+        yield from _loads(tiles, "now", "t")
+        yield "    END_LANES"
+    yield "    for (; t * 32 < samples; t += NEXT_TILE) {"
+    yield "        const i64 first = t * 32, next = t + NEXT_TILE;"
+    yield "        const int rows = rows_of(t, samples);"
     yield "        LANES"
-    for i, row in enumerate(tiles.inputs):
-        if row.start is not None and row.size:
-            target = f"tile + {row.start}, in{i}, first, rows, lane"
-            yield f"        load_rows<{row.size}, {row.pitch}>({target});"
+    if not tiles.ahead:
+        yield from _loads(tiles, "now", "t")
+    yield "        ARRIVED"
     yield "        BARRIER"
+    if tiles.ahead:
+        yield from _loads(tiles, "then", "next")
     yield "        if (lane < rows) {"
-    for letter, ends, name in (("s", tiles.inputs, "in"), ("t", tiles.outputs, "y")):
-        for i, row in enumerate(ends):
-            constant = "const " if letter == "s" else ""
-            if row.start is not None:
-                where = f"tile + {row.start} + lane * {row.pitch}"
-            elif letter == "s":
-                where = f"sample({name}{i}, first + lane)"
-            else:
-                where = f"{name}{i} + (first + lane) * {row.size}"
-            yield f"            {constant}real *const {letter}{i} = {where};"
+    yield from _places(tiles)
     if len(layout.parts) > 1:
         yield f"            real w[{max(layout.n_slots, 1)}];"
     yield from (f"            {line}" for line in compute)
@@ -146,25 +164,51 @@ def _entry(tiles: Tiles, layout: Layout, compute: Sequence[str]) -> Iterator[str
             target = f"y{o}, tile + {row.start}, first, rows, lane"
             yield f"        store_rows<{row.size}, {row.pitch}>({target});"
     yield "        END_LANES"
+    if tiles.ahead:
+        yield "        real *const other = now;"
+        yield "        now = then;"
+        yield "        then = other;"
     yield "    }"
     yield "}"
 
 
-def _functions(bodies: Sequence[Sequence[str]], tiles: Tiles, layout: Layout) -> Iterator[str]:
+def _loads(tiles: Tiles, to: str, tile: str) -> Iterator[str]:
+    """What brings the inputs of a tile, if there is such a tile."""
+    yield f"        if ({tile} * 32 < samples) {{"
+    for i, row in enumerate(tiles.inputs):
+        if row.start is not None and row.size:
+            given = f"{to} + {row.start}, in{i}, {tile} * 32, rows_of({tile}, samples), lane"
+            yield f"            load_rows<{row.size}, {row.pitch}>({given});"
+    yield "        }"
+
+
+def _places(tiles: Tiles) -> Iterator[str]:
+    """Where a lane's rows lie."""
+    for i, row in enumerate(tiles.inputs):
+        shared = f"now + {row.start} + lane * {row.pitch}"
+        where = shared if row.start is not None else f"sample(in{i}, first + lane)"
+        yield f"            const real *const s{i} = {where};"
+    for o, row in enumerate(tiles.outputs):
+        shared = f"tile + {row.start} + lane * {row.pitch}"
+        where = shared if row.start is not None else f"y{o} + (first + lane) * {row.size}"
+        yield f"            real *const t{o} = {where};"
+
+
+def _functions(bodies: Sequence[Sequence[str]], tiles: Tiles) -> tuple[list[str], list[str]]:
+    """The functions that compute a sample, and the statements that call them."""
     inputs = [f"const real *s{i}" for i in range(len(tiles.inputs))]
     outputs = [f"real *t{o}" for o in range(len(tiles.outputs))]
-    parameters = ", ".join([*inputs, *outputs, "real *w"])
+    single = len(bodies) == 1
+    parameters = [*inputs, *outputs, *(() if single else ("real *w",))]
+    given = ", ".join(parameter.rpartition("*")[2] for parameter in parameters)
+    declared = ", ".join(parameters)
+    if single:
+        return [], list(bodies[0])
+    functions: list[str] = []
     for number, body in enumerate(bodies):
-        yield f"APART void part_{number}({parameters})\n{{"
-        yield from (f"    {line}" for line in body)
-        yield "}"
-
-
-def _calls(bodies: Sequence[Sequence[str]], tiles: Tiles) -> list[str]:
-    inputs = [f"s{i}" for i in range(len(tiles.inputs))]
-    outputs = [f"t{o}" for o in range(len(tiles.outputs))]
-    arguments = ", ".join([*inputs, *outputs, "w"])
-    return [f"part_{number}({arguments});" for number in range(len(bodies))]
+        lines = (f"    {line}" for line in body)
+        functions += [f"APART void part_{number}({declared})", "{", *lines, "}"]
+    return functions, [f"part_{number}({given});" for number in range(len(bodies))]
 
 
 class _Chunks:
@@ -219,19 +263,46 @@ class _PartWriter:
         if op == "constant":
             return
         if op == "input":
-            self._load(k)
-        elif k in self._layout.pairs:
-            sine, cosine = self._layout.pairs[k]
-            angle = self._name(args[0])
-            self._lines.append(f"real v{sine}, v{cosine};")
-            self._lines.append(f"sincos_of({angle}, &v{sine}, &v{cosine});")
-            self._made(sine, f"v{sine}")
-            self._made(cosine, f"v{cosine}")
+            self._input(k)
+        elif op in _ANGLES:
+            self._sincos(k)
         elif self._is_mask(k):
             self._define_mask(k, op, args)
         else:
             self._lines.append(f"const real v{k} = {self._value(op, args)};")
             self._made(k, f"v{k}")
+
+    def _sincos(self, k: int) -> None:
+        """Sine and cosine of an angle, and of further ones that are inputs, as one group."""
+        if k in self._known:
+            return
+        angles: dict[int, tuple[int, ...]] = {}
+        for later in range(k, self._part.end):
+            op, args, _ = self._program.instructions[later]
+            if op not in _ANGLES or later in self._known or self._layout.made_at(later) != later:
+                continue
+            is_input = self._program.instructions[args[0]].op == "input"
+            if later == k or (is_input and len(angles) < _TOGETHER):
+                angles[args[0]] = self._layout.pairs.get(later, (later,))
+        ways = [self._both(angle, made) for angle, made in angles.items()]
+        self._lines += [f"sincos_of({way});" for way in ways]
+        names = [self._name(angle) for angle in angles]
+        far = " | ".join(f"is_far({name})" for name in names)
+        self._lines.append(f"if (!USUAL(!({far}))) {{")
+        self._lines += [f"    sincos_far({way});" for way in ways]
+        self._lines.append("}")
+        for made in angles.values():
+            for value in made:
+                self._made(value, f"v{value}")
+
+    def _both(self, angle: int, made: Sequence[int]) -> str:
+        """Declares what is made of an angle, and gives the arguments of what makes it."""
+        if self._program.instructions[angle].op == "input" and angle not in self._known:
+            self._input(angle)
+        by_op = {self._program.instructions[value].op: f"v{value}" for value in made}
+        sine, cosine = (by_op.get(op, f"unused_{op}{made[0]}") for op in ("sin", "cos"))
+        self._lines.append(f"real {sine}, {cosine};")
+        return f"{self._name(angle)}, &{sine}, &{cosine}"
 
     def _define_mask(self, k: int, op: str, args: tuple[int, ...]) -> None:
         if op in COMPARISONS:
@@ -252,8 +323,11 @@ class _PartWriter:
             return OPERATORS[op].format(*names)
         return f"{_NAMES.get(op, op)}({', '.join(names)})"
 
-    def _load(self, k: int) -> None:
+    def _input(self, k: int) -> None:
+        """Loads the chunk in which an input stands, where no earlier part has."""
         positions = self._layout.loads[k]
+        if k in self._known or k in self._part.imports:
+            return
         i, entry = self._program.instructions[k].args
         width = self._tiles.inputs[i].width
         first = entry // width * width

@@ -11,7 +11,10 @@ typedef unsigned long long u64;
 #define HERE __device__ __forceinline__
 #define APART static __device__ __noinline__
 #define TABLE static __constant__ const
-#define ENTRY extern "C" __global__ void __launch_bounds__(32 * WARPS)
+#ifndef BLOCKS
+#define BLOCKS 1
+#endif
+#define ENTRY extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)
 #define SHARED(name, size) __shared__ __align__(16) real name##_of[WARPS][size]; \
     real *const name = name##_of[threadIdx.x / 32]
 #define LANES { const int lane = threadIdx.x % 32; {
@@ -23,7 +26,17 @@ typedef unsigned long long u64;
 #define high_product __umul64hi
 #define leading_zeros __clzll
 #define GLOBAL(bytes)
+#if __CUDA_ARCH__ >= 800
+#define COPY(to, from) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" \
+    :: "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from) : "memory")
+#define ARRIVED asm volatile("cp.async.wait_all;" ::: "memory");
 #endif
+#endif
+#ifndef COPY
+#define COPY(to, from) put(to, get<WHOLE>(from))
+#define ARRIVED
+#endif
+#define USUAL(x) __builtin_expect(!!(x), 1)
 #define R(x) ((real)(x))
 #define INLINE HERE
 #define ROUNDS_ONCE 1
@@ -61,7 +74,20 @@ template <int width> HERE void give(real *to, Pack<width> value)
     GLOBAL(width * sizeof(real));
     put(to, value);
 }
+/* 16 bytes from global to shared memory; they are there behind ARRIVED. */
+HERE void bring(real *to, const real *from)
+{
+    GLOBAL(16);
+    COPY(to, from);
+}
 HERE bool is_aligned(const real *x) { return (reinterpret_cast<u64>(x) & 15) == 0; }
+
+/* How many samples there are in a tile. */
+HERE int rows_of(i64 tile, i64 samples)
+{
+    const i64 rest = samples - tile * 32;
+    return rest < 32 ? (int)rest : 32;
+}
 
 /* An input: sample k is at x + k / period * outer + k % period * inner, its entries are `entry` numbers
    apart. */
@@ -78,54 +104,59 @@ template <int size, int pitch> HERE int place(int k)
     return size == pitch ? k : k / size * pitch + k % size;
 }
 
-/* Brings the rows of a tile, of which there are `rows`, into shared memory. */
-template <int size, int pitch> HERE void load_rows(real *tile, Input in, i64 first, int rows, int lane)
+/* The rows of a tile, of which there are `rows`, into shared memory, however they lie. */
+template <int size, int pitch> APART void load_slowly(real *tile, Input in, i64 first, int rows, int lane)
 {
     const bool is_one_axis = first + rows <= in.period || in.outer == in.period * in.inner;
     if (in.entry != 1 || in.inner != size || !is_one_axis) {
-        if (lane < rows) {
-            const real *const from = sample(in, first + lane);
-            UNROLL
-            for (int j = 0; j < size; j++) tile[lane * pitch + j] = fetch<1>(from + j * in.entry).at[0];
-        }
+        if (lane >= rows) return;
+        const real *const from = sample(in, first + lane);
+        for (int j = 0; j < size; j++) tile[lane * pitch + j] = fetch<1>(from + j * in.entry).at[0];
         return;
     }
     const real *const from = in.x + first * size;
-    int whole = 0;
-    if (is_aligned(in.x)) {
-        if (rows == 32) {
-            UNROLL
-            for (int k = 0; k < 32 * size; k += 32 * WHOLE)
-                if (k + lane * WHOLE < 32 * size)
-                    put(tile + place<size, pitch>(k + lane * WHOLE), fetch<WHOLE>(from + k + lane * WHOLE));
-            return;
-        }
-        whole = rows * size / WHOLE * WHOLE;
-        for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
-            put(tile + place<size, pitch>(k), fetch<WHOLE>(from + k));
-    }
+    const int whole = is_aligned(in.x) ? rows * size / WHOLE * WHOLE : 0;
+    for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
+        put(tile + place<size, pitch>(k), fetch<WHOLE>(from + k));
     for (int k = whole + lane; k < rows * size; k += 32)
         tile[place<size, pitch>(k)] = fetch<1>(from + k).at[0];
 }
+/* The same; a whole tile of rows one behind the other comes by copies that ARRIVED waits for. */
+template <int size, int pitch> HERE void load_rows(real *tile, Input in, i64 first, int rows, int lane)
+{
+    const bool is_one_axis = first + 32 <= in.period || in.outer == in.period * in.inner;
+    if (USUAL(rows == 32 && in.entry == 1 && in.inner == size && is_one_axis && is_aligned(in.x))) {
+        const real *const from = in.x + first * size;
+        UNROLL
+        for (int k = 0; k < 32 * size; k += 32 * WHOLE)
+            if (k + lane * WHOLE < 32 * size)
+                bring(tile + place<size, pitch>(k + lane * WHOLE), from + k + lane * WHOLE);
+    } else {
+        load_slowly<size, pitch>(tile, in, first, rows, lane);
+    }
+}
 
-/* Takes the rows of a tile from shared memory to an output `(samples, size)`. */
+/* The rows of a tile from shared memory to an output `(samples, size)`, wherever that begins. */
+template <int size, int pitch>
+APART void store_slowly(real *y, const real *tile, i64 first, int rows, int lane)
+{
+    real *const to = y + first * size;
+    const int whole = is_aligned(y) ? rows * size / WHOLE * WHOLE : 0;
+    for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
+        give(to + k, get<WHOLE>(tile + place<size, pitch>(k)));
+    for (int k = whole + lane; k < rows * size; k += 32)
+        give(to + k, get<1>(tile + place<size, pitch>(k)));
+}
 template <int size, int pitch>
 HERE void store_rows(real *y, const real *tile, i64 first, int rows, int lane)
 {
-    real *const to = y + first * size;
-    int whole = 0;
-    if (is_aligned(y)) {
-        if (rows == 32) {
-            UNROLL
-            for (int k = 0; k < 32 * size; k += 32 * WHOLE)
-                if (k + lane * WHOLE < 32 * size)
-                    give(to + k + lane * WHOLE, get<WHOLE>(tile + place<size, pitch>(k + lane * WHOLE)));
-            return;
-        }
-        whole = rows * size / WHOLE * WHOLE;
-        for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
-            give(to + k, get<WHOLE>(tile + place<size, pitch>(k)));
+    if (USUAL(rows == 32 && is_aligned(y))) {
+        real *const to = y + first * size;
+        UNROLL
+        for (int k = 0; k < 32 * size; k += 32 * WHOLE)
+            if (k + lane * WHOLE < 32 * size)
+                give(to + k + lane * WHOLE, get<WHOLE>(tile + place<size, pitch>(k + lane * WHOLE)));
+    } else {
+        store_slowly<size, pitch>(y, tile, first, rows, lane);
     }
-    for (int k = whole + lane; k < rows * size; k += 32)
-        give(to + k, get<1>(tile + place<size, pitch>(k)));
 }

@@ -18,15 +18,17 @@ HERE u64 two_over_pi_from(int b)
     return b % 32 ? head << b % 32 | at[2] >> (32 - b % 32) : head;
 }
 
-/* r with x = q pi/2 + r, |r| <= pi/4, and the low bits of q, for any large x. The product of the 53 bits
+/* r with x = q pi/2 + r, |r| <= pi/4, and the low bits of q, for any large x; a function of its own, so
+   that it takes no registers where it is not called. The product of the 53 bits
    of x with those bits of 2 / pi that matter is exact (Payne and Hanek, "Radian reduction for
    trigonometric functions", 1983). */
-HERE double far_angle(double x, int *quarter)
+struct Reduced { double r; int quarter; };
+APART Reduced far_angle(double x)
 {
     DoubleBits in;
     in.x = x;
     const int exponent = (int)(in.bits >> 52 & 0x7ff) - 1075;
-    if (exponent == 972) return x - x; /* infinite, or no number */
+    if (exponent == 972) return {x - x, 0}; /* infinite, or no number */
     const u64 m = (in.bits & 0xfffffffffffffull) | 0x10000000000000ull;
     const int b = exponent + 62; /* the first bit that counts: 2 in the product */
     const u64 w0 = two_over_pi_from(b), w1 = two_over_pi_from(b + 64), w2 = two_over_pi_from(b + 128);
@@ -44,18 +46,13 @@ HERE double far_angle(double x, int *quarter)
     DoubleBits scale;
     scale.bits = (u64)(1023 - 53 - shift) << 52;
     const double r = (product + (lost + f * 0x1.1a62633145c07p-54 + rest * 0x1.921fb54442d18p+0)) * scale.x;
-    *quarter = x < 0 ? -q : q;
-    return (x < 0) != below ? -r : r;
+    return {(x < 0) != below ? -r : r, x < 0 ? -q : q};
 }
 
-HERE void sincos_of(real x, real *sine, real *cosine)
+/* Sine and cosine of r + quarter pi / 2. */
+HERE void sincos_near(real r, int quarter, real *sine, real *cosine)
 {
-    Bits shifted, s, c;
-    shifted.x = fma(x, TWO_OVER_PI, ROUND_SHIFT);
-    const real q = shifted.x - ROUND_SHIFT;
-    real r = fma(-q, HALF_PI_3, fma(-q, HALF_PI_2, fma(-q, HALF_PI_1, x)));
-    int quarter = (int)shifted.bits;
-    if (!(fabs(x) <= FAR_ANGLE)) r = (real)far_angle((double)x, &quarter);
+    Bits s, c;
     const real z = r * r;
     const real near_0 = r + r * (z * sine_series(z) + R(0)); /* + 0: so that sin(-0) is -0 */
     const real near_1 = R(1) + z * (R(-0.5) + z * cosine_series(z));
@@ -66,15 +63,20 @@ HERE void sincos_of(real x, real *sine, real *cosine)
     *sine = s.x;
     *cosine = c.x;
 }
-HERE real sin_of(real x)
+/* Sine and cosine of x, if that is not large. */
+HERE void sincos_of(real x, real *sine, real *cosine)
 {
-    real sine, cosine;
-    sincos_of(x, &sine, &cosine);
-    return sine;
+    Bits shifted;
+    shifted.x = fma(x, TWO_OVER_PI, ROUND_SHIFT);
+    const real q = shifted.x - ROUND_SHIFT;
+    const real r = fma(-q, HALF_PI_3, fma(-q, HALF_PI_2, fma(-q, HALF_PI_1, x)));
+    sincos_near(r, (int)shifted.bits, sine, cosine);
 }
-HERE real cos_of(real x)
+HERE bool is_far(real x) { return !(fabs(x) <= FAR_ANGLE); }
+/* Sine and cosine of x, if that is large. */
+HERE void sincos_far(real x, real *sine, real *cosine)
 {
-    real sine, cosine;
-    sincos_of(x, &sine, &cosine);
-    return cosine;
+    if (!is_far(x)) return;
+    const Reduced reduced = far_angle((double)x);
+    sincos_near((real)reduced.r, reduced.quarter, sine, cosine);
 }
