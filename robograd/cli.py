@@ -4,6 +4,7 @@ Each subcommand imports what it needs when it runs, so that ``robograd --help`` 
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +21,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv[1:]`` if None) and return the exit status.
 
     0 is success, 1 a fault that is reported in one line on standard error, 2 a command line that
-    does not parse, 130 an interrupt from the keyboard.
+    does not parse, 130 an interrupt from the keyboard, 141 output that nobody reads any more.
     """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would write what is left, and complain, when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
+    except BrokenPipeError:
+        raise
     except _USER_ERRORS as error:
         if arguments.traceback:
             raise

@@ -22,7 +22,7 @@ def ad_to_c(
     mapped: int = 1,
     vector_bytes: int | None = None,
 ) -> str:
-    """`func`, its Jacobian, gradient product and Hessian as the C text of `compiled=True`.
+    """`func` and its derivatives to second order as the C text of `compiled=True`.
 
     The text needs a C compiler with GCC's vector types and the C library, nothing else. Its
     functions have CasADi's C interface: `casadi.external(name, library)` loads what is built by

@@ -56,12 +56,8 @@ def compiled_function(
 
 
 def content_name(f: Lowered, title: str, stages: int) -> str:
-    """`title` with a part that differs between functions: linked code calls each by its name."""
-    return f"{title}_{_content(f, stages)}"
-
-
-def _content(f: Lowered, stages: int) -> str:
-    return _identity(f, str(stages)).hex()[:10]
+    """`title` and a hash of the content: linked code calls a function by its name alone."""
+    return f"{title}_{_identity(f, str(stages)).hex()[:10]}"
 
 
 def c_source(f: Lowered, name: str, stages: int, vector_bytes: int) -> str:
@@ -89,10 +85,8 @@ def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> ca
 
     def load(path: Path, body: bytes) -> casadi.Function:
         # Held until CasADi has it, which would not say why it fails. Code of its own compiler
-        # (option jit) finds a function by its name in the process, if the name tells the content.
-        for_all = name.endswith(_content(f, stages))
-        mode = ctypes.RTLD_GLOBAL if for_all else ctypes.RTLD_LOCAL
-        _ = load_whole(str(path), body, [name], mode)
+        # (option jit) finds a function by its name in the process, which tells the content.
+        _ = load_whole(str(path), body, [name], ctypes.RTLD_GLOBAL)
         return casadi.external(name, str(path), {**SAVED, **options})
 
     return fetch_library(_identity(f, *facts), compiler, text, load)

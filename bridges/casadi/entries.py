@@ -4,8 +4,8 @@
 
 They are those that CasADi looks for by name: `f`, its Jacobian `jac_f`, its gradient product
 `adj1_f` and the Jacobian of that, `jac_adj1_f`, which holds the Hessian of a Lagrangian. The
-derivatives are our own graphs. Each runs over all stages at a time: inputs have a column per stage,
-Jacobians are block-diagonal.
+derivatives are our own graphs; a fifth function, `jac_jac_f`, calls the fourth (`tensors`). Each
+runs over all stages at a time: inputs have a column per stage, Jacobians are block-diagonal.
 """
 
 # casadi's stubs leave most functions of symbols untyped; the public signatures are still checked.
@@ -24,6 +24,7 @@ import numpy as np
 from ad_core.derivatives import jacobian_of, vjp
 from ad_core.lowering import Lowered
 from bridges.casadi.lowering import input_names
+from bridges.casadi.tensors import Tensor, second_derivatives
 from bridges.native.jacobians import block_patterns, jacobian_graph
 from bridges.native.program import Program
 from bridges.native.scalars import scalar_program
@@ -43,7 +44,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Entry:
-    """One function of the library, as CasADi sees it: names, structure over all stages, pieces."""
+    """One function of the library, as CasADi sees it: names, structure over all stages, pieces.
+
+    diagonal: whether the outputs are Jacobians; tensor: what fills them in place of pieces.
+    """
 
     name: str
     names_in: tuple[str, ...]
@@ -51,10 +55,12 @@ class Entry:
     sparsities_in: tuple[casadi.Sparsity, ...]
     sparsities_out: tuple[casadi.Sparsity, ...]
     pieces: tuple[Piece, ...]
+    diagonal: bool = False
+    tensor: Tensor | None = None
 
 
 def library_entries(f: Lowered, name: str, stages: int) -> list[Entry]:
-    """`f` over stages, its Jacobian, gradient product, and the Jacobian of that."""
+    """`f` over stages, its Jacobian, gradient product, and the Jacobians of both."""
     n_in, n_out = len(f.sizes_in), len(f.sizes_out)
     x, y = range(n_in), range(n_out)
     given = _columns(input_names(f.tape), f.sizes_in)
@@ -85,7 +91,7 @@ def library_entries(f: Lowered, name: str, stages: int) -> list[Entry]:
     nominal = [(f"out_{n}", casadi.Sparsity(s.size1(), 1)) for n, s in gradients]
     reverse = [*given, *values, *seeds]
     value_piece = Piece(scalar_program(f.tape), tuple(x), tuple(y))
-    return [
+    entries = [
         _entry(name, given, results, stages, [value_piece]),
         _entry(
             f"jac_{name}",
@@ -111,6 +117,25 @@ def library_entries(f: Lowered, name: str, stages: int) -> list[Entry]:
             diagonal=True,
         ),
     ]
+    tensor = second_derivatives(name, f.sizes_in, f.sizes_out, slopes.sparsity, bends.sparsity)
+    if tensor.size(stages) <= MOST_ENTRIES:
+        entries.append(_second(entries[1], tensor, stages))
+    return entries
+
+
+def _second(jacobian: Entry, tensor: Tensor, stages: int) -> Entry:
+    """The Jacobian of `jacobian`: results with entries by the tensor, empty ones else."""
+    sides = list(zip(jacobian.names_out, jacobian.sparsities_out, strict=True))
+    inputs = list(zip(jacobian.names_in, jacobian.sparsities_in, strict=True))
+    return Entry(
+        f"jac_{jacobian.name}",
+        (*jacobian.names_in, *(f"out_{n}" for n, _ in sides)),
+        tuple(f"jac_{n}_{x}" for (n, _), (x, _) in product(sides, inputs)),
+        (*jacobian.sparsities_in, *(casadi.Sparsity(*s.shape) for _, s in sides)),
+        tuple(casadi.Sparsity(r.numel(), x.numel()) for (_, r), (_, x) in product(sides, inputs)),
+        pieces=(),
+        tensor=tensor,
+    )
 
 
 class _Blocks:
@@ -177,4 +202,5 @@ def _entry(
         tuple(casadi.horzcat(*[s] * stages) for _, s in inputs),
         tuple(join(*[s] * stages) for _, s in outputs),
         tuple(pieces),
+        diagonal,
     )

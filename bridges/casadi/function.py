@@ -46,19 +46,21 @@ def ad_to_casadi(
         func: An expression, several of them (a tuple, list or generator), or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
-        name: The function's name; made from `func` by default.
+        name: The function's name; made from `func` by default. That of a compiled function ends in
+            a hash of its content besides, since linked code calls a function by its name: two of
+            one name are told apart, and code that CasADi compiles (option `jit`) finds the right
+            one in this process. `ad_to_c` takes a name as it is.
         symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`);
             `"auto"` takes `SX` unless there are users' functions.
         compiled: Evaluate by native code: the value, the Jacobian and the Hessian of a Lagrangian
-            (second derivatives by way of a gradient), which are our own graphs. The Jacobian has no
-            derivative of its own: `jacobian(jacobian(y, x), x)` and forward sensitivities of
-            `cvodes` and `idas` end with CasADi's "Derivatives cannot be calculated for jac_...".
+            (second derivatives by way of a gradient), which are our own graphs. The Jacobian's own
+            derivatives (`jacobian(jacobian(y, x), x)`, forward sensitivities of `cvodes`) are made
+            of such Hessians, one for each output: nan where the second derivative of another output
+            is infinite or nan. Third derivatives are refused.
             Needs a C compiler and a cache folder; without them, CasADi's own evaluation, with a
             warning. Saved by CasADi, alone or in another function, it carries its library, for this
             kind of processor (with CasADi 3.7: the library's path in the cache); pickled, it is
-            built or found again where it is loaded. The default name ends in a hash of the content,
-            since linked code calls a function by its name: code that CasADi compiles (option `jit`)
-            finds such a name in this process, and ends it for a `name` of your own.
+            built or found again where it is loaded.
         mapped: Evaluate this many stages a call: inputs and outputs have a column for each, and
             Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions.
         options: Passed to the constructor of the function.
@@ -83,8 +85,7 @@ def ad_to_casadi(
     if flag(compiled, f"{place}: compiled"):
         if lowered.tape.opaque:
             symbolic_function(lowered, title, casadi.SX, given)  # names the function
-        if name is None:
-            title = content_name(lowered, title, stages)
+        title = content_name(lowered, title, stages)
         return native_function(Made(lowered, title, stages, given))
     if lowered.tape.opaque and symbolic != "SX":
         return hosted_function(Made(lowered, title, mapped, given))

@@ -275,7 +275,7 @@ class Kernel:
         )
         return f"Kernel({inputs} -> {outputs}, {self.dtype})"
 
-    def save(self, path: str | os.PathLike[str], derivatives: Iterable[Any] = ()) -> None:
+    def save(self, path: str | bytes | os.PathLike[str], derivatives: Iterable[Any] = ()) -> None:
         """Writes the kernel into one file, for `bridges.kernel.load` on any machine.
 
         The file has names, sizes and the scalar program, and C and CUDA text for other uses. It
@@ -285,7 +285,7 @@ class Kernel:
             "jacobian_values", "hessian_vp"), a kind with inputs `("vjp", (0,))`, or a list of
             these for a derivative of a derivative.
 
-        Raises ValueError for an unknown kind or input.
+        Raises ValueError for an unknown kind or input, OSError where the file cannot be written.
         """
         checked(path, (str, bytes, os.PathLike), "save", "path", "a path")
         tree: dict[Any, Any] = {}

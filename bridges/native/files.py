@@ -16,14 +16,22 @@ from pathlib import Path
 
 
 def put_file(
-    path: str | os.PathLike[str], data: bytes, mode: int = 0o644, prefix: str = "tmp"
+    path: str | bytes | os.PathLike[str], data: bytes, mode: int = 0o644, prefix: str = "tmp"
 ) -> None:
     """Writes a file in one step: whoever reads it finds the old one or the whole new one.
 
     prefix: how the draft's name begins, which lies beside it.
 
-    Raises OSError, and leaves nothing then.
+    Raises OSError, with the path as its file, and leaves nothing then.
     """
+    whole = os.fsdecode(path)
+    try:
+        _put_by_draft(whole, data, mode, prefix)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, whole) from error
+
+
+def _put_by_draft(path: str, data: bytes, mode: int, prefix: str) -> None:
     descriptor, draft = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=prefix)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -11,7 +11,7 @@ code (any device and dtype, export); users' functions are called on the host.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 import torch
 from numpy.typing import DTypeLike
@@ -41,7 +41,7 @@ from bridges.pytorch.program import (
     vector_constants,
 )
 from bridges.pytorch.recorded import apply_plain
-from bridges.pytorch.tracing import refuse_jit_transforms, transformed, visible
+from bridges.pytorch.tracing import refuse_jit_transforms, refuse_script, transformed, visible
 
 Result = Tensor | tuple[Tensor, ...]
 Shapes = Literal["flat", "natural"]
@@ -267,6 +267,10 @@ class ADModule(nn.Module):
         return tuple(y if y.shape[:-1] == batch else y.expand(*batch, y.shape[-1]) for y in outputs)
 
     # ----------------------------------------------------------------------- torch's customs
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        """What `torch.jit.script` calls, on every module within a module."""
+        refuse_script(self._lowered.title)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ADModule:
         """Follow `.to(device)`; the constants stay float64, since dtype follows the inputs.

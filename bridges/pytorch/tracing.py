@@ -14,6 +14,7 @@ serve is refused with a word of what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -105,3 +106,11 @@ def refuse_jit_transforms(what: str) -> None:
             f"{what}: torch.jit.trace cannot record transforms of torch.func; use torch.fx's "
             "make_fx, or torch.export"
         )
+
+
+def refuse_script(what: str) -> NoReturn:
+    """Raise NotImplementedError: `torch.jit.script` would fail at the first line that it reads."""
+    raise NotImplementedError(
+        f"{what}: torch.jit.script cannot read a layer's Python code; use torch.export or "
+        "torch.jit.trace"
+    )

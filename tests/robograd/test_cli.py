@@ -1,5 +1,6 @@
 """The command line: what each subcommand prints, and how it says that something is wrong."""
 
+import os
 import re
 import subprocess
 import sys
@@ -188,6 +189,25 @@ def test_traceback_shows_where_the_fault_arose(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ROBOGRAD_CACHE_SIZE", "plenty")
     with pytest.raises(ValueError, match="plenty"):
         main(["--traceback", "cache", "info"])
+
+
+@pytest.mark.parametrize("argv", ["info arm.urdf", "info", "--help"])
+def test_a_reader_that_goes_ends_the_command_in_silence(argv: str, tmp_path: Path) -> None:
+    """As that of `robograd info FILE | head`."""
+    (tmp_path / "arm.urdf").write_text(packaged_arm_text())
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-m", "robograd", *argv.split()],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        check=False,
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")
 
 
 def _write_a_mebibyte(path: Path) -> None:

@@ -6,9 +6,10 @@ import grp
 import os
 import pwd
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fresh_process import run_python
@@ -264,3 +265,29 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
     put_file(tmp_path / "file", b"new", 0o600)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", [str, os.fsencode, Path])
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("absent/file", FileNotFoundError),
+        ("folder", IsADirectoryError),
+        ("of/x", NotADirectoryError),
+    ],
+)
+def test_an_error_names_the_path_that_was_given(
+    tmp_path: Path, place: str, error: type[OSError], kind: Callable[[Path], Any]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "of").write_text("no folder")
+    path = kind(tmp_path / place)
+    with pytest.raises(error) as caught:
+        put_file(path, b"new")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / place), None)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "of"]
+
+
+def test_a_path_may_be_bytes(tmp_path: Path) -> None:
+    put_file(os.fsencode(tmp_path / "file"), b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"

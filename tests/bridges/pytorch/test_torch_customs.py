@@ -187,3 +187,11 @@ def test_export_with_a_module_and_a_dynamic_batch(strict):
 def test_the_error_function_is_torchs():
     x = torch.linspace(-0.9, 0.9, 5)
     torch.testing.assert_close(TORCH.erfinv(TORCH.erf(x)), x)
+
+
+@pytest.mark.parametrize("around", [lambda layer: layer, nn.Sequential])
+def test_scripting_is_refused_with_what_to_use(around):
+    layer = ad_to_torch(adm.sin(ad.var("x", 2)))
+    words = "layer: torch.jit.script cannot read.*use torch.export or torch.jit.trace"
+    with pytest.raises(NotImplementedError, match=words):
+        torch.jit.script(around(layer))
