@@ -27,6 +27,7 @@ static thread_local long long counted[2]; /* accesses to global memory of 16 byt
 #define FIRST_TILE (emulated_block * WARPS + emulated_warp)
 #define NEXT_TILE (emulated_grid * WARPS)
 #define UNROLL
+#define ROLLED
 #define GLOBAL(bytes) counted[(bytes) == 16 ? 0 : 1]++
 
 template <class T> static void poison(T *x, int size)

@@ -20,6 +20,7 @@ typedef unsigned long long u64;
 #define FIRST_TILE ((i64)blockIdx.x * WARPS + threadIdx.x / 32)
 #define NEXT_TILE ((i64)gridDim.x * WARPS)
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1") /* seldom run: short text is worth more */
 #define high_product __umul64hi
 #define leading_zeros __clzll
 #define GLOBAL(bytes)
@@ -100,9 +101,11 @@ template <int size, int pitch> HERE void load_rows(real *tile, Input in, i64 fir
             return;
         }
         whole = rows * size / WHOLE * WHOLE;
+        ROLLED
         for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
             put(tile + place<size, pitch>(k), fetch<WHOLE>(from + k));
     }
+    ROLLED
     for (int k = whole + lane; k < rows * size; k += 32)
         tile[place<size, pitch>(k)] = fetch<1>(from + k).at[0];
 }
@@ -122,9 +125,11 @@ HERE void store_rows(real *y, const real *tile, i64 first, int rows, int lane)
             return;
         }
         whole = rows * size / WHOLE * WHOLE;
+        ROLLED
         for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
             give(to + k, get<WHOLE>(tile + place<size, pitch>(k)));
     }
+    ROLLED
     for (int k = whole + lane; k < rows * size; k += 32)
         give(to + k, get<1>(tile + place<size, pitch>(k)));
 }

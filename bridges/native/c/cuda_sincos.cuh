@@ -18,15 +18,18 @@ HERE u64 two_over_pi_from(int b)
     return b % 32 ? head << b % 32 | at[2] >> (32 - b % 32) : head;
 }
 
-/* r with x = q pi/2 + r, |r| <= pi/4, and the low bits of q, for any large x. The product of the 53 bits
-   of x with those bits of 2 / pi that matter is exact (Payne and Hanek, "Radian reduction for
-   trigonometric functions", 1983). */
-HERE double far_angle(double x, int *quarter)
+/* x = q pi/2 + r with |r| <= pi/4; the low bits of q. */
+struct Turned { double r; int quarter; };
+
+/* The same for any large x. The product of the 53 bits of x with those bits of 2 / pi that matter is
+   exact (Payne and Hanek, "Radian reduction for trigonometric functions", 1983). A call, for it is
+   seldom needed and long. */
+APART Turned far_angle(double x)
 {
     DoubleBits in;
     in.x = x;
     const int exponent = (int)(in.bits >> 52 & 0x7ff) - 1075;
-    if (exponent == 972) return x - x; /* infinite, or no number */
+    if (exponent == 972) return {x - x, 0}; /* infinite, or no number */
     const u64 m = (in.bits & 0xfffffffffffffull) | 0x10000000000000ull;
     const int b = exponent + 62; /* the first bit that counts: 2 in the product */
     const u64 w0 = two_over_pi_from(b), w1 = two_over_pi_from(b + 64), w2 = two_over_pi_from(b + 128);
@@ -44,8 +47,7 @@ HERE double far_angle(double x, int *quarter)
     DoubleBits scale;
     scale.bits = (u64)(1023 - 53 - shift) << 52;
     const double r = (product + (lost + f * 0x1.1a62633145c07p-54 + rest * 0x1.921fb54442d18p+0)) * scale.x;
-    *quarter = x < 0 ? -q : q;
-    return (x < 0) != below ? -r : r;
+    return {(x < 0) != below ? -r : r, x < 0 ? -q : q};
 }
 
 HERE void sincos_of(real x, real *sine, real *cosine)
@@ -55,7 +57,11 @@ HERE void sincos_of(real x, real *sine, real *cosine)
     const real q = shifted.x - ROUND_SHIFT;
     real r = fma(-q, HALF_PI_3, fma(-q, HALF_PI_2, fma(-q, HALF_PI_1, x)));
     int quarter = (int)shifted.bits;
-    if (!(fabs(x) <= FAR_ANGLE)) r = (real)far_angle((double)x, &quarter);
+    if (!(fabs(x) <= FAR_ANGLE)) {
+        const Turned far = far_angle((double)x);
+        r = (real)far.r;
+        quarter = far.quarter;
+    }
     const real z = r * r;
     const real near_0 = r + r * (z * sine_series(z) + R(0)); /* + 0: so that sin(-0) is -0 */
     const real near_1 = R(1) + z * (R(-0.5) + z * cosine_series(z));
