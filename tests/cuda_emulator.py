@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
+
+from bridges.kernel import gpu
+from bridges.pytorch import recorded
 
 _HEADER = (Path(__file__).parent / "cuda_host.h").read_text()
 # A block of the grid after the other, and in it a warp after the other.
@@ -89,3 +93,13 @@ class EmulatedDevice:
             self.launches.append(Launched(grid, block, stream, (accesses[0], accesses[1])))
 
         return launch
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
+    """Makes the emulator the GPU on which all tensors of the host lie, for new layers and kernels."""
+    device = EmulatedDevice()
+    monkeypatch.setattr(gpu, "is_gpu", lambda _: True)
+    monkeypatch.setattr(gpu, "device_at", lambda _: device)
+    monkeypatch.setattr(gpu, "current_stream", lambda _: 7)
+    monkeypatch.setattr(recorded, "_programs", WeakValueDictionary[str, Any]())
+    return device

@@ -83,15 +83,18 @@ class NumpyEvaluator:
             interpret(self._program, [x[part] for x in rows], [y[part] for y in results])
 
 
-def warn_slow(title: str, error: BuildError) -> None:
-    """Says why a kernel is slow: one warning per reason and process."""
+def warn_slow(title: str, error: BuildError, instead: str = "") -> None:
+    """Says why a kernel is slow, and what runs instead: one warning per reason and process."""
     reason = str(error)
     if reason in _warned:
         return
     _warned.add(reason)
+    text = instead or (
+        "it runs some hundred times slower; install gcc or clang, or set CC to a C compiler, to "
+        "get the speed"
+    )
     warnings.warn(
-        f"kernel {title!r} is not compiled and runs some hundred times slower: {reason}. "
-        "Install gcc or clang, or set CC to a C compiler, to get the speed.",
+        f"kernel {title!r} is not compiled: {reason}. Meanwhile {text}.",
         RuntimeWarning,
         stacklevel=5,
     )

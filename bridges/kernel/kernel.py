@@ -1,4 +1,4 @@
-"""`Kernel`: a batched function of numpy arrays or torch CPU tensors, and its derivatives."""
+"""`Kernel`: a batched function of numpy arrays or torch tensors, and its derivatives."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bridges.kernel.arrays import (
 )
 from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
 from bridges.kernel.file import Saved, Tree, read, write
+from bridges.kernel.gpu import GpuCaller, call_on_gpu, gpu_caller, gpu_of
 from bridges.kernel.names import Wrt, chosen_inputs, in_order
 from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
@@ -51,8 +52,9 @@ _empty = np.empty  # looked up at every call of a kernel
 class Kernel:
     """`(y_0, y_1, ...) = f(x_0, x_1, ...)` for every sample of a batch, as native code.
 
-    Inputs are `(*batch, n_i)` arrays of `dtype`, all numpy or all torch CPU tensors; batch axes
-    broadcast against each other. Outputs are `(*batch, *output_shape)`: one array if the function
+    Inputs are `(*batch, n_i)` arrays of `dtype`: all numpy, all torch tensors on the CPU, or all on
+    one GPU (torch's, or those of a library that has DLPack); batch axes broadcast against each
+    other. Outputs are `(*batch, *output_shape)`: one array if the function
     has one output, else a tuple; always a tuple if `is_tuple`. Results are bit-identical for any
     batch, batch split and number of threads.
 
@@ -88,6 +90,7 @@ class Kernel:
         self._tells_overlap = tells_overlap(len(self.arguments), len(self.output_shapes))
         self._most = 0
         self._tensors: TensorCaller | None = None
+        self._gpus: dict[int, GpuCaller] = {}
         self._tensor_type: Any = None  # torch.Tensor, once a tensor has come
 
     @property
@@ -127,7 +130,7 @@ class Kernel:
 
     @property
     def cuda_source(self) -> str:
-        """CUDA text of the same function: one thread a sample, entry `robograd_kernel`."""
+        """The CUDA text, entry `robograd_kernel` (see `bridges.native.emit_cuda`)."""
         return emit_cuda(self.program, self.dtype)
 
     @property
@@ -176,7 +179,7 @@ class Kernel:
         if run is not None and len(inputs) == len(self.arguments):
             first = inputs[0]
             kind = cast(Any, type(first))
-            if out is not None and kind is self._tensor_type:
+            if out is not None and kind is self._tensor_type and first.is_cpu:
                 assert self._tensors is not None
                 results = self._tensors.call_into(inputs, out)
                 return tuple(results) if self.is_tuple else results[0]
@@ -195,7 +198,7 @@ class Kernel:
                     results = [_empty(batch + shape, dtype) for shape in self.output_shapes]
                     if run(self._most, *inputs, *results) == 0:
                         return tuple(results)
-            elif kind is self._tensor_type:
+            elif kind is self._tensor_type and first.is_cpu:
                 assert self._tensors is not None
                 results = self._tensors(inputs, True)
                 return tuple(results) if self.is_tuple else results[0]
@@ -210,6 +213,17 @@ class Kernel:
         """
         caller = self._tensors or self.build()._tensors
         assert caller is not None
+        return caller
+
+    def on_gpu(self, number: int) -> GpuCaller:
+        """`f(*tensors)` as a list of tensors of the CUDA device `number`, outside of autograd.
+
+        Built, or found in the cache, when first asked for. Raises BuildError where that cannot be.
+        """
+        caller = self._gpus.get(number)
+        if caller is None:
+            with building():
+                caller = self._gpus[number] = gpu_caller(self, number)
         return caller
 
     def vjp(self, wrt: Wrt | None = None) -> Kernel:
@@ -302,6 +316,10 @@ class Kernel:
 
     def _call_checked(self, inputs: Sequence[Any], out: Any) -> Any:
         self._check_count(inputs)
+        number = gpu_of(inputs)
+        if number is not None:
+            results = call_on_gpu(self, inputs, out, number)
+            return tuple(results) if self.is_tuple else results[0]
         if self._evaluator is None:
             self.build()
         torch: Any = sys.modules.get("torch")

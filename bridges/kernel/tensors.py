@@ -129,7 +129,7 @@ class TensorCaller:
         except AttributeError:  # not all are tensors
             pointers = None
         if pointers is None:
-            self._check_unrecorded(tensors, given)
+            refuse_recorded(self._kernel.arguments, tensors, given)
             self._general(tensors, given)
             self._make_plan(tensors, given)
         elif self._run(*pointers):
@@ -166,28 +166,11 @@ class TensorCaller:
                     return None
         return pointers
 
-    def _check_unrecorded(self, tensors: Sequence[Any], out: Sequence[Any] = ()) -> None:
-        """Refuses tensors that would lose their gradient or tangent."""
-        torch = self._import()
-        if len(tensors) != self._n_in:
-            return
-        labels = [*map(str, self._kernel.arguments), *(f"out {o}" for o in range(len(out)))]
-        recorded = len(tensors) if torch.is_grad_enabled() else 0
-        for i, tensor in enumerate((*tensors, *out)):
-            if not isinstance(tensor, torch.Tensor):
-                continue
-            dual = self._forward.unpack_dual(tensor).tangent is not None
-            if dual or (i < recorded and tensor.requires_grad):
-                raise ValueError(
-                    f"{labels[i]}: the tensor {'has a tangent' if dual else 'requires grad'}, but "
-                    "a Kernel is outside of autograd; detach it, or use bridges.pytorch.ad_to_torch"
-                )
-
     def _replan(self, tensors: Sequence[Any], recorded: bool) -> list[Any]:
         """Answers this call the general way, and plans the next one of these shapes."""
         self._import()
         if recorded:
-            self._check_unrecorded(tensors)
+            refuse_recorded(self._kernel.arguments, tensors)
         outputs = self._general(tensors, None)
         self._make_plan(tensors, outputs)
         return outputs
@@ -253,3 +236,25 @@ class TensorCaller:
             self._dtype = getattr(torch, self._kernel.dtype)
             self._torch = torch
         return self._torch
+
+
+def refuse_recorded(
+    arguments: Sequence[Argument], tensors: Sequence[Any], out: Sequence[Any] = ()
+) -> None:
+    """Refuses tensors that would lose their gradient or tangent."""
+    import torch
+    from torch.autograd import forward_ad
+
+    if len(tensors) != len(arguments):
+        return
+    labels = [*map(str, arguments), *(f"out {o}" for o in range(len(out)))]
+    recorded = len(tensors) if torch.is_grad_enabled() else 0
+    for i, tensor in enumerate((*tensors, *out)):
+        if not isinstance(tensor, torch.Tensor):
+            continue
+        dual = forward_ad.unpack_dual(tensor).tangent is not None
+        if dual or (i < recorded and tensor.requires_grad):
+            raise ValueError(
+                f"{labels[i]}: the tensor {'has a tangent' if dual else 'requires grad'}, but "
+                "a Kernel is outside of autograd; detach it, or use bridges.pytorch.ad_to_torch"
+            )

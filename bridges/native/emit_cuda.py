@@ -1,4 +1,4 @@
-"""`Program` -> CUDA text: a lane computes a sample, a warp 32 of them, which it moves as whole rows.
+"""`Program` -> CUDA text: a lane computes a sample, a warp 32 of them, moved as whole rows.
 
     Program -> Tiles (what of it lies in shared memory) -> parts (`parts`) -> text
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bridges.native.emit_c import COMPARISONS, OPERATORS
 from bridges.native.parts import Layout, Part, Store, lay_out
-from bridges.native.program import OPERATIONS, Program
+from bridges.native.program import Program
 from bridges.native.target import DType, Target
 from bridges.native.vector_math import c_text
 
@@ -160,11 +160,11 @@ def _functions(bodies: Sequence[Sequence[str]], tiles: Tiles, layout: Layout) ->
         yield "}"
 
 
-def _calls(bodies: Sequence[Sequence[str]], tiles: Tiles) -> Iterator[str]:
+def _calls(bodies: Sequence[Sequence[str]], tiles: Tiles) -> list[str]:
     inputs = [f"s{i}" for i in range(len(tiles.inputs))]
     outputs = [f"t{o}" for o in range(len(tiles.outputs))]
     arguments = ", ".join([*inputs, *outputs, "w"])
-    return (f"part_{number}({arguments});" for number in range(len(bodies)))
+    return [f"part_{number}({arguments});" for number in range(len(bodies))]
 
 
 class _Chunks:

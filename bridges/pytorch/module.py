@@ -70,9 +70,9 @@ def ad_to_torch(
             tuple, of one too), or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
-        engine: For the primitives: `"kernel"` (compiled; CPU, float32 and float64), `"torch"`
-            (generated torch code), or `"auto"`: the kernel where it can run, else torch. Users'
-            functions always run on the host. Under a transform inside `torch.compile`, in
+        engine: For the primitives: `"kernel"` (compiled; CPU and CUDA, float32 and float64),
+            `"torch"` (generated torch code), or `"auto"`: the kernel where it can run, else torch.
+            Users' functions always run on the host. Under a transform inside `torch.compile`, in
             `torch.export`, and where something of torch records or intercepts operators (`make_fx`,
             `torch.func.linearize`, `torch.jit.trace`, modes), primitives are torch code whatever
             the engine.
@@ -197,7 +197,7 @@ class ADModule(nn.Module):
         return f"{self._lowered.title}, {inputs}{held}, engine={self._engine!r}"
 
     def kernel(self, dtype: torch.dtype | DTypeLike = torch.float64) -> Kernel:
-        """The compiled kernel for float32 or float64, built when first asked for.
+        """The kernel for float32 or float64, built when first called.
 
         Raises ValueError for another dtype, NotImplementedError where users' functions are called.
         """
@@ -234,13 +234,17 @@ class ADModule(nn.Module):
             return False
         first = args[0]
         dtype, shape = first.dtype, first.shape
-        if not first.is_cpu or dtype not in direct.running or not shape or shape[-1] != sizes[0]:
+        if direct.running_on(first).get(dtype) is None or not shape or shape[-1] != sizes[0]:
             return False
         if len(args) == 1:
             return True
-        batch = shape[:-1]
+        batch, number = shape[:-1], first.get_device()
         for value, size in zip(args, sizes, strict=True):
-            if value.dtype is not dtype or not value.is_cpu or value.shape != (*batch, size):
+            if (
+                value.dtype is not dtype
+                or value.get_device() != number
+                or value.shape != (*batch, size)
+            ):
                 return False
         return True
 

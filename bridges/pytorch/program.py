@@ -22,7 +22,9 @@ from torch import Tensor
 from ad_core.derivatives import jvp, vjp
 from ad_core.graph import Array
 from ad_core.lowering import Lowered, Tape, guarded, make_tape
-from bridges.kernel import Kernel, ad_to_kernel
+from bridges.kernel import Kernel, ad_to_kernel, gpu
+from bridges.kernel.evaluator import warn_slow
+from bridges.native.errors import BuildError
 from bridges.pytorch.legacy_vmap import refuse_hidden_axes
 from bridges.pytorch.recorded import (
     Tensors,
@@ -37,6 +39,8 @@ from bridges.pytorch.straight_line import StraightLine, straight_line
 from bridges.pytorch.tracing import exporting, transformed, transforms, visible
 
 Engine = Literal["auto", "kernel", "torch"]
+Runner = Callable[[Sequence[Tensor]], list[Tensor]]
+Runners = dict[torch.dtype, Runner | None]
 
 T = TypeVar("T")
 
@@ -71,7 +75,8 @@ class Primitives:
     """`(y_0, ...) = f(x_0, ...)` for tensors `(*batch, n_i)`, by primitives alone.
 
     `sizes` are those of the inputs and of the outputs; `kernel` makes the kernel of a dtype, where
-    that of the graph is not the way. `running` holds those that are built and used, by dtype.
+    that of the graph is not the way. `running` holds what is built and runs plain tensors of the
+    host, by dtype; None: torch code does.
     """
 
     def __init__(
@@ -86,7 +91,8 @@ class Primitives:
         self.engine: Engine = engine
         self.sizes_in, self.sizes_out = sizes
         self._lowered, self._make = lowered, kernel or self._kernel_of_graph
-        self.running: dict[torch.dtype, Callable[[Sequence[Tensor]], list[Tensor]]] = {}
+        self.running: Runners = {}
+        self._on_gpus: dict[int, Runners] = {}
         self._kernels: dict[torch.dtype, Kernel] = {}
         self._guarded: Any = None  # what the compiler sees is a StraightLine
         self._constants: dict[torch.device, list[Tensor]] = {}
@@ -110,13 +116,13 @@ class Primitives:
             self._guarded = self.code if safe is self.lowered else _code(safe.tape)
 
     def kernel(self, dtype: torch.dtype) -> Kernel:
-        """The compiled kernel for float32 or float64, built when first asked for."""
+        """The kernel for float32 or float64."""
         found = self._kernels.get(dtype)
-        if found is None:
-            found = self._kernels[dtype] = self._make(dtype)
-            if self.engine != "torch" and (self.engine == "kernel" or found.is_native):
-                self.running[dtype] = found.call_torch
-        return found
+        return found or self._kernels.setdefault(dtype, self._make(dtype))
+
+    def running_on(self, first: Tensor) -> Runners:
+        """What is built for where this tensor lies, by dtype."""
+        return self.running if first.is_cpu else self._on_gpus.setdefault(first.get_device(), {})
 
     # -------------------------------------------------------------------------------- calls
 
@@ -132,12 +138,12 @@ class Primitives:
         first = inputs[0]
         if self.engine == "kernel" and not self._fits_kernels(first):
             raise ValueError(
-                "engine 'kernel' takes plain CPU tensors of float32 or float64, "
+                "engine 'kernel' takes plain tensors of float32 or float64 on CPU or CUDA, "
                 f"got {first.dtype} on {first.device}; engine 'auto' takes any"
             )
         if torch.compiler.is_dynamo_compiling():
             portable = exporting() or transforms()
-            if not portable and first.is_cpu and self._runs_kernel(first.dtype):
+            if not portable and self._runs_kernel(first.dtype, first.device):
                 return apply_operator(self, broadcast(inputs))
         elif not visible(inputs):
             return apply(self, inputs) if transformed() else apply_plain(self, inputs)
@@ -157,13 +163,12 @@ class Primitives:
     def call_torch(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """New tensors `(*batch, m_o)`, outside of autograd."""
         first = inputs[0]
-        if first.is_cpu:
-            dtype = first.dtype
-            kernel = self.running.get(dtype)
-            if kernel is None and self._runs_kernel(dtype):
-                kernel = self.running[dtype]
-            if kernel is not None:
-                return kernel(inputs)
+        running = self.running_on(first)
+        run = running.get(first.dtype)
+        if run is None and self._runs_kernel(first.dtype, first.device):
+            run = running[first.dtype]
+        if run is not None:
+            return run(inputs)
         refuse_hidden_axes(inputs)
         device = first.device
         if device not in self._constants:
@@ -230,14 +235,37 @@ class Primitives:
         )
 
     def _fits_kernels(self, first: Tensor) -> bool:
-        return first.dtype in KERNEL_DTYPES and (first.is_cpu or first.is_meta)
+        return first.dtype in KERNEL_DTYPES and first.device.type in ("cpu", "cuda", "meta")
 
     @torch.compiler.assume_constant_result
-    def _runs_kernel(self, dtype: torch.dtype) -> bool:
-        if self.engine == "torch" or dtype not in KERNEL_DTYPES:
+    def _runs_kernel(self, dtype: torch.dtype, device: torch.device) -> bool:
+        """Whether a kernel runs tensors that lie there, which is built at the first question."""
+        on_gpu = gpu.is_gpu(device)
+        if (
+            self.engine == "torch"
+            or dtype not in KERNEL_DTYPES
+            or not (on_gpu or device.type == "cpu")
+        ):
             return False
-        self.kernel(dtype)
-        return dtype in self.running
+        number = -1 if device.type == "cpu" else device.index
+        running = self.running if number < 0 else self._on_gpus.setdefault(number, {})
+        if dtype not in running:
+            kernel = self.kernel(dtype)
+            if on_gpu:
+                running[dtype] = self._built_on_gpu(kernel, number)
+            else:
+                runs = kernel.is_native or self.engine == "kernel"
+                running[dtype] = kernel.call_torch if runs else None
+        return running[dtype] is not None
+
+    def _built_on_gpu(self, kernel: Kernel, number: int) -> Runner | None:
+        try:
+            return kernel.on_gpu(number)
+        except BuildError as error:
+            if self.engine == "kernel":
+                raise RuntimeError(f"engine 'kernel': {error}") from error
+            warn_slow(kernel.source.signature.title, error, "torch code runs it on the GPU")
+            return None
 
     @cached_property
     def _new_outputs(self) -> tuple[bool, ...]:

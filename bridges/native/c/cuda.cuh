@@ -82,7 +82,8 @@ template <int size, int pitch> HERE int place(int k)
 /* Brings the rows of a tile, of which there are `rows`, into shared memory. */
 template <int size, int pitch> HERE void load_rows(real *tile, Input in, i64 first, int rows, int lane)
 {
-    if (in.entry != 1 || in.inner != size || first + rows > in.period) {
+    const bool is_one_axis = first + rows <= in.period || in.outer == in.period * in.inner;
+    if (in.entry != 1 || in.inner != size || !is_one_axis) {
         if (lane < rows) {
             const real *const from = sample(in, first + lane);
             UNROLL
