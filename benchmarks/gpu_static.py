@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 from ad_core.lowering import lower
 from benchmarks import ours
@@ -90,7 +89,7 @@ def figures(text: str, architecture: int) -> Figures:
     disassembler = find_nvidia_binary_utility("nvdisasm")
     if disassembler is None:
         raise ImportError("nvidia-cuda-nvdisasm is not installed")
-    cubin, said = _compiled(text, architecture, "cubin")
+    cubin, said = _compiled(text, architecture)
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
@@ -106,18 +105,13 @@ def figures(text: str, architecture: int) -> Figures:
     )
 
 
-def ptx(text: str, architecture: int) -> str:
-    """What NVRTC makes of the text before the assembler."""
-    return _compiled(text, architecture, "ptx")[0].decode()
-
-
-def _compiled(text: str, architecture: int, kind: Literal["cubin", "ptx"]) -> tuple[bytes, str]:
+def _compiled(text: str, architecture: int) -> tuple[bytes, str]:
     from cuda.core import Program as Text
     from cuda.core import ProgramOptions
 
     options = ProgramOptions(arch=f"sm_{architecture}", std="c++17", ptxas_options="-v")
     log = io.StringIO()
-    made = Text(text, "c++", options).compile(kind, logs=log)
+    made = Text(text, "c++", options).compile("cubin", logs=log)
     return bytes(made.code), log.getvalue()
 
 
@@ -126,7 +120,7 @@ _STRAIGHT = (
     ("in.entry != 1 || in.inner != size || first + rows > in.period", "false"),
     ("return (reinterpret_cast<u64>(x) & 15) == 0;", "return true;"),
     ("samples - first < 32 ? (int)(samples - first) : 32", "32"),
-    ("if (!(fabs(x) <= FAR_ANGLE)) r = (real)far_angle((double)x, &quarter);", ""),
+    ("const Turned far = far_angle((double)x);", "const Turned far = {0, 0};"),
 )
 
 

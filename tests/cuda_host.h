@@ -29,6 +29,7 @@ static thread_local long long counted[2]; /* accesses to global memory of 16 byt
 #define FIRST_TILE (emulated_block * WARPS + emulated_warp)
 #define NEXT_TILE (emulated_grid * WARPS)
 #define UNROLL
+#define ROLLED
 #define GLOBAL(bytes) counted[(bytes) == 16 ? 0 : 1]++
 /* Copies that a lane has begun; what they bring is there once the same lane has waited for it. */
 static thread_local vector<pair<void *, const void *>> begun[32];

@@ -23,6 +23,7 @@ typedef unsigned long long u64;
 #define FIRST_TILE ((i64)blockIdx.x * WARPS + threadIdx.x / 32)
 #define NEXT_TILE ((i64)gridDim.x * WARPS)
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1") /* seldom run: short text is worth more */
 #define high_product __umul64hi
 #define leading_zeros __clzll
 #define GLOBAL(bytes)
@@ -116,8 +117,10 @@ template <int size, int pitch> APART void load_slowly(real *tile, Input in, i64 
     }
     const real *const from = in.x + first * size;
     const int whole = is_aligned(in.x) ? rows * size / WHOLE * WHOLE : 0;
+    ROLLED
     for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
         put(tile + place<size, pitch>(k), fetch<WHOLE>(from + k));
+    ROLLED
     for (int k = whole + lane; k < rows * size; k += 32)
         tile[place<size, pitch>(k)] = fetch<1>(from + k).at[0];
 }
@@ -142,8 +145,10 @@ APART void store_slowly(real *y, const real *tile, i64 first, int rows, int lane
 {
     real *const to = y + first * size;
     const int whole = is_aligned(y) ? rows * size / WHOLE * WHOLE : 0;
+    ROLLED
     for (int k = lane * WHOLE; k < whole; k += 32 * WHOLE)
         give(to + k, get<WHOLE>(tile + place<size, pitch>(k)));
+    ROLLED
     for (int k = whole + lane; k < rows * size; k += 32)
         give(to + k, get<1>(tile + place<size, pitch>(k)));
 }

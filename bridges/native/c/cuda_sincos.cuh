@@ -22,7 +22,9 @@ HERE u64 two_over_pi_from(int b)
    that it takes no registers where it is not called. The product of the 53 bits
    of x with those bits of 2 / pi that matter is exact (Payne and Hanek, "Radian reduction for
    trigonometric functions", 1983). */
+/* x = q pi/2 + r with |r| <= pi/4; the low bits of q. */
 struct Reduced { double r; int quarter; };
+
 APART Reduced far_angle(double x)
 {
     DoubleBits in;
