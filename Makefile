@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 SOURCE := ad_core bridges robotics_ad robograd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign coverage lint format bench bench-quick clean
+.PHONY: help demo test campaign coverage lint format bench bench-quick gpu clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ bench: $(VENV)/.bench ## time ours beside the peers
 
 bench-quick: $(VENV)/.dev ## run every workload once, small, beside the peers that happen to be installed
 	$(BIN)/python -m benchmarks --quick
+
+gpu: $(VENV)/.bench ## on a machine with a GPU: run the tests that need one, and time kernels on it
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[cuda,test]'
+	$(BIN)/python -m benchmarks.gpu --save build/gpu
+	$(BIN)/python -m benchmarks.gpu build/gpu
 
 clean: ## remove the environment, caches and outputs
 	rm -rf $(VENV) build dist .kernel-cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

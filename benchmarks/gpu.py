@@ -103,6 +103,16 @@ def seconds(call: Callable[[int], object]) -> float:
     return median(elapsed(calls) for _ in range(_ROUNDS)) * 1e-3
 
 
+def rotating(run: Callable[[Any], Any], sets: Sequence[Any]) -> Callable[[int], None]:
+    """Calls `run` with set k and keeps what it gives, so that results lie in several places too."""
+    kept = [run(inputs) for inputs in sets]
+
+    def call(k: int) -> None:
+        kept[k] = run(sets[k])
+
+    return call
+
+
 def copy_seconds(n_bytes: int) -> float:
     """Time of a device-to-device copy that reads half of the bytes and writes the other half."""
     sources = [torch.randn(max(n_bytes // 8, 1), device="cuda") for _ in range(_SETS)]
@@ -140,14 +150,10 @@ def kernel_rows(folder: Path) -> None:
         run = kernel.on_gpu(0)
         built = time.perf_counter() - began
         error = wrong_by(kernel, sets[0])
-        outs = [run(x) for x in sets]
-
-        def call(k: int) -> None:
-            outs[k] = run(sets[k])  # noqa: B023 (called before they change)
-
-        took = seconds(call)
+        took = seconds(rotating(run, sets))
         copied = copy_seconds(kernel.bytes * row.batch)
-        asked = f"<= {row.times} copies" if row.times else f">= {row.millions} M/s"
+        asked = f">= {row.millions} M/s" if row.millions else ""
+        asked = f"<= {row.times} copies" if row.times else asked
         print(
             f"{name:30} {took / row.batch * 1e9:8.4f} {kernel.bytes * row.batch / took / 1e9:6.0f} "
             f"{row.batch / took / 1e6:7.0f} {took / copied:7.2f} {asked:>12}  {error:.0e}, "
@@ -168,18 +174,13 @@ def layer_rows(folder: Path) -> None:
 
     took, copied = seconds(both), copy_seconds((7 + 12 + 7 + 12 + 7) * 4 * batch)
     print(f"pose and backward, layer: {took / copied:.2f} copies (<= 1.5), {took * 1e6:.1f} us")
-    engines = {
-        "torch code": torch_code(layer),
-        "torch code, compiled": torch.compile(torch_code(layer)),
-    }
+    code = torch_code(layer)
     with torch.no_grad():
-        took = seconds(lambda k: layer(qs[k]))
+        took = seconds(rotating(layer, qs))
         print(f"pose, layer: {took / batch * 1e9:.4f} ns a sample")
-        for name, engine in engines.items():
-            other = seconds(lambda k: engine(qs[k]))
-            print(
-                f"pose, {name}: {other / batch * 1e9:.4f} ns a sample, {other / took:.1f} times the layer's"
-            )
+        for name, engine in {"torch code": code, "compiled": torch.compile(code)}.items():
+            other = seconds(rotating(engine, qs)) / took
+            print(f"pose, {name}: {other:.1f} times the layer's", flush=True)
     for batch in (1, 1024):
         latency(layer, torch.randn(batch, 7, device="cuda"))
 
@@ -227,11 +228,8 @@ def peers(folder: Path) -> None:
     text = (folder / "panda.urdf").read_text()
     panda = Robot("panda", "panda_link8", "fixed", load_urdf(text), text)
     kernel = load(folder / "pose.kernel")
-    for peer, batch in (
-        (pytorch_kinematics, 65_536),
-        (pytorch_kinematics, 1_048_576),
-        (frax, 1_048_576),
-    ):
+    cases = ((pytorch_kinematics, 65_536), (pytorch_kinematics, 1_048_576), (frax, 1_048_576))
+    for peer, batch in cases:
         sets = [draw(kernel, batch, seed) for seed in range(_SETS)]
         try:
             theirs = peer(panda, [x for (x,) in sets])
@@ -239,7 +237,7 @@ def peers(folder: Path) -> None:
             print(f"{peer.__name__}: not here ({error})")
             continue
         run = kernel.on_gpu(0)
-        ours = seconds(lambda k: run(sets[k]))
+        ours = seconds(rotating(run, sets))
         print(
             f"{peer.__name__}, pose, batch {batch}: {theirs / batch * 1e9:.3f} ns a sample, "
             f"{theirs / ours:.0f} times ours",
@@ -290,10 +288,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         save(chosen.folder)
         return 0
     device: Any = cuda_device(0)
-    print(f"{device.name}, {device.architecture}, torch {torch.__version__}")
+    print(f"{device.name}, {device.architecture}, {device.versions}, torch {torch.__version__}")
     status = 0
     if not chosen.no_tests:
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests/gpu"]
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-n", "6", "tests/gpu"]
         status = subprocess.run(command, check=False).returncode
     kernel_rows(chosen.folder)
     layer_rows(chosen.folder)

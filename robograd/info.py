@@ -12,12 +12,23 @@ from importlib import metadata
 
 from bridges.native import cache
 from bridges.native.build import find_compiler, run_compiler
+from bridges.native.device import cuda_device
 from bridges.native.errors import BuildError
 from robograd import __version__
 from robotics_ad import load_mjcf, load_urdf
 from robotics_ad.model import NARROWEST
 
-_DISTRIBUTIONS = ("numpy", "torch", "casadi", "mujoco", "scipy", "matplotlib", "tqdm")
+_DISTRIBUTIONS = (
+    "numpy",
+    "torch",
+    "casadi",
+    "mujoco",
+    "cuda-core",
+    "nvidia-cuda-nvrtc",
+    "scipy",
+    "matplotlib",
+    "tqdm",
+)
 
 
 def environment() -> list[tuple[str, str]]:
@@ -28,6 +39,7 @@ def environment() -> list[tuple[str, str]]:
         ("system", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("processor", f"{_processor()}, {os.cpu_count()} logical cores"),
         ("compiler", _compiler()),
+        ("GPU", _gpu()),
         ("kernel cache", describe(cache.info())),
         *((name, _version(name)) for name in _DISTRIBUTIONS),
     ]
@@ -73,6 +85,21 @@ def _compiler() -> str:
         return f"{shlex.join(command) or 'none'}: {error}"
     answer = f"exit status {status}" if status else output.partition("\n")[0]
     return f"{shlex.join(command)}: {answer}"
+
+
+def _gpu() -> str:
+    """The first GPU, its architecture, its driver, and whether kernels can be built for it."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "none that torch can use"
+    try:
+        device = cuda_device(0)
+    except BuildError as error:
+        return f"{torch.cuda.get_device_name(0)}: {error}"
+    count = torch.cuda.device_count()
+    more = f", and {count - 1} more" if count > 1 else ""
+    return f"{device.name}, {device.architecture}, {device.versions}{more}"
 
 
 def _processor() -> str:

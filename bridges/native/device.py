@@ -72,7 +72,7 @@ def load_on(
 
 
 @functools.cache
-def cuda_device(number: int) -> Device:
+def cuda_device(number: int) -> CudaDevice:
     """CUDA device of that number. Raises BuildError where cuda-core is not installed."""
     return CudaDevice(number)
 
@@ -90,7 +90,13 @@ class CudaDevice:
     @property
     def identity(self) -> bytes:
         """Architecture, and version of NVRTC."""
-        return f"{self.architecture} {_nvrtc_version()}".encode()
+        return f"{self.architecture} {_version('nvrtc', 'nvrtcVersion')}".encode()
+
+    @property
+    def versions(self) -> str:
+        """CUDA of the driver and of NVRTC."""
+        driver = _version("driver", "cuDriverGetVersion")
+        return f"driver for CUDA {driver}, NVRTC {_version('nvrtc', 'nvrtcVersion')}"
 
     def build(self, text: str, threads: int) -> bytes:
         """A cubin, of which as many blocks run at once as registers allow without local memory."""
@@ -166,8 +172,11 @@ class CudaLaunch:
 
 
 @functools.cache
-def _nvrtc_version() -> object:
-    return importlib.import_module("cuda.bindings.nvrtc").nvrtcVersion()
+def _version(module: str, function: str) -> str:
+    """A version that a function of `cuda.bindings` gives behind its status."""
+    given = getattr(importlib.import_module(f"cuda.bindings.{module}"), function)()[1:]
+    numbers = divmod(given[0], 1000) if len(given) == 1 else given
+    return f"{numbers[0]}.{numbers[1] // 10 if len(given) == 1 else numbers[1]}"
 
 
 def _cuda_core() -> Any:

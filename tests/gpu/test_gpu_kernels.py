@@ -41,7 +41,6 @@ DERIVATIVES = {
     "jvp": lambda k: k.jvp(),
     "jacobian": lambda k: k.jacobian(),
     "hessian_vp": lambda k: k.hessian_vp(),
-    "vjp of jvp": lambda k: k.jvp((0,)).vjp((0,)),
 }
 
 
@@ -68,9 +67,14 @@ def check(kernel: Kernel, host: list[torch.Tensor], there: list[torch.Tensor]) -
         np.testing.assert_allclose(have.cpu().numpy(), want, rtol=rtol, atol=rtol * scale)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("derivative", DERIVATIVES)
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize(
+    ("graph", "derivative", "dtype"),
+    [
+        *(("several", name, dtype) for name in DERIVATIVES for dtype in TOLERANCE),
+        *(("pose", name, "float32") for name in DERIVATIVES),
+        *(("torques", name, "float64") for name in ("value", "vjp", "jacobian")),
+    ],
+)
 def test_values_and_derivatives(
     place: torch.device, graph: str, derivative: str, dtype: str
 ) -> None:

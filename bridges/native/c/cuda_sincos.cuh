@@ -18,14 +18,13 @@ HERE u64 two_over_pi_from(int b)
     return b % 32 ? head << b % 32 | at[2] >> (32 - b % 32) : head;
 }
 
-/* r with x = q pi/2 + r, |r| <= pi/4, and the low bits of q, for any large x; a function of its own, so
-   that it takes no registers where it is not called. The product of the 53 bits
-   of x with those bits of 2 / pi that matter is exact (Payne and Hanek, "Radian reduction for
-   trigonometric functions", 1983). */
 /* x = q pi/2 + r with |r| <= pi/4; the low bits of q. */
-struct Reduced { double r; int quarter; };
+struct Turned { double r; int quarter; };
 
-APART Reduced far_angle(double x)
+/* The same for any large x. The product of the 53 bits of x with those bits of 2 / pi that matter is
+   exact (Payne and Hanek, "Radian reduction for trigonometric functions", 1983). A call, so that it
+   takes no registers where it is not needed. */
+APART Turned far_angle(double x)
 {
     DoubleBits in;
     in.x = x;
@@ -79,6 +78,6 @@ HERE bool is_far(real x) { return !(fabs(x) <= FAR_ANGLE); }
 HERE void sincos_far(real x, real *sine, real *cosine)
 {
     if (!is_far(x)) return;
-    const Reduced reduced = far_angle((double)x);
-    sincos_near((real)reduced.r, reduced.quarter, sine, cosine);
+    const Turned far = far_angle((double)x);
+    sincos_near((real)far.r, far.quarter, sine, cosine);
 }
