@@ -104,11 +104,11 @@ class CudaDevice:
         if len(text) > _SEARCHED:
             return body
         kernel = self._kernel(body)
-        local = kernel.attributes.local_size_bytes()
+        local = kernel.attributes.local_size_bytes
         blocks = self._resident(kernel, threads) + 1
         while blocks * threads <= _MOST_THREADS:
             denser = compile_cubin(text, self.architecture, blocks)
-            if self._kernel(denser).attributes.local_size_bytes() > local:
+            if self._kernel(denser).attributes.local_size_bytes > local:
                 break
             body, blocks = denser, blocks + 1
         return body
@@ -187,5 +187,5 @@ def _cuda_core() -> Any:
             f"kernels for GPUs are built by cuda-core ({error}): pip install 'robograd[cuda]'"
         ) from error
     if not hasattr(core, "Program"):
-        raise BuildError("kernels for GPUs need cuda-core 0.5 or later: pip install -U cuda-core")
+        raise BuildError("kernels for GPUs need cuda-core 1.1 or later: pip install -U cuda-core")
     return core
