@@ -4,7 +4,7 @@
 
 `python -m benchmarks.gpu_static` prints the table. Time a sample is the longest of three: its bytes
 at the speed of a copy, its instructions at one a cycle and scheduler, its bytes of local memory at
-the speed of the L2 cache. Latency is not in it: a kernel of few warps a multiprocessor takes longer.
+the speed of the L2 cache. Latency is not in it: kernels of few warps take longer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ad_core.lowering import lower
 from benchmarks import ours
 from benchmarks.robots import Robot, robot
 from bridges.kernel.source import GraphSource
+from bridges.native.device import compile_cubin
 from bridges.native.emit_cuda import WARP, emit_cuda, tiles_for
 from bridges.native.program import Program
 from bridges.native.target import DType, Target
@@ -83,15 +84,17 @@ class Figures:
 
 @cache
 def figures(text: str, architecture: int) -> Figures:
-    """Compiles the text; raises ImportError where cuda-core or NVRTC is not installed."""
+    """Compiles the text. Raises BuildError or ImportError where a tool is not installed."""
     from cuda.pathfinder import find_nvidia_binary_utility
 
     disassembler = find_nvidia_binary_utility("nvdisasm")
     if disassembler is None:
         raise ImportError("nvidia-cuda-nvdisasm is not installed")
-    cubin, said = _compiled(text, architecture)
+    log = io.StringIO()
+    cubin = compile_cubin(text, f"sm_{architecture}", log)
+    said = log.getvalue()
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(cubin)
+        file.write(bytes(cubin))
         file.flush()
         command = [disassembler, "-c", file.name]
         sass = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -105,19 +108,9 @@ def figures(text: str, architecture: int) -> Figures:
     )
 
 
-def _compiled(text: str, architecture: int) -> tuple[bytes, str]:
-    from cuda.core import Program as Text
-    from cuda.core import ProgramOptions
-
-    options = ProgramOptions(arch=f"sm_{architecture}", std="c++17", ptxas_options="-v")
-    log = io.StringIO()
-    made = Text(text, "c++", options).compile("cubin", logs=log)
-    return bytes(made.code), log.getvalue()
-
-
 # What a whole tile of aligned rows with small angles never does.
 _STRAIGHT = (
-    ("in.entry != 1 || in.inner != size || first + rows > in.period", "false"),
+    ("in.entry != 1 || in.inner != size || !is_one_axis", "false"),
     ("return (reinterpret_cast<u64>(x) & 15) == 0;", "return true;"),
     ("samples - first < 32 ? (int)(samples - first) : 32", "32"),
     ("const Turned far = far_angle((double)x);", "const Turned far = {0, 0};"),
@@ -127,7 +120,7 @@ _STRAIGHT = (
 def straight(text: str) -> str:
     """The text without all that whole tiles of aligned rows with small angles do not run."""
     for old, new in _STRAIGHT:
-        if old not in text and old != _STRAIGHT[0][0]:
+        if old not in text:
             raise ValueError(f"{old!r} is not in the text")
         text = text.replace(old, new)
     return text

@@ -17,9 +17,6 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from bridges.kernel import gpu
-from bridges.pytorch import recorded
-
 _HEADER = (Path(__file__).parent / "cuda_host.h").read_text()
 # A block of the grid after the other, and in it a warp after the other.
 _LAUNCHER = """
@@ -96,7 +93,10 @@ class EmulatedDevice:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
-    """Makes the emulator the GPU on which all tensors of the host lie, for new layers and kernels."""
+    """Makes the emulator the GPU where all tensors lie, for new layers and kernels."""
+    from bridges.kernel import gpu
+    from bridges.pytorch import recorded
+
     device = EmulatedDevice()
     monkeypatch.setattr(gpu, "is_gpu", lambda _: True)
     monkeypatch.setattr(gpu, "device_at", lambda _: device)
