@@ -21,6 +21,7 @@ from ad_core.lowering import lower
 from benchmarks import ours
 from benchmarks.robots import Robot, robot
 from bridges.kernel.source import GraphSource
+from bridges.native.device import compile_cubin
 from bridges.native.emit_cuda import WARP, emit_cuda, tiles_for
 from bridges.native.program import Program
 from bridges.native.target import DType, Target
@@ -83,15 +84,17 @@ class Figures:
 
 @cache
 def figures(text: str, architecture: int) -> Figures:
-    """Compiles the text; raises ImportError where cuda-core or NVRTC is not installed."""
+    """Compiles the text. Raises BuildError or ImportError where a tool is not installed."""
     from cuda.pathfinder import find_nvidia_binary_utility
 
     disassembler = find_nvidia_binary_utility("nvdisasm")
     if disassembler is None:
         raise ImportError("nvidia-cuda-nvdisasm is not installed")
-    cubin, said = _compiled(text, architecture)
+    log = io.StringIO()
+    cubin = compile_cubin(text, f"sm_{architecture}", log=log)
+    said = log.getvalue()
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(cubin)
+        file.write(bytes(cubin))
         file.flush()
         command = [disassembler, "-c", file.name]
         sass = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -103,16 +106,6 @@ def figures(text: str, architecture: int) -> Figures:
         spilt=sum(int(stores) + int(loads) for _, stores, loads in frames),
         sass=sass,
     )
-
-
-def _compiled(text: str, architecture: int) -> tuple[bytes, str]:
-    from cuda.core import Program as Text
-    from cuda.core import ProgramOptions
-
-    options = ProgramOptions(arch=f"sm_{architecture}", std="c++17", ptxas_options="-v")
-    log = io.StringIO()
-    made = Text(text, "c++", options).compile("cubin", logs=log)
-    return bytes(made.code), log.getvalue()
 
 
 # What a whole tile of aligned rows with small angles never does.

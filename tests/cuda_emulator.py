@@ -17,9 +17,6 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from bridges.kernel import gpu
-from bridges.pytorch import recorded
-
 _HEADER = (Path(__file__).parent / "cuda_host.h").read_text()
 # A block of the grid after the other, and in it a warp after the other.
 _LAUNCHER = """
@@ -104,6 +101,9 @@ class EmulatedLaunch:
 
 def install(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     """Makes the emulator the GPU on which the host's tensors lie, for new layers and kernels."""
+    from bridges.kernel import gpu
+    from bridges.pytorch import recorded
+
     device = EmulatedDevice()
 
     def always(value: Any) -> Any:

@@ -113,6 +113,7 @@ LAYOUTS: dict[str, Layout] = {
     "broadcast": broadcast,
     "feature first": feature_first,
     "every second number": _strided(_all, _nothing, lambda n: 2 * n, lambda _: 2),
+    "axes in one": _strided(lambda _: 40, lambda n: 40 * n, _size),
     "two axes": _strided(lambda _: 40, lambda n: 40 * n + 5, _size),
     "short inner axis": _strided(lambda _: 7, lambda n: 7 * n + 1, _size),
     "repeated block": _strided(lambda _: 5, _nothing, _size),

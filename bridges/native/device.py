@@ -136,19 +136,23 @@ _SEARCHED = 100_000
 _MOST_THREADS = 1024
 
 
-def compile_cubin(text: str, architecture: str, blocks: int = 1) -> bytes:
+def compile_cubin(text: str, architecture: str, blocks: int = 1, log: Any = None) -> bytes:
     """The text as a cubin for an architecture such as `sm_90`, by NVRTC; needs no GPU.
 
     blocks: how many shall fit onto a multiprocessor at once, whatever that takes.
+    log: a text stream for what the compiler says of registers and local memory.
 
     Raises BuildError with the diagnostics.
     """
     core = _cuda_core()
     options = core.ProgramOptions(
-        arch=architecture, std="c++17", define_macro=("BLOCKS", str(blocks))
+        arch=architecture,
+        std="c++17",
+        define_macro=("BLOCKS", str(blocks)),
+        ptxas_options=[] if log is None else ["-v"],
     )
     try:
-        return core.Program(text, "c++", options).compile("cubin").code
+        return bytes(core.Program(text, "c++", options).compile("cubin", logs=log).code)
     except Exception as error:  # those of NVRTC, and of what looks for it
         raise BuildError(f"NVRTC: {error}") from error
 

@@ -88,6 +88,7 @@ EDITS: dict[str, tuple[str, str, int | None]] = {
     "rows across a period": ("first + rows <= in.period", "true", None),
     "whole tiles across a period": ("first + 32 <= in.period", "true", None),
     "copies that nothing waits for": ("        ARRIVED\n", "", 0),
+    "two axes taken for one": ("in.outer == in.period * in.inner", "true", None),
     "gaps between rows forgotten": ("in.inner != size", "false", None),
     "gaps between entries forgotten": ("in.entry != 1 || in.inner != size", "in.inner == 0", None),
     "entries side by side": ("j * in.entry", "j", None),
