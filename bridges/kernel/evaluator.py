@@ -84,17 +84,18 @@ class NumpyEvaluator:
 
 
 def warn_slow(title: str, error: BuildError, instead: str = "") -> None:
-    """Says why a kernel is slow, and what runs instead: one warning per reason and process."""
+    """Says why a kernel is slow: one warning per reason and process.
+
+    instead: what runs where no compiler of C would help.
+    """
     reason = str(error)
     if reason in _warned:
         return
     _warned.add(reason)
-    text = instead or (
-        "it runs some hundred times slower; install gcc or clang, or set CC to a C compiler, to "
-        "get the speed"
+    text = (
+        f"kernel {title!r} is not compiled, {instead}: {reason}"
+        if instead
+        else f"kernel {title!r} is not compiled and runs some hundred times slower: {reason}. "
+        "Install gcc or clang, or set CC to a C compiler, to get the speed."
     )
-    warnings.warn(
-        f"kernel {title!r} is not compiled: {reason}. Meanwhile {text}.",
-        RuntimeWarning,
-        stacklevel=5,
-    )
+    warnings.warn(text, RuntimeWarning, stacklevel=5)
