@@ -1,7 +1,7 @@
 """Curves once more, over mpmath: what tests take for the truth.
 
-x_0 exp(l_1 d_1) ... exp(l_k d_k) with weights by the recursion of B-splines' definition, in the span
-that the time lies in; velocities and their rates by differentiating that.
+x_0 exp(l_1 d_1) ... exp(l_k d_k) with weights by the recursion that defines B-splines, in the
+span that the time lies in; velocities and their rates by differentiating that.
 """
 
 from __future__ import annotations

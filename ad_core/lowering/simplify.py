@@ -139,7 +139,8 @@ def _chosen(call: ADFunctionCall, args: Args) -> Expression | None:
         return None
     last = len(branches) - 1  # nan is not positive, and not zero
     picks = np.where(pred.value > 0.0, 0, np.where(pred.value == 0.0, 1, last))
-    return spread(branches[picks.flat[0]], call.size) if np.ptp(picks) == 0 else None
+    same = bool((picks == picks.flat[0]).all())
+    return spread(branches[int(picks.flat[0])], call.size) if same else None
 
 
 def _named(call: ADFunctionCall, name: str) -> bool:

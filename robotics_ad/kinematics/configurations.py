@@ -126,6 +126,7 @@ def _difference_plane(q0: Expression, q1: Expression) -> Expression:
 
 
 def rotate_plane(angle: Expression, p: Expression) -> Expression:
+    """A vector of the plane turned by an angle."""
     c, s = adm.cos(angle), adm.sin(angle)
     return ad.stack(c * p[0] - s * p[1], s * p[0] + c * p[1])
 

@@ -1,6 +1,6 @@
 """How long a curve is up to a time, and when it has come so far.
 
-    s(t) = integral from the first knot to t of |w * v|,     v the velocity, w weights of its entries
+    s(t) = integral from the first knot to t of |w * v|,   w weights of the velocity v
 
 by Gauss and Legendre's rule in each span, whose error falls with 4^-nodes where the speed is smooth
 and not near 0. Beyond the ends t and s are held.
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, checked, whole_number
+from ad_core.ops.elementwise import less_equal
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.trajectory.curve import Curve, TimeDerivative
 from robotics_ad.trajectory.windows import Table, window
@@ -74,8 +75,8 @@ class ArcLength(ad.Composite):
         return lambda t: adm.norm(weights * velocity(t, *data))
 
     def lengths(self, breaks: Expression, data: Sequence[Expression]) -> Expression:
-        """s at all breaks."""
-        speed, total = self.speed(data), [ad.constant(0.0)]
+        """The lengths at all breaks."""
+        speed, total = self.speed(data), list[Expression]([ad.constant(0.0)])
         for k in range(len(breaks) - 1):
             total.append(total[-1] + self.integral(speed, breaks[k], breaks[k + 1]))
         return ad.stack(*total)
@@ -124,8 +125,7 @@ class ArcLengthInverse(ArcLength):
             ahead = miss(t)
             low, high = ad.cond(ahead, low, t), ad.cond(ahead, t, high)
             guess = newton(t, ahead)
-            inside = ad.ops.elementwise.less_equal(low, guess)
-            inside = inside * ad.ops.elementwise.less_equal(guess, high)
+            inside = less_equal(low, guess) * less_equal(guess, high)
             t = ad.cond(inside, guess, 0.5 * (low + high))
         t = adm.stop_gradient(t)
         for _ in range(_REFINEMENTS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -77,20 +77,20 @@ class Trajectory(ad.Composite):
         endBehavior: "halt", "loop" or "extrapolate".
     """
 
-    argnames = ("ts", "xs", "t")
+    argnames: Sequence[str] | None = ("ts", "xs", "t")
     sizes_in = (None, None, None)
     scalarity = staticmethod(never)
 
     def __init__(self, n_or_robot: SpaceLike, endBehavior: Ends = "halt") -> None:
         self.space = space_of(n_or_robot, "Trajectory")
-        self.endBehavior = checked_ends(endBehavior, "Trajectory: endBehavior")
+        self.endBehavior: Ends = checked_ends(endBehavior, "Trajectory: endBehavior")
 
     def __str__(self) -> str:
         return f"Trajectory({self.space.title})"
 
     def call_size(self, sizes: tuple[Size, ...]) -> Size:
         if len(sizes) != 3:
-            raise wrong_count(str(self), len(sizes), self.argnames)
+            raise wrong_count(str(self), len(sizes), ("ts", "xs", "t"))
         count, numbers, times = sizes
         if count == 0:
             raise wrong_size(str(self), "ts", 0, "1 or more")
@@ -135,7 +135,7 @@ class TrajectoryEval(Curve):
             )
         if len(times) == 1:
             times, points = times[0] + np.arange(2.0), np.repeat(points, 2, axis=0)
-        self._curve, values = _read(type(traj), times, points, ends)
+        self._curve, values = _read(cast("object", traj), times, points, ends)
         self._values = [ad.constant(value.reshape(-1)) for value in values]
         super().__init__(self._curve.space.made_of, ends)
 
@@ -154,11 +154,11 @@ _OTHERS = ("GeodesicTrajectory", "GeodesicHermiteTrajectory", "RobotTrajectory")
 
 
 def _read(
-    kind: type, times: np.ndarray, points: np.ndarray, ends: Ends
+    traj: object, times: np.ndarray, points: np.ndarray, ends: Ends
 ) -> tuple[ThroughPoints, Sequence[np.ndarray]]:
     """The curve that a class of Klampt means, and its data."""
     size = points.shape[1]
-    for name in (base.__name__ for base in kind.__mro__):
+    for name in (base.__name__ for base in type(traj).__mro__):
         if name == "HermiteTrajectory":
             half = size // 2
             curve = CubicHermite(half, len(times), times, ends)
@@ -166,5 +166,5 @@ def _read(
         if name in _SPACES:
             return PiecewiseLinear(_SPACES[name], len(times), times, ends), (points,)
         if name in _OTHERS:
-            raise NotImplementedError(f"TrajectoryEval: no formula for a {kind.__name__}")
+            raise NotImplementedError(f"TrajectoryEval: no formula for a {type(traj).__name__}")
     return PiecewiseLinear(size, len(times), times, ends), (points,)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, TypeAlias, cast
 
+import numpy as np
+
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, MatrixLayout, whole_number
@@ -137,7 +139,7 @@ def space_of(space: SpaceLike, where: str) -> Space:
     try:
         size = whole_number(space, f"{where}: space", 1)
     except ValueError:
-        kind = ValueError if isinstance(space, int) else TypeError
+        kind = ValueError if np.isscalar(space) else TypeError
         raise kind(f"{where}: space is {space!r}, expected {_CHOICES}") from None
     return Space(size, str(size), (vectors(size),))
 

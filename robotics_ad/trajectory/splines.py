@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,15 +79,16 @@ class BSpline(Curve):
             data[0], Constant
         ):  # steps are constants, too: all at once, then the window's
             points = rows(data[0], space.size)
-            between = [space.difference(*pair) for pair in zip(points, points[1:], strict=False)]
+            between = [space.difference(*pair) for pair in pairwise(points)]
             tables = Table(data[0], space.size, 1), Table(ad.stack(*between), space.rank, degree)
             chosen, start, own = window(t, self._spans, times, *tables)
             steps = rows(own, space.rank)
         else:
             table = Table(data[0], space.size, degree + 1)
             chosen, own = window(t, self._spans, times, table)
-            start, *others = points = rows(own, space.size)
-            steps = [space.difference(*pair) for pair in zip(points, others, strict=False)]
+            points = rows(own, space.size)
+            start = points[0]
+            steps = [space.difference(*pair) for pair in pairwise(points)]
         levels = (
             knot_levels(t, chosen) if gap is None else uniform_levels(t, chosen[0], gap, degree)
         )

@@ -4,11 +4,11 @@ A path q(s) is a curve whose parameter s is no time yet. With b = (ds/dt)^2 and 
 
     v = q' sqrt(b),   dv/dt = q' a + q'' b,   tau = m a + c b + g
 
-so that limits are linear in a and b, and b' = 2 a (Bobrow, Dubowsky and Gibson 1985; Verscheure et
-al., "Time-optimal path tracking for robots: a convex optimization approach", 2009). On a grid of s,
-b is linear and a constant between neighbours, limits hold at both ends of every gap (the
-interpolation scheme of Pham and Pham, "A new approach to time-optimal path parameterization based on
-reachability analysis", 2018), and the time that it takes,
+so that limits are linear in a and b, and db/ds = 2 a (Bobrow, Dubowsky and Gibson 1985; Verscheure
+et al., "Time-optimal path tracking for robots: a convex optimization approach", 2009). On a grid, b
+is linear and a constant between neighbours, limits hold at both ends of every gap (the
+interpolation scheme of Pham and Pham, "A new approach to time-optimal path parameterization based
+on reachability analysis", 2018), and the time that it takes,
 
     sum_k 2 (s_k+1 - s_k) / (sqrt(b_k) + sqrt(b_k+1)),
 
@@ -59,8 +59,8 @@ class PathTimes(ad.Composite):
 class PathLimits(ad.Composite):
     """What is used of the limits: a function of `b` (n,) and of the path's data.
 
-    Rows are linear in b and lie between -1 and 1 where the limits hold: first b q'^2 / velocity^2 at
-    each place, then, for each gap and either end of it, dv/dt / acceleration and tau / torque. Rows
+    Rows are linear in b and lie between -1 and 1 where the limits hold: b q'^2 / velocity^2 at each
+    place, then, for each gap and either end of it, dv/dt / acceleration and tau / torque. Rows
     of what is not limited are left out.
 
     Args:

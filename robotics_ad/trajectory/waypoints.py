@@ -7,8 +7,8 @@ control points; p - 1 conditions at the ends make up for what is missing:
     "natural"    derivatives (p + 1) / 2 to p - 1 are 0 at both ends
 
 With degree 5 and "natural" this is the curve of vectors through the waypoints whose integral of
-|x'''|^2 is least; with "rest" the least among those that start and stop at rest (Schoenberg, "Spline
-interpolation and the higher derivatives", 1964).
+|x'''|^2 is least; with "rest" the least among those that start and stop at rest (Schoenberg,
+"Spline interpolation and the higher derivatives", 1964).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ROUNDS, _NEAR = 30, 1e-11
 
 
 def waypoint_knots(times: ArrayLike, degree: int = 3) -> Vector:
-    """The knots of a spline through n waypoints, (n + 2 degree,): the end times degree + 1 times."""
+    """The times of n waypoints, the first and last degree + 1 times each: (n + 2 degree,)."""
     at = _times(times, "waypoint_knots")
     degree = _odd(degree, "waypoint_knots")
     return np.concatenate([[at[0]] * degree, at, [at[-1]] * degree])
@@ -46,7 +46,8 @@ def waypoint_matrix(times: ArrayLike, degree: int = 3, conditions: Conditions = 
         degree: odd.
         conditions: at the ends, "rest" or "natural".
     """
-    return np.linalg.inv(_conditions(times, degree, conditions))[:, : len(_times(times, ""))]
+    square = _conditions(times, degree, conditions)
+    return np.linalg.solve(square, np.eye(len(square), len(square) - degree + 1))
 
 
 def spline_through(
@@ -54,6 +55,7 @@ def spline_through(
     times: ArrayLike,
     waypoints: ArrayLike,
     degree: int = 3,
+    *,
     conditions: Conditions = "rest",
     ends: Ends = "halt",
 ) -> tuple[BSpline, Vector]:

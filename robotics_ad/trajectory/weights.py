@@ -5,7 +5,7 @@ With the knots T and the span's start T_s, the weights of degree k come from tho
 
     N_i,k = a_i,k N_i,k-1 + (1 - a_i+1,k) N_i+1,k-1,    a_i,k = (t - T_i) / (T_i+k - T_i)
 
-and the cumulative ones are the sums l_j = N_j + N_j+1 + ..., whose derivatives are differences less:
+and the cumulative ones are the sums l_j = N_j + N_j+1 + ..., with derivatives
 l_j,k' = k N_j,k-1 / (T_j+k - T_j) (Kim, Kim and Shin, "A general construction scheme for unit
 quaternion curves with simple high order derivatives", SIGGRAPH 1995).
 """
