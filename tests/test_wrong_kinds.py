@@ -36,6 +36,7 @@ from robotics_ad import (
     packaged_arm,
     se3,
     so3,
+    trajectory,
 )
 from robotics_ad.data import packaged_arm_text
 
@@ -53,6 +54,7 @@ MODULES = {
     "log_cholesky": log_cholesky,
     "kinematics": kinematics,
     "dynamics": dynamics,
+    "trajectory": trajectory,
 }
 
 
