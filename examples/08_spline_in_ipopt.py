@@ -15,10 +15,10 @@ import numpy as np
 import ad_core as ad
 from bridges.casadi import ad_to_casadi
 from robotics_ad import se3
-from robotics_ad.trajectory import TimeDerivative, spline_through
+from robotics_ad.trajectory import BSpline, TimeDerivative, clamped_knots, spline_through
 
 TIMES = np.linspace(0.0, 2.5, 6)
-BALL, RADIUS = np.array([0.42, 0.32, 0.0]), 0.2
+BALL, RADIUS, POINTS = np.array([0.5, 0.27, 0.01]), 0.08, 14
 
 
 def main(samples: int = 100) -> tuple[str, float, float]:
@@ -27,13 +27,14 @@ def main(samples: int = 100) -> tuple[str, float, float]:
     places = np.stack([np.linspace(0, 1, 6), 0.3 * np.sin(TIMES), np.zeros(6)], axis=1)
     poses = np.array([se3.exp([*w, 0, 0, 0]).eval() for w in turns])
     poses[:, 9:] = places
-    curve, start = spline_through("se3", TIMES, poses, degree=3)
+    first, through = spline_through("se3", TIMES, poses)
+    curve = BSpline("se3", POINTS, 5, clamped_knots(POINTS, 5, TIMES[0], TIMES[-1]))
+    spread = np.linspace(TIMES[0], TIMES[-1], POINTS)[:, None]
+    start = first("t", through).eval_batch(t=spread)
 
-    count = curve.points
-    x = ad.var("x", 6 * count)
-    points = ad.stack(
-        *(se3.mul(start[12 * k : 12 * k + 12], se3.exp(x[6 * k : 6 * k + 6])) for k in range(count))
-    )
+    x = ad.var("x", 6 * POINTS)
+    moves = [se3.exp(x[6 * k : 6 * k + 6]) for k in range(POINTS)]
+    points = ad.stack(*(se3.mul(T, move) for T, move in zip(start, moves, strict=True)))
     times = np.linspace(TIMES[0], TIMES[-1], samples)
     path = [se3.translation(curve(t, points)) for t in times]
     rate = TimeDerivative(curve, 2)
@@ -43,7 +44,7 @@ def main(samples: int = 100) -> tuple[str, float, float]:
     still = [TimeDerivative(curve)(t, points) for t in TIMES[[0, -1]]]
     held = ad.stack(*reached, *still)
 
-    unknown = casadi.MX.sym("x", 6 * count)
+    unknown = casadi.MX.sym("x", 6 * POINTS)
     f, g = ad_to_casadi(effort)(unknown), ad_to_casadi((clear, held))
     distances, misses = g(unknown)
     rows = casadi.vertcat(distances, misses)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch.autograd.gradcheck import GradcheckError
 
 from ad_core.graph import ADTerminal, number
 from ad_core.lowering import Func
@@ -31,16 +32,21 @@ def check_derivatives_torch(
         sizes: sizes of variables that were declared without one.
 
     Raises:
-        RuntimeError: where they differ, showing both; `torch.autograd.gradcheck` says which.
+        AssertionError: where they differ, showing both.
     """
     h, rtol, atol = (
         number(value, f"check_derivatives_torch: {name}")
         for name, value in (("h", h), ("rtol", rtol), ("atol", atol))
     )
+    if min(rtol, atol) < 0.0:
+        raise ValueError(f"check_derivatives_torch: rtol {rtol}, atol {atol}, expected 0 or more")
     layer = ad_to_torch(func, terminals, sizes=sizes)
     draws = torch.Generator().manual_seed(0)
     inputs = tuple(
         torch.randn(size, generator=draws, dtype=torch.float64, requires_grad=True)
         for size in layer.input_sizes
     )
-    torch.autograd.gradcheck(layer, inputs, eps=h, atol=atol, rtol=rtol)
+    try:
+        torch.autograd.gradcheck(layer, inputs, eps=h, atol=atol, rtol=rtol)
+    except GradcheckError as error:
+        raise AssertionError(str(error)) from None

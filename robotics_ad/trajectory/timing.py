@@ -164,7 +164,10 @@ def _grid(grid: ArrayLike, where: str) -> Vector:
 def _limits(limit: ArrayLike | None, size: int, what: str) -> Vector | None:
     if limit is None:
         return None
-    array = np.broadcast_to(real(limit, f"PathLimits: {what}"), (size,)).copy()
+    array = real(limit, f"PathLimits: {what}")
+    if array.shape not in ((), (1,), (size,)):
+        raise ValueError(f"PathLimits: {what} has shape {array.shape}, expected ({size},)")
+    array = np.broadcast_to(array, (size,)).copy()
     if not (array > 0.0).all():
         raise ValueError(f"PathLimits: {what} is {array.tolist()}, expected positive numbers")
     return array

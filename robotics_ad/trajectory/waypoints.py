@@ -47,7 +47,8 @@ def waypoint_matrix(times: ArrayLike, degree: int = 3, conditions: Conditions = 
         conditions: at the ends, "rest" or "natural".
     """
     square = _conditions(times, degree, conditions)
-    return np.linalg.solve(square, np.eye(len(square), len(square) - degree + 1))
+    columns = np.eye(len(square), len(square) - degree + 1)
+    return np.asarray(np.linalg.solve(square, columns), np.float64)
 
 
 def spline_through(
@@ -78,6 +79,7 @@ def spline_through(
     """
     where = "spline_through"
     at, points_in = _times(times, where), space_of(space, where)
+    degree = _odd(degree, where)
     targets = real(waypoints, f"{where}: waypoints")
     if targets.shape != (len(at), points_in.size):
         expected = f"({len(at)}, {points_in.size})"
@@ -123,7 +125,6 @@ def _conditions(times: ArrayLike, degree: int, conditions: Conditions) -> Matrix
     count = len(at) + degree - 1
     spline = BSpline(1, count, degree, knots)
     t, points = ad.var("t", 1), ad.var("points", count)
-    one_of(conditions, f"{where}: conditions", ("rest", "natural"))
     rows = [spline(t, points).derivative_batch("points", t=at[:, None], points=np.zeros(count))]
     for order in _orders(degree, conditions):
         rate = TimeDerivative(spline, order)(t, points)
@@ -133,6 +134,7 @@ def _conditions(times: ArrayLike, degree: int, conditions: Conditions) -> Matrix
 
 
 def _orders(degree: int, conditions: Conditions) -> range:
+    one_of(conditions, "waypoints: conditions", ("rest", "natural"))
     half = (degree - 1) // 2
     return range(1, half + 1) if conditions == "rest" else range(half + 1, degree)
 
