@@ -21,7 +21,7 @@ from robotics_ad.arrays import Vector, frozen
 from robotics_ad.trajectory.curve import Curve, TimeDerivative
 from robotics_ad.trajectory.windows import Table, window
 
-_SEARCHES = 14  # of Newton's method within a bracket, where no derivative is taken
+_SEARCHES = 10  # of Newton's method within a bracket, where no derivative is taken
 _REFINEMENTS = 2  # where it is: each doubles the order to which derivatives are exact
 
 

@@ -219,6 +219,7 @@ def test_waypoints_of_rigid_motions_are_reached(space):
         spline_through("so3", TIMES, far, 5)
 
 
+@pytest.mark.slow
 def test_lengths_are_integrals_of_the_speed():
     helix = np.stack([np.cos(np.arange(8.0)), np.sin(np.arange(8.0)), np.arange(8.0)], axis=1)
     curve, points = BSpline(3, 8, 3), helix.reshape(-1)
@@ -237,6 +238,20 @@ def test_lengths_are_integrals_of_the_speed():
     np.testing.assert_allclose(
         back.derivative_batch("s", s=lengths)[:, 0, 0], 1.0 / speeds, rtol=1e-3
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lengths_on_every_engine(engine):
+    """Along two straight lines, where the rule is exact: 5 m at 5 m/s, then 2 m at 1 m/s."""
+    curve, points = PiecewiseLinear(2, 3, [0.0, 1.0, 3.0]), [0.0, 0.0, 3.0, 4.0, 3.0, 6.0]
+    t, s, x = ad.var("t", 1), ad.var("s", 1), ad.var("x", 6)
+    length, when = ArcLength(curve, nodes=2)(t, x), ArcLengthInverse(curve, nodes=2)(s, x)
+    roots = [length, when, ad.jacobian(length, t), ad.jacobian(when, s)]
+    for at, far, speed in ((0.0, 0.0, 5.0), (0.4, 2.0, 5.0), (2.0, 6.0, 1.0), (3.0, 7.0, 1.0)):
+        values = {"t": np.array([at]), "s": np.array([far]), "x": np.array(points)}
+        got = np.concatenate(compute(engine, roots, values))
+        np.testing.assert_allclose(got, [far, at, speed, 1.0 / speed], atol=1e-12)
 
 
 # ---- Klampt's names
