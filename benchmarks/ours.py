@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import ad_core as ad
 from ad_core import math as adm
@@ -18,8 +19,10 @@ from benchmarks.robots import Robot
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.pytorch import ad_to_torch
+from robotics_ad import se3
 from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, MassMatrix
 from robotics_ad.kinematics import WorldTransform
+from robotics_ad.trajectory import BSpline, TimeDerivative, uniform_knots
 
 # ------------------------------------------------------------------------------- expressions
 
@@ -58,6 +61,23 @@ def fk_kernel(case: Case) -> Timed:
     """Pose of the tip, numpy in and out."""
     kernel = ad_to_kernel(pose(case.arm), dtype=case.dtype)
     return Timed(partial(kernel, case.configurations()), single, work=work(kernel))
+
+
+def spline_poses() -> NDArray[np.float64]:
+    """Ten poses, (10, 12), a quarter turn or so apart."""
+    rng = np.random.default_rng(0)
+    return np.array([se3.exp(x).eval() for x in rng.normal(scale=0.7, size=(10, 6))])
+
+
+@contender("spline kernel")
+def spline_kernel(case: Case) -> Timed:
+    """Pose, velocity and acceleration of an SE(3) spline of degree 5 whose points are numbers."""
+    curve = BSpline("se3", 10, 5, uniform_knots(10, 5))
+    t, points = ad.var("t", 1), spline_poses().reshape(-1)
+    rates = (TimeDerivative(curve, order)(t, points) for order in (1, 2))
+    kernel = ad_to_kernel((curve(t, points), *rates), dtype=case.dtype)
+    times = np.random.default_rng(1).random((case.batch, 1)).astype(case.dtype)
+    return Timed(partial(kernel, times), work=work(kernel))
 
 
 @contender("kernel on tensors")

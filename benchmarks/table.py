@@ -12,7 +12,7 @@ from benchmarks.limits import (
     traffic,
 )
 from benchmarks.model import Row
-from benchmarks.peers import adam, casadi, frax, klampt, pinocchio
+from benchmarks.peers import adam, casadi, frax, klampt, pinocchio, scipy
 from benchmarks.peers import pytorch_kinematics as pk
 
 LARGE = 65_536
@@ -72,6 +72,17 @@ ROWS = (
             ours.rnea_kernel.label: 2.5,
             memcpy.label: 1.7,
         },
+    ),
+    Row(
+        name="se3_spline",
+        what="SE(3) spline of degree 5, velocity and acceleration",
+        robot=None,
+        batch=1_000_000,
+        dtype="float64",
+        ours=ours.spline_kernel,
+        peers=(scipy.spline,),
+        limits=(memcpy,),
+        goals={scipy.spline.label: 20},
     ),
     Row(
         name="fk_backward",

@@ -3,7 +3,7 @@
 file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of `ad_core`
 """
 
-from robotics_ad import dynamics, kinematics, se3, so3
+from robotics_ad import dynamics, kinematics, se3, so3, trajectory
 from robotics_ad.data import packaged_arm
 from robotics_ad.load import Mjcf, load_mjcf, load_urdf, read_mjcf
 from robotics_ad.model import (
@@ -37,4 +37,5 @@ __all__ = [
     "read_mjcf",
     "se3",
     "so3",
+    "trajectory",
 ]

@@ -61,6 +61,14 @@ def test_torques_from_the_graph_hold_mujocos_robot_on_its_path() -> None:
     assert load("07_control_in_mujoco").main(seconds=2.0) < 1e-3
 
 
+def test_a_spline_goes_through_poses_and_around_a_ball() -> None:
+    example = load("08_spline_in_ipopt")
+    status, nearest, missed = example.main(samples=40)
+    assert status == "Solve_Succeeded"
+    assert nearest > example.RADIUS - 1e-6
+    assert missed < 1e-6
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()

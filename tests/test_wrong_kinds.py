@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import casadi
@@ -36,6 +37,7 @@ from robotics_ad import (
     packaged_arm,
     se3,
     so3,
+    trajectory,
 )
 from robotics_ad.data import packaged_arm_text
 
@@ -53,6 +55,7 @@ MODULES = {
     "log_cholesky": log_cholesky,
     "kinematics": kinematics,
     "dynamics": dynamics,
+    "trajectory": trajectory,
 }
 
 
@@ -97,6 +100,7 @@ Q = ROBOT.neutral()
 POINT = np.array([0.1, 0.2, 0.3])
 CASADI = casadi.Function("f", [casadi.SX.sym("x", 3)], [casadi.SX.zeros(2)])
 SQUARE = np.eye(3)
+CURVE = trajectory.PiecewiseLinear(3, 2)
 
 BODIES = "".join(f"<body><joint name='j{k}'/><geom size='1'/></body>" for k in range(7))
 MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
@@ -145,11 +149,18 @@ RIGHT: dict[str, Any] = {
     "package_path.address": "package://folder/saved.kernel",
     "package_path.package_dirs": ["folder"], "replace.replacements": POINT,
     "forward.args": torch.ones(3), "geodesic_mean.x": SQUARE.ravel(),
-    "geodesic_mean.y": SQUARE.ravel(),
+    "geodesic_mean.y": SQUARE.ravel(), "to_klampt.T": [*SQUARE.ravel(), *POINT],
+    "from_klampt.T": (SQUARE.ravel(), POINT), "space": 3, "points": 5, "degree": 3,
+    "geodesic": "so3", "n_or_robot": 3, "curve": CURVE, "PathLimits.path": CURVE, "grid": POINT,
+    "times": POINT, "waypoints": SQUARE,
+    "PathLimits.velocity": 1.0,
+    "TrajectoryEval.traj": SimpleNamespace(times=POINT, milestones=SQUARE),
+    "Trajectory.ts": POINT, "Trajectory.xs": SQUARE.ravel(), "Trajectory.t": 0.2,
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through
 # torch and kernels, unchecked for the sake of time.
 SKIPPED = {
+    "Curve",
     "ADModule",
     "BaseParameters",
     "JointType",

@@ -13,7 +13,7 @@ import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.ops.primitive import Op
-from ad_core.ops.structure import Broadcast, Take
+from ad_core.ops.structure import Broadcast, Take, spread
 
 Args = Sequence[Expression]
 Rewrite = Callable[[ADFunctionCall, Args], "Expression | None"]
@@ -132,6 +132,17 @@ def _neg(call: ADFunctionCall, args: Args) -> Expression | None:
     return x.args[0] if isinstance(x, ADFunctionCall) and _named(x, "neg") else None
 
 
+def _chosen(call: ADFunctionCall, args: Args) -> Expression | None:
+    """The branch that a constant picks in all entries."""
+    pred, *branches = args
+    if not isinstance(pred, Constant) or not pred.size:
+        return None
+    last = len(branches) - 1  # nan is not positive, and not zero
+    picks = np.where(pred.value > 0.0, 0, np.where(pred.value == 0.0, 1, last))
+    same = bool((picks == picks.flat[0]).all())
+    return spread(branches[int(picks.flat[0])], call.size) if same else None
+
+
 def _named(call: ADFunctionCall, name: str) -> bool:
     return isinstance(call.func, Op) and call.func.name == name
 
@@ -178,6 +189,8 @@ REWRITES: dict[str, Rewrite] = {
     "add": _without(0.0, 0, 1),
     "sub": _without(0.0, 1),
     "mul": _mul,
+    "cond": _chosen,
+    "cond3": _chosen,
     "div": _without(1.0, 1),
     "neg": _neg,
     "pow": _without(1.0, 1),

@@ -1,7 +1,15 @@
 """PyTorch: graphs as `nn.Module`s, on compiled kernels or as generated torch code, and back."""
 
+from bridges.pytorch.check import check_derivatives_torch
 from bridges.pytorch.module import ADModule, ad_to_torch
 from bridges.pytorch.networks import torch_to_primitives
-from bridges.pytorch.torch_function import torch_to_ad
+from bridges.pytorch.torch_function import TorchModuleFunction, torch_to_ad
 
-__all__ = ["ADModule", "ad_to_torch", "torch_to_ad", "torch_to_primitives"]
+__all__ = [
+    "ADModule",
+    "TorchModuleFunction",
+    "ad_to_torch",
+    "check_derivatives_torch",
+    "torch_to_ad",
+    "torch_to_primitives",
+]

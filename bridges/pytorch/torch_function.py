@@ -148,5 +148,21 @@ class TorchFunction(ADFunctionInterface):
         return result.reshape(-1)
 
 
+class TorchModuleFunction(TorchFunction):
+    """A torch module or function as a function of any number of arguments, as Klampt has it.
+
+    Calling it is `torch_to_ad(module, args)`. torch's default dtype stays what it is.
+    """
+
+    def __init__(self, module: Callable[..., Tensor]) -> None:
+        super().__init__(
+            checked(module, Callable, "TorchModuleFunction", "module", "a callable"), -1
+        )
+
+    def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
+        """The module's result for these arguments, as an expression."""
+        return torch_to_ad(self.module, args)
+
+
 def _array(tensor: Tensor) -> Array:
     return tensor.detach().to("cpu", torch.float64).numpy()

@@ -90,6 +90,10 @@ class KinematicsBuilder:
         """R_world_link, 9 numbers: `WorldOrientation`."""
         return self._motion.orientation(*self._at(link))
 
+    def inv_orientation(self, link: str | LinkFrame) -> Expression:
+        """R_link_world = R_world_link^T, 9 numbers, column-major."""
+        return so3.inv(self.world_orientation(link))
+
     def world_position(self, link: str | LinkFrame, local: Local = _ORIGIN) -> Expression:
         """A point of the link in the world, 3 numbers, m: `WorldPosition`."""
         return self._motion.point(*self._point(link, local))

@@ -4,7 +4,7 @@
     difference(q0, q1)       the v with integrate(q0, v) = q1
     interpolate(q0, q1, u)   integrate(q0, u difference(q0, q1)), the geodesic of each joint
 
-One row of `_STEPS` for each row of `coordinates`, with the same value and, here, derivatives of
+One row of `STEPS` for each row of `coordinates`, with the same value and, here, derivatives of
 every order, also where two configurations coincide. Differences jump, as the numeric ones do, where
 two configurations are half a turn apart.
 """
@@ -39,7 +39,7 @@ class JointwiseFunction(ModelFunction):
                 value if isinstance(size, int) else value[where[size]]
                 for value, size in zip(args, self.ARGUMENTS.values(), strict=True)
             ]
-            parts.append(self.step(_STEPS[joint.type.coordinates], *own))
+            parts.append(self.step(STEPS[joint.type.coordinates], *own))
         return ad.stack(*parts)
 
     def step(self, steps: Steps, *args: Expression) -> Expression:
@@ -114,7 +114,7 @@ def _shortest_turn(q0: Expression, q1: Expression) -> Expression:
 def _integrate_plane(q: Expression, v: Expression) -> Expression:
     half = 0.5 * v[2]
     sinc = EvenFunctions(half * half).sinc()
-    moved = sinc * _rotate_plane(q[2] + half, v[0:2])
+    moved = sinc * rotate_plane(q[2] + half, v[0:2])
     return ad.stack(q[0:2] + moved, q[2] + v[2])
 
 
@@ -122,10 +122,11 @@ def _difference_plane(q0: Expression, q1: Expression) -> Expression:
     turn = _shortest_turn(q0[2], q1[2])
     half = 0.5 * turn
     sinc = EvenFunctions(half * half).sinc()
-    return ad.stack(_rotate_plane(-(q0[2] + half), q1[0:2] - q0[0:2]) / sinc, turn)
+    return ad.stack(rotate_plane(-(q0[2] + half), q1[0:2] - q0[0:2]) / sinc, turn)
 
 
-def _rotate_plane(angle: Expression, p: Expression) -> Expression:
+def rotate_plane(angle: Expression, p: Expression) -> Expression:
+    """A vector of the plane turned by an angle."""
     c, s = adm.cos(angle), adm.sin(angle)
     return ad.stack(c * p[0] - s * p[1], s * p[0] + c * p[1])
 
@@ -137,20 +138,20 @@ def _integrate_rotation(q: Expression, v: Expression) -> Expression:
     """Q exp(v / 2), brought to unit length."""
     square = 0.25 * adm.normSquared(v)
     even = EvenFunctions(square)
-    moved = _product(q, 1.0 - square * even.cosc(), (0.5 * even.sinc()) * v)
+    moved = quaternion_product(q, 1.0 - square * even.cosc(), (0.5 * even.sinc()) * v)
     return moved / adm.norm(moved)
 
 
 def _difference_rotation(q0: Expression, q1: Expression) -> Expression:
     """2 log of q0* q1, with the sign that makes its scalar part positive."""
-    between = _product(q0 * [1.0, -1.0, -1.0, -1.0], q1[0], q1[1:4])
+    between = quaternion_product(q0 * [1.0, -1.0, -1.0, -1.0], q1[0], q1[1:4])
     between = between * ad.cond(-between[0], -1.0, 1.0)
     # tan(angle / 4) = |x| / (|q| + w)
     far = adm.norm(between) + between[0]
     return (4.0 * atan_ratio(adm.normSquared(between[1:4]) / (far * far)) / far) * between[1:4]
 
 
-def _product(a: Expression, w: Expression, x: Expression) -> Expression:
+def quaternion_product(a: Expression, w: Expression, x: Expression) -> Expression:
     """The quaternion product a [w, x]."""
     return ad.stack(a[0] * w - adm.dot(a[1:4], x), a[0] * x + w * a[1:4] + adm.cross(a[1:4], x))
 
@@ -171,7 +172,7 @@ def _difference_pose(q0: Expression, q1: Expression) -> Expression:
 
 
 _LINE = Steps(_add, _subtract)
-_STEPS: Mapping[Coordinates, Steps] = {
+STEPS: Mapping[Coordinates, Steps] = {
     coordinates.ANGLE: _LINE,
     coordinates.TWO_ANGLES: _LINE,
     coordinates.LENGTH: _LINE,

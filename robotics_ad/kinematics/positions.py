@@ -24,8 +24,14 @@ from robotics_ad.multibody.motion import joint_motion
 from robotics_ad.multibody.tree import WORLD, Body, Tree
 
 
-class WorldTransform(LinkFunction):
-    """T_world_link(q), a 12-vector [R (9, column-major), t (3)] as in `se3`; t in m."""
+class WorldTransform(PointFunction):
+    """T_world_link(q), a 12-vector [R (9, column-major), t (3)] as in `se3`; t in m.
+
+    Args:
+        link: the link, from `robot.link(name)`.
+        local: where the frame's origin is in the link's frame, as for `WorldPosition`; by default
+            the link's own.
+    """
 
     RESULT = (4, 4)
     ORDER = "transform"
@@ -33,7 +39,7 @@ class WorldTransform(LinkFunction):
     def build(self, tree: Tree, *args: Expression) -> Expression:
         index, end = tree.links[self.link.name]
         R, p = (None, None) if index == WORLD else placements(tree.bodies, args[0])[index]
-        p = shifted(p, R, end.p)
+        p = shifted(p, R, self.on_body(tree, args))
         return ad.stack(turned(R, end.R), np.zeros(3) if p is None else p)
 
 

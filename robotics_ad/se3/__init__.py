@@ -4,6 +4,7 @@
 
 Twists are [angular; linear], wrenches [moment; force]. Matrices of 6 x 6 are given row by row.
 Every function is a composition of primitives; special points are those of the `so3` function in it.
+`to_klampt` and `from_klampt` alone take and give numbers.
 """
 
 from robotics_ad.se3.algebra import (
@@ -34,6 +35,7 @@ from robotics_ad.se3.exponential import (
     right_jacobian_inv,
     screw_interpolate,
 )
+from robotics_ad.se3.klampt import from_klampt, to_klampt
 from robotics_ad.se3.metric import distance, error, interpolate
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "error",
     "exp",
     "from_homogeneous",
+    "from_klampt",
     "from_rotation",
     "from_translation",
     "homogeneous",
@@ -63,5 +66,6 @@ __all__ = [
     "right_jacobian_inv",
     "rotation",
     "screw_interpolate",
+    "to_klampt",
     "translation",
 ]

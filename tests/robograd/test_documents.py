@@ -20,9 +20,10 @@ def test_links_between_files_lead_somewhere(document: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/core_from_scratch.md", "docs/gpu.md", "docs/kernels.md"]
-)
+PAGES = ("core_from_scratch", "gpu", "kernels", "trajectories")
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = list(re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))

@@ -16,7 +16,7 @@ FUNCTIONS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": getattr(module, name)
     for module in (so3, se3)
     for name in module.__all__
-    if name != "SIZE"
+    if isinstance(getattr(module, name), ad.Composite)
 }
 TAKING = {name: f for name, f in FUNCTIONS.items() if ROWS[str(f)].points[0].args}
 ASKED_SO3 = """

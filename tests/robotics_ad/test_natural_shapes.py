@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ad_core_layouts import natural
 
+import ad_core as ad
 from robotics_ad import dynamics, kinematics, packaged_arm, se3, so3
 from robotics_ad.multibody.function import LinkFunction, ModelFunction
 
@@ -15,7 +16,7 @@ GROUP = [
     pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
     for module in (so3, se3)
     for name in module.__all__
-    if callable(getattr(module, name))
+    if isinstance(getattr(module, name), ad.Composite)
 ]
 
 

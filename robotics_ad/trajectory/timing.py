@@ -1,0 +1,173 @@
+"""The fastest timing along a path, as a program over its squared speed.
+
+A path q(s) is a curve whose parameter s is no time yet. With b = (ds/dt)^2 and a = d2s/dt2,
+
+    v = q' sqrt(b),   dv/dt = q' a + q'' b,   tau = m a + c b + g
+
+so that limits are linear in a and b, and db/ds = 2 a (Bobrow, Dubowsky and Gibson 1985; Verscheure
+et al., "Time-optimal path tracking for robots: a convex optimization approach", 2009). On a grid, b
+is linear and a constant between neighbours, limits hold at both ends of every gap (the
+interpolation scheme of Pham and Pham, "A new approach to time-optimal path parameterization based
+on reachability analysis", 2018), and the time that it takes,
+
+    sum_k 2 (s_k+1 - s_k) / (sqrt(b_k) + sqrt(b_k+1)),
+
+is convex in b. `PathLimits` and `PathTimes` are the constraints and the objective of that program;
+a solver of linear constraints and a convex objective gives the optimum, and `CubicHermite` through
+the grid, with speeds sqrt(b), is s(t).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.graph import Expression, checked, real
+from robotics_ad.arrays import Vector
+from robotics_ad.dynamics import InverseDynamics
+from robotics_ad.model import RobotModel, checked_robot
+from robotics_ad.trajectory.curve import Curve, TimeDerivative
+
+
+class PathTimes(ad.Composite):
+    """When the grid's places are reached: a function of the squared speeds `b` there, (n,).
+
+    The first time is 0, the last one the duration, which is convex in b. A gap at whose ends b is 0
+    takes for ever: inf. Negative speeds count as 0.
+
+    Args:
+        grid: n increasing numbers, places along the path.
+    """
+
+    argnames = ("b",)
+
+    def __init__(self, grid: ArrayLike) -> None:
+        self.grid = _grid(grid, "PathTimes")
+        self.sizes_in, self.size_out = (self.grid.size,), self.grid.size
+
+    def expand(self, *args: Expression) -> Expression:
+        (b,) = args
+        speed = ad.cond(b, adm.sqrt(ad.cond(b, b, 1.0)), 0.0)
+        gaps = 2.0 * np.diff(self.grid) / (speed[:-1] + speed[1:])
+        return ad.stack(0.0, adm.linear(np.tril(np.ones((len(gaps), len(gaps)))), gaps))
+
+
+class PathLimits(ad.Composite):
+    """What is used of the limits: a function of `b` (n,) and of the path's data.
+
+    Rows are linear in b and lie between -1 and 1 where the limits hold: b q'^2 / velocity^2 at each
+    place, then, for each gap and either end of it, dv/dt / acceleration and tau / torque. Rows
+    of what is not limited are left out.
+
+    Args:
+        path: a curve; q' and q'' are its `TimeDerivative`.
+        grid: n increasing numbers, places along the path.
+        velocity, acceleration: the largest, a number for each entry of the path's velocity.
+        torque: the largest, nv numbers, N m or N; needs `robot`.
+        robot: whose configurations the path runs through; torques are those of `InverseDynamics`.
+    """
+
+    def __init__(
+        self,
+        path: Curve,
+        grid: ArrayLike,
+        *,
+        velocity: ArrayLike | None = None,
+        acceleration: ArrayLike | None = None,
+        torque: ArrayLike | None = None,
+        robot: RobotModel | None = None,
+    ) -> None:
+        self.path = checked(path, Curve, "PathLimits", "path", "a curve")
+        self.grid = _grid(grid, "PathLimits")
+        rank = path.space.rank
+        self.velocity = _limits(velocity, rank, "velocity")
+        self.acceleration = _limits(acceleration, rank, "acceleration")
+        self.torque = _limits(torque, rank, "torque")
+        if self.velocity is self.acceleration is self.torque:
+            raise ValueError("PathLimits: no limit is given of velocity, acceleration and torque")
+        self.robot = robot
+        if self.torque is not None:
+            robot = checked_robot(robot, "PathLimits")  # type: ignore[arg-type]
+            if (robot.nq, robot.nv) != (path.space.size, rank):
+                raise ValueError(
+                    f"PathLimits: the path has points of {path.space.size} numbers, "
+                    f"robot '{robot.name}' configurations of {robot.nq}"
+                )
+
+    def __str__(self) -> str:
+        return f"PathLimits({self.path})"
+
+    def arguments(self) -> Mapping[str, int]:
+        """Names and sizes of all arguments, in order."""
+        return {"b": self.grid.size, **self.path.data()}
+
+    def n_args(self) -> int:
+        return len(self.arguments())
+
+    def n_in(self, arg: int) -> int:
+        return list(self.arguments().values())[arg]
+
+    def argname(self, arg: int) -> str:
+        return list(self.arguments())[arg]
+
+    def n_out(self) -> int:
+        gaps, rank = self.grid.size - 1, self.path.space.rank
+        both = sum(limit is not None for limit in (self.acceleration, self.torque))
+        return rank * ((gaps + 1) * (self.velocity is not None) + 2 * gaps * both)
+
+    def expand(self, *args: Expression) -> Expression:
+        b, *data = args
+        slope, bend = TimeDerivative(self.path), TimeDerivative(self.path, 2)
+        places = [ad.constant(float(s)) for s in self.grid]
+        slopes = [slope(s, *data) for s in places]
+        rows: list[Expression] = []
+        if self.velocity is not None:
+            rows += [b[k] * (q * q / self.velocity**2) for k, q in enumerate(slopes)]
+        terms: list[list[tuple[Expression, Expression, Expression | float]]] = []
+        for s, q in zip(places, slopes, strict=True):
+            at = (
+                [(q / self.acceleration, bend(s, *data) / self.acceleration, 0.0)]
+                if (self.acceleration is not None)
+                else []
+            )
+            terms.append([*at, *self._torques(s, q, bend(s, *data), data)])
+        for k, gap in enumerate(np.diff(self.grid)):
+            a = (b[k + 1] - b[k]) / (2.0 * float(gap))
+            for end in (k, k + 1):
+                rows += [along * a + across * b[end] + held for along, across, held in terms[end]]
+        return ad.stack(*rows)
+
+    def _torques(
+        self, s: Expression, slope: Expression, bend: Expression, data: list[Expression]
+    ) -> list[tuple[Expression, Expression, Expression | float]]:
+        """m, c and g of tau = m a + c b + g, over the limits."""
+        if self.torque is None or self.robot is None:
+            return []
+        torque, q, zero = InverseDynamics(self.robot), self.path(s, *data), np.zeros(len(slope))
+        held = torque(q, zero, zero)
+        inertial, turning = torque(q, zero, slope) - held, torque(q, slope, bend) - held
+        return [(inertial / self.torque, turning / self.torque, held / self.torque)]
+
+
+def _grid(grid: ArrayLike, where: str) -> Vector:
+    places = real(grid, f"{where}: grid")
+    increasing = places.ndim == 1 and places.size > 1 and bool((np.diff(places) > 0.0).all())
+    if not increasing or not np.isfinite(places).all():
+        raise ValueError(f"{where}: grid is {places.tolist()}, expected numbers that increase")
+    return places.copy()
+
+
+def _limits(limit: ArrayLike | None, size: int, what: str) -> Vector | None:
+    if limit is None:
+        return None
+    array = real(limit, f"PathLimits: {what}")
+    if array.shape not in ((), (1,), (size,)):
+        raise ValueError(f"PathLimits: {what} has shape {array.shape}, expected ({size},)")
+    array = np.broadcast_to(array, (size,)).copy()
+    if not (array > 0.0).all():
+        raise ValueError(f"PathLimits: {what} is {array.tolist()}, expected positive numbers")
+    return array
