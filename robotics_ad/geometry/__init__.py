@@ -1,0 +1,32 @@
+"""Distances between bodies, as graphs: points, shapes, robots and obstacles.
+
+Distances are signed and in metres: where two bodies penetrate, minus the least translation that
+parts them. Poses are 12 numbers, as in `se3`.
+"""
+
+from robotics_ad.geometry.pairs import PairClosest, PairDistance, PairDistanceSquared
+from robotics_ad.geometry.points import (
+    BoxPointClosest,
+    BoxPointDistance,
+    BoxPointMargin,
+    sphere_point_closest,
+    sphere_point_distance,
+    sphere_sphere_closest,
+    sphere_sphere_distance,
+)
+from robotics_ad.geometry.robot_distances import CollisionDistances, SelfCollision
+
+__all__ = [
+    "BoxPointClosest",
+    "BoxPointDistance",
+    "BoxPointMargin",
+    "CollisionDistances",
+    "PairClosest",
+    "PairDistance",
+    "PairDistanceSquared",
+    "SelfCollision",
+    "sphere_point_closest",
+    "sphere_point_distance",
+    "sphere_sphere_closest",
+    "sphere_sphere_distance",
+]
