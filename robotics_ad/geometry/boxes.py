@@ -76,7 +76,7 @@ def _contact(
     direction = ad.cond(apart, adm.unit(-near.gap), -normal)
     on_a = near.on_a - moved + radius * direction
     on_b = near.on_a - near.gap
-    squared = squared_of(distance, held.gap, radius)
+    squared = squared_of(distance, ad.cond(apart, gap, 0.0), radius)
     return Contact(distance, (b.world(on_a), b.world(on_b)), squared)
 
 

@@ -53,12 +53,12 @@ def rounded(
     true_gap = b - a
     direction = ad.cond(adm.normSquared(true_gap), adm.unit(true_gap), normal)
     points = (a + radii[0] * direction, b - radii[1] * direction)
-    return Contact(distance, points, squared_of(distance, gap, sum(radii)))
+    return Contact(distance, points, squared_of(distance, adm.normSquared(gap), sum(radii)))
 
 
-def squared_of(distance: Expression, gap: Expression, radius: float) -> Expression:
-    """max(distance, 0)^2; of cores without radii |gap|^2, which is smooth where they touch."""
+def squared_of(distance: Expression, squared_gap: Expression, radius: float) -> Expression:
+    """max(distance, 0)^2; of bare cores their squared gap, smooth where they touch."""
     if radius == 0.0:
-        return adm.normSquared(gap)
+        return squared_gap
     above = ad.maximum(distance, 0.0)
     return above * above

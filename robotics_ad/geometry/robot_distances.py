@@ -94,16 +94,18 @@ class CollisionDistances(RobotFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         named = self.named(args)
-        solids = self.solids(tree, named["q"], named.get("poses"))
-        rows = [contact(solids[a], solids[b]).distance for a, b in self.pairs]
-        distances = ad.stack(*rows)
-        if self.margin:
-            distances = distances - self.margin
-        if self.robot.parametrized:
-            return distances
-        return Structured([self.entries_between(tree, a, b) for a, b in self.pairs])(
-            distances, named["q"]
-        )
+        distances = self.distances(tree, named["q"], named.get("poses"))
+        return distances - self.margin if self.margin else distances
+
+    def distances(self, tree: Tree, q: Expression, poses: Expression | None) -> Expression:
+        """The distances at one configuration, without the margin."""
+        solids = self.solids(tree, q, poses)
+        rows = ad.stack(*(contact(solids[a], solids[b]).distance for a, b in self.pairs))
+        return rows if self.robot.parametrized else self.between(tree, rows, q)
+
+    def between(self, tree: Tree, rows: Expression, q: Expression) -> Expression:
+        """The rows, of which each depends on the joints between its shapes alone."""
+        return Structured([self.entries_between(tree, a, b) for a, b in self.pairs])(rows, q)
 
     def solids(
         self, tree: Tree, q: Expression, poses: Expression | None = None
@@ -126,9 +128,16 @@ class CollisionDistances(RobotFunction):
 
     def entries_between(self, tree: Tree, a: Place, b: Place | str) -> list[int]:
         """The entries of q that move one of two shapes with respect to the other."""
-        other = set[int]() if isinstance(b, str) else _chain(tree, tree.links[b[0]][0])
-        apart = _chain(tree, tree.links[a[0]][0]) ^ other
-        return sorted({i for k in apart for i in _entries(tree.bodies[k])})
+        apart = self.bodies_between(tree, a, b)
+        return sorted({i for side in apart for k in side for i in _entries(tree.bodies[k])})
+
+    def bodies_between(self, tree: Tree, a: Place, b: Place | str) -> tuple[list[int], list[int]]:
+        """The bodies from what carries both shapes to each, that which carries the shape first."""
+        chains = [[] if isinstance(p, str) else chain(tree, tree.links[p[0]][0]) for p in (a, b)]
+        first, second = (
+            [k for k in own if k not in other] for own, other in (chains, chains[::-1])
+        )
+        return first, second
 
     def _all_pairs(self) -> list[PairOfShapes]:
         tree = merged(self.robot) if not self.robot.parametrized else self._nominal_tree()
@@ -192,13 +201,17 @@ class SelfCollision(CollisionDistances):
 def carried(tree: Tree, motion: WorldMotion, link: str, placed: PlacedShape) -> AnySolid:
     """A shape of a link, on the body that carries the link."""
     index, end = tree.links[link]
-    at = end @ Pose(placed.rotation, placed.translation)
-    on_body = PlacedShape(placed.shape, at.R, at.p)
     return Solid.carried(
-        on_body,
+        on_body(end, placed),
         lambda p: motion.point(index, p),
         lambda d: ad.stack(motion.along(index, d)),
     )
+
+
+def on_body(end: Pose, placed: PlacedShape) -> PlacedShape:
+    """A shape of a link, in the frame of the body on which the link sits at `end`."""
+    at = end @ Pose(placed.rotation, placed.translation)
+    return PlacedShape(placed.shape, at.R, at.p)
 
 
 def shapes_of(
@@ -234,11 +247,11 @@ def _checked_obstacles(obstacles: Mapping[str, Obstacle] | None, kind: str) -> d
     return dict(obstacles)
 
 
-def _chain(tree: Tree, index: int) -> set[int]:
-    """A body and all that carry it."""
-    found: set[int] = set()
+def chain(tree: Tree, index: int) -> list[int]:
+    """A body and all that carry it, towards the world."""
+    found: list[int] = []
     while index != WORLD:
-        found.add(index)
+        found.append(index)
         index = tree.bodies[index].parent
     return found
 
