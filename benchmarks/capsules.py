@@ -28,9 +28,7 @@ def panda_capsules() -> dict[str, list[PlacedShape]]:
     return {link: [_placed(*row) for row in rows] for link, rows in _ROWS.items()}
 
 
-def _placed(
-    center: list[float], axis: list[float], length: float, radius: float
-) -> PlacedShape:
+def _placed(center: list[float], axis: list[float], length: float, radius: float) -> PlacedShape:
     z = np.array(axis) / np.linalg.norm(axis)
     x = np.cross(z, np.eye(3)[int(np.argmin(abs(z)))])
     x /= np.linalg.norm(x)

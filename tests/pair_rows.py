@@ -128,13 +128,74 @@ FLAT = (
 )
 
 ROWS = (
-    Row(BALL, Sphere(0.3), by_features, (*COINCIDENT, at("touching", EYE, O, EYE, [0.5, 0.0, 0.0], True))),
+    Row(
+        BALL,
+        Sphere(0.3),
+        by_features,
+        (*COINCIDENT, at("touching", EYE, O, EYE, [0.5, 0.0, 0.0], True)),
+    ),
     Row(Sphere(0.0), Sphere(0.0), by_features, COINCIDENT),
-    Row(ROD, BALL, by_features, (*COINCIDENT, at("touching", EYE, O, EYE, [0.3, 0.0, 0.1], True), at("in line", EYE, O, EYE, [0.0, 0.0, 0.9], True), at("beside its end", EYE, O, EYE, [0.5, 0.0, 0.4]))),
-    Row(ROD, BAR, by_features, (*COINCIDENT, *PARALLEL, *CROSSING, at("touching", EYE, O, QUARTER, [0.25, 0.0, 0.0], True))),
+    Row(
+        ROD,
+        BALL,
+        by_features,
+        (
+            *COINCIDENT,
+            at("touching", EYE, O, EYE, [0.3, 0.0, 0.1], True),
+            at("in line", EYE, O, EYE, [0.0, 0.0, 0.9], True),
+            at("beside its end", EYE, O, EYE, [0.5, 0.0, 0.4]),
+        ),
+    ),
+    Row(
+        ROD,
+        BAR,
+        by_features,
+        (
+            *COINCIDENT,
+            *PARALLEL,
+            *CROSSING,
+            at("touching", EYE, O, QUARTER, [0.25, 0.0, 0.0], True),
+        ),
+    ),
     Row(Capsule(0.1, 0.0), BAR, by_features, (*COINCIDENT, *PARALLEL)),
-    Row(BALL, BLOCK, by_features, (*COINCIDENT, at("touching", EYE, [0.35, 0.0, 0.0], EYE, O, True), at("centre on a side", EYE, [0.15, 0.0, 0.1], EYE, O), at("beside an edge", EYE, [0.5, 0.25, 0.0], EYE, O), at("at a corner", EYE, [0.15, 0.25, 0.4], EYE, O))),
-    Row(ROD, BLOCK, by_features, (*COINCIDENT, *PARALLEL, at("touching", QUARTER, [0.25, 0.0, 0.0], EYE, O), at("through a corner", TILT, [0.15, 0.25, 0.4], EYE, O), at("within", EYE, O, EYE, [0.0, 0.0, 0.01]))),
-    Row(BLOCK, CHEST, by_features, (*COINCIDENT, *PARALLEL, *CROSSING, at("touching", EYE, O, EYE, [0.45, 0.0, 0.0]), at("edge to edge", EIGHTH, O, EYE, [0.9, 0.0, 0.0]))),
-    *(Row(shape, GROUND, beside_half_space, (*COINCIDENT, *FLAT)) for shape in (BALL, ROD, BLOCK, DRUM, EGG)),
-)  # fmt: skip
+    Row(
+        BALL,
+        BLOCK,
+        by_features,
+        (
+            *COINCIDENT,
+            at("touching", EYE, [0.35, 0.0, 0.0], EYE, O, True),
+            at("centre on a side", EYE, [0.15, 0.0, 0.1], EYE, O),
+            at("beside an edge", EYE, [0.5, 0.25, 0.0], EYE, O),
+            at("at a corner", EYE, [0.15, 0.25, 0.4], EYE, O),
+        ),
+    ),
+    Row(
+        ROD,
+        BLOCK,
+        by_features,
+        (
+            *COINCIDENT,
+            *PARALLEL,
+            at("touching", QUARTER, [0.25, 0.0, 0.0], EYE, O),
+            at("through a corner", TILT, [0.15, 0.25, 0.4], EYE, O),
+            at("within", EYE, O, EYE, [0.0, 0.0, 0.01]),
+        ),
+    ),
+    Row(
+        BLOCK,
+        CHEST,
+        by_features,
+        (
+            *COINCIDENT,
+            *PARALLEL,
+            *CROSSING,
+            at("touching", EYE, O, EYE, [0.45, 0.0, 0.0]),
+            at("edge to edge", EIGHTH, O, EYE, [0.9, 0.0, 0.0]),
+        ),
+    ),
+    *(
+        Row(shape, GROUND, beside_half_space, (*COINCIDENT, *FLAT))
+        for shape in (BALL, ROD, BLOCK, DRUM, EGG)
+    ),
+)

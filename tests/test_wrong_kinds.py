@@ -28,6 +28,7 @@ from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
 from robotics_ad import (
     dynamics,
+    geometry,
     interop,
     kinematics,
     load,
@@ -53,6 +54,7 @@ MODULES = {
     "log_cholesky": log_cholesky,
     "kinematics": kinematics,
     "dynamics": dynamics,
+    "geometry": geometry,
 }
 
 
@@ -97,6 +99,11 @@ Q = ROBOT.neutral()
 POINT = np.array([0.1, 0.2, 0.3])
 CASADI = casadi.Function("f", [casadi.SX.sym("x", 3)], [casadi.SX.zeros(2)])
 SQUARE = np.eye(3)
+
+SPHERE = model.Sphere(0.1)
+BALLS = {name: [model.PlacedShape(SPHERE)] for name in ("base", "tool")}
+PAIRED = ("PairDistance", "PairDistanceSquared", "PairClosest")
+DISTANCES = ("CollisionDistances", "SelfCollision", "SweptClearance")
 
 BODIES = "".join(f"<body><joint name='j{k}'/><geom size='1'/></body>" for k in range(7))
 MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
@@ -146,6 +153,8 @@ RIGHT: dict[str, Any] = {
     "package_path.package_dirs": ["folder"], "replace.replacements": POINT,
     "forward.args": torch.ones(3), "geodesic_mean.x": SQUARE.ravel(),
     "geodesic_mean.y": SQUARE.ravel(),
+    "bmin": POINT, "bmax": POINT + 1.0, **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
+    **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through
 # torch and kernels, unchecked for the sake of time.

@@ -23,7 +23,7 @@ from ad_core.graph.nodes import (
     as_expression,
 )
 from ad_core.graph.values import plain
-from ad_core.ops.namespace import Indices, Kernel, Namespace, with_static
+from ad_core.ops.namespace import Indices, Kernel, Namespace, Value, with_static
 from ad_core.ops.pattern import Dependence, Pattern, stacked
 from ad_core.ops.primitive import Args, Composite, Flags, Op, Term, Terms, always, never
 
@@ -202,7 +202,10 @@ class Structured(Linear):
         self.sizes_in, self.size_out = (len(self.rows), None), len(self.rows)
 
     def bind(self, xp: Namespace) -> Kernel:
-        return lambda x, y: x
+        def kernel(x: Value, y: Value) -> Value:
+            return x
+
+        return kernel
 
     def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         return None if tangents[0] is None else self(tangents[0], args[1])

@@ -8,7 +8,6 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 
-
 # What is added to a squared length (m^2), so that the length has derivatives at 0: 1e-15 m there,
 # and nothing but rounding elsewhere. A choice between two formulas would take twice the operations.
 _SQUARED_ZERO = 1e-30
@@ -30,7 +29,7 @@ class Contact:
 
     def swapped(self) -> Contact:
         """The contact of the pair in the opposite order."""
-        return Contact(self.distance, self.points[::-1], self.squared)
+        return Contact(self.distance, (self.points[1], self.points[0]), self.squared)
 
 
 def rounded(
@@ -43,7 +42,8 @@ def rounded(
     """The contact of shapes that are all points within `radii` of cores which do not penetrate.
 
     Args:
-        a, b: the closest points of the cores.
+        a: the closest point of the first core.
+        b: that of the second.
         gap: b - a, as what is differentiated.
         radii: those of a and b, m.
         normal: the direction from a to b where the gap is 0; there the distance has no derivative,

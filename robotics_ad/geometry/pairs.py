@@ -9,7 +9,7 @@ least translation that parts them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import ad_core as ad
 from ad_core.graph import Expression, checked
@@ -42,14 +42,14 @@ def contact(a: AnySolid, b: AnySolid) -> Contact:
     Raises:
         NotImplementedError: for a pair of types without a row in `PAIRS`.
     """
-    kinds = type(a.shape), type(b.shape)
-    if kinds in PAIRS:
-        return PAIRS[kinds](a, b)
-    if kinds[::-1] in PAIRS:
-        return PAIRS[kinds[::-1]](b, a).swapped()
+    first, second = (cast("type[Any]", type(solid.shape)) for solid in (a, b))
+    if (first, second) in PAIRS:
+        return PAIRS[first, second](a, b)
+    if (second, first) in PAIRS:
+        return PAIRS[second, first](b, a).swapped()
     names = ", ".join(f"{x.__name__}-{y.__name__}" for x, y in PAIRS)
     raise NotImplementedError(
-        f"no distance of a {kinds[0].__name__} and a {kinds[1].__name__}; pairs: {names}"
+        f"no distance of a {first.__name__} and a {second.__name__}; pairs: {names}"
     )
 
 
@@ -73,7 +73,7 @@ class _PairFunction(ad.Composite):
         kind = type(self).__name__
         self.a = checked(a, SHAPES, kind, "a", "a Sphere, Capsule, Box ...")
         self.b = checked(b, SHAPES, kind, "b", "a Sphere, Capsule, Box ...")
-        self.contact(*(ad.var(name, 12) for name in self.argnames))
+        self.contact(ad.var("Ta", 12), ad.var("Tb", 12))
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({type(self.a).__name__}, {type(self.b).__name__})"

@@ -64,7 +64,7 @@ class BoxPointMargin(_BoxFunction):
 
 
 class BoxPointDistance(_BoxFunction):
-    """The signed distance of a point to a box: |x - closest point| outside, minus the margin inside.
+    """The signed distance of a point to a box: |x - closest| outside, minus the margin inside.
 
     Inside, where several sides are as near, the derivative is that of the first.
     """
@@ -104,19 +104,18 @@ def _corner(value: ArrayLike, what: str) -> Vector:
 
 
 def _one(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
-    """One entry, of points of one size and of scalars."""
+    """One entry, of points of one size."""
     _point_size(func, sizes)
     return 1
 
 
 def _point_size(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
-    """The size of the points among the arguments; radii have one entry."""
+    """The size of the points among the arguments; the others are radii."""
     common: Size = None
     for i, size in enumerate(sizes):
-        name, expected = func.argname(i), 1 if func.argname(i).startswith("r") else common
-        if size is not None and expected not in (None, size):
-            raise wrong_size(str(func), name, size, expected)
-        if not name.startswith("r") and size is not None:
+        if func.n_in(i) == -1 and size is not None:
+            if common not in (None, size):
+                raise wrong_size(str(func), func.argname(i), size, common)
             common = size
     return common
 
@@ -126,14 +125,24 @@ def _two_points(func: ADFunctionInterface, sizes: Sequence[Size]) -> Size:
     return None if size is None else 2 * size
 
 
-@ad.composite("sphere_point_distance", argnames=("c", "r", "x"), n_out=_one, scalar=lambda s: True)
+@ad.composite(
+    "sphere_point_distance",
+    argnames=("c", "r", "x"),
+    n_in=(None, 1, None),
+    n_out=_one,
+    scalar=lambda s: True,
+)
 def sphere_point_distance(c: Expression, r: Expression, x: Expression) -> Expression:
     """|x - c| - r: the signed distance of a point to a sphere; its derivative is 0 at x = c."""
     return adm.distance(c, x) - r
 
 
 @ad.composite(
-    "sphere_point_closest", argnames=("c", "r", "x"), n_out=_point_size, scalar=lambda s: False
+    "sphere_point_closest",
+    argnames=("c", "r", "x"),
+    n_in=(None, 1, None),
+    n_out=_point_size,
+    scalar=lambda s: False,
 )
 def sphere_point_closest(c: Expression, r: Expression, x: Expression) -> Expression:
     """C + min(1, r / |x - c|) (x - c): the point of the solid sphere that is nearest to x."""
@@ -143,6 +152,7 @@ def sphere_point_closest(c: Expression, r: Expression, x: Expression) -> Express
 @ad.composite(
     "sphere_sphere_distance",
     argnames=("c1", "r1", "c2", "r2"),
+    n_in=(None, 1, None, 1),
     n_out=_one,
     scalar=lambda s: True,
 )
@@ -156,6 +166,7 @@ def sphere_sphere_distance(
 @ad.composite(
     "sphere_sphere_closest",
     argnames=("c1", "r1", "c2", "r2"),
+    n_in=(None, 1, None, 1),
     n_out=_two_points,
     scalar=lambda s: False,
 )

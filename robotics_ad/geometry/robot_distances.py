@@ -15,8 +15,9 @@ from ad_core.ops.structure import Structured
 from robotics_ad.geometry.pairs import SHAPES, contact
 from robotics_ad.geometry.solids import AnySolid, Solid
 from robotics_ad.kinematics.motion_in_world import WorldMotion
-from robotics_ad.model import PlacedShape, RobotModel, Shape, checked_robot
+from robotics_ad.model import PlacedShape, RobotModel, Shape, checked_robot, link_of
 from robotics_ad.multibody.function import RobotFunction, Sizes
+from robotics_ad.multibody.optional import full
 from robotics_ad.multibody.rigid import Pose
 from robotics_ad.multibody.tree import WORLD, Body, Tree, merged
 
@@ -170,7 +171,7 @@ class CollisionDistances(RobotFunction):
             raise ValueError(f"{what}, not {place!r}")
         link, index = place
         if link not in self.shapes:
-            raise unknown_name("link with shapes", link, self.shapes)
+            raise unknown_name("shaped link", link, self.shapes)
         index = whole_number(index, f"{what}: the number")
         if index >= len(self.shapes[link]):
             raise ValueError(
@@ -204,7 +205,7 @@ def carried(tree: Tree, motion: WorldMotion, link: str, placed: PlacedShape) -> 
     return Solid.carried(
         on_body(end, placed),
         lambda p: motion.point(index, p),
-        lambda d: ad.stack(motion.along(index, d)),
+        lambda d: full(motion.along(index, d)),
     )
 
 
@@ -225,7 +226,7 @@ def shapes_of(
     checked(shapes, Mapping, kind, "shapes", "a dict of lists of placed shapes by links' names")
     result: dict[str, tuple[PlacedShape, ...]] = {}
     for link, placed in shapes.items():
-        robot.link(link)
+        link_of(link, robot, f"{kind}: shapes")
         result[link] = tuple(listed(placed, kind, "shapes"))
         for one in result[link]:
             checked(one, PlacedShape, kind, "shapes", "a list of PlacedShape for each link")

@@ -44,7 +44,7 @@ def capsule_capsule(a: Solid[Capsule], b: Solid[Capsule]) -> Contact:
     gap = adm.stationary(t) * v - adm.stationary(s) * u - arm
     cross = adm.cross(u, v)
     apart = adm.normSquared(cross) - _PARALLEL
-    normal = ad.cond(apart, ad.unit(cross), unit_normal(u))
+    normal = ad.cond(apart, adm.unit(cross), unit_normal(u))
     return rounded(a.center + s * u, b.center + t * v, gap, _radii(a, b), normal)
 
 

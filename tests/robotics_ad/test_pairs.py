@@ -1,4 +1,4 @@
-"""Distances of pairs of shapes: values beside coal's, derivatives beside torch's, on every engine."""
+"""Pairs of shapes on every engine: distances beside coal's, derivatives beside torch's."""
 
 from __future__ import annotations
 
