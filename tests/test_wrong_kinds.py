@@ -102,7 +102,7 @@ SQUARE = np.eye(3)
 
 SPHERE = model.Sphere(0.1)
 BALLS = {name: [model.PlacedShape(SPHERE)] for name in ("base", "tool")}
-PAIRED = ("PairDistance", "PairDistanceSquared", "PairClosest")
+PAIRED = ("PairDistance", "PairDistanceSquared", "PairClosest", "SmoothPairDistance")
 DISTANCES = ("CollisionDistances", "SelfCollision", "SweptClearance")
 
 BODIES = "".join(f"<body><joint name='j{k}'/><geom size='1'/></body>" for k in range(7))
@@ -153,7 +153,8 @@ RIGHT: dict[str, Any] = {
     "package_path.package_dirs": ["folder"], "replace.replacements": POINT,
     "forward.args": torch.ones(3), "geodesic_mean.x": SQUARE.ravel(),
     "geodesic_mean.y": SQUARE.ravel(),
-    "bmin": POINT, "bmax": POINT + 1.0, **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
+    "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
+    **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through

@@ -15,6 +15,7 @@ from robotics_ad.geometry.points import (
     sphere_sphere_distance,
 )
 from robotics_ad.geometry.robot_distances import CollisionDistances, SelfCollision
+from robotics_ad.geometry.smooth import SmoothPairDistance, smooth_minimum
 from robotics_ad.geometry.swept import SweptClearance
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "PairDistance",
     "PairDistanceSquared",
     "SelfCollision",
+    "SmoothPairDistance",
     "SweptClearance",
+    "smooth_minimum",
     "sphere_point_closest",
     "sphere_point_distance",
     "sphere_sphere_closest",

@@ -13,6 +13,7 @@ import ad_core as ad
 from ad_core.graph import Expression, checked, listed, number, unknown_name, whole_number
 from ad_core.ops.structure import Structured
 from robotics_ad.geometry.pairs import SHAPES, contact
+from robotics_ad.geometry.smooth import checked_error, smooth_distance
 from robotics_ad.geometry.solids import AnySolid, Solid
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import PlacedShape, RobotModel, Shape, checked_robot, link_of
@@ -46,6 +47,8 @@ class CollisionDistances(RobotFunction):
             `(("link1", 0), "table")`; "auto": every two shapes of the robot that a joint's
             neighbours do not hold, and every shape that moves with every obstacle.
         shapes: shapes in links' frames by the links' names; those of the model if it is not given.
+        smooth: a row is between d - smooth and d then, with a continuous gradient; for spheres and
+            capsules. See `SmoothPairDistance`.
 
     Attributes:
         pairs: the pair of each row.
@@ -66,10 +69,13 @@ class CollisionDistances(RobotFunction):
         obstacles: Mapping[str, Obstacle] | None = None,
         margin: float = 0.0,
         pairs: Iterable[PairOfShapes] | Literal["auto"] = "auto",
+        *,
         shapes: Shapes | None = None,
+        smooth: float | None = None,
     ) -> None:
         super().__init__(robot)
         kind = type(self).__name__
+        self.smooth = None if smooth is None else checked_error(smooth, f"{kind}: smooth")
         self.margin = number(margin, f"{kind}: margin")
         self.shapes = shapes_of(robot, shapes, kind)
         self.obstacles = _checked_obstacles(obstacles, kind)
@@ -101,8 +107,11 @@ class CollisionDistances(RobotFunction):
     def distances(self, tree: Tree, q: Expression, poses: Expression | None) -> Expression:
         """The distances at one configuration, without the margin."""
         solids = self.solids(tree, q, poses)
-        rows = ad.stack(*(contact(solids[a], solids[b]).distance for a, b in self.pairs))
+        rows = ad.stack(*(self._distance(solids[a], solids[b]) for a, b in self.pairs))
         return rows if self.robot.parametrized else self.between(tree, rows, q)
+
+    def _distance(self, a: AnySolid, b: AnySolid) -> Expression:
+        return contact(a, b).distance if self.smooth is None else smooth_distance(a, b, self.smooth)
 
     def between(self, tree: Tree, rows: Expression, q: Expression) -> Expression:
         """The rows, of which each depends on the joints between its shapes alone."""
@@ -184,7 +193,7 @@ class SelfCollision(CollisionDistances):
     """d(q) - margin, a row for each pair of a robot's own shapes: signed distances, m.
 
     Args:
-        robot, margin, pairs, shapes: as for `CollisionDistances`.
+        robot, margin, pairs, shapes, smooth: as for `CollisionDistances`.
     """
 
     OPTIONS: ClassVar[Sizes] = {}
@@ -194,9 +203,11 @@ class SelfCollision(CollisionDistances):
         robot: RobotModel,
         margin: float = 0.0,
         pairs: Iterable[PairOfShapes] | Literal["auto"] = "auto",
+        *,
         shapes: Shapes | None = None,
+        smooth: float | None = None,
     ) -> None:
-        super().__init__(robot, None, margin, pairs, shapes)
+        super().__init__(robot, None, margin, pairs, shapes=shapes, smooth=smooth)
 
 
 def carried(tree: Tree, motion: WorldMotion, link: str, placed: PlacedShape) -> AnySolid:

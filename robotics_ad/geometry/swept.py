@@ -51,7 +51,7 @@ class SweptClearance(CollisionDistances):
     travel is taken as 0.
 
     Args:
-        robot, obstacles, margin, pairs, shapes: as for `CollisionDistances`.
+        robot, obstacles, margin, pairs, shapes, smooth: as for `CollisionDistances`.
 
     Raises:
         NotImplementedError: for a robot with parameters, and for a half-space that a link carries.
