@@ -35,8 +35,8 @@ class CollisionDistances(RobotFunction):
     """d(q, poses) - margin, a row for each pair: signed distances of a robot's shapes, m.
 
     A function of q (nq) and, where obstacles move, of `poses`, 12 numbers each as in `se3`, in the
-    order of `moving`. Row i depends on the joints between its two shapes alone, and its Jacobian's
-    structure says so.
+    order of `moving`. Row i depends on the joints between its two shapes alone (and, by its entries,
+    on quaternions of what carries both), and its Jacobian's structure says so.
 
     Args:
         robot: the model.
@@ -137,9 +137,17 @@ class CollisionDistances(RobotFunction):
         return found
 
     def entries_between(self, tree: Tree, a: Place, b: Place | str) -> list[int]:
-        """The entries of q that move one of two shapes with respect to the other."""
-        apart = self.bodies_between(tree, a, b)
-        return sorted({i for side in apart for k in side for i in _entries(tree.bodies[k])})
+        """The entries of q that a row depends on: those between two shapes, and quaternions.
+
+        A quaternion of what carries both turns both alike as long as its length is 1; by its
+        entries, which may change that, the row has derivatives.
+        """
+        used = {k for side in self.bodies_between(tree, a, b) for k in side}
+        for place in (a, b):
+            if not isinstance(place, str):
+                bodies = chain(tree, tree.links[place[0]][0])
+                used |= {k for k in bodies if tree.bodies[k].type.nq != tree.bodies[k].type.nv}
+        return sorted({i for k in used for i in _entries(tree.bodies[k])})
 
     def bodies_between(self, tree: Tree, a: Place, b: Place | str) -> tuple[list[int], list[int]]:
         """The bodies from what carries both shapes to each, that which carries the shape first."""

@@ -6,7 +6,7 @@ import numpy as np
 import pinocchio
 import pytest
 from backends import ENGINES, compute
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from pair_rows import entries
 from robot_trees import trees
 from scipy.spatial.transform import Rotation
@@ -140,7 +140,7 @@ def bodies(robot: RobotModel) -> dict[str, list[PlacedShape]]:
     }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=25, phases=[Phase.explicit, Phase.generate])
 @given(trees())
 def test_any_tree_of_joints(robot: RobotModel):
     """Values by link transforms; derivatives along motions, which keep quaternions unit."""
@@ -165,7 +165,7 @@ def test_any_tree_of_joints(robot: RobotModel):
     np.testing.assert_allclose(e.derivative("q", q=q) @ along, theirs @ along, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=8, phases=[Phase.explicit, Phase.generate])
 @given(trees())
 def test_no_motion_of_any_tree_goes_below_its_swept_clearance(robot: RobotModel):
     shapes = bodies(robot)
