@@ -81,6 +81,41 @@ def beside_half_space(a, Ra, pa, b, Rb, pb):
     return ((solid.corners - pb) @ n).min() - solid.radius
 
 
+def point_in_frame(a, pa, Rb, pb):
+    return Rb.T @ (pa - pb)
+
+
+def beside_cylinder(a, Ra, pa, b, Rb, pb):
+    """Of the point (rho, z) to a rectangle, feature by feature."""
+    y = point_in_frame(a, pa, Rb, pb)
+    out = torch.linalg.norm(y[:2]) - b.radius
+    up = torch.abs(y[2]) - 0.5 * b.length
+    if out > 0.0 and up > 0.0:
+        return torch.sqrt(out * out + up * up) - a.radius
+    return (out if out > up else up) - a.radius
+
+
+def beside_ellipsoid(a, Ra, pa, b, Rb, pb):
+    """The root by bisection, then three Newton steps on the plain equation, for derivatives."""
+    y, D = point_in_frame(a, pa, Rb, pb), torch.from_numpy(b.radii.copy())
+    with torch.no_grad():
+        low, high = -(D.min() ** 2), D.max() * torch.linalg.norm(y) + 1.0
+        for _ in range(200):
+            middle = 0.5 * (low + high)
+            larger = ((D * y / (D * D + middle)) ** 2).sum() > 1.0
+            low, high = (middle, high) if larger else (low, middle)
+    root = high.clone()
+    if float(high) > -float(D.min() ** 2) + 1e-6:
+        for _ in range(3):
+            parts = D * D + root
+            f = ((D * y / parts) ** 2).sum() - 1.0
+            root = root + f / (2.0 * (D * D * y * y / parts**3).sum())
+    nearest = D * D * y / (D * D + root)
+    if not bool(y.any()):  # the centre: the least radius
+        return -D.min() - a.radius
+    return torch.sign(root) * torch.linalg.norm(y - nearest) - a.radius
+
+
 EYE = np.eye(3)
 TILT = Rotation.from_rotvec([0.3, -0.5, 0.4]).as_matrix()
 QUARTER = Rotation.from_rotvec([np.pi / 2, 0.0, 0.0]).as_matrix()
@@ -192,6 +227,29 @@ ROWS = (
             *CROSSING,
             at("touching", EYE, O, EYE, [0.45, 0.0, 0.0]),
             at("edge to edge", EIGHTH, O, EYE, [0.9, 0.0, 0.0]),
+        ),
+    ),
+    Row(
+        BALL,
+        DRUM,
+        beside_cylinder,
+        (
+            *COINCIDENT,
+            at("touching", EYE, [0.4, 0.0, 0.1], EYE, O, True),
+            at("on the axis, above", EYE, [0.0, 0.0, 0.9], EYE, O),
+            at("beside the rim", EYE, [0.5, 0.0, 0.3], EYE, O),
+            at("above", EYE, [0.1, 0.05, 0.9], EYE, O, True),
+        ),
+    ),
+    Row(
+        BALL,
+        EGG,
+        beside_ellipsoid,
+        (
+            at("coincident", EYE, O, EYE, O),
+            at("touching", EYE, [0.4, 0.0, 0.0], EYE, O),
+            at("far", TILT, [30.0, -20.0, 10.0], EYE, O, True),
+            at("inside", EYE, [0.05, 0.1, -0.02], EYE, O, True),
         ),
     ),
     *(

@@ -15,6 +15,7 @@ import ad_core as ad
 from ad_core.graph import Expression, checked
 from robotics_ad.geometry.boxes import box_box, capsule_box, sphere_box
 from robotics_ad.geometry.contact import Contact
+from robotics_ad.geometry.round_bodies import sphere_cylinder, sphere_ellipsoid
 from robotics_ad.geometry.segments import capsule_capsule, capsule_sphere, sphere_sphere
 from robotics_ad.geometry.solids import AnySolid, Solid
 from robotics_ad.geometry.supports import REACHES, any_half_space
@@ -29,6 +30,8 @@ PAIRS: dict[tuple[type[Any], type[Any]], Rule] = {
     (Sphere, Box): sphere_box,
     (Capsule, Box): capsule_box,
     (Box, Box): box_box,
+    (Sphere, Cylinder): sphere_cylinder,
+    (Sphere, Ellipsoid): sphere_ellipsoid,
     **{(kind, HalfSpace): any_half_space for kind in REACHES},
 }
 """The rule of each pair of types, in one of the two orders."""

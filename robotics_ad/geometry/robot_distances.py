@@ -35,8 +35,8 @@ class CollisionDistances(RobotFunction):
     """d(q, poses) - margin, a row for each pair: signed distances of a robot's shapes, m.
 
     A function of q (nq) and, where obstacles move, of `poses`, 12 numbers each as in `se3`, in the
-    order of `moving`. Row i depends on the joints between its two shapes alone (and, by its entries,
-    on quaternions of what carries both), and its Jacobian's structure says so.
+    order of `moving`. Row i depends on the joints between its two shapes alone, and its Jacobian's
+    structure says so; the entries of quaternions of what carries both are left in it.
 
     Args:
         robot: the model.

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 import torch
-from pair_rows import ROWS, Array, Point, Row, entries, random_pose
+from pair_rows import (
+    ROWS,
+    Array,
+    Oracle,
+    Point,
+    Row,
+    beside_cylinder,
+    beside_ellipsoid,
+    entries,
+    random_pose,
+)
 
 import ad_core as ad
 from ad_core import math as adm
@@ -162,10 +172,20 @@ def coal_distance(a: Shape, at_a, b: Shape, at_b) -> float:
     return coal.distance(*bodies, request, result)
 
 
+def of_torch(oracle: Oracle, a: Shape, at_a, b: Shape, at_b) -> float:
+    tensors = [torch.from_numpy(np.array(x)) for x in (*at_a, *at_b)]
+    return float(oracle(a, *tensors[:2], b, *tensors[2:]))
+
+
+# coal gives no distance of some of these, of others one that is wrong in the third digit, and for a
+# sphere deep in a cylinder more than the least translation
+NOT_BY_COAL = {(Sphere, Cylinder): beside_cylinder, (Sphere, Ellipsoid): beside_ellipsoid}
+
+
 @pytest.mark.parametrize(("first", "second"), PAIRS, ids=lambda kind: kind.__name__)
 def test_200_random_pairs_of_each_kind_agree_with_coal(first: type, second: type):
     """Both orders; the closest points are on the surfaces, and parting them parts the shapes."""
-    rng = np.random.default_rng(4)
+    rng, plain = np.random.default_rng(4), NOT_BY_COAL.get((first, second))
     for _ in range(10):
         a, b = SHAPES[first](rng), SHAPES[second](rng)
         poses = [(random_pose(rng, s), random_pose(rng, s)) for s in (0.15, 0.3, 0.5, 1.0) * 5]
@@ -173,7 +193,8 @@ def test_200_random_pairs_of_each_kind_agree_with_coal(first: type, second: type
         d = PairDistance(a, b)("Ta", "Tb").eval_batch(Ta=Ta, Tb=Tb)[:, 0]
         swapped = PairDistance(b, a)("Tb", "Ta").eval_batch(Ta=Ta, Tb=Tb)[:, 0]
         points = PairClosest(a, b)("Ta", "Tb").eval_batch(Ta=Ta, Tb=Tb)
-        theirs = np.array([coal_distance(a, at_a, b, at_b) for at_a, at_b in poses])
+        oracle = coal_distance if plain is None else partial(of_torch, plain)
+        theirs = np.array([oracle(a, at_a, b, at_b) for at_a, at_b in poses])
         np.testing.assert_allclose(d, theirs, atol=1e-9)
         np.testing.assert_allclose(swapped, d, atol=1e-12)
         gaps = points[:, 3:] - points[:, :3]
@@ -181,7 +202,7 @@ def test_200_random_pairs_of_each_kind_agree_with_coal(first: type, second: type
         for (at_a, (Rb, pb)), gap, own in zip(poses, gaps, d, strict=True):
             if own < 0.0:
                 moved = pb - gap
-                assert abs(coal_distance(a, at_a, b, (Rb, moved))) < 1e-7
+                assert abs(oracle(a, at_a, b, (Rb, moved))) < 1e-7
 
 
 def test_pairs_without_a_rule_are_refused():
