@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -31,6 +32,13 @@ def jacobian_kernel(case: Case) -> Timed:
     nonzero = np.flatnonzero(e.sparsity("q")).tolist()
     kernel = ad_to_kernel((e, ad.jacobian(e, "q")[nonzero]), dtype=case.dtype)
     return _timed(case, kernel)
+
+
+@contender("kernel, distances and all derivatives")
+def distances_of_jacobian_kernel(case: Case) -> Timed:
+    """The same, its distances compared alone: a peer has no more."""
+    timed = jacobian_kernel.prepare(case)
+    return replace(timed, values=lambda results: several(results[:1]))
 
 
 @contender("kernel, distances and gradient of their weighted sum")
