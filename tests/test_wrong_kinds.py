@@ -153,6 +153,8 @@ RIGHT: dict[str, Any] = {
     "package_path.package_dirs": ["folder"], "replace.replacements": POINT,
     "forward.args": torch.ones(3), "geodesic_mean.x": SQUARE.ravel(),
     "geodesic_mean.y": SQUARE.ravel(),
+    "grid": geometry.DistanceGrid(np.ones((2, 2, 2)), POINT, POINT + 1.0),
+    "DistanceGrid.values": np.ones((4, 4, 4)), "lower": POINT, "upper": POINT + 1.0,
     "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
     **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),

@@ -4,6 +4,7 @@ Distances are signed and in metres: where two bodies penetrate, minus the least 
 parts them. Poses are 12 numbers, as in `se3`.
 """
 
+from robotics_ad.geometry.grids import DistanceGrid, GridDistance
 from robotics_ad.geometry.pairs import PairClosest, PairDistance, PairDistanceSquared
 from robotics_ad.geometry.points import (
     BoxPointClosest,
@@ -23,6 +24,8 @@ __all__ = [
     "BoxPointDistance",
     "BoxPointMargin",
     "CollisionDistances",
+    "DistanceGrid",
+    "GridDistance",
     "PairClosest",
     "PairDistance",
     "PairDistanceSquared",

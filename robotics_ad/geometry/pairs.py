@@ -15,6 +15,7 @@ import ad_core as ad
 from ad_core.graph import Expression, checked
 from robotics_ad.geometry.boxes import box_box, capsule_box, sphere_box
 from robotics_ad.geometry.contact import Contact
+from robotics_ad.geometry.grids import DistanceGrid, sphere_grid
 from robotics_ad.geometry.round_bodies import sphere_cylinder, sphere_ellipsoid
 from robotics_ad.geometry.segments import capsule_capsule, capsule_sphere, sphere_sphere
 from robotics_ad.geometry.solids import AnySolid, Solid
@@ -32,11 +33,12 @@ PAIRS: dict[tuple[type[Any], type[Any]], Rule] = {
     (Box, Box): box_box,
     (Sphere, Cylinder): sphere_cylinder,
     (Sphere, Ellipsoid): sphere_ellipsoid,
+    (Sphere, DistanceGrid): sphere_grid,
     **{(kind, HalfSpace): any_half_space for kind in REACHES},
 }
 """The rule of each pair of types, in one of the two orders."""
 
-SHAPES = (Sphere, Capsule, Cylinder, Box, Ellipsoid, HalfSpace, Mesh)
+SHAPES = (Sphere, Capsule, Cylinder, Box, Ellipsoid, HalfSpace, Mesh, DistanceGrid)
 
 
 def contact(a: AnySolid, b: AnySolid) -> Contact:
@@ -72,7 +74,7 @@ class _PairFunction(ad.Composite):
     sizes_in = (12, 12)
     size_out = 1
 
-    def __init__(self, a: Shape, b: Shape) -> None:
+    def __init__(self, a: Shape | DistanceGrid, b: Shape | DistanceGrid) -> None:
         kind = type(self).__name__
         self.a = checked(a, SHAPES, kind, "a", "a Sphere, Capsule, Box ...")
         self.b = checked(b, SHAPES, kind, "b", "a Sphere, Capsule, Box ...")

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, TypeAlias
 import ad_core as ad
 from ad_core.graph import Expression, checked, listed, number, unknown_name, whole_number
 from ad_core.ops.structure import Structured
+from robotics_ad.geometry.grids import DistanceGrid
 from robotics_ad.geometry.pairs import SHAPES, contact
 from robotics_ad.geometry.smooth import checked_error, smooth_distance
 from robotics_ad.geometry.solids import AnySolid, Solid
@@ -28,7 +29,7 @@ PairOfShapes: TypeAlias = "tuple[Place, Place | str]"
 """Two shapes of a robot, or one and the name of an obstacle."""
 Shapes: TypeAlias = "Mapping[str, Sequence[PlacedShape]]"
 """The shapes on links, by the links' names, in the links' frames."""
-Obstacle: TypeAlias = "PlacedShape | Shape"
+Obstacle: TypeAlias = "PlacedShape | Shape | DistanceGrid"
 
 
 class CollisionDistances(RobotFunction):

@@ -13,9 +13,9 @@ from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector
-from robotics_ad.model import PlacedShape, Shape
+from robotics_ad.model import PlacedShape
 
-S = TypeVar("S", bound=Shape)
+S = TypeVar("S")
 
 Placed = Callable[[Vector], Expression]
 """From coordinates in a frame to those in the world, of points or of directions."""
@@ -36,7 +36,7 @@ class Solid(Generic[S]):
         self._columns: dict[int, Expression] = {}
 
     @staticmethod
-    def posed(shape: Shape, T: Expression) -> AnySolid:
+    def posed(shape: Any, T: Expression) -> AnySolid:
         """The shape at pose T, 12 entries."""
         return Solid(shape, T[9:12], lambda k: T[3 * k : 3 * k + 3])
 
