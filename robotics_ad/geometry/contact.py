@@ -10,7 +10,7 @@ from ad_core.graph import Expression
 
 # What is added to a squared length (m^2), so that the length has derivatives at 0: 1e-15 m there,
 # and nothing but rounding elsewhere. A choice between two formulas would take twice the operations.
-_SQUARED_ZERO = 1e-30
+SQUARED_ZERO = 1e-30
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ def rounded(
         normal: the direction from a to b where the gap is 0; there the distance has no derivative,
             and 0 is taken for it.
     """
-    distance = adm.sqrt(adm.normSquared(gap) + _SQUARED_ZERO) - sum(radii)
+    distance = adm.sqrt(adm.normSquared(gap) + SQUARED_ZERO) - sum(radii)
     true_gap = b - a
     direction = ad.cond(adm.normSquared(true_gap), adm.unit(true_gap), normal)
     points = (a + radii[0] * direction, b - radii[1] * direction)

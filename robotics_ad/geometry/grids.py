@@ -21,12 +21,10 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, checked, one_of, real
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.geometry.contact import Contact
+from robotics_ad.geometry.contact import SQUARED_ZERO, Contact
 from robotics_ad.geometry.solids import Solid
 from robotics_ad.model import Sphere
 from robotics_ad.model.rebuilt import Rebuilt
-
-_SQUARED_ZERO = 1e-30
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +86,7 @@ class DistanceGrid(Rebuilt):
             for i in range(3)
         ]
         beyond = x - inside
-        away = adm.sqrt(adm.normSquared(beyond) + _SQUARED_ZERO)
+        away = adm.sqrt(adm.normSquared(beyond) + SQUARED_ZERO)
         within = ad.cond(ad.abs_(beyond), 0.0, ad.stack(*parts))
         return f + away, within + beyond / away
 
