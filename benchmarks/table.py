@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import ours
+from benchmarks import distances, ours
 from benchmarks.limits import (
     empty_call,
     empty_layer,
@@ -12,7 +12,7 @@ from benchmarks.limits import (
     traffic,
 )
 from benchmarks.model import Row
-from benchmarks.peers import adam, casadi, frax, klampt, pinocchio, scipy
+from benchmarks.peers import adam, casadi, coal, frax, klampt, pinocchio, scipy
 from benchmarks.peers import pytorch_kinematics as pk
 
 LARGE = 65_536
@@ -104,6 +104,39 @@ ROWS = (
         ours=ours.fk_backward_layer,
         peers=(pk.fk_backward_compiled,),
         slow=True,
+    ),
+    # Distances.
+    Row(
+        name="self_collision",
+        what="distances of all pairs of capsules and all their derivatives",
+        robot="panda",
+        batch=LARGE,
+        dtype="float64",
+        ours=distances.distances_of_jacobian_kernel,
+        siblings=(distances.gradient_kernel, distances.value_kernel),
+        peers=(coal.all_pairs,),
+        limits=BULK,
+        goals={coal.all_pairs.label: 50},
+    ),
+    Row(
+        name="self_collision_loop",
+        what="distances of all pairs of capsules and all their derivatives, pair by pair",
+        robot="panda",
+        batch=1_024,
+        dtype="float64",
+        ours=distances.jacobian_kernel,
+        peers=(coal.pair_by_pair,),
+        goals={coal.pair_by_pair.label: 200},
+    ),
+    Row(
+        name="spheres_f32",
+        what="distances of nine capsules to 100 spheres",
+        robot="panda",
+        batch=4_096,
+        dtype="float32",
+        ours=distances.spheres_kernel,
+        limits=BULK,
+        at_most=900 * 4e-9,
     ),
     # The torch layer, small batches: the cost of a call.
     Row(

@@ -71,6 +71,16 @@ CURVES: tuple[OpSpec, ...] = (
         name="stop_gradient",
     ),
     unary(
+        adm.stationary,
+        torch.detach,
+        *W,
+        At((0.0,), 0.0, (0.0,), own=frozenset({"kernel"})),
+        At((SMALL,), SMALL, (0.0,), own=frozenset({"kernel"})),
+        At((-INF,), -INF, (0.0,), own=frozenset({"kernel"})),
+        At((NAN,), NAN, (0.0,), own=frozenset({"kernel"})),
+        name="stationary",
+    ),
+    unary(
         adm.sqrt,
         torch.sqrt,
         *P,

@@ -17,7 +17,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.ops.elementwise import equal, less, less_equal
 from ad_core.ops.linalg import MatMul, Solve
-from ad_core.ops.structure import Broadcast, Scatter, Take, total
+from ad_core.ops.structure import Broadcast, Scatter, Structured, Take, total
 
 EYE3 = ad.constant([1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])
 
@@ -234,6 +234,13 @@ SPECS: tuple[OpSpec, ...] = (
     OpSpec("stack", ad.stack, lambda *x: torch.cat(x), (W, W, W), ((1, 3, 2), (2, 1, 1))),
     OpSpec("take", Take((2, 0, 2)), lambda x: x[[2, 0, 2]], (W,), ((3,), (5,))),
     OpSpec("scatter", Scatter((4, 0, 4, 2), 6), scatter, (W,), ((4,),)),
+    OpSpec(
+        "structured",
+        Structured(((0,), (), (0, 1))),
+        lambda x, y: x * 1.0,
+        (W, W),
+        ((3, 2),),
+    ),
     OpSpec(
         "matmul",
         MatMul(2, 3, 4),

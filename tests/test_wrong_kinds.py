@@ -29,6 +29,7 @@ from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
 from robotics_ad import (
     dynamics,
+    geometry,
     interop,
     kinematics,
     load,
@@ -56,6 +57,7 @@ MODULES = {
     "kinematics": kinematics,
     "dynamics": dynamics,
     "trajectory": trajectory,
+    "geometry": geometry,
 }
 
 
@@ -101,6 +103,11 @@ POINT = np.array([0.1, 0.2, 0.3])
 CASADI = casadi.Function("f", [casadi.SX.sym("x", 3)], [casadi.SX.zeros(2)])
 SQUARE = np.eye(3)
 CURVE = trajectory.PiecewiseLinear(3, 2)
+
+SPHERE = model.Sphere(0.1)
+BALLS = {name: [model.PlacedShape(SPHERE)] for name in ("base", "tool")}
+PAIRED = ("PairDistance", "PairDistanceSquared", "PairClosest", "SmoothPairDistance")
+DISTANCES = ("CollisionDistances", "SelfCollision", "SweptClearance")
 
 BODIES = "".join(f"<body><joint name='j{k}'/><geom size='1'/></body>" for k in range(7))
 MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
@@ -151,11 +158,17 @@ RIGHT: dict[str, Any] = {
     "forward.args": torch.ones(3), "geodesic_mean.x": SQUARE.ravel(),
     "geodesic_mean.y": SQUARE.ravel(), "to_klampt.T": [*SQUARE.ravel(), *POINT],
     "from_klampt.T": (SQUARE.ravel(), POINT), "space": 3, "points": 5, "degree": 3,
-    "geodesic": "so3", "n_or_robot": 3, "curve": CURVE, "PathLimits.path": CURVE, "grid": POINT,
+    "geodesic": "so3", "n_or_robot": 3, "curve": CURVE, "PathLimits.path": CURVE,
+    "PathLimits.grid": POINT, "PathTimes.grid": POINT,
     "times": POINT, "waypoints": SQUARE,
     "PathLimits.velocity": 1.0,
     "TrajectoryEval.traj": SimpleNamespace(times=POINT, milestones=SQUARE),
     "Trajectory.ts": POINT, "Trajectory.xs": SQUARE.ravel(), "Trajectory.t": 0.2,
+    "grid": geometry.DistanceGrid(np.ones((2, 2, 2)), POINT, POINT + 1.0),
+    "DistanceGrid.values": np.ones((4, 4, 4)), "lower": POINT, "upper": POINT + 1.0,
+    "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
+    **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
+    **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through
 # torch and kernels, unchecked for the sake of time.

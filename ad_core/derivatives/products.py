@@ -29,6 +29,7 @@ from ad_core.graph.walks import terminals, topological
 from ad_core.lowering.guards import guarded, guarded_graphs
 from ad_core.lowering.lowered import Lowered, lowered_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
+from ad_core.ops.elementwise import stationary
 from ad_core.ops.primitive import Op
 from ad_core.ops.structure import spread
 
@@ -57,7 +58,7 @@ class Products:
                 pushed[node] = self._moved(_push(node, incoming)) if active else None
             else:
                 pushed[node] = None
-        return [self._whole(pushed[root], root.size) for root in self._roots]
+        return self._released([self._whole(pushed[root], root.size) for root in self._roots])
 
     def pull(
         self, cotangents: Sequence[Expression], variables: Mapping[str, int]
@@ -95,7 +96,25 @@ class Products:
                 here, known = pulled.get(node), gradients.get(node.name)
                 if here is not None:
                     gradients[node.name] = here if known is None else self._simplest(known + here)
-        return [self._whole(gradients.get(name), size) for name, size in variables.items()]
+        wholes = [self._whole(gradients.get(name), size) for name, size in variables.items()]
+        return self._released(wholes)
+
+    def _released(self, products: list[Expression]) -> list[Expression]:
+        """The products with `x` for `stationary(x)`: only this differentiation passes it by."""
+        if not any(
+            isinstance(node, ADFunctionCall) and node.func is stationary for node in self._order
+        ):
+            return products
+        new: dict[Expression, Expression] = {}
+        for node in topological(products):
+            new[node] = node
+            if isinstance(node, ADFunctionCall):
+                args = [new[a] for a in node.args]
+                if node.func is stationary:
+                    new[node] = args[0]
+                elif any(a is not b for a, b in zip(args, node.args, strict=True)):
+                    new[node] = self._simplest(ADFunctionCall(node.func, args))
+        return [new[product] for product in products]
 
     def _moved(self, product: Expression | None) -> Expression | None:
         """A product in its simplest form; None where that is zero."""

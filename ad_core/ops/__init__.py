@@ -7,14 +7,23 @@ from ad_core.ops.linalg import MatMul, Solve
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.pattern import Pattern
 from ad_core.ops.primitive import Composite, Op, composite
-from ad_core.ops.structure import Broadcast, Scatter, Take, getitem, setitem, stack, total
+from ad_core.ops.structure import (
+    Broadcast,
+    Scatter,
+    Structured,
+    Take,
+    getitem,
+    setitem,
+    stack,
+    total,
+)
 
 PRIMITIVES: dict[str, Op | type[Op]] = {
     op.name: op
     for op in (
         *ELEMENTWISE.values(),
         *(cond, cond3, minimum_of_two, maximum_of_two),
-        *(total, stack, Broadcast, Take, Scatter),
+        *(total, stack, Broadcast, Take, Scatter, Structured),
         *(MatMul, Solve),
     )
 }

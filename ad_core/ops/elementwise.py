@@ -40,6 +40,7 @@ __all__ = [
     "sin",
     "sinh",
     "sqrt",
+    "stationary",
     "stop_gradient",
     "tan",
     "tanh",
@@ -181,6 +182,12 @@ sign = unary("sign", flat)
 floor = unary("floor", flat)
 ceil = unary("ceil", flat)
 stop_gradient = unary("stop_gradient", flat)
+stationary = unary("stationary", flat)
+"""`x`, the place of a least or largest value of what is made of it.
+
+There a first derivative by x is 0, so the first differentiation of a graph passes x by; its result
+holds x itself, and further ones follow it: `f(x, s)' = f_x(x, s)`, `f'' = f_xx + f_xs s'`.
+"""
 
 sqrt = unary("sqrt", lambda x, out: 0.5 / out)
 exp = unary("exp", lambda x, out: out)
@@ -217,7 +224,8 @@ equal = binary("equal", flat, flat)
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op
     for op in (
-        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil, stop_gradient),
+        *(add, sub, mul, div, pow_, mod, neg, abs_, sign, floor, ceil),
+        *(stop_gradient, stationary),
         *(sqrt, exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, atan2),
         *(sinh, cosh, tanh, asinh, acosh, atanh, erf, erfinv, less, less_equal, equal),
     )

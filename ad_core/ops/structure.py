@@ -23,7 +23,7 @@ from ad_core.graph.nodes import (
     as_expression,
 )
 from ad_core.graph.values import plain
-from ad_core.ops.namespace import Indices, Kernel, Namespace, with_static
+from ad_core.ops.namespace import Indices, Kernel, Namespace, Value, with_static
 from ad_core.ops.pattern import Dependence, Pattern, stacked
 from ad_core.ops.primitive import Args, Composite, Flags, Op, Term, Terms, always, never
 
@@ -183,6 +183,45 @@ class Stack(Op):
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         return stacked([a.pattern for a in args], args[0].pattern.columns)
+
+
+class Structured(Linear):
+    """`x`, whose entry i depends on the entries `rows[i]` of `y` alone: the graph may not show it.
+
+    It is for what cancels: a distance within a robot does not change with where the robot stands.
+    Entries of `x` may depend on anything else besides, but not on what `y` is made of.
+    """
+
+    name = "structured"
+    argnames = "xy"
+    scalarity = staticmethod(never)
+
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        self.rows = tuple(tuple(row) for row in rows)
+        self.params = (self.rows,)
+        self.sizes_in, self.size_out = (len(self.rows), None), len(self.rows)
+
+    def bind(self, xp: Namespace) -> Kernel:
+        def kernel(x: Value, y: Value) -> Value:
+            return x
+
+        return kernel
+
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
+        return None if tangents[0] is None else self(tangents[0], args[1])
+
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
+        return [cotangent if needed[0] else None, None]
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        x, y = (arg.pattern for arg in args)
+        uses = np.zeros((size, y.rows), dtype=np.bool_)
+        for i, row in enumerate(self.rows):
+            uses[i, list(row)] = True
+        said = y.through(uses).to_array().reshape(-1)
+        others = np.ones(x.columns, dtype=np.bool_)
+        others[y.column] = False
+        return Pattern(size, x.columns, x.codes[said[x.codes] | others[x.column]])
 
 
 class GetItem(Composite):

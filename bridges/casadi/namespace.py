@@ -62,6 +62,8 @@ class CasadiNamespace:
     def constant(self, value: NDArray[np.float64]) -> Value:
         return self.symbol(casadi.DM(value))
 
+    stationary = staticmethod(lambda x: x)
+
     def stop_gradient(self, x: Value) -> Value:
         """`x` with the derivative 0, which of CasADi's functions only those with steps have.
 

@@ -30,6 +30,7 @@ class ScalarNamespace:
         self._builder = builder
         own: dict[str, Callable[..., int]] = {
             "stop_gradient": int,
+            "stationary": int,
             "mod": self._floored,
             "minimum": partial(self._first_if, "le"),
             "maximum": partial(self._first_if, "ge"),

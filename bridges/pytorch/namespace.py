@@ -28,6 +28,7 @@ class TorchNamespace:
     floor = staticmethod(torch.floor)
     ceil = staticmethod(torch.ceil)
     stop_gradient = staticmethod(torch.detach)
+    stationary = staticmethod(torch.positive)
     sqrt = staticmethod(torch.sqrt)
     exp = staticmethod(torch.exp)
     expm1 = staticmethod(torch.expm1)

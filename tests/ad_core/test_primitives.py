@@ -21,6 +21,8 @@ from ad_core.lowering import fix_sizes
 from ad_core.ops import PRIMITIVES
 from ad_core.ops.namespace import NumpyNamespace
 
+# Engines that differentiate by themselves follow `stationary`: `test_stationary`.
+FOLLOWED = [spec for spec in SPECS if spec.name != "stationary"]
 CASES = [(spec, sizes) for spec in SPECS for sizes in spec.sizes]
 
 
@@ -134,7 +136,8 @@ def test_there_is_one_row_for_each_primitive():
 def test_every_function_of_the_namespace_serves_a_primitive():
     functions = {n for n in vars(NumpyNamespace) if not n.startswith("_")} - {"constant"}
     renamed = {"total": "sum", "stack": "concat"}
-    assert {renamed.get(name, name) for name in PRIMITIVES} == functions
+    named = PRIMITIVES.keys() - {"structured"}  # its value is its argument
+    assert {renamed.get(name, name) for name in named} == functions
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -180,7 +183,7 @@ def test_batches_equal_samples(spec: OpSpec, sizes: tuple[int, ...]):
 
 
 @pytest.mark.parametrize("symbolic", ["SX", "MX"])
-@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize("spec", FOLLOWED, ids=str)
 def test_casadi_s_own_jacobian_equals_ours(spec: OpSpec, symbolic: str):
     """An engine differentiates its program by its own rules: they agree with those of the graph."""
     from bridges.casadi import ad_to_casadi
@@ -196,7 +199,7 @@ def test_casadi_s_own_jacobian_equals_ours(spec: OpSpec, symbolic: str):
             np.testing.assert_allclose(ours, theirs.full(), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize("spec", FOLLOWED, ids=str)
 def test_torch_s_own_gradients_of_our_layer_are_right(spec: OpSpec):
     from bridges.pytorch import ad_to_torch
 

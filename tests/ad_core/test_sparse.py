@@ -12,7 +12,9 @@ from op_specs import SPECS
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.compress import compress, jacobian_pattern
+from ad_core.derivatives.products import jvp_graph
 from ad_core.lowering import fix_sizes, make_tape
+from ad_core.ops.structure import Structured
 
 RNG = np.random.default_rng(2)
 
@@ -239,3 +241,18 @@ def test_errors():
         e.derivative_sparse("z", x=1.0)
     with pytest.raises(ValueError, match="variable 'x' has no value"):
         e.derivative_sparse("x")
+
+
+def test_what_a_graph_says_of_its_structure_is_followed():
+    """`Structured` narrows what rows depend on; what does not come from its argument stays."""
+    x, z = ad.var("x", 3), ad.var("z", 1)
+    cancelling = ad.stack((x[0] + x[1]) - x[0], x[2] * z, x[1] + 0.0 * z)
+    e = Structured(((1,), (2,), (1,)))(cancelling, adm.exp(x))
+    assert e.sparsity("x").astype(int).tolist() == [[0, 1, 0], [0, 0, 1], [0, 1, 0]]
+    assert e.sparsity("z").astype(int).tolist()[:2] == [[0], [1]]
+    values = {"x": np.array([1.0, 2.0, 3.0]), "z": 5.0}
+    np.testing.assert_allclose(e.derivative("x", **values), [[0, 1, 0], [0, 0, 5], [0, 1, 0]])
+    np.testing.assert_allclose(e.derivative("z", **values), [[0], [3], [0]])
+    second = Structured(((0,),))(ad.stack(x[0] ** 2 + x[1]), x)
+    (slope,) = jvp_graph(fix_sizes([second], {}), {"x": ad.var("t", 3)})
+    assert slope.sparsity("x").astype(int).tolist() == [[1, 0, 0]]
