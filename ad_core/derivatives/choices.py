@@ -107,7 +107,9 @@ def _before(
     if _is_steady(node.func, node.args):
         ones = [_nonzero(a) for a in node.args]
         uses = _terms(node, ones, spread(used, node.size), needed)
-        return [None if t is None else Cotangent(t, None, u) for t, u in zip(terms, uses, strict=True)]
+        return [
+            None if t is None else Cotangent(t, None, u) for t, u in zip(terms, uses, strict=True)
+        ]
     some = gather(used, 1)
     return [None if t is None else Cotangent(t, some, some) for t in terms]
 

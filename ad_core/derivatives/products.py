@@ -89,9 +89,7 @@ class Products:
         for node in reversed(self._order):
             if isinstance(node, ADFunctionCall) and node in pulled:
                 needed = [a in active for a in node.args]
-                for arg, gradient in zip(
-                    node.args, pull(node, pulled[node], needed), strict=True
-                ):
+                for arg, gradient in zip(node.args, pull(node, pulled[node], needed), strict=True):
                     collect(arg, gradient)
         gradients: dict[str, Cotangent] = {}
         for node in self._order:
