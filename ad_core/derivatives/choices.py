@@ -81,12 +81,11 @@ def pull(node: ADFunctionCall, cotangent: Cotangent, needed: Flags) -> list[Cota
     ]
 
 
-def _branch(func: Select | Extremum, args: Args, k: int, cotangent: Cotangent) -> Cotangent:
-    mask, used = (
-        func.picked(args, k, Constant(1.0) if m is None else m)
-        for m in (cotangent.mask, cotangent.used)
-    )
-    return Cotangent(cotangent.raw, mask, used)
+def _branch(func: Select | Extremum, args: Args, k: int, cotangent: Cotangent) -> Cotangent | None:
+    if k == 0 and isinstance(func, Select):
+        return None  # the predicate
+    masks = (Constant(1.0) if m is None else m for m in (cotangent.mask, cotangent.used))
+    return Cotangent(cotangent.raw, *(func.picked(args, k, m) for m in masks))
 
 
 def _behind(
