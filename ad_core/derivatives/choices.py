@@ -11,7 +11,7 @@ to results, and before what does not count is added to what does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,13 @@ from ad_core.functions.opaque import opaque_vjp
 from ad_core.graph.nodes import ADFunctionCall, ADFunctionInterface, Constant, Expression
 from ad_core.lowering.simplify import is_zero
 from ad_core.ops.control import Extremum, Select
+from ad_core.ops.elementwise import mul
 from ad_core.ops.linalg import MatMul
 from ad_core.ops.primitive import Args, Flags, Op, Terms
 from ad_core.ops.structure import Linear, Stack, gather, spread
 
 
-@dataclass(frozen=True)
-class Cotangent:
+class Cotangent(NamedTuple):
     """`raw` where `mask` is positive, else 0: the cotangent of a node whose entries `used` count.
 
     `mask` is positive wherever `used` is; where `mask` alone is, `raw` is 0.
@@ -43,10 +43,11 @@ class Cotangent:
 
     def simplest(self, form: Callable[[Expression], Expression]) -> Cotangent | None:
         """The same in forms of which equal nodes have one; None if it is zero."""
-        raw = form(self.raw)
-        mask, used = (None if m is None else settled(form(m)) for m in (self.mask, self.used))
-        unused = used is not None and is_zero(used)
-        return None if unused or is_zero(raw) else Cotangent(raw, mask, used)
+        raw, mask, used = form(self.raw), self.mask, self.used
+        if is_zero(raw) or used is None:
+            return None if is_zero(raw) else Cotangent(raw)
+        mask, used = None if mask is None else settled(form(mask)), form(used)
+        return None if is_zero(used) else Cotangent(raw, mask, settled(used))
 
 
 def summed(a: Cotangent, b: Cotangent) -> Cotangent:
@@ -84,17 +85,19 @@ def pull(node: ADFunctionCall, cotangent: Cotangent, needed: Flags) -> list[Cota
 def _branch(func: Select | Extremum, args: Args, k: int, cotangent: Cotangent) -> Cotangent | None:
     if k == 0 and isinstance(func, Select):
         return None  # the predicate
-    masks = (Constant(1.0) if m is None else m for m in (cotangent.mask, cotangent.used))
-    return Cotangent(cotangent.raw, *(func.picked(args, k, m) for m in masks))
+    raw, *masks = cotangent
+    mask, used = (func.picked(args, k, Constant(1.0) if m is None else m) for m in masks)
+    return Cotangent(raw, mask, used)
 
 
 def _behind(
     node: ADFunctionCall, args: Args, cotangent: Cotangent, needed: Flags
 ) -> list[Cotangent | None]:
     """With the mask on what comes out: all entries are alike, or each keeps its place."""
-    mask, used = cotangent.mask, cotangent.used
-    mask = mask if _is_steady(node.func, args) else used
-    terms = _terms(node, args, cotangent.raw, needed)
+    raw, mask, used = cotangent
+    if used is not None and not _is_steady(node.func, args):
+        mask = used
+    terms = _terms(node, args, raw, needed)
     return [None if t is None else Cotangent(t, mask, used) for t in terms]
 
 
@@ -117,18 +120,19 @@ def _by_products(
     func: MatMul, args: Args, cotangent: Cotangent, needed: Flags
 ) -> list[Cotangent | None]:
     """With the mask on each product of which a product of matrices is the sum."""
-    sums, products = func.by_products(*args)
-    (inner,) = pull(sums, cotangent, [True])
+    left, right, adding = func.by_products(*args)
+    products = mul(left, right)
+    (inner,) = pull(adding(products), cotangent, [True])
     assert inner is not None
     return [
-        None if c is None else pull(take, c, [True])[0]
-        for take, c in zip(products.args, pull(products, inner, needed), strict=True)
+        None if c is None else pull(factor, c, [True])[0]
+        for factor, c in zip((left, right), pull(products, inner, needed), strict=True)
     ]
 
 
 def _gathered(cotangent: Cotangent, size: int | None) -> Cotangent:
     """The adjoint of broadcasting, where an argument has one entry."""
-    raw, mask, used = cotangent.raw, cotangent.mask, cotangent.used
+    raw, mask, used = cotangent
     if size != 1 or raw.size == 1:
         return cotangent
     if mask is not None and mask.size != 1:

@@ -6,7 +6,7 @@ is None if all count. Equal masks are one node (`Simplifier`).
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.lowering.simplify import is_zero
@@ -25,9 +25,9 @@ def masked(e: Expression, mask: Mask) -> Expression:
     if mask is None:
         return e
     choice = _choice(mask)
-    if choice is None or not all(is_zero(p) or _is_positive(p) for p in choice.args[1:]):
+    if choice is None or not all(is_zero(p) or _is_positive(p) for p in choice.parts):
         return cond(_predicate(mask), e, 0.0)
-    return choice.func(choice.args[0], *(0.0 if is_zero(p) else e for p in choice.args[1:]))
+    return choice.func(choice.pred, *(0.0 if is_zero(p) else e for p in choice.parts))
 
 
 def within(part: Mask, whole: Mask) -> Mask:
@@ -35,9 +35,9 @@ def within(part: Mask, whole: Mask) -> Mask:
     if whole is None:
         return part
     choice = _choice(part)
-    if choice is None or not all(p is whole or is_zero(p) for p in choice.args[1:]):
+    if choice is None or not all(p is whole or is_zero(p) for p in choice.parts):
         return None
-    return choice.func(choice.args[0], *(float(p is whole) for p in choice.args[1:]))
+    return choice.func(choice.pred, *(float(p is whole) for p in choice.parts))
 
 
 def either(a: Mask, b: Mask) -> Mask:
@@ -86,9 +86,18 @@ def _joined_part(
     return masked(a, settled(x)) + masked(b, settled(y)), None
 
 
-def _choice(mask: Mask) -> ADFunctionCall | None:
-    is_choice = isinstance(mask, ADFunctionCall) and isinstance(mask.func, Select)
-    return mask if is_choice else None
+class _Choice(NamedTuple):
+    """A mask that a predicate chooses from others."""
+
+    func: Select
+    pred: Expression
+    parts: tuple[Expression, ...]
+
+
+def _choice(mask: Mask) -> _Choice | None:
+    if isinstance(mask, ADFunctionCall) and isinstance(mask.func, Select):
+        return _Choice(mask.func, mask.args[0], mask.args[1:])
+    return None
 
 
 def _of_one_predicate(
@@ -96,10 +105,9 @@ def _of_one_predicate(
 ) -> tuple[Select, Expression, list[tuple[Expression, Expression]]] | None:
     """What chooses in both masks, and the pairs between which it does."""
     first, second = _choice(a), _choice(b)
-    if first is None or second is None or first.func is not second.func:
+    if first is None or second is None or first[:2] != second[:2]:
         return None
-    (pred, *parts), (other, *others) = first.args, second.args
-    return (first.func, pred, [*zip(parts, others, strict=True)]) if pred is other else None
+    return first.func, first.pred, [*zip(first.parts, second.parts, strict=True)]
 
 
 def _predicate(mask: Expression) -> Expression:
@@ -107,16 +115,15 @@ def _predicate(mask: Expression) -> Expression:
     choice = _choice(mask)
     if choice is None:
         return mask
-    pred, *parts = choice.args
-    return _shorter(choice.func(pred, *map(_shorter, parts)))
+    return _shorter(choice.func(choice.pred, *map(_shorter, choice.parts)))
 
 
 def _shorter(mask: Expression) -> Expression:
     choice = _choice(mask)
     if choice is None or choice.func is not cond:
         return mask
-    pred, pos, neg = choice.args
-    return pred if _is_positive(pos) and is_zero(neg) else mask
+    pos, neg = choice.parts
+    return choice.pred if _is_positive(pos) and is_zero(neg) else mask
 
 
 def _is_positive(e: Expression) -> bool:

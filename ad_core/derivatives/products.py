@@ -76,13 +76,15 @@ class Products:
         pulled: dict[Expression, Cotangent] = {}
 
         def collect(node: Expression, gradient: Cotangent | None) -> None:
-            if node not in active or gradient is None:
+            if gradient is None or node not in active:
                 return
-            simplest = gradient.simplest(self._simplest)
-            if simplest is not None and node in pulled:
-                simplest = summed(pulled[node], simplest).simplest(self._simplest)
-            if simplest is not None:
-                pulled[node] = simplest
+            here, known = gradient.simplest(self._simplest), pulled.pop(node, None)
+            if here is not None and known is not None:
+                here = summed(known, here).simplest(self._simplest)
+            elif here is None:
+                here = known
+            if here is not None:
+                pulled[node] = here
 
         for root, cotangent in zip(self._roots, cotangents, strict=True):
             collect(root, Cotangent(cotangent))

@@ -137,13 +137,14 @@ class MatMul(Op):
         grad_b = MatMul(k, m, n)(_transposed(a, m, k), cotangent) if needed[1] else None
         return [grad_a, grad_b]
 
-    def by_products(self, a: Expression, b: Expression) -> tuple[ADFunctionCall, ADFunctionCall]:
-        """The same as sums, by row and column, of the products `A_il B_lj`; and these."""
+    def by_products(
+        self, a: Expression, b: Expression
+    ) -> tuple[ADFunctionCall, ADFunctionCall, Scatter]:
+        """`A_il` and `B_lj` of every product that C is a sum of, and the map that adds these up."""
         m, k, n = self.m, self.k, self.n
         i, l, j = (index.reshape(-1) for index in np.indices((m, k, n)))
-        left, right = (Take(tuple(at.tolist())) for at in (i * k + l, l * n + j))
-        products = left(a) * right(b)
-        return Scatter(tuple((i * n + j).tolist()), m * n)(products), products
+        left, right = (Take(tuple(places.tolist())) for places in (i * k + l, l * n + j))
+        return left(a), right(b), Scatter(tuple((i * n + j).tolist()), m * n)
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         """`C_ij` depends on `A_il` where `B_lj` may be nonzero, and on `B_lj` where `A_il` may."""
