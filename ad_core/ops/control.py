@@ -1,8 +1,8 @@
 """Choices: `cond`, `cond3`, and the smaller and larger of two values.
 
 A derivative follows the chosen branch alone, also where the slope of the other is infinite or nan:
-`lowering/guards.py` makes arguments safe for that. At a tie, `minimum` and `maximum` follow their
-first argument.
+`lowering/guards.py` makes arguments safe for that, and in a reverse pass `derivatives/choices.py`
+makes the choices, by `picked`. At a tie, `minimum` and `maximum` follow their first argument.
 """
 
 from __future__ import annotations
