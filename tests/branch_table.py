@@ -11,7 +11,7 @@ from op_specs import SPECS
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.ops.elementwise import less
+from ad_core.ops.elementwise import less, less_equal
 from ad_core.ops.linalg import Solve
 
 
@@ -108,3 +108,51 @@ def random_graph(rng, x):
             choose = [ad.cond, ad.cond3, adm.where][rng.integers(3)]
             nodes.append(choose(pred, *(pick() for _ in range(3 if choose is ad.cond3 else 2))))
     return ad.sum_(nodes[-1] * [1.0]) + ad.sum_(nodes[-2] * [0.5])
+
+
+# Each overflows at 800 by a slope that no argument is made harmless for, or by all there is.
+STEEP = [
+    lambda x: x**3 * 1e300 * x,
+    lambda x: x**200,
+    lambda x: adm.exp(x) * x,
+    lambda x: adm.atan(x**300 * x) * x,
+    lambda x: x * 1e306 / (x * 1e-306),
+]
+ONTO = [ad.add, ad.mul, lambda m, a: adm.sin(m) * a, lambda m, a: m * m - a, ad.maximum]
+
+
+def random_sharing(seed, x, m):
+    """Choices between `m`, with what is made of it, and entries of `x`, which are taken.
+
+    The same for every `m`, such as a number in its place. Positive entries of `x` are expected.
+    """
+    rng = np.random.default_rng(seed)
+    steep, taken = [m], [x[i] for i in range(x.size)]
+
+    def pick(nodes):
+        return nodes[rng.integers(len(nodes))]
+
+    def choose(pred, not_taken, y):
+        kind = rng.integers(4)
+        if kind == 0:
+            return ad.cond(-pred, not_taken, y)
+        if kind == 1:
+            return ad.cond3(pred, y, 0.5 * not_taken, not_taken)
+        return [ad.cond, adm.where][kind - 2](1.0 - less_equal(0.0, pred), not_taken, y)
+
+    while len(taken) < x.size + 6:
+        kind, a, b, y = rng.integers(6), pick(steep), pick(steep), pick(taken)
+        pred = pick(taken) * pick([0.5, 2.0, 3.0])
+        if kind == 0:
+            steep.append(pick(ONTO)(a, y))
+        elif kind == 1:
+            steep.append(choose(pick([pred, -pred]), a, b))
+        elif kind == 2:  # entries
+            both = choose(ad.stack(pred, -pred), ad.stack(a, y), ad.stack(y, b))
+            taken.append(ad.sum_(both[::-1]))
+        elif kind == 3:  # rows
+            rows = adm.matmul(ad.stack(a, b, y, 0.5), ad.stack(y, pick(taken)), (2, 2), (2, 1))
+            taken.append(ad.dot(choose(ad.stack(pred, -pred), rows, ad.stack(y, a)), [1.0, 2.0]))
+        else:
+            taken.append(choose(pred, a, y) * pick([1.0, y]))
+    return ad.sum_(*(adm.tanh(y) for y in taken))

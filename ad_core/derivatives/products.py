@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ad_core.derivatives.choices import pull_op, summed
+from ad_core.derivatives.choices import Cotangent, pull, summed
 from ad_core.derivatives.compress import Compression, compress, jacobian_pattern
-from ad_core.functions.opaque import opaque_jvp, opaque_vjp
+from ad_core.functions.opaque import opaque_jvp
 from ad_core.graph.errors import unknown_size
 from ad_core.graph.nodes import (
     ADFunctionCall,
@@ -74,29 +74,33 @@ class Products:
                     active.add(node)
             elif isinstance(node, ADFunctionCall) and not active.isdisjoint(node.args):
                 active.add(node)
-        pulled: dict[Expression, Expression] = {}
+        pulled: dict[Expression, Cotangent] = {}
 
-        def collect(node: Expression, gradient: Expression | None) -> None:
-            if gradient is not None and node in active:
-                known = pulled.get(node)
-                pulled[node] = (
-                    gradient if known is None else self._simplest(summed(known, gradient))
-                )
+        def collect(node: Expression, gradient: Cotangent | None) -> None:
+            if gradient is None or node not in active:
+                return
+            here, known = gradient.simplest(self._simplest), pulled.pop(node, None)
+            if here is not None and known is not None:
+                here = summed(known, here).simplest(self._simplest)
+            elif here is None:
+                here = known
+            if here is not None:
+                pulled[node] = here
 
         for root, cotangent in zip(self._roots, cotangents, strict=True):
-            collect(root, self._moved(cotangent))
+            collect(root, Cotangent(cotangent))
         for node in reversed(self._order):
             if isinstance(node, ADFunctionCall) and node in pulled:
                 needed = [a in active for a in node.args]
-                for arg, gradient in zip(node.args, _pull(node, pulled[node], needed), strict=True):
-                    collect(arg, self._moved(gradient))
-        gradients: dict[str, Expression] = {}
+                for arg, gradient in zip(node.args, pull(node, pulled[node], needed), strict=True):
+                    collect(arg, gradient)
+        gradients: dict[str, Cotangent] = {}
         for node in self._order:
-            if isinstance(node, ADTerminal):
-                here, known = pulled.get(node), gradients.get(node.name)
-                if here is not None:
-                    gradients[node.name] = here if known is None else self._simplest(known + here)
-        wholes = [self._whole(gradients.get(name), size) for name, size in variables.items()]
+            if isinstance(node, ADTerminal) and node in pulled:
+                here, known = pulled[node], gradients.get(node.name)
+                gradients[node.name] = here if known is None else summed(known, here)
+        products = {name: gradient.value for name, gradient in gradients.items()}
+        wholes = [self._whole(products.get(name), size) for name, size in variables.items()]
         return self._released(wholes)
 
     def _released(self, products: list[Expression]) -> list[Expression]:
@@ -132,14 +136,6 @@ def _push(node: ADFunctionCall, incoming: Sequence[Expression | None]) -> Expres
     if isinstance(node.func, Op):
         return node.func.jvp_rule(node.args, node, incoming)
     return opaque_jvp(node, incoming)
-
-
-def _pull(
-    node: ADFunctionCall, cotangent: Expression, needed: Sequence[bool]
-) -> Sequence[Expression | None]:
-    if isinstance(node.func, Op):
-        return pull_op(node.func, node, cotangent, needed)
-    return opaque_vjp(node, cotangent, needed)
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:

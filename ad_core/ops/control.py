@@ -1,8 +1,8 @@
 """Choices: `cond`, `cond3`, and the smaller and larger of two values.
 
 A derivative follows the chosen branch alone, also where the slope of the other is infinite or nan:
-`lowering/guards.py` makes arguments safe for that. At a tie, `minimum` and `maximum` follow their
-first argument.
+`lowering/guards.py` makes arguments safe for that, and in a reverse pass `derivatives/choices.py`
+makes the choices, by `picked`. At a tie, `minimum` and `maximum` follow their first argument.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from ad_core.graph.nodes import Constant, Expression
 from ad_core.ops.elementwise import less_equal
 from ad_core.ops.pattern import Dependence, Pattern
-from ad_core.ops.primitive import Args, Entrywise, Flags, Term, Terms
-from ad_core.ops.structure import gather, spread
+from ad_core.ops.primitive import Args, Entrywise, Term, Terms
+from ad_core.ops.structure import spread
 
 
 class Select(Entrywise):
@@ -31,12 +31,9 @@ class Select(Entrywise):
         chosen = [Constant(0.0) if t is None else t for t in tangents[1:]]
         return spread(self(args[0], *chosen), out.size)
 
-    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
-        def gradient(i: int) -> Expression:
-            picked = [cotangent if j == i else Constant(0.0) for j in range(1, len(args))]
-            return gather(self(args[0], *picked), args[i].size)
-
-        return [None, *(gradient(i) if needed[i] else None for i in range(1, len(args)))]
+    def picked(self, args: Args, k: int, e: Expression) -> Expression:
+        """`e` where argument `k` is taken, else 0."""
+        return self(args[0], *(e if j == k else 0.0 for j in range(1, len(args))))
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         return super().pattern(args[1:], size)
@@ -62,8 +59,9 @@ class Extremum(Entrywise):
     def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         return cond.jvp_rule(self._as_choice(args), out, (None, *tangents))
 
-    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
-        return cond.vjp_rule(self._as_choice(args), out, cotangent, (False, *needed))[1:]
+    def picked(self, args: Args, k: int, e: Expression) -> Expression:
+        """`e` where argument `k` is taken, else 0."""
+        return cond.picked(self._as_choice(args), k + 1, e)
 
 
 cond = Select("cond", ("pred", "pos", "neg"))

@@ -24,7 +24,7 @@ from ad_core.ops.primitive import (
     always,
     never,
 )
-from ad_core.ops.structure import Take, stack
+from ad_core.ops.structure import Scatter, Take, stack
 
 __all__ = [
     "ShapedDot",
@@ -136,6 +136,15 @@ class MatMul(Op):
         grad_a = MatMul(m, n, k)(cotangent, _transposed(b, k, n)) if needed[0] else None
         grad_b = MatMul(k, m, n)(_transposed(a, m, k), cotangent) if needed[1] else None
         return [grad_a, grad_b]
+
+    def by_products(
+        self, a: Expression, b: Expression
+    ) -> tuple[ADFunctionCall, ADFunctionCall, Scatter]:
+        """`A_il` and `B_lj` of every product that C is a sum of, and the map that adds these up."""
+        m, k, n = self.m, self.k, self.n
+        i, l, j = (index.reshape(-1) for index in np.indices((m, k, n)))
+        left, right = (Take(tuple(places.tolist())) for places in (i * k + l, l * n + j))
+        return left(a), right(b), Scatter(tuple((i * n + j).tolist()), m * n)
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         """`C_ij` depends on `A_il` where `B_lj` may be nonzero, and on `B_lj` where `A_il` may."""

@@ -93,6 +93,13 @@ def test_two_nodes_of_one_name_are_one_variable():
     np.testing.assert_allclose(e.vjp(np.ones(3), x=X)["x"], 2 * X + 1)
 
 
+def test_cotangents_that_cancel_are_gone():
+    x = ad.var("x", 3)
+    s = adm.sin(x)
+    for e in (s + x - s, s + 2.0 * x - 0.5 * s - 0.5 * s - x):
+        assert ad.gradient(ad.sum_(e), x).eval(x=X).tolist() == [1.0] * 3
+
+
 def test_several_roots_share_their_cotangents():
     x = ad.var("x", 3)
     s = adm.sin(x)

@@ -7,13 +7,16 @@ parts hold those of each, and an engine builds few programs for many expressions
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from branch_table import answers, random_graph
+import torch
+from branch_table import STEEP, answers, random_graph, random_sharing
 from random_programs import SIZES, point, program, truth, usable, weights_of
 
 import ad_core as ad
 from ad_core import math as adm
+from bridges.pytorch import ad_to_torch
 
 Array = np.ndarray
 _POINTS = np.array([0.0, -1.0, 1.0, 0.5, 2.0])  # where much is singular
@@ -53,9 +56,10 @@ class Bundle:
         return rows
 
 
-def bundle(rng: np.random.Generator, smooth: int, singular: int) -> Bundle:
-    """So many random programs, and random choices between primitives at singular points."""
+def bundle(rng: np.random.Generator, smooth: int, singular: int, steep: int) -> Bundle:
+    """So many random programs, choices at singular points, and choices that share an overflow."""
     parts = [*_drawn(rng, _smooth_part, smooth), *_drawn(rng, _singular_part, singular)]
+    parts += _drawn(rng, _steep_part, steep)
     whole = ad.var("z", sum(p.at.size for p in parts))
     made = Bundle(tuple(parts), whole, np.concatenate([p.at for p in parts]))
     rows = [p.e.replace(z=whole[place]) for p, place in zip(parts, made.places(), strict=True)]
@@ -104,3 +108,25 @@ def _singular_part(rng: np.random.Generator) -> Part | None:
     if not np.isfinite([value, *gradient, *hessian]).all() or np.abs(hessian).max() > 1e6:
         return None
     return Part(f"{e}", e, at, float(value), gradient, hessian.reshape(4, 4))
+
+
+def _steep_part(rng: np.random.Generator) -> Part:
+    """Choices that share a node, none of which takes it; torch says what is true of a number."""
+    z, seed = ad.var("z", 4), int(rng.integers(2**31))
+    node, at = STEEP[rng.integers(len(STEEP))](z[0]), np.array([800.0, *rng.uniform(0.2, 0.9, 3)])
+    layer: Any = ad_to_torch(random_sharing(seed, z[1:], ad.constant(0.7)), [z])
+    point = torch.from_numpy(at)
+
+    def value(x: torch.Tensor) -> torch.Tensor:
+        return layer._run.straight((x,))[0].sum()
+
+    gradient, hessian = torch.func.grad(value), torch.func.hessian(value)
+    e = random_sharing(seed, z[1:], node)
+    return Part(
+        f"sharing {seed} of {node}",
+        e,
+        at,
+        value(point).item(),
+        gradient(point).numpy(),
+        hessian(point).numpy(),
+    )

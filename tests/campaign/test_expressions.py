@@ -110,6 +110,8 @@ ENGINES: dict[str, Callable[[Bundle], Iterator[Answer]]] = {
     "MX": on_casadi("MX", symbolic="MX"),
     "compiled": on_casadi("MX", compiled=True),
 }
+FOREIGN = {"torch code that torch differentiates", "SX", "MX"}
+"""Whose own derivatives multiply zero by the slope where a plain product overflows."""
 
 
 def faults_of(b: Bundle, answer: Answer, tolerance: float) -> Iterator[str]:
@@ -135,7 +137,7 @@ def test_own_derivatives(tally: Tally, engine: str) -> None:
     single = "float32" in engine
 
     def trial(rng: np.random.Generator) -> int:
-        b = bundle(rng, smooth=4, singular=0 if single else 8)
+        b = bundle(rng, 4, 0 if single else 8, steep=0 if single or engine in FOREIGN else 6)
         with np.errstate(all="ignore"):
             answers = list(ENGINES[engine](b))
         tolerance = 2e-3 if single else 1e-9
