@@ -20,7 +20,9 @@ def test_links_between_files_lead_somewhere(document: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/core_from_scratch.md", "docs/kernels.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/core_from_scratch.md", "docs/kernels.md", "docs/shapes.md"]
+)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = list(re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
