@@ -4,6 +4,7 @@ shapes of `RobotModel` -> `coal_shapes` -> distances by coal
 """
 
 from robotics_ad.geometry.coal_shapes import read_mesh
+from robotics_ad.geometry.fits import Fit, fit_capsules, fit_spheres
 from robotics_ad.geometry.pairs_of_links import collision_pairs
 
-__all__ = ["collision_pairs", "read_mesh"]
+__all__ = ["Fit", "collision_pairs", "fit_capsules", "fit_spheres", "read_mesh"]
