@@ -5,6 +5,28 @@ shapes of `RobotModel` -> `coal_shapes` -> distances by coal
 
 from robotics_ad.geometry.coal_shapes import read_mesh
 from robotics_ad.geometry.fits import Fit, fit_capsules, fit_spheres
+from robotics_ad.geometry.geoms import (
+    GeomGeomClosest,
+    GeomGeomDistance,
+    GeomPointClosest,
+    GeomPointDistance,
+    GeomRayCast,
+    GeomSphereDistance,
+    MinDistance,
+)
 from robotics_ad.geometry.pairs_of_links import collision_pairs
 
-__all__ = ["Fit", "collision_pairs", "fit_capsules", "fit_spheres", "read_mesh"]
+__all__ = [
+    "Fit",
+    "GeomGeomClosest",
+    "GeomGeomDistance",
+    "GeomPointClosest",
+    "GeomPointDistance",
+    "GeomRayCast",
+    "GeomSphereDistance",
+    "MinDistance",
+    "collision_pairs",
+    "fit_capsules",
+    "fit_spheres",
+    "read_mesh",
+]

@@ -88,6 +88,25 @@ def coal_triangles(mesh: TriangleMesh) -> Any:
     return tree
 
 
+def convex_hull(points: Matrix) -> tuple[Any, TriangleMesh]:
+    """The convex hull of points as coal's object, and its triangles.
+
+    Raises:
+        ValueError: where all points are in one plane.
+    """
+    tree = imported_coal().BVHModelOBBRSS()
+    tree.beginModel(0, len(points))
+    tree.addVertices(np.ascontiguousarray(points))
+    tree.endModel()
+    try:
+        tree.buildConvexHull(True, "Qt")
+    except RuntimeError:
+        raise ValueError("a convex hull needs points that are not all in one plane") from None
+    hull = tree.convex
+    triangles = [[t[0], t[1], t[2]] for t in map(hull.polygons, range(hull.num_polygons))]
+    return hull, TriangleMesh(hull.points(), np.array(triangles, dtype=np.int64))
+
+
 def coal_pose(R: Matrix, p: Vector) -> Any:
     """The `coal.Transform3s` of a pose."""
     return imported_coal().Transform3s(np.ascontiguousarray(R), np.ascontiguousarray(p))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def _smallest_ball(points: Matrix) -> tuple[Matrix, Vector, float]:
 def _equally_far(points: Matrix) -> Vector:
     """The point of the least flat space through up to 4 points that is as far from all of them."""
     edges = points[1:] - points[0]
-    inverse: Matrix = np.linalg.pinv(2.0 * edges @ edges.T)
+    inverse = cast("Matrix", np.linalg.pinv(2.0 * edges @ edges.T))
     return points[0] + inverse @ np.sum(edges**2, axis=1) @ edges
 
 

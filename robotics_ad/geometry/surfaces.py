@@ -70,12 +70,36 @@ class Surface:
         triangle = int(found.b1)
         weights = _closest_in_triangle(self.corners[triangle], point)
         on_surface = weights @ self.corners[triangle]
-        corners = tuple(int(i) for i in np.flatnonzero(weights > _ON_EDGE))
+        corners = _corners(weights)
         away = point - on_surface
         distance = float(np.linalg.norm(away))
         if self.closed and float(away @ self.normal(triangle, corners)) < 0.0:
             distance = -distance
         return Nearest(distance, on_surface, triangle, corners)
+
+    def corners_at(self, triangle: int, point: Vector) -> tuple[int, ...]:
+        """Which corners of a triangle span the feature that a point is on, or nearest to."""
+        return _corners(_closest_in_triangle(self.corners[triangle], point))
+
+    def first_hit(self, start: Vector, direction: Vector) -> tuple[float, int] | None:
+        """(t, triangle) where start + t direction first meets the surface, t >= 0, if it does.
+
+        Moeller, Trumbore: Fast, minimum storage ray-triangle intersection, 1997.
+        """
+        a, b, c = np.moveaxis(self.corners, 1, 0)
+        one, other, there = b - a, c - a, start - a
+        across = np.cross(direction, other)
+        volume = np.sum(one * across, axis=1)
+        met = volume != 0.0
+        scale = 1.0 / np.where(met, volume, 1.0)
+        u, aside = np.sum(there * across, axis=1) * scale, np.cross(there, one)
+        v, t = aside @ direction * scale, np.sum(other * aside, axis=1) * scale
+        edge = _ON_EDGE * _ON_EDGE
+        met &= (u >= -edge) & (v >= -edge) & (u + v <= 1.0 + edge) & (t >= 0.0)
+        if not met.any():
+            return None
+        first = int(np.where(met, t, np.inf).argmin())
+        return float(t[first]), first
 
     def normal(self, triangle: int, corners: tuple[int, ...]) -> Vector:
         """The direction out of the surface at a feature, not of unit length."""
@@ -110,6 +134,10 @@ class Surface:
             for edge in (_edge(a, b), _edge(b, c), _edge(c, a)):
                 faces.setdefault(edge, []).append(face)
         return faces
+
+
+def _corners(weights: Vector) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.flatnonzero(weights > _ON_EDGE))
 
 
 def _edge(a: int, b: int) -> tuple[int, int]:
