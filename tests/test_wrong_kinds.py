@@ -28,6 +28,7 @@ from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
 from robotics_ad import (
     dynamics,
+    geometry,
     interop,
     kinematics,
     load,
@@ -53,6 +54,7 @@ MODULES = {
     "log_cholesky": log_cholesky,
     "kinematics": kinematics,
     "dynamics": dynamics,
+    "geometry": geometry,
 }
 
 
@@ -103,7 +105,15 @@ MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
 SCENE = load.read_mjcf(MJCF)
 STILL = model.RobotModel("still", [model.Link("base")], [])
 
+MESH = model.TriangleMesh(np.eye(3), [[0, 1, 2]])
+SHAPED = load.load_urdf(
+    "<robot name='r'><link name='a'><collision><geometry><box size='1 1 1'/></geometry></collision>"
+    "</link></robot>",
+    geometry=True,
+)
+
 OBJECTS: dict[str, Any] = {
+    "Srdf": load.load_srdf("<robot name='r'/>"),
     "Expression": E,
     "Kernel": KERNEL,
     "ADModule": LAYER,
@@ -146,12 +156,16 @@ RIGHT: dict[str, Any] = {
     "package_path.package_dirs": ["folder"], "replace.replacements": POINT,
     "forward.args": torch.ones(3), "geodesic_mean.x": SQUARE.ravel(),
     "geodesic_mean.y": SQUARE.ravel(),
+    "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
+    "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through
 # torch and kernels, unchecked for the sake of time.
 SKIPPED = {
     "ADModule",
     "BaseParameters",
+    "Fit",
+    "Srdf",
     "JointType",
     "Kernel",
     "LinkFrame",
@@ -318,6 +332,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("files")
     (path / "folder").mkdir()
     KERNEL.save(path / "folder" / "saved.kernel")
+    (path / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     return path
 
 

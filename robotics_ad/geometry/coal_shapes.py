@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_core.graph import checked
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.model import (
     Box,
@@ -46,7 +47,7 @@ def read_mesh(mesh: Mesh) -> TriangleMesh:
         ImportError: without the package `coal`.
         ValueError: naming the file, if it holds no triangles.
     """
-    read = _tree_of_file(mesh)
+    read = _tree_of_file(checked(mesh, Mesh, "read_mesh", "mesh", "a Mesh"))
     triangles = [[t[0], t[1], t[2]] for t in map(read.tri_indices, range(read.num_tris))]
     return TriangleMesh(read.vertices(), np.array(triangles, dtype=np.int64))
 

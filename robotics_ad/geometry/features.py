@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ad_core.graph import real, wrong_kind
+from ad_core.graph import flag, real, wrong_kind
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.geometry.coal_shapes import (
     coal_shape,
@@ -222,6 +222,7 @@ def body_of(geometry: Geometry, convex: bool, where: str) -> Body:
         TypeError: for what is no geometry.
         ValueError: for points that are not (n, 3), or none.
     """
+    convex = flag(convex, f"{where}: convex")
     match geometry:
         case Sphere():
             return Ball(geometry.radius)

@@ -18,7 +18,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import Expression, listed, number, one_of
+from ad_core.graph import Expression, checked, listed, number, one_of
 from robotics_ad import se3, so3
 from robotics_ad.arrays import not_negative
 from robotics_ad.geometry.features import Ball, Body, Geometry, Ground, Triangles, body_of
@@ -29,6 +29,8 @@ class _Named(ad.Composite):
     """A function of geometries, printed with their names."""
 
     def __init__(self, bodies: Sequence[Body], names: Sequence[str | None]) -> None:
+        for name in names:
+            checked(name, (str, type(None)), type(self).__name__, "name", "a string or None")
         given = [n or type(body).__name__.lower() for n, body in zip(names, bodies, strict=True)]
         self.name = ", ".join(given)
 
@@ -268,16 +270,17 @@ class MinDistance(_Named):
             body_of(geometry, convex, "MinDistance") if kind == "T" else Ball(0.0)
             for geometry, kind in zip(given, kinds, strict=True)
         ]
-        labels = (
-            range(len(given)) if names is None else listed(names, "MinDistance: names", "names")
-        )
-        if len(labels) != len(given):
-            raise ValueError(f"MinDistance: {len(labels)} names of {len(given)} geometries")
+        called = [None] * len(given) if names is None else listed(names, "MinDistance", "names")
+        if len(called) != len(given):
+            raise ValueError(f"MinDistance: {len(called)} names of {len(given)} geometries")
+        super().__init__(self.bodies, called)
         self.kinds = tuple(kinds)
-        self.argnames = tuple(f"{kind}_{n}" for kind, n in zip(kinds, labels, strict=True))
+        self.argnames = tuple(
+            f"{kind}_{i if name is None else name}"
+            for i, (kind, name) in enumerate(zip(kinds, called, strict=True))
+        )
         self.sizes_in = tuple({"T": 12, "x": 3, "cr": 4}[kind] for kind in kinds)
         self.pairs = _pairs(pairs, len(given))
-        super().__init__(self.bodies, [None] * len(given) if names is None else list(names))
         self.query = NearestPair(self.bodies, self.pairs)
 
     def expand(self, *args: Expression) -> Expression:
@@ -373,7 +376,7 @@ def _kind(geometry: Any) -> str:
     """The argument of a geometry of `MinDistance`: "T", "x" or "cr"."""
     if not isinstance(geometry, (list, tuple, np.ndarray)):
         return "T"
-    parts = [np.shape(part) for part in cast("Sequence[Any]", geometry)]
+    parts = [np.shape(part) for part in listed(cast("Iterable[Any]", geometry), "MinDistance", "")]
     if parts == [(3,), ()]:
         return "cr"
     return "x" if parts == [(), (), ()] else "T"
@@ -385,8 +388,11 @@ def _pairs(pairs: Iterable[tuple[int, int]] | str, count: int) -> list[tuple[int
         return [*combinations(range(count), 2)]
     found: list[tuple[int, int]] = []
     for pair in listed(pairs, "MinDistance: pairs", "pairs"):
-        i, j = listed(pair, "MinDistance: pairs", "two places")
-        for place in (i, j):
+        places = listed(pair, "MinDistance: pairs", "two places")
+        if len(places) != 2:
+            raise ValueError(f"MinDistance: pairs: {len(places)} places, expected two")
+        i, j = places
+        for place in places:
             if place not in range(count):
                 raise ValueError(f"MinDistance: pairs: no geometry {place}, there are {count}")
         if i == j:

@@ -67,7 +67,7 @@ def collision_pairs(
     if not 0.0 < always <= 1.0:
         raise ValueError(f"collision_pairs: always is {always}, expected more than 0, at most 1")
     chosen = shapes_of(robot, shapes, "collision_pairs")
-    notes = srdf if srdf is None or isinstance(srdf, Srdf) else load_srdf(srdf)
+    notes = srdf if srdf is None or isinstance(srdf, Srdf) else _read(srdf)
     pairs = [
         ((link1, i), (link2, j))
         for link1, link2 in _pairs_of_links(robot, {name for name in chosen if chosen[name]})
@@ -92,6 +92,13 @@ def shapes_of(
         found(name, robot.link_index, "link", f"{where}: shapes: ")
     given = {name: shapes[name] for name in robot.link_names if name in shapes}
     return {name: placed_shapes(of, where, f"shapes['{name}']") for name, of in given.items()}
+
+
+def _read(srdf: Any) -> Srdf:
+    try:
+        return load_srdf(srdf)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"collision_pairs: srdf: {error}") from None
 
 
 def _pairs_of_links(robot: RobotModel, shaped: set[str]) -> Iterator[tuple[str, str]]:

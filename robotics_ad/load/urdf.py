@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ad_core.graph import flag, one_of
+from ad_core.graph import flag, listed, one_of
 from robotics_ad.load.isolated import load_in_child
 from robotics_ad.load.sources import PackageDirs, is_path, read_source, shortened
 from robotics_ad.load.urdf_numbers import number_of, numbers_of, pose_of
@@ -88,6 +88,8 @@ def load_urdf(
         options = {"base": base, "mimics": mimics, "package_dirs": folders}
         options |= {"geometry": geometry, "strict": strict}
         return load_in_child("load_urdf", source, options)
+    if geometry:  # it is read for each mesh
+        package_dirs = listed(package_dirs, "load_urdf: package_dirs", "directories")
     text, label = read_source(source, package_dirs)
     document, passed_over = clean_urdf(text, label, strict, geometry)
     shapes = ShapeReader(label if is_path(source) else None, package_dirs)

@@ -27,7 +27,7 @@ class ShapeReader:
 
     def __init__(self, source: str | None, package_dirs: PackageDirs) -> None:
         self.not_found: list[str] = []
-        self._source, self._package_dirs = source, list(package_dirs)
+        self._source, self._package_dirs = source, package_dirs
         self._paths: dict[str, str] = {}
 
     def read(self, link: Element, what: str) -> list[PlacedShape]:

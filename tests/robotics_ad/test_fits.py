@@ -8,8 +8,8 @@ import pytest
 from robot_files import urdf_path
 from scipy.optimize import minimize
 
-from robotics_ad import Link, RobotModel, load_urdf
-from robotics_ad.geometry import fit_capsules, fit_spheres, read_mesh
+from robotics_ad import Link, RobotModel, load_urdf, packaged_arm
+from robotics_ad.geometry import collision_pairs, fit_capsules, fit_spheres, read_mesh
 from robotics_ad.geometry.enclosing import ball_around, capsule_around, sphere_directions
 from robotics_ad.geometry.polyhedra import corners_around, cut
 from robotics_ad.model import (
@@ -275,6 +275,18 @@ def test_cut_triangles_cover_the_same_area_on_either_side():
         )
 
     assert area(low) + area(high) == pytest.approx(area(triangles), rel=1e-12)
+
+
+def test_the_capsules_of_the_packaged_arm_contain_what_is_drawn_of_it():
+    capsules = 0
+    for link in packaged_arm().links:
+        for placed, drawn in zip(link.collisions, link.visuals, strict=True):
+            assert isinstance(placed.shape, Capsule | Sphere)
+            corners = in_link(drawn, corners_around(drawn.shape).reshape(-1, 3))
+            assert -0.005 < beyond(placed, corners).max() <= 0.0
+            capsules += 1
+    assert capsules == 16
+    assert len(collision_pairs(packaged_arm())) > 20
 
 
 FAULTS = [
