@@ -1,6 +1,8 @@
-"""Geometry of robots: which of their shapes may touch, meshes read and approximated.
+"""Geometry of robots: which of their shapes may touch, meshes approximated and asked for distances.
 
-shapes of `RobotModel` -> `coal_shapes` -> distances by coal
+shapes of `RobotModel` -> `coal_shapes` -> `pairs_of_links`
+                       -> `polyhedra` -> `enclosing`, `excess` -> `fits`
+                       -> `surfaces`, `features` -> `queries` -> `geoms`, `min_distance`
 """
 
 from robotics_ad.geometry.coal_shapes import read_mesh
@@ -12,8 +14,8 @@ from robotics_ad.geometry.geoms import (
     GeomPointDistance,
     GeomRayCast,
     GeomSphereDistance,
-    MinDistance,
 )
+from robotics_ad.geometry.min_distance import MinDistance
 from robotics_ad.geometry.pairs_of_links import collision_pairs
 
 __all__ = [

@@ -10,22 +10,20 @@ are found on the host: engines call back to Python.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from itertools import combinations
-from typing import Any, cast
+from collections.abc import Sequence
 
 import numpy as np
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import Expression, checked, listed, number, one_of
+from ad_core.graph import Expression, checked, number
 from robotics_ad import se3, so3
 from robotics_ad.arrays import not_negative
 from robotics_ad.geometry.features import Ball, Body, Geometry, Ground, Triangles, body_of
-from robotics_ad.geometry.queries import CONTACT, NearestFeatures, NearestPair, RayHit
+from robotics_ad.geometry.queries import NearestFeatures, RayHit
 
 
-class _Named(ad.Composite):
+class OfGeometries(ad.Composite):
     """A function of geometries, printed with their names."""
 
     def __init__(self, bodies: Sequence[Body], names: Sequence[str | None]) -> None:
@@ -38,7 +36,7 @@ class _Named(ad.Composite):
         return f"{type(self).__name__}[{self.name}]"
 
 
-class GeomPointDistance(_Named):
+class GeomPointDistance(OfGeometries):
     """d(T, x): the distance of a point x from a geometry at T (12 numbers, as in `se3`), m.
 
     It is negative inside of convex shapes and of meshes whose surface is closed.
@@ -70,17 +68,17 @@ class GeomPointDistance(_Named):
         convex: bool = False,
     ) -> None:
         where = type(self).__name__
-        self.body, self.upper = body_of(geom, convex, where), _bound(upperBound, where)
+        self.body, self.upper = body_of(geom, convex, where), upper_bound(upperBound, where)
         super().__init__([self.body], [name])
         self.query = NearestFeatures(self.body, Ball(0.0))
 
     def expand(self, *args: Expression) -> Expression:
         T, x = args
         distance = _of_point(self.query, T, x).distance - self.body.radius
-        return _bounded(distance, self.upper)
+        return bounded(distance, self.upper)
 
 
-class GeomSphereDistance(_Named):
+class GeomSphereDistance(OfGeometries):
     """d(T, c, r) = D(T, c) - r: the distance of a ball with centre c and radius r, m.
 
     Arguments and errors are those of `GeomPointDistance`.
@@ -99,17 +97,17 @@ class GeomSphereDistance(_Named):
         convex: bool = False,
     ) -> None:
         where = type(self).__name__
-        self.body, self.upper = body_of(geom, convex, where), _bound(upperBound, where)
+        self.body, self.upper = body_of(geom, convex, where), upper_bound(upperBound, where)
         super().__init__([self.body], [name])
         self.query = NearestFeatures(self.body, Ball(0.0))
 
     def expand(self, *args: Expression) -> Expression:
         T, c, r = args
         distance = _of_point(self.query, T, c).distance - self.body.radius - r
-        return _bounded(distance, self.upper)
+        return bounded(distance, self.upper)
 
 
-class GeomPointClosest(_Named):
+class GeomPointClosest(OfGeometries):
     """cp(T, x): the point of a geometry's surface at T that is nearest to x, 3 numbers, m.
 
     Arguments and errors are those of `GeomPointDistance`.
@@ -130,7 +128,7 @@ class GeomPointClosest(_Named):
         return se3.apply(T, near.points(self.body.radius, 0.0)[0])
 
 
-class GeomGeomDistance(_Named):
+class GeomGeomDistance(OfGeometries):
     """d(T1, T2): the distance of two geometries at T1 and T2 (12 numbers each, as in `se3`), m.
 
     Where convex shapes penetrate, it is minus the least translation that parts them. Surfaces of
@@ -159,16 +157,16 @@ class GeomGeomDistance(_Named):
     ) -> None:
         where = type(self).__name__
         self.bodies = body_of(geom1, convex, where), body_of(geom2, convex, where)
-        self.upper = _bound(upperBound, where)
+        self.upper = upper_bound(upperBound, where)
         super().__init__(self.bodies, [name1, name2])
         self.query = NearestFeatures(*self.bodies)
 
     def expand(self, *args: Expression) -> Expression:
         a, b = self.bodies
-        return _bounded(_of_pair(self.query, *args).distance - a.radius - b.radius, self.upper)
+        return bounded(_of_pair(self.query, *args).distance - a.radius - b.radius, self.upper)
 
 
-class GeomGeomClosest(_Named):
+class GeomGeomClosest(OfGeometries):
     """[p1, p2](T1, T2): the points of two geometries that are nearest to each other, 6 numbers, m.
 
     Arguments are those of `GeomGeomDistance`. Where several pairs are as near, as on faces that are
@@ -199,7 +197,7 @@ class GeomGeomClosest(_Named):
         return ad.stack(*(se3.apply(T1, point) for point in points))
 
 
-class GeomRayCast(_Named):
+class GeomRayCast(OfGeometries):
     """t(T, s, d): the ray s + t d first meets a geometry at T there, t >= 0; inf where it misses.
 
     For directions d of unit length, t is a length, m. A ray sees both sides of a face.
@@ -233,77 +231,7 @@ class GeomRayCast(_Named):
         return ad.cond(hit, t, np.inf)
 
 
-class MinDistance(_Named):
-    """d(q_0, ..., q_k): the smallest distance of pairs of geometries, m.
-
-    Of each geometry the argument is its pose T (12 numbers, as in `se3`); of a point its 3 numbers;
-    of a ball 4, its centre and radius. Pairs that cannot be the nearest are not looked at.
-
-    Args:
-        geometries: each as for `GeomPointDistance`, or three numbers for a point, or three numbers
-            and a radius, `(c, r)`, for a ball; of these two the numbers are arguments.
-        pairs: which are looked at, by their places; "all": every two.
-        names: of the geometries, for arguments: `T_name`, `x_name`, `cr_name`.
-        upperBound: what it gives where all distances are larger, without a slope, m.
-        convex: whether meshes are all of their convex hulls.
-    """
-
-    size_out = 1
-
-    def __init__(
-        self,
-        geometries: Iterable[Any],
-        pairs: Iterable[tuple[int, int]] | str = "all",
-        names: Sequence[str] | None = None,
-        *,
-        upperBound: float = math.inf,
-        convex: bool = False,
-    ) -> None:
-        given = listed(geometries, "MinDistance", "geometries")
-        if len(given) < 2:
-            raise ValueError(
-                f"MinDistance: geometries has {len(given)} entries, expected 2 or more"
-            )
-        self.upper = _bound(upperBound, "MinDistance")
-        kinds = [_kind(geometry) for geometry in given]
-        self.bodies = [
-            body_of(geometry, convex, "MinDistance") if kind == "T" else Ball(0.0)
-            for geometry, kind in zip(given, kinds, strict=True)
-        ]
-        called = [None] * len(given) if names is None else listed(names, "MinDistance", "names")
-        if len(called) != len(given):
-            raise ValueError(f"MinDistance: {len(called)} names of {len(given)} geometries")
-        super().__init__(self.bodies, called)
-        self.kinds = tuple(kinds)
-        self.argnames = tuple(
-            f"{kind}_{i if name is None else name}"
-            for i, (kind, name) in enumerate(zip(kinds, called, strict=True))
-        )
-        self.sizes_in = tuple({"T": 12, "x": 3, "cr": 4}[kind] for kind in kinds)
-        self.pairs = _pairs(pairs, len(given))
-        self.query = NearestPair(self.bodies, self.pairs)
-
-    def expand(self, *args: Expression) -> Expression:
-        n = len(args)
-        eye = np.eye(3).reshape(9)
-        poses = [
-            q if kind == "T" else ad.stack(eye, q[0:3])
-            for q, kind in zip(args, self.kinds, strict=True)
-        ]
-        radii = ad.stack(
-            *(
-                q[3] if kind == "cr" else ad.constant(body.radius)
-                for q, kind, body in zip(args, self.kinds, self.bodies, strict=True)
-            )
-        )
-        found = self.query(*poses, radii)
-        at, other = found[0:n], found[n : 2 * n]
-        T1, T2 = (sum((w[i] * poses[i] for i in range(1, n)), w[0] * poses[0]) for w in (at, other))
-        near = _Near(found[2 * n : 2 * n + CONTACT], *_relative(T1, T2))
-        return _bounded(near.distance - adm.dot(at + other, radii), self.upper)
-
-
-class _Near:
+class Near:
     """What a query found, as a graph: see `queries.Contact`."""
 
     def __init__(self, found: Expression, R: Expression | None, p: Expression) -> None:
@@ -343,61 +271,32 @@ class _Near:
         return faced + radius1 * n, other - radius2 * n
 
 
-def _of_point(query: NearestFeatures, T: Expression, x: Expression) -> _Near:
+def _of_point(query: NearestFeatures, T: Expression, x: Expression) -> Near:
     p = so3.apply_inv(T[0:9], x - T[9:12])
-    return _Near(query(p), None, p)
+    return Near(query(p), None, p)
 
 
-def _of_pair(query: NearestFeatures, T1: Expression, T2: Expression) -> _Near:
+def _of_pair(query: NearestFeatures, T1: Expression, T2: Expression) -> Near:
     if query.n_in(0) == 3:
         return _of_point(query, T1, T2[9:12])
-    R, p = _relative(T1, T2)
-    return _Near(query(ad.stack(R, p)), R, p)
+    R, p = relative(T1, T2)
+    return Near(query(ad.stack(R, p)), R, p)
 
 
-def _relative(T1: Expression, T2: Expression) -> tuple[Expression, Expression]:
+def relative(T1: Expression, T2: Expression) -> tuple[Expression, Expression]:
     """The pose of the second in the first one's frame."""
     inverse = so3.inv(T1[0:9])
     return so3.mul(inverse, T2[0:9]), so3.apply(inverse, T2[9:12] - T1[9:12])
 
 
-def _bound(value: float, where: str) -> float:
+def upper_bound(value: float, where: str) -> float:
+    """The bound of a distance, checked: 0 or more, and infinite for none."""
     bound = number(value, f"{where}: upperBound")
     return (
         bound if math.isinf(bound) and bound > 0.0 else not_negative(bound, f"{where}: upperBound")
     )
 
 
-def _bounded(distance: Expression, upper: float) -> Expression:
+def bounded(distance: Expression, upper: float) -> Expression:
+    """The distance, or the bound where it is larger."""
     return distance if math.isinf(upper) else ad.cond(upper - distance, distance, upper)
-
-
-def _kind(geometry: Any) -> str:
-    """The argument of a geometry of `MinDistance`: "T", "x" or "cr"."""
-    if not isinstance(geometry, (list, tuple, np.ndarray)):
-        return "T"
-    parts = [np.shape(part) for part in listed(cast("Iterable[Any]", geometry), "MinDistance", "")]
-    if parts == [(3,), ()]:
-        return "cr"
-    return "x" if parts == [(), (), ()] else "T"
-
-
-def _pairs(pairs: Iterable[tuple[int, int]] | str, count: int) -> list[tuple[int, int]]:
-    if isinstance(pairs, str):
-        one_of(pairs, "MinDistance: pairs", ("all",))
-        return [*combinations(range(count), 2)]
-    found: list[tuple[int, int]] = []
-    for pair in listed(pairs, "MinDistance: pairs", "pairs"):
-        places = listed(pair, "MinDistance: pairs", "two places")
-        if len(places) != 2:
-            raise ValueError(f"MinDistance: pairs: {len(places)} places, expected two")
-        i, j = places
-        for place in places:
-            if place not in range(count):
-                raise ValueError(f"MinDistance: pairs: no geometry {place}, there are {count}")
-        if i == j:
-            raise ValueError(f"MinDistance: pairs: a geometry and itself: {i}")
-        found.append((int(i), int(j)))
-    if not found:
-        raise ValueError("MinDistance: pairs is empty")
-    return found
