@@ -3,9 +3,9 @@
 file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of `ad_core`
 """
 
-from robotics_ad import dynamics, kinematics, se3, so3, trajectory
+from robotics_ad import dynamics, geometry, kinematics, se3, so3, trajectory
 from robotics_ad.data import packaged_arm
-from robotics_ad.load import Mjcf, load_mjcf, load_urdf, read_mjcf
+from robotics_ad.load import Mjcf, load_mjcf, load_srdf, load_urdf, read_mjcf
 from robotics_ad.model import (
     JOINT_TYPES,
     PARAMETER_KINDS,
@@ -30,8 +30,10 @@ __all__ = [
     "Mjcf",
     "RobotModel",
     "dynamics",
+    "geometry",
     "kinematics",
     "load_mjcf",
+    "load_srdf",
     "load_urdf",
     "packaged_arm",
     "read_mjcf",

@@ -114,7 +114,15 @@ MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
 SCENE = load.read_mjcf(MJCF)
 STILL = model.RobotModel("still", [model.Link("base")], [])
 
+MESH = model.TriangleMesh(np.eye(3), [[0, 1, 2]])
+SHAPED = load.load_urdf(
+    "<robot name='r'><link name='a'><collision><geometry><box size='1 1 1'/></geometry></collision>"
+    "</link></robot>",
+    geometry=True,
+)
+
 OBJECTS: dict[str, Any] = {
+    "Srdf": load.load_srdf("<robot name='r'/>"),
     "Expression": E,
     "Kernel": KERNEL,
     "ADModule": LAYER,
@@ -169,6 +177,8 @@ RIGHT: dict[str, Any] = {
     "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
     **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
+    "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
+    "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through
 # torch and kernels, unchecked for the sake of time.
@@ -176,6 +186,8 @@ SKIPPED = {
     "Curve",
     "ADModule",
     "BaseParameters",
+    "Fit",
+    "Srdf",
     "JointType",
     "Kernel",
     "LinkFrame",
@@ -342,6 +354,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("files")
     (path / "folder").mkdir()
     KERNEL.save(path / "folder" / "saved.kernel")
+    (path / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     return path
 
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 
 from robotics_ad.load import load_urdf
-from robotics_ad.model import RobotModel
+from robotics_ad.model import Capsule, Cylinder, PlacedShape, RobotModel
 
 
 def packaged_arm() -> RobotModel:
     """The seven-joint arm `arm7`: links base, link1 ... link7, tool; joints joint1 ... joint7.
 
-    Serial and redundant, with inertias, limits and damping; made for this package, no meshes.
+    Serial and redundant, with inertias, limits and damping; made for this package, no meshes. Its
+    links collide as capsules, the cylinders of the file with round ends, which URDF has no word for
+    that all its readers know.
     """
-    return load_urdf(packaged_arm_text())
+    robot = load_urdf(packaged_arm_text(), geometry=True)
+    links = [
+        replace(link, collisions=[_with_round_ends(placed) for placed in link.collisions])
+        for link in robot.links
+    ]
+    return replace(robot, links=links)
+
+
+def _with_round_ends(placed: PlacedShape) -> PlacedShape:
+    shape = placed.shape
+    if isinstance(shape, Cylinder):
+        return replace(placed, shape=Capsule(shape.radius, shape.length))
+    return placed
 
 
 def packaged_arm_text() -> str:

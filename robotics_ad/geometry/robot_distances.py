@@ -6,7 +6,6 @@ robot, shapes, obstacles, pairs -> rows -> one `Solid` a shape -> the rows' cont
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
 from typing import ClassVar, Literal, TypeAlias
 
 import ad_core as ad
@@ -14,6 +13,7 @@ from ad_core.graph import Expression, checked, listed, number, unknown_name, who
 from ad_core.ops.structure import Structured
 from robotics_ad.geometry.grids import DistanceGrid
 from robotics_ad.geometry.pairs import SHAPES, contact
+from robotics_ad.geometry.pairs_of_links import collision_pairs
 from robotics_ad.geometry.smooth import checked_error, smooth_distance
 from robotics_ad.geometry.solids import AnySolid, Solid
 from robotics_ad.kinematics.motion_in_world import WorldMotion
@@ -45,8 +45,10 @@ class CollisionDistances(RobotFunction):
             and its pose is an argument.
         margin: what is taken off each distance, m.
         pairs: of two shapes `(("link1", 0), ("link4", 0))`, or of one and an obstacle
-            `(("link1", 0), "table")`; "auto": every two shapes of the robot that a joint's
-            neighbours do not hold, and every shape that moves with every obstacle.
+            `(("link1", 0), "table")`; "auto": every two shapes on links that move against
+            each other and that no joint joins, and every shape that moves with every obstacle.
+            `collision_pairs` leaves out pairs that touch in every configuration, too, and those
+            that an SRDF disables.
         shapes: shapes in links' frames by the links' names; those of the model if it is not given.
         smooth: a row is between d - smooth and d then, with a continuous gradient; for spheres and
             capsules. See `SmoothPairDistance`.
@@ -160,15 +162,10 @@ class CollisionDistances(RobotFunction):
 
     def _all_pairs(self) -> list[PairOfShapes]:
         tree = merged(self.robot) if not self.robot.parametrized else self._nominal_tree()
-        places = [(link, i) for link, own in self.shapes.items() for i in range(len(own))]
-        body = {link: tree.links[link][0] for link in self.shapes}
-        found: list[PairOfShapes] = [
-            (a, b)
-            for a, b in combinations(places, 2)
-            if not _are_neighbours(tree, body[a[0]], body[b[0]])
-        ]
-        moved = [p for p in places if body[p[0]] != WORLD]
-        return found + [(p, name) for p in moved for name in self.obstacles]
+        moved = [link for link in self.shapes if tree.links[link][0] != WORLD]
+        own: list[PairOfShapes] = [*collision_pairs(self.robot, self.shapes, samples=0)]
+        places = [(link, i) for link in moved for i in range(len(self.shapes[link]))]
+        return own + [(place, name) for place in places for name in self.obstacles]
 
     def _nominal_tree(self) -> Tree:
         return merged(self.robot.with_parameters(self.robot.parameters))
@@ -241,7 +238,7 @@ def shapes_of(
     """The shapes given, checked, or else those of the links that have some."""
     checked_robot(robot, kind)
     if shapes is None:
-        own = {link.name: getattr(link, "collisions", ()) for link in robot.links}
+        own = {link.name: link.collisions for link in robot.links}
         return {name: tuple(found) for name, found in own.items() if found}
     checked(shapes, Mapping, kind, "shapes", "a dict of lists of placed shapes by links' names")
     result: dict[str, tuple[PlacedShape, ...]] = {}
@@ -279,9 +276,3 @@ def chain(tree: Tree, index: int) -> list[int]:
 
 def _entries(body: Body) -> range:
     return range(body.q_slice.start, body.q_slice.stop)
-
-
-def _are_neighbours(tree: Tree, a: int, b: int) -> bool:
-    """Whether two bodies are one, or one carries the other."""
-    parents = [tree.bodies[k].parent if k != WORLD else None for k in (a, b)]
-    return a == b or parents[0] == b or parents[1] == a

@@ -23,7 +23,16 @@ from typing import IO, Any, TypeVar, cast
 import numpy as np
 
 from robotics_ad.load.sources import is_path, read_source, shortened
-from robotics_ad.model import Inertia, Joint, Link, Mimic, RobotModel
+from robotics_ad.model import (
+    SHAPES,
+    Inertia,
+    Joint,
+    Link,
+    Mimic,
+    PlacedShape,
+    RobotModel,
+    Shape,
+)
 
 try:
     import resource
@@ -135,9 +144,10 @@ def answer(
 
 
 def _plain(value: Any) -> Any:
-    """Data classes as mappings, arrays and tuples as lists."""
+    """Data classes as mappings, shapes with the name of their kind; arrays and tuples as lists."""
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return plain | ({"kind": type(value).__name__} if isinstance(value, Shape) else {})
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, tuple):
@@ -151,9 +161,21 @@ def _understood(said: dict[str, Any]) -> tuple[RobotModel | None, list[str], Exc
     if "error" in said:
         return None, [], error
     given = said["robot"]
-    links = [Link(link["name"], _made(Inertia, link["inertia"])) for link in given["links"]]
+    links = [_link(link) for link in given["links"]]
     joints = [Joint(**joint | {"mimic": _made(Mimic, joint["mimic"])}) for joint in given["joints"]]
     return RobotModel(given["name"], links, joints), [str(told) for told in said["warnings"]], error
+
+
+def _link(given: dict[str, Any]) -> Link:
+    collisions, visuals = (
+        [PlacedShape(**one | {"shape": _shape(**one["shape"])}) for one in given[what]]
+        for what in ("collisions", "visuals")
+    )
+    return Link(given["name"], _made(Inertia, given["inertia"]), collisions, visuals)
+
+
+def _shape(kind: str, **given: Any) -> Shape:
+    return SHAPES[kind](**given)
 
 
 def _made(kind: Callable[..., T], given: Any) -> T | None:

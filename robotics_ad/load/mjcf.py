@@ -22,6 +22,7 @@ from robotics_ad.interop import MujocoOrder, mujoco_order
 from robotics_ad.interop.mujoco_names import names_of
 from robotics_ad.load.isolated import load_in_child
 from robotics_ad.load.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
+from robotics_ad.load.mjcf_shapes import shapes_left_out, shapes_of
 from robotics_ad.load.mjcf_source import compiled, disabled
 from robotics_ad.load.mjcf_tree import links_and_joints
 from robotics_ad.model import RobotModel
@@ -31,6 +32,7 @@ def load_mjcf(
     source: str | bytes | os.PathLike[str] | IO[Any] | Any,
     *,
     sites: bool = True,
+    geometry: bool = False,
     untrusted: bool = False,
 ) -> RobotModel:
     """The robot that an MJCF file describes; `read_mjcf` gives what else is in it.
@@ -51,6 +53,9 @@ def load_mjcf(
             `mujoco.MjModel` or a `mujoco.MjSpec`. A path's file may name other files, as MJCF does;
             text may not.
         sites: Whether named sites become links.
+        geometry: Whether links have their `collisions`, the geoms that may touch others (by
+            `contype`, `conaffinity` or an explicit pair), and their `visuals`, those of groups 0, 1
+            and 2, which viewers draw. Planes are half-spaces; meshes are those that MuJoCo made.
         untrusted: Whether the file is read in a process of its own, with 4 GiB of memory and a
             minute of time, whose end is a ValueError here; for files, text and open files.
 
@@ -65,8 +70,10 @@ def load_mjcf(
             the mass matrix here has no place.
     """
     if flag(untrusted, "load_mjcf: untrusted"):
-        return load_in_child("load_mjcf", source, {"sites": flag(sites, "load_mjcf: sites")})
-    return read_mjcf(source, sites=sites).robot
+        options = {"sites": flag(sites, "load_mjcf: sites")}
+        options["geometry"] = flag(geometry, "load_mjcf: geometry")
+        return load_in_child("load_mjcf", source, options)
+    return read_mjcf(source, sites=sites, geometry=geometry).robot
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +119,10 @@ class Mjcf:
 
 
 def read_mjcf(
-    source: str | bytes | os.PathLike[str] | IO[Any] | Any, *, sites: bool = True
+    source: str | bytes | os.PathLike[str] | IO[Any] | Any,
+    *,
+    sites: bool = True,
+    geometry: bool = False,
 ) -> Mjcf:
     """The robot of `load_mjcf` with the model's gravity, home configuration and maps to MuJoCo.
 
@@ -123,7 +133,7 @@ def read_mjcf(
 
     Arguments and errors are those of `load_mjcf`, but for `untrusted`.
     """
-    sites = flag(sites, "read_mjcf: sites")
+    sites, geometry = flag(sites, "read_mjcf: sites"), flag(geometry, "read_mjcf: geometry")
     read = compiled(source)
     model, names = read.model, names_of(read.model)
     name = bytes(model.names).split(b"\0", 1)[0].decode("utf-8", "replace")
@@ -131,11 +141,12 @@ def read_mjcf(
         check_finite(model, names)
         check_inertias(model)
         mimics = mimics_of(model, names)
-        links, joints = links_and_joints(
-            model, names, {j: mimic for j, (mimic, _) in mimics.items()}, sites=sites
-        )
+        shapes = shapes_of(model, names) if geometry else {}
+        followers = {j: mimic for j, (mimic, _) in mimics.items()}
+        links, joints = links_and_joints(model, names, followers, shapes, sites=sites)
         robot = RobotModel(name or "mujoco", links, joints)
     except ValueError as error:
         raise ValueError(f"{read.label}: {error}") from None
-    behind = left_out(model, {equality for _, equality in mimics.values()})
+    behind = [*left_out(model, {equality for _, equality in mimics.values()})]
+    behind += shapes_left_out(model) if geometry else ()
     return Mjcf(robot, model, tuple(behind), read.warnings)

@@ -10,29 +10,32 @@ Configurations are MuJoCo's: the reference of a hinge or slide is folded into it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from robotics_ad.arrays import Vector, snap
 from robotics_ad.interop.mujoco_names import KINDS, Names, unused
 from robotics_ad.load.mjcf_source import disabled
-from robotics_ad.model import JOINT_TYPES, Inertia, Joint, Link, Mimic
+from robotics_ad.model import JOINT_TYPES, Inertia, Joint, Link, Mimic, PlacedShape
 from robotics_ad.multibody.rigid import Pose, identity_pose
 
+Shapes: TypeAlias = Mapping[str, tuple[Sequence[PlacedShape], Sequence[PlacedShape]]]
 _JOINT_TRANSMISSIONS = (0, 1)  # mujoco.mjtTrn: mjTRN_JOINT, mjTRN_JOINTINPARENT
 
 
 def links_and_joints(
-    model: Any, names: Names, mimics: Mapping[int, Mimic], *, sites: bool
+    model: Any, names: Names, mimics: Mapping[int, Mimic], shapes: Shapes, *, sites: bool
 ) -> tuple[list[Link], list[Joint]]:
     """The tree of a model; `mimics` by the number of the joint that follows.
+
+    `shapes` gives (collisions, visuals) by the names of bodies, as far as these have any.
 
     Raises:
         ValueError: Naming a joint with numbers that no joint here can have.
     """
-    links, joints = [Link(names.bodies[0])], list[Joint]()
+    links, joints = [Link(names.bodies[0], None, *shapes.get(names.bodies[0], ()))], list[Joint]()
     taken = {*names.bodies, *(site for site in names.sites if site is not None)}
     taken_joints, rotors = set(names.joints), _rotors(model)
 
@@ -42,7 +45,7 @@ def links_and_joints(
 
     for b in range(1, model.nbody):
         name, link = names.bodies[b], names.bodies[int(model.body_parentid[b])]
-        pending = _pose(model.body_pos[b], model.body_quat[b])
+        pending = pose_of(model.body_pos[b], model.body_quat[b])
         steps = list(_steps(model, names, b, rotors))
         for n, step in enumerate(steps, start=1):
             # the configuration of a free joint is the pose in the world
@@ -57,7 +60,7 @@ def links_and_joints(
             if not ends:
                 links.append(Link(child))
             link, pending = child, step.after
-        links.append(Link(name, _inertia(model, b)))
+        links.append(Link(name, _inertia(model, b), *shapes.get(name, ())))
         if link != name:
             hold(link, name, pending)
     for s in range(model.nsite) if sites else ():
@@ -65,7 +68,7 @@ def links_and_joints(
         if site is not None:
             links.append(Link(site))
             parent = names.bodies[int(model.site_bodyid[s])]
-            hold(parent, site, _pose(model.site_pos[s], model.site_quat[s]))
+            hold(parent, site, pose_of(model.site_pos[s], model.site_quat[s]))
     return links, joints
 
 
@@ -154,11 +157,12 @@ def _inertia(model: Any, body: int) -> Inertia | None:
     mass, principal = float(model.body_mass[body]), np.array(model.body_inertia[body])
     if mass == 0.0 and not principal.any():
         return None
-    pose = _pose(model.body_ipos[body], model.body_iquat[body])
+    pose = pose_of(model.body_ipos[body], model.body_iquat[body])
     return Inertia(mass, np.zeros(3), np.diag(principal)).transformed(pose.R, pose.p)
 
 
-def _pose(position: Vector, quaternion: Vector) -> Pose:
+def pose_of(position: Vector, quaternion: Vector) -> Pose:
+    """The pose that MuJoCo's position and quaternion mean."""
     quaternion = np.asarray(quaternion, dtype=np.float64)
     R, _ = JOINT_TYPES["spherical"].transform(np.zeros(3), quaternion / np.linalg.norm(quaternion))
     return Pose(snap(R), np.array(position, dtype=np.float64))

@@ -101,6 +101,36 @@ def package_path(address: str, package_dirs: PackageDirs = ()) -> Path:
     raise FileNotFoundError(f"no file '{shortened(address)}'; looked in {where}")
 
 
+def asset_path(address: str, source: str | None, package_dirs: PackageDirs = ()) -> Path:
+    """The file, made absolute, that a robot's file calls `address`: a mesh.
+
+    It is found and not opened. `package://package/path` and `model://package/path` are looked for
+    as `package_path` does, with the folders that the robot's file lies in after `package_dirs`;
+    other paths from the folder of the robot's file on.
+
+    Args:
+        address: what the robot's file says.
+        source: the path of the robot's file; None for text, whose folder is the current one.
+        package_dirs: as for `package_path`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for addresses of other machines, and those that leave their package.
+    """
+    folder = Path("" if source is None else source).absolute()
+    if source is not None:
+        folder = folder.parent
+    kind, separator, rest = address.partition("://")
+    if separator and kind in ("package", "model"):
+        within = [] if source is None else [folder, *folder.parents]
+        path = package_path(f"package://{rest.lstrip('/')}", [*package_dirs, *within])
+    else:
+        path = folder / _located(address, ())
+    if not _exists(path) or not path.is_file():
+        raise FileNotFoundError(f"no file '{shortened(address)}'")
+    return Path(os.path.abspath(path))
+
+
 def shortened(text: str) -> str:
     """The text on one line and of moderate length, for a message."""
     line = " ".join(text[: 2 * _SHOWN].splitlines())

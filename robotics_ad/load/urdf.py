@@ -9,10 +9,11 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ad_core.graph import flag, one_of
-from robotics_ad.arrays import Matrix, Vector, rotation_from_rpy, snap
+from ad_core.graph import flag, listed, one_of
 from robotics_ad.load.isolated import load_in_child
-from robotics_ad.load.sources import PackageDirs, read_source, shortened
+from robotics_ad.load.sources import PackageDirs, is_path, read_source, shortened
+from robotics_ad.load.urdf_numbers import number_of, numbers_of, pose_of
+from robotics_ad.load.urdf_shapes import ShapeReader
 from robotics_ad.load.urdf_xml import clean_urdf
 from robotics_ad.model import (
     JOINT_TYPES,
@@ -39,10 +40,11 @@ def load_urdf(
     base: str = "fixed",
     mimics: bool = True,
     package_dirs: PackageDirs = (),
+    geometry: bool = False,
     strict: bool = False,
     untrusted: bool = False,
 ) -> RobotModel:
-    """The robot that a URDF describes; meshes and other files that it names are not read.
+    """The robot that a URDF describes; meshes and other files that it names are not opened.
 
     All joint types of the format are understood, and mimics of those with one number. A continuous
     joint is one angle, a floating one a position and a unit quaternion [w, x, y, z]. Entries of
@@ -63,6 +65,9 @@ def load_urdf(
         mimics: Whether joints follow those that they mimic; if not, each moves on its own.
         package_dirs: Where `package://` looks first: packages, or directories that hold them. Then
             come `ROS_PACKAGE_PATH`, and `share` below the directories of `AMENT_PREFIX_PATH`.
+        geometry: Whether links have their `collisions` and `visuals`. Meshes are looked for, as
+            `package_dirs` says and in the packages that the file lies in, or beside the file. A
+            warning lists those that are not there, whose `Mesh.path` is the address in the file.
         strict: Whether what is warned of is an error; so are then attributes that URDF does not
             know where numbers are, an empty name of the robot, and a faulty axis of a fixed joint.
         untrusted: As for `load_mjcf`.
@@ -77,47 +82,60 @@ def load_urdf(
     """
     one_of(base, "load_urdf: base", _BASES)
     mimics, strict = flag(mimics, "load_urdf: mimics"), flag(strict, "load_urdf: strict")
+    geometry = flag(geometry, "load_urdf: geometry")
     if flag(untrusted, "load_urdf: untrusted"):
         folders = [os.path.abspath(folder) for folder in package_dirs]
-        options = {"base": base, "mimics": mimics, "package_dirs": folders, "strict": strict}
+        options = {"base": base, "mimics": mimics, "package_dirs": folders}
+        options |= {"geometry": geometry, "strict": strict}
         return load_in_child("load_urdf", source, options)
+    if geometry:  # it is read for each mesh
+        package_dirs = listed(package_dirs, "load_urdf: package_dirs", "directories")
     text, label = read_source(source, package_dirs)
-    document, passed_over = clean_urdf(text, label, strict)
+    document, passed_over = clean_urdf(text, label, strict, geometry)
+    shapes = ShapeReader(label if is_path(source) else None, package_dirs)
     try:
-        links = [_link(link) for link in document.findall("link")]
+        links = [_link(link, shapes) for link in document.findall("link")]
         joints = [_joint(joint, mimics) for joint in document.findall("joint")]
         robot = RobotModel(document.get("name", ""), links, joints)
     except ValueError as error:
         before = f" ({passed_over[0]})" if passed_over else ""
         raise ValueError(f"{label}: {shortened(f'{error}{before}')}") from None
+    passed_over += shapes.not_found
+    if strict and passed_over:
+        raise FileNotFoundError(f"{label}: {shapes.not_found[0]}")
     if passed_over:
         more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
         warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=2)
     return robot.floating() if base == "floating" else robot
 
 
-def _link(element: Element) -> Link:
-    name, inertial = element.get("name", ""), element.find("inertial")
-    if inertial is None:
-        return Link(name)
-    R, p = _pose(inertial.find("origin"))
-    six = inertial.find("inertia")
-    ixx, iyy, izz, *products = (
-        _number(six, key, 0.0) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
-    )
-    if min(ixx, iyy, izz) < -_ROUNDING:
-        raise ValueError(f"link '{name}': a moment of inertia is negative: {[ixx, iyy, izz]}")
+def _link(element: Element, shapes: ShapeReader) -> Link:
+    name = element.get("name", "")
     try:
-        mass = _number(inertial.find("mass"), "value")
-        own = Inertia(mass, np.zeros(3), inertia_matrix(ixx, iyy, izz, products))
-        return Link(name, own.transformed(R, p))
+        collisions, visuals = shapes.read(element, "collision"), shapes.read(element, "visual")
+        return Link(name, _inertia(element.find("inertial")), collisions, visuals)
     except ValueError as error:
         raise ValueError(f"link '{name}': {error}") from None
 
 
+def _inertia(inertial: Element | None) -> Inertia | None:
+    if inertial is None:
+        return None
+    R, p = pose_of(inertial.find("origin"))
+    six = inertial.find("inertia")
+    ixx, iyy, izz, *products = (
+        number_of(six, key, 0.0) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
+    )
+    if min(ixx, iyy, izz) < -_ROUNDING:
+        raise ValueError(f"a moment of inertia is negative: {[ixx, iyy, izz]}")
+    mass = number_of(inertial.find("mass"), "value")
+    own = Inertia(mass, np.zeros(3), inertia_matrix(ixx, iyy, izz, products))
+    return own.transformed(R, p)
+
+
 def _joint(element: Element, mimics: bool) -> Joint:
     name, kind = element.get("name", ""), element.get("type", "")
-    R, p = _pose(element.find("origin"))
+    R, p = pose_of(element.find("origin"))
     if kind not in _TYPES:
         raise ValueError(f"joint '{name}': unknown type '{kind}'; types: {', '.join(_TYPES)}")
     row = JOINT_TYPES[kind]
@@ -132,43 +150,22 @@ def _joint(element: Element, mimics: bool) -> Joint:
         child=_end(element, "child"),
         rotation=R,
         translation=p,
-        axis=np.array([1.0, 0.0, 0.0]) if axis is None else _numbers(axis, "xyz"),
-        lower=_number(limit, "lower", 0.0) if limited else None,
-        upper=_number(limit, "upper", 0.0) if limited else None,
-        velocity=None if limit is None else _number(limit, "velocity"),
-        effort=None if limit is None else _number(limit, "effort"),
-        damping=_number(dynamics, "damping", 0.0),
-        friction=_number(dynamics, "friction", 0.0),
+        axis=np.array([1.0, 0.0, 0.0]) if axis is None else numbers_of(axis, "xyz"),
+        lower=number_of(limit, "lower", 0.0) if limited else None,
+        upper=number_of(limit, "upper", 0.0) if limited else None,
+        velocity=None if limit is None else number_of(limit, "velocity"),
+        effort=None if limit is None else number_of(limit, "effort"),
+        damping=number_of(dynamics, "damping", 0.0),
+        friction=number_of(dynamics, "friction", 0.0),
         mimic=None if mimic is None else _mimic(mimic),
     )
 
 
 def _mimic(element: Element) -> Mimic:
-    multiplier, offset = _number(element, "multiplier", 1.0), _number(element, "offset", 0.0)
+    multiplier, offset = number_of(element, "multiplier", 1.0), number_of(element, "offset", 0.0)
     return Mimic(element.get("joint", ""), multiplier, offset)
-
-
-def _pose(origin: Element | None) -> tuple[Matrix, Vector]:
-    if origin is None:
-        return np.eye(3), np.zeros(3)
-    p = _numbers(origin, "xyz") if "xyz" in origin.attrib else np.zeros(3)
-    if "quat_xyzw" in origin.attrib:
-        x, y, z, w = _numbers(origin, "quat_xyzw")
-        quaternion = np.array([w, x, y, z]) / np.linalg.norm([w, x, y, z])
-        return snap(JOINT_TYPES["spherical"].transform(np.zeros(3), quaternion)[0]), p
-    return rotation_from_rpy(_numbers(origin, "rpy") if "rpy" in origin.attrib else np.zeros(3)), p
 
 
 def _end(joint: Element, which: str) -> str:
     end = joint.find(which)
     return "" if end is None else end.get("link", "")
-
-
-def _numbers(element: Element, name: str) -> Vector:
-    """The numbers of an attribute, which `clean_urdf` has checked."""
-    return np.array([float(word) for word in element.get(name, "").split()])
-
-
-def _number(element: Element | None, name: str, default: float = np.nan) -> float:
-    value = None if element is None else element.get(name)
-    return default if value is None else float(value)

@@ -3,9 +3,10 @@
 text -> expat -> checked elements -> a small tree of elements for `urdf`
 
 Document type declarations are refused, so no entity is ever defined, expanded or fetched; nothing
-but the given text is read. Visuals, collisions, meshes, transmissions and the like are dropped.
-Numbers are checked here too, since line numbers are known here. What is passed over though it may
-have been meant to change a number is listed, or refused by a strict reader.
+but the given text is read. Visuals and collisions are kept where they are asked for; materials,
+transmissions and the like are dropped. Numbers are checked here too, since line numbers are known
+here. What is passed over though it may have been meant to change a number is listed, or refused by
+a strict reader.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import NoReturn
 from xml.etree.ElementTree import Element, SubElement
 
 from robotics_ad.load.sources import shortened
@@ -33,6 +35,13 @@ _CHILDREN: Mapping[str, tuple[str, ...]] = {
     "joint": ("origin", "parent", "child", "axis", "limit", "dynamics", "mimic"),
 }
 _MANY = ("link", "joint")
+# what there is more where geometry is asked for
+_SHAPED: Mapping[str, tuple[str, ...]] = {
+    "link": ("inertial", "visual", "collision"),
+    "visual": ("origin", "geometry"),
+    "collision": ("origin", "geometry"),
+    "geometry": ("sphere", "capsule", "cylinder", "box", "mesh"),
+}
 # element -> attributes that it must have, attributes that it may have
 _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "robot": (("name",), ("version",)),
@@ -47,14 +56,23 @@ _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "origin": ((), ("xyz", "rpy", "quat_xyzw")),
     "axis": (("xyz",), ()),
     "dynamics": ((), ("damping", "friction")),
+    "visual": ((), ("name",)),
+    "collision": ((), ("name",)),
+    "sphere": (("radius",), ()),
+    "capsule": (("radius", "length"), ()),
+    "cylinder": (("radius", "length"), ()),
+    "box": (("size",), ()),
+    "mesh": (("filename",), ("scale",)),
 }
 # element -> children that it must have
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "inertial": ("mass",),
     "joint": ("parent", "child"),
+    "visual": ("geometry",),
+    "collision": ("geometry",),
 }
-_TEXT_ATTRIBUTES = ("name", "type", "link", "joint", "version")
-_COUNTS: Mapping[str, int] = {"xyz": 3, "rpy": 3, "quat_xyzw": 4}
+_TEXT_ATTRIBUTES = ("name", "type", "link", "joint", "version", "filename")
+_COUNTS: Mapping[str, int] = {"xyz": 3, "rpy": 3, "quat_xyzw": 4, "size": 3, "scale": 3}
 # elements of which every attribute counts, and attributes of them that no `RobotModel` has
 _NUMERIC = ("origin", "mass", "inertia", "axis", "limit", "dynamics", "mimic")
 _PASSED_OVER = ("acceleration", "deceleration", "jerk")
@@ -78,20 +96,23 @@ _OTHERS: Mapping[str, str] = {
 _XACRO = "this is a xacro file; expand it to URDF first"
 
 
-def clean_urdf(text: bytes | str, label: str, strict: bool) -> tuple[Element, list[str]]:
+def clean_urdf(
+    text: bytes | str, label: str, strict: bool, geometry: bool = False
+) -> tuple[Element, list[str]]:
     """The elements that a robot model is made of, checked, and what was passed over, in words.
 
     Args:
         text: the document.
         label: what messages call it.
         strict: whether what would be passed over is refused.
+        geometry: whether visuals and collisions are kept.
 
     Raises:
         ValueError: Naming the file, the line and the fault: text that is not XML or not URDF, a
             document type declaration, nesting deeper than `MAX_DEPTH`, a missing or repeated
             element, a missing attribute, a number that is no number.
     """
-    cleaner = _Cleaner(label, strict)
+    cleaner = _Cleaner(label, strict, geometry)
     cleaner.read(text)
     assert cleaner.root is not None  # expat refuses a document without an element
     return cleaner.root, cleaner.passed_over
@@ -100,8 +121,11 @@ def clean_urdf(text: bytes | str, label: str, strict: bool) -> tuple[Element, li
 class _Cleaner(GuardedXml):
     """State of one pass over one document."""
 
-    def __init__(self, label: str, strict: bool) -> None:
+    def __init__(self, label: str, strict: bool, geometry: bool) -> None:
         super().__init__(label, MAX_DEPTH)
+        self._children = {**_CHILDREN, **(_SHAPED if geometry else {})}
+        self._many = (*_MANY, "visual", "collision") if geometry else _MANY
+        self._numeric = (*_NUMERIC, *(_SHAPED["geometry"] if geometry else ()))
         self.root: Element | None = None
         self.passed_over: list[str] = []
         self._strict = strict
@@ -128,15 +152,19 @@ class _Cleaner(GuardedXml):
             self.root = element
         else:
             above = self._open[-1]
-            if tag not in _CHILDREN.get(above.tag, ()):
+            if tag not in self._children.get(above.tag, ()):
+                if above.tag == "geometry":
+                    self._refuse_shape(f"<{shortened(tag)}>")
                 self._dropped_from = self.depth
-                if tag in _NUMERIC or tag in _CHILDREN:
+                if tag in self._numeric or tag in self._children:
                     self._pass_over(f"{_describe(above)} has a <{tag}>, which belongs elsewhere")
                 return
             if tag == "axis" and above.get("type") in _WITHOUT_AXIS and not self._strict:
                 self._dropped_from = self.depth
                 return
-            if tag not in _MANY and above.find(tag) is not None:
+            if above.tag == "geometry" and len(above):
+                self._refuse_shape(f"<{above[0].tag}> and <{tag}>")
+            if tag not in self._many and above.find(tag) is not None:
                 self.fail(f"{_describe(above)} has more than one <{tag}>")
             self._count(tag)
             element = SubElement(above, tag, self._checked(tag, attributes))
@@ -151,6 +179,8 @@ class _Cleaner(GuardedXml):
         for child in _REQUIRED.get(element.tag, ()):
             if element.find(child) is None:
                 self.fail(f"{_describe(element)} has no <{child}>")
+        if element.tag == "geometry" and not len(element):
+            self._refuse_shape("nothing")
         if element.tag == "inertial" and element.find("inertia") is None:
             self._pass_over(f"{_describe(self._open[-1])} has no <inertia>: a mass at a point")
         if element.get("type") in _LIMITED and element.find("limit") is None:
@@ -172,12 +202,17 @@ class _Cleaner(GuardedXml):
                 self._check_numbers(tag, name, value)
         if "quat_xyzw" in kept:
             self._check_quaternion(kept)
-        if tag in _NUMERIC:
+        if tag in self._numeric:
             for name in attributes:
                 if name not in kept and name not in _PASSED_OVER and ":" not in name:
                     missing = [known for known in optional if known not in kept]
                     self._pass_over_attribute(tag, name, missing)
         return kept
+
+    def _refuse_shape(self, got: str) -> NoReturn:
+        where = " of ".join(_describe(element) for element in self._open[:0:-1])
+        *shapes, last = _SHAPED["geometry"]
+        self.fail(f"{where} has {got}, expected one of {', '.join(shapes)} and {last}")
 
     def _pass_over_attribute(self, tag: str, name: str, missing: Sequence[str]) -> None:
         """Files may hold numbers of their own, but not what looks like one that is missing."""
@@ -223,7 +258,7 @@ class _Cleaner(GuardedXml):
         self.passed_over.append(f"line {self.line}: {what}")
 
     def _count(self, tag: str) -> None:
-        if tag in _MANY:
+        if tag in self._many:
             self._counts[tag] += 1
             if self._counts[tag] > MAX_LINKS:
                 self.fail(f"more than {MAX_LINKS} {tag}s")

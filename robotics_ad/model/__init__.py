@@ -16,6 +16,7 @@ from robotics_ad.model.printing import NARROWEST
 from robotics_ad.model.pseudo_inertia import from_log_cholesky, log_cholesky
 from robotics_ad.model.robot import LinkFrame, RobotModel, checked_robot, link_of, links_of, listed
 from robotics_ad.model.shapes import (
+    SHAPES,
     Box,
     Capsule,
     Cylinder,
@@ -25,12 +26,14 @@ from robotics_ad.model.shapes import (
     PlacedShape,
     Shape,
     Sphere,
+    TriangleMesh,
 )
 
 __all__ = [
     "JOINT_TYPES",
     "NARROWEST",
     "PARAMETER_KINDS",
+    "SHAPES",
     "Box",
     "Capsule",
     "Cylinder",
@@ -48,6 +51,7 @@ __all__ = [
     "RobotModel",
     "Shape",
     "Sphere",
+    "TriangleMesh",
     "checked_robot",
     "combined",
     "from_log_cholesky",

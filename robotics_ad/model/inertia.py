@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ad_core.graph import checked, listed
 from robotics_ad.arrays import Matrix, Vector, frozen, number
 from robotics_ad.model.rebuilt import Rebuilt
+from robotics_ad.model.shapes import PlacedShape, placed_shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +80,22 @@ class Inertia(Rebuilt):
 
 @dataclass(frozen=True, eq=False)
 class Link(Rebuilt):
-    """A rigid body: its name and mass properties in its own frame (`None`: massless)."""
+    """A rigid body: its name, mass properties (`None`: massless) and shapes, in its own frame.
+
+    Attributes:
+        collisions: what it touches others with, as far as a loader was asked for it.
+        visuals: what is drawn.
+    """
 
     name: str
     inertia: Inertia | None = None
+    collisions: Sequence[PlacedShape] = ()
+    visuals: Sequence[PlacedShape] = ()
+
+    def __post_init__(self) -> None:
+        for what in ("collisions", "visuals"):
+            shapes = placed_shapes(getattr(self, what), "link", what)
+            object.__setattr__(self, what, shapes)
 
 
 def combined(bodies: Iterable[Inertia]) -> Inertia:

@@ -5,12 +5,14 @@ Each shape is written in its own frame, centred at the origin; axes of revolutio
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ad_core.graph import checked
+from ad_core.graph import checked, listed, real
 from robotics_ad.arrays import Matrix, Vector, frozen, not_negative
 from robotics_ad.model.rebuilt import Rebuilt
 
@@ -79,7 +81,7 @@ class Mesh(Rebuilt):
     """Triangles in a file, entry i of each vertex multiplied by scale_i; read when asked for.
 
     Attributes:
-        path: where the file is; found already, not read yet.
+        path: where the file is, not read yet; what the robot's file says where none was found.
         scale: 3 numbers.
     """
 
@@ -91,7 +93,42 @@ class Mesh(Rebuilt):
         object.__setattr__(self, "scale", frozen(self.scale, (3,), "mesh: scale"))
 
 
-Shape: TypeAlias = Sphere | Capsule | Cylinder | Box | Ellipsoid | HalfSpace | Mesh
+@dataclass(frozen=True, eq=False)
+class TriangleMesh(Rebuilt):
+    """Triangles in memory.
+
+    Attributes:
+        vertices: (n, 3), m.
+        triangles: (m, 3), the numbers of each one's vertices.
+    """
+
+    vertices: Matrix
+    triangles: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name, kind in (("vertices", np.float64), ("triangles", np.int64)):
+            given = real(getattr(self, name), f"triangle mesh: {name}")
+            if given.ndim != 2 or given.shape[1] != 3 or not given.size:
+                raise ValueError(f"triangle mesh: {name} have shape {given.shape}, expected (n, 3)")
+            array = frozen(given, given.shape, f"triangle mesh: {name}").astype(kind)
+            if not np.array_equal(array, given):
+                raise ValueError(f"triangle mesh: {name} are not whole numbers")
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        least, most = int(self.triangles.min()), int(self.triangles.max())
+        if least < 0 or most >= len(self.vertices):
+            wrong = least if least < 0 else most
+            raise ValueError(
+                f"triangle mesh: triangles name vertex {wrong}, there are {len(self.vertices)}"
+            )
+
+
+Shape: TypeAlias = Sphere | Capsule | Cylinder | Box | Ellipsoid | HalfSpace | Mesh | TriangleMesh
+SHAPES: Mapping[str, type[Shape]] = {
+    kind.__name__: kind
+    for kind in (Sphere, Capsule, Cylinder, Box, Ellipsoid, HalfSpace, Mesh, TriangleMesh)
+}
+"""The kinds of shapes, by their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +136,7 @@ class PlacedShape(Rebuilt):
     """A shape on a body, at pose (rotation, translation) in the body's frame.
 
     Attributes:
-        shape: one of `Sphere`, `Capsule`, `Cylinder`, `Box`, `Ellipsoid`, `HalfSpace`, `Mesh`.
+        shape: one of `SHAPES`.
         rotation: 3x3, from the shape's frame to the body's.
         translation: 3 numbers, m, the shape's centre.
         name: the element's name in its file, or empty.
@@ -111,12 +148,21 @@ class PlacedShape(Rebuilt):
     name: str = ""
 
     def __post_init__(self) -> None:
-        kinds = (Sphere, Capsule, Cylinder, Box, Ellipsoid, HalfSpace, Mesh)
-        checked(self.shape, kinds, "placed shape", "shape", "a Sphere, Capsule, Box ...")
+        kinds = tuple(SHAPES.values())
+        checked(self.shape, kinds, "placed shape", "shape", f"one of {', '.join(SHAPES)}")
+        checked(self.name, str, "placed shape", "name", "text")
         rotation = frozen(self.rotation, (3, 3), "placed shape: rotation")
         translation = frozen(self.translation, (3,), "placed shape: translation")
         object.__setattr__(self, "rotation", rotation)
         object.__setattr__(self, "translation", translation)
+
+
+def placed_shapes(shapes: Iterable[PlacedShape], where: str, what: str) -> tuple[PlacedShape, ...]:
+    """Several placed shapes, each checked to be one; the message about others names `what`."""
+    return tuple(
+        checked(shape, PlacedShape, where, what, "a list of PlacedShape")
+        for shape in listed(shapes, f"{where}: {what}", "PlacedShape")
+    )
 
 
 def _measure(shape: Rebuilt, name: str) -> None:

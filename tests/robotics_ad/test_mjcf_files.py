@@ -8,6 +8,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+from robot_files import TETRAHEDRON
 
 from robotics_ad import load_mjcf, read_mjcf
 from robotics_ad.load import mjcf_guard
@@ -212,9 +213,6 @@ def test_text_that_doubles_itself_is_refused(kind, inside):
         load_mjcf(doubled(25))
 
 
-TETRAHEDRON = (
-    "v 0 0 0\nv .1 0 0\nv 0 .1 0\nv 0 0 .1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"  # an OBJ file
-)
 MESHED = "<body name='b'><joint name='j'/><geom type='mesh' mesh='m'/></body>"
 JOINTED = f"<body name='b'><joint name='j'/>{BALL}</body>"
 HARMLESS: dict[str, Files] = {

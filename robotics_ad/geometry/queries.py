@@ -1,0 +1,222 @@
+"""Which features of two geometries are nearest to each other: functions that Python is asked for.
+
+Their results are constant while the features stay the same: so all their derivatives are zero, and
+what `geoms` composes of them has the right ones, of every order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ad_core.graph import ADFunctionInterface
+from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.geometry.coal_shapes import coal_pose, imported_coal
+from robotics_ad.geometry.features import Ball, Body, Cloud, Feature, Ground, Triangles
+
+CONTACT = 21
+"""Numbers of a contact: see `Contact`."""
+_TOLERANCE = 1e-9
+_PARALLEL = 1e-6
+"""Edges whose sine is smaller are one direction."""
+
+
+class Contact(NamedTuple):
+    """Two features that are nearest to each other; the second one in the frame of its body.
+
+    With w from `first` to `second`, in the frame of the first body, c = normal + R other_normal +
+    crossed (edge x R other_edge) and e = edge + R other_edge, the distance is
+
+        w . c / |c|            if `flat`: a face, or two edges that cross
+        sign |w - e (e . w)|   else: corners, or a corner and an edge
+    """
+
+    distance: float
+    first: Vector
+    second: Vector
+    normal: Vector
+    other_normal: Vector
+    edge: Vector
+    other_edge: Vector
+    crossed: float
+    sign: float
+    flat: float
+
+    def numbers(self) -> Vector:
+        """All but the distance, (CONTACT,)."""
+        return np.concatenate([*self[1:7], self[7:]])
+
+
+class Constant(ADFunctionInterface):
+    """A function whose derivatives are zero wherever it has any."""
+
+    def derivative(self, arg: int, *args: Any) -> Any:
+        return 0
+
+    def gen_derivative(self, arg: Sequence[int], *args: Any) -> Any:
+        return 0
+
+
+class NearestFeatures(Constant):
+    """The `Contact` of two bodies for the pose of the second in the first one's frame.
+
+    For a ball as the second, the pose is that of its centre: 3 numbers.
+    """
+
+    argnames = ("pose",)
+    size_out = CONTACT
+
+    def __init__(self, a: Body, b: Body) -> None:
+        self.a, self.b = a, b
+        self.sizes_in = (3 if isinstance(b, Ball) else 12,)
+
+    def eval(self, *args: Vector) -> Vector:
+        (pose,) = args
+        R = np.eye(3) if pose.size == 3 else pose[:9].reshape(3, 3).T
+        return contact(self.a, self.b, R, pose[-3:]).numbers()
+
+
+class NearestPair(Constant):
+    """The nearest of several pairs: 1 at its first body, 1 at its second one, and their `Contact`.
+
+    A function of the bodies' poses and of the radii around their features, which may be arguments.
+    Pairs whose surrounding balls are farther apart than the nearest bodies so far are not asked.
+    """
+
+    def __init__(self, bodies: Sequence[Body], pairs: Sequence[tuple[int, int]]) -> None:
+        self.bodies, self.pairs = tuple(bodies), tuple(pairs)
+        self.argnames = (*(f"T{i}" for i in range(len(bodies))), "radii")
+        self.sizes_in = (*[12] * len(bodies), len(bodies))
+        self.size_out = 2 * len(bodies) + CONTACT
+
+    def eval(self, *args: Vector) -> Vector:
+        *poses, radii = args
+        R, p = [T[:9].reshape(3, 3).T for T in poses], [T[9:] for T in poses]
+        reach = [
+            (body.reach[0], body.reach[1] + float(radius) - body.radius)
+            for body, radius in zip(self.bodies, np.atleast_1d(radii), strict=True)
+        ]
+        centre = [R[i] @ c + p[i] for i, (c, _) in enumerate(reach)]
+        apart = [
+            float(np.linalg.norm(centre[i] - centre[j])) - reach[i][1] - reach[j][1]
+            for i, j in self.pairs
+        ]
+        best: tuple[float, Contact, int, int] | None = None
+        for k in sorted(range(len(apart)), key=apart.__getitem__):
+            if best is not None and apart[k] > best[0]:
+                break
+            i, j = self.pairs[k]
+            found = contact(self.bodies[i], self.bodies[j], R[i].T @ R[j], R[i].T @ (p[j] - p[i]))
+            distance = found.distance - float(radii[i] + radii[j])
+            if best is None or distance < best[0]:
+                best = distance, found, i, j
+        assert best is not None
+        numbers = np.zeros(2 * len(self.bodies) + CONTACT)
+        numbers[[best[2], len(self.bodies) + best[3]]] = 1.0
+        numbers[2 * len(self.bodies) :] = best[1].numbers()
+        return numbers
+
+
+class RayHit(Constant):
+    """(normal, height, hit): the face n . x = height that a ray first meets, if hit is 1.
+
+    The ray starts at 3 numbers and goes along 3 numbers.
+    """
+
+    argnames = ("start", "direction")
+    sizes_in = (3, 3)
+    size_out = 5
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+
+    def eval(self, *args: Vector) -> Vector:
+        start, direction = args
+        missed = np.array([*direction, 0.0, 0.0])
+        if isinstance(self.body, Ground):
+            falls = float(direction[2]) * float(start[2]) < 0.0 or float(start[2]) == 0.0
+            return np.array([0.0, 0.0, 1.0, 0.0, 1.0]) if falls and direction[2] else missed
+        assert isinstance(self.body, Triangles)
+        surface = self.body.surface
+        hit = surface.first_hit(start, direction)
+        if hit is None:
+            return missed
+        normal = surface.normals[hit[1]]
+        return np.array([*normal, float(normal @ surface.corners[hit[1], 0]), 1.0])
+
+
+def contact(a: Body, b: Body, R: Matrix, p: Vector) -> Contact:
+    """The nearest features of two bodies, the second at (R, p) in the first one's frame.
+
+    Distances are those of the features: `radius` of either body is not taken off.
+    """
+    if isinstance(b, Ball):
+        if isinstance(a, Ball):
+            return _joined(Feature(np.zeros(3)), Feature(np.zeros(3)), (R, p), p, 1.0)
+        if isinstance(a, Cloud):
+            at = a.nearest(p)
+            return _joined(Feature(at), Feature(np.zeros(3)), (R, p), p - at, 1.0)
+        if isinstance(a, Triangles) and a.tree:
+            near = a.surface.nearest(p)
+            feature = a.surface_feature(near.triangle, near.corners, near.point)
+            out = a.surface.normal(near.triangle, near.corners)
+            sign = -1.0 if near.distance < 0.0 else 1.0
+            return _joined(feature, Feature(np.zeros(3)), (R, p), out, sign)
+    elif isinstance(a, Ball) or (b.tree and not a.tree):  # coal numbers the triangles of trees
+        return _reversed(contact(b, a, R.T, -R.T @ p))
+    coal, found = imported_coal(), imported_coal().DistanceResult()
+    request = coal.DistanceRequest()
+    request.gjk_tolerance = request.epa_tolerance = _TOLERANCE
+    here, there = coal_pose(np.eye(3), np.zeros(3)), coal_pose(R, p)
+    distance = coal.distance(a.coal, here, b.coal, there, request, found)
+    one, other = np.array(found.getNearestPoint1()), np.array(found.getNearestPoint2())
+    n = np.array(found.normal)
+    if a.tree and b.tree:  # without a normal, and without a common point where they cross
+        n = other - one if distance > 0.0 else np.zeros(3)
+        if distance <= 0.0:
+            return _joined(Feature(one), Feature(R.T @ (one - p)), (R, p), n, 0.0)
+    first = a.feature(one, n, int(found.b1))
+    second = b.feature(R.T @ (other - p), -R.T @ n, int(found.b2))
+    sign = -1.0 if distance + a.radius + b.radius < 0.0 else 1.0
+    return _joined(first, second, (R, p), n, sign)
+
+
+def _joined(a: Feature, b: Feature, pose: tuple[Matrix, Vector], n: Vector, sign: float) -> Contact:
+    """The contact of two features; n leads from the first body to the second one."""
+    R, p = pose
+    w = R @ b.point + p - a.point
+    zero, normal, other = np.zeros(3), np.zeros(3), np.zeros(3)
+    edge, other_edge, crossed, flat = a.edge, b.edge, 0.0, 0.0
+    if a.normal.any() or b.normal.any():
+        flat, edge, other_edge = 1.0, zero, zero
+        if a.normal.any():
+            normal = a.normal * (-1.0 if float(a.normal @ n) < 0.0 else 1.0)
+            c = normal
+        else:
+            other = b.normal * (-1.0 if float(R @ b.normal @ n) < 0.0 else 1.0)
+            c = R @ other
+        distance = float(w @ c)
+    elif edge.any() and other_edge.any():
+        c = np.cross(edge, R @ other_edge)
+        length = float(np.linalg.norm(c))
+        if length < _PARALLEL:  # any point of one will do
+            other_edge = zero
+            distance = sign * float(np.linalg.norm(w - edge * (edge @ w)))
+        else:
+            flat, crossed = 1.0, -1.0 if float(c @ n) < 0.0 else 1.0
+            distance = crossed * float(w @ c) / length
+    else:
+        e = edge + R @ other_edge
+        distance = sign * float(np.linalg.norm(w - e * (e @ w)))
+    numbers = (normal, other, edge, other_edge, crossed, sign, flat)
+    return Contact(distance, a.point, b.point, *numbers)
+
+
+def _reversed(c: Contact) -> Contact:
+    """The contact of the second body with the first one, from the other side."""
+    return Contact(
+        c.distance, c.second, c.first, -c.other_normal, -c.normal, c.other_edge, c.edge,
+        c.crossed, c.sign, c.flat,
+    )  # fmt: skip
