@@ -70,9 +70,19 @@ class Figures:
 
     @property
     def instructions(self) -> int:
-        """All of the kernel's, without the compiler's own functions and what fills up lines."""
-        own = re.split(r"^\$__internal_.*:$", self.sass, flags=re.MULTILINE)[0]
-        found = re.findall(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?(\w+)", own)
+        """Of the kernel and its parts, once each, without what fills up lines.
+
+        Behind the last exit stands what warps do whose lanes have come apart; functions of the
+        compiler's own serve divisions by seldom numbers.
+        """
+        entry, *others = re.split(r"^\$(.+):$", self.sass, flags=re.MULTILINE)
+        own = [entry[: entry.rindex(" EXIT ;") + 7]]
+        own += [
+            body
+            for name, body in zip(others[::2], others[1::2], strict=True)
+            if not name.startswith("__internal_")
+        ]
+        found = re.findall(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?(\w+)", "".join(own))
         return sum(name != "NOP" for name in found)
 
     @property
