@@ -264,7 +264,7 @@ def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match=r"a pair is \(link, number\), then"):
         rows(pairs=[("link1", "link2", "link3")])
     with pytest.raises(ValueError, match="SelfCollision: robot 'arm7' has no pair of shapes"):
-        SelfCollision(ARM)
+        SelfCollision(ARM, shapes={})
     with pytest.raises(TypeError, match="argument 'obstacles' is a float, expected"):
         CollisionDistances(ARM, {"ball": 1.0}, shapes=SHAPES)
     carried = {**SHAPES, "tool": [PlacedShape(HalfSpace())]}
