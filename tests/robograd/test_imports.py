@@ -10,7 +10,7 @@ import pytest
     ("module", "absent"),
     [
         ("ad_core", {"torch", "casadi", "bridges", "scipy", "matplotlib"}),
-        ("robotics_ad", {"torch", "casadi", "bridges", "mujoco", "scipy", "matplotlib"}),
+        ("robotics_ad", {"torch", "casadi", "bridges", "mujoco", "coal", "scipy", "matplotlib"}),
         ("bridges.casadi", {"torch", "robotics_ad", "matplotlib"}),
         ("bridges.native", {"torch", "casadi", "robotics_ad", "scipy", "matplotlib"}),
         ("bridges.kernel", {"torch", "casadi", "robotics_ad", "scipy", "matplotlib"}),
