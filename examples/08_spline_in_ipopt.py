@@ -55,6 +55,7 @@ def main(samples: int = 100) -> tuple[str, float, float]:
         "ipopt.print_level": 0,
         "ipopt.sb": "yes",
         "ipopt.hessian_approximation": "limited-memory",
+        "ipopt.tol": 1e-5,
     }
     solver = casadi.nlpsol("spline", "ipopt", {"x": unknown, "f": f, "g": rows}, options)
     result = solver(x0=0.0, lbg=low, ubg=high)

@@ -61,6 +61,7 @@ def test_torques_from_the_graph_hold_mujocos_robot_on_its_path() -> None:
     assert load("07_control_in_mujoco").main(seconds=2.0) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_spline_goes_through_poses_and_around_a_ball() -> None:
     example = load("08_spline_in_ipopt")
     status, nearest, missed = example.main(samples=40)
