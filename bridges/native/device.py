@@ -130,6 +130,8 @@ class CudaDevice:
         return int(kernel.occupancy.max_active_blocks_per_multiprocessor(threads, 0))
 
 
+# Bytes of text above which NVRTC leaves out what takes it most time: some 25,000 operations.
+_LARGE = 1_500_000
 # Bytes of text up to which a kernel is built several times, and threads on a multiprocessor up to
 # which more of them hide more of the memory's latency.
 _SEARCHED = 100_000
@@ -150,6 +152,7 @@ def compile_cubin(text: str, architecture: str, blocks: int = 1, log: Any = None
         std="c++17",
         define_macro=("BLOCKS", str(blocks)),
         ptxas_options=[] if log is None else ["-v"],
+        ofast_compile="min" if len(text) > _LARGE else None,
     )
     try:
         return bytes(core.Program(text, "c++", options).compile("cubin", logs=log).code)

@@ -25,8 +25,11 @@ _NAMES = {"fmin": "smaller", "fmax": "larger", "sign": "sign_of"}
 _BLOCK_BYTES = 48 * 1024
 _WARP_BYTES = _BLOCK_BYTES // 2
 _MOST_WARPS = 4
-# Operators of a function that nvcc handles in bounded time and keeps in registers where it can.
+# Operators of a function that nvcc handles in bounded time and keeps in registers where it can;
+# those of programs of more than so many operations, on which it would spend minutes.
 _PART_WEIGHT = 8000
+_LARGE = 25_000
+_LARGE_PART_WEIGHT = 1000
 # Angles whose sines and cosines are computed together, so that one branch tells if one is large.
 _TOGETHER = 8
 
@@ -94,7 +97,7 @@ def _placed(
     return tuple(rows[place] for place in range(len(sizes))), used
 
 
-def emit_cuda(program: Program, dtype: DType, weight: int = _PART_WEIGHT) -> str:
+def emit_cuda(program: Program, dtype: DType, weight: int | None = None) -> str:
     """CUDA C++ text with one entry, `robograd_kernel`, all of whose arguments have 64 bits.
 
     They are `samples`; for each input `(samples, n_i)` its address, then `period`, `outer`, `inner`
@@ -102,11 +105,13 @@ def emit_cuda(program: Program, dtype: DType, weight: int = _PART_WEIGHT) -> str
     row-major, its address. Inputs and outputs that `tiles_for` leaves where they are have `entry`
     1. The grid may have any size; a block has 32 threads a warp of `tiles_for`.
 
-    weight: of the parts that the program is cut into (see `parts`).
+    weight: of the parts that the program is cut into (see `parts`); None: by its size.
     """
     tiles = tiles_for(program.input_sizes, program.output_sizes, dtype)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     chunks = _Chunks(program, tiles)
+    if weight is None:
+        weight = _PART_WEIGHT if program.n_ops <= _LARGE else _LARGE_PART_WEIGHT
     layout = lay_out(program, list(chunks.stores()), weight, loads=chunks.loads())
     target = Target(dtype, 64)
     writers = [_PartWriter(program, tiles, target, layout, part) for part in layout.parts]

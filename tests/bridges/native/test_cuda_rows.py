@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cuda_runs import LAYOUTS, Batch, Kernel, integers, mixing_program
 
-from bridges.native.emit_cuda import WARP
+from bridges.native.emit_cuda import WARP, emit_cuda
 from bridges.native.program import Instruction, Program, schedule_program
 from bridges.native.target import DType
 
@@ -162,3 +162,11 @@ def test_samples_beyond_32_bits() -> None:
     kernel.launch([samples, x.ctypes.data, samples, 0, 1, 1, y.ctypes.data], 1)
     np.testing.assert_array_equal(y[-72:], -x[-72:])
     assert not y[:1000].any()
+
+
+def test_large_programs_have_small_parts() -> None:
+    """The compiler takes minutes for 10^5 operations in larger ones."""
+    made = [Instruction("input", (0, 0)), Instruction("input", (0, 1))]
+    made += [Instruction("sub", (k, k - 1)) for k in range(1, 30_001)]
+    text = emit_cuda(schedule_program((2,), made, [[30_001]]), "float32")
+    assert text.count("APART void part_") >= 30
