@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from ad_core.graph import checked, listed
+from ad_core.graph import checked, listed, whole_number
 from bridges.kernel.arrays import (
     Argument,
     Array,
@@ -220,7 +220,7 @@ class Kernel:
 
         Built, or found in the cache, when first asked for. Raises BuildError where that cannot be.
         """
-        caller = self._gpus.get(number)
+        caller = self._gpus.get(whole_number(number, "on_gpu: number", -1))
         if caller is None:
             with building():
                 caller = self._gpus[number] = gpu_caller(self, number)

@@ -82,8 +82,11 @@ class CudaDevice:
 
     def __init__(self, number: int) -> None:
         self._core = _cuda_core()
-        self._device = self._core.Device(number)
-        major, minor = self._device.compute_capability
+        try:
+            self._device = self._core.Device(number)
+            major, minor = self._device.compute_capability
+        except Exception as error:  # those of the driver, and of what looks for it
+            raise BuildError(f"CUDA device {number} cannot be used: {error}") from error
         self.name: str = self._device.name
         self.architecture = f"sm_{major}{minor}"
 

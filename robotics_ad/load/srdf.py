@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ad_core.graph import checked
 from robotics_ad.arrays import Vector
 from robotics_ad.load.sources import PackageDirs, read_source, shortened
 from robotics_ad.load.xml_guard import GuardedXml
@@ -42,6 +43,8 @@ class Srdf:
 
     def disables(self, link1: str, link2: str) -> bool:
         """Whether collisions of two links are not tested."""
+        for name, link in (("link1", link1), ("link2", link2)):
+            checked(link, str, "disables", name, "a link's name")
         pair = pair_of(link1, link2)
         silent = bool(self.silent & {*pair}) and pair not in self.enabled
         return silent or pair in self.disabled
