@@ -33,11 +33,14 @@ def check_derivatives_torch(
 
     Raises:
         AssertionError: where they differ, showing both.
+        ValueError: for a step or tolerance out of range.
     """
     h, rtol, atol = (
         number(value, f"check_derivatives_torch: {name}")
         for name, value in (("h", h), ("rtol", rtol), ("atol", atol))
     )
+    if not 0.0 < h < float("inf"):
+        raise ValueError(f"check_derivatives_torch: h is {h}, expected a number above 0")
     if min(rtol, atol) < 0.0:
         raise ValueError(f"check_derivatives_torch: rtol {rtol}, atol {atol}, expected 0 or more")
     layer = ad_to_torch(func, terminals, sizes=sizes)
