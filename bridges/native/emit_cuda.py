@@ -281,22 +281,22 @@ class _PartWriter:
         """Sine and cosine of an angle, and of further ones that are inputs, as one group."""
         if k in self._known:
             return
-        angles: dict[int, tuple[int, ...]] = {}
+        angles: list[tuple[int, tuple[int, ...]]] = []
         for later in range(k, self._part.end):
             op, args, _ = self._program.instructions[later]
             if op not in _ANGLES or later in self._known or self._layout.made_at(later) != later:
                 continue
             is_input = self._program.instructions[args[0]].op == "input"
             if later == k or (is_input and len(angles) < _TOGETHER):
-                angles[args[0]] = self._layout.pairs.get(later, (later,))
-        ways = [self._both(angle, made) for angle, made in angles.items()]
+                angles.append((args[0], self._layout.pairs.get(later, (later,))))
+        ways = [self._both(angle, made) for angle, made in angles]
         self._lines += [f"sincos_of({way});" for way in ways]
-        names = [self._name(angle) for angle in angles]
+        names = [self._name(angle) for angle, _ in angles]
         far = " | ".join(f"is_far({name})" for name in names)
         self._lines.append(f"if (!USUAL(!({far}))) {{")
         self._lines += [f"    sincos_far({way});" for way in ways]
         self._lines.append("}")
-        for made in angles.values():
+        for _, made in angles:
             for value in made:
                 self._made(value, f"v{value}")
 

@@ -170,3 +170,13 @@ def test_large_programs_have_small_parts() -> None:
     made += [Instruction("sub", (k, k - 1)) for k in range(1, 30_001)]
     text = emit_cuda(schedule_program((2,), made, [[30_001]]), "float32")
     assert text.count("APART void part_") >= 30
+
+
+def test_an_angle_whose_sine_is_taken_twice() -> None:
+    """Programs that come from elsewhere repeat themselves."""
+    made = [Instruction("input", (0, 0)), Instruction("sin", (0,)), Instruction("sin", (0,))]
+    made += [Instruction("cos", (0,)), Instruction("mul", (1, 2)), Instruction("add", (4, 3))]
+    kernel = Kernel(schedule_program((1,), made, [[5, 1, 2]]), "float64")
+    batches = kernel.batches(["rows"], integers(), 40)
+    for y, want in zip(kernel(batches, 40), kernel.reference(batches, 40), strict=True):
+        np.testing.assert_allclose(y, want, rtol=1e-14, atol=1e-14)
