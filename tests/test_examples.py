@@ -4,11 +4,16 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy.interpolate import BSpline
+
+from robotics_ad.geometry.coal_shapes import coal_pose, coal_shape
+from robotics_ad.kinematics import WorldTransform
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -68,6 +73,52 @@ def test_a_spline_goes_through_poses_and_around_a_ball() -> None:
     assert status == "Solve_Succeeded"
     assert nearest > example.RADIUS - 1e-6
     assert missed < 1e-6
+
+
+def by_coal(
+    example: ModuleType, pairs: Sequence[tuple[object, object]], q: np.ndarray
+) -> dict[tuple[object, object], float]:
+    """Coal's distances of all pairs of the example's shapes, the arm at q."""
+    coal = pytest.importorskip("coal")
+    placed = {**example.shapes(q), **example.OBSTACLES}
+    bodies = {
+        name: (coal_shape(own.shape), coal_pose(own.rotation, own.translation))
+        for name, own in placed.items()
+    }
+    request, result = coal.DistanceRequest(), coal.DistanceResult()
+    found: dict[tuple[object, object], float] = {}
+    for a, b in pairs:
+        result.clear()
+        found[a, b] = coal.distance(*bodies[a], *bodies[b], request, result)
+    return found
+
+
+@pytest.mark.slow
+def test_an_arm_moves_smoothly_among_obstacles() -> None:
+    """Its distances are coal's at 1,000 samples, its curve is scipy's."""
+    example = load("09_smooth_among_obstacles")
+    motion = example.main()
+    assert motion.status == "Solve_Succeeded"
+    assert motion.missed < 1e-6
+    assert motion.bound > 0.0
+    arm, points = example.ARM, motion.points.reshape(-1, 7)
+    curve = BSpline(example.CURVE.knots, points, 5)
+    np.testing.assert_allclose(motion.q, curve(example.SAMPLES), atol=1e-12)
+    assert (motion.q > arm.q_lower).all()
+    assert (motion.q < arm.q_upper).all()
+    for order in (1, 2):
+        np.testing.assert_allclose(curve(example.TIMES[[0, -1]], nu=order), 0.0, atol=1e-9)
+    tool = WorldTransform(arm.link("tool"))("q").eval_batch(q=curve(example.TIMES))
+    np.testing.assert_allclose(tool, example.poses(), atol=1e-6)
+    between = curve((example.SAMPLES[1:] + example.SAMPLES[:-1]) / 2)
+    pairs = example.everything().pairs
+    assert len(pairs) > 130
+    assert min(min(by_coal(example, pairs, q).values()) for q in between) > 0.015
+    least: dict[object, float] = {}
+    for q in motion.straight[::10]:
+        for (_, other), d in by_coal(example, pairs, q).items():
+            least[other] = min(d, least.get(other, d))
+    assert all(least[name] < -0.01 for name in ("box", "post", "ball"))  # each of them matters
 
 
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
