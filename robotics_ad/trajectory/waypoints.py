@@ -23,12 +23,12 @@ from ad_core.graph import one_of, real, whole_number
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.trajectory.curve import Ends, TimeDerivative
 from robotics_ad.trajectory.hermite import PiecewiseLinear
-from robotics_ad.trajectory.spaces import SpaceLike, space_of
+from robotics_ad.trajectory.spaces import Space, SpaceLike, space_of
 from robotics_ad.trajectory.splines import BSpline
 
 Conditions = Literal["rest", "natural"]
 
-_ROUNDS, _NEAR = 30, 1e-11
+_ROUNDS, _NEAR, _HALVINGS = 15, 1e-11, 4
 
 
 def waypoint_knots(times: ArrayLike, degree: int = 3) -> Vector:
@@ -63,7 +63,11 @@ def spline_through(
     """The spline through waypoints, and its control points, one behind the other.
 
     In vectors they are `waypoint_matrix` times the waypoints; in groups, where there is no such
-    map, they are found by Newton's method.
+    map, they are found by Newton's method. Its neighbouring control points must be less than half a
+    turn apart. Where they would not be, points halfway between waypoints, as `PiecewiseLinear` goes
+    from one to the next, become waypoints too, until they are: `points` and `knots` of the spline
+    say how many there are. From waypoint to waypoint it turns the shorter way; where both are half
+    a turn, the way that `so3.log` takes.
 
     Args:
         space: as for `BSpline`.
@@ -74,8 +78,8 @@ def spline_through(
         ends: what the curve does beyond them; see `Curve`.
 
     Raises:
-        ValueError: for shapes that do not fit, and for waypoints that turn too far from one to the
-            next for the iteration to settle.
+        ValueError: for shapes that do not fit, waypoints that are not finite, and those for which
+            the iteration does not settle.
     """
     where = "spline_through"
     at, points_in = _times(times, where), space_of(space, where)
@@ -84,21 +88,41 @@ def spline_through(
     if targets.shape != (len(at), points_in.size):
         expected = f"({len(at)}, {points_in.size})"
         raise ValueError(f"{where}: waypoints has shape {targets.shape}, expected {expected}")
-    curve = BSpline(space, len(at) + degree - 1, degree, waypoint_knots(at, degree), ends)
+    if not np.isfinite(targets).all():
+        raise ValueError(f"{where}: waypoints has numbers that are not finite")
+    orders = _orders(degree, conditions)
+    for _ in range(1 + _HALVINGS):
+        curve = BSpline(space, len(at) + degree - 1, degree, waypoint_knots(at, degree), ends)
+        points = _newton(curve, at, targets, orders)
+        if points is not None:
+            return curve, points
+        twice = np.linspace(0, len(at) - 1, 2 * len(at) - 1)
+        times, straight = np.interp(twice, range(len(at)), at), PiecewiseLinear(space, len(at), at)
+        targets = straight("t", targets.reshape(-1)).eval_batch(t=times[:, None])
+        at = times
+    raise ValueError(f"{where}: Newton's method does not settle; are all waypoints of the space?")
+
+
+def _newton(curve: BSpline, at: Vector, targets: Matrix, orders: range) -> Vector | None:
+    """Control points with the curve through the targets, derivatives 0 at the ends; or None.
+
+    None where the iteration does not settle, or where neighbouring control points come to be half a
+    turn apart: what a step means is not known there.
+    """
     assert curve.knots is not None
-    greville = [curve.knots[k + 1 : k + 1 + degree].mean() for k in range(curve.points)]
-    first = PiecewiseLinear(space, len(at), at)("t", targets.reshape(-1))
+    space, size, rank, count = curve.space, curve.space.size, curve.space.rank, curve.points
+    greville = [curve.knots[k + 1 : k + 1 + curve.degree].mean() for k in range(count)]
+    first = PiecewiseLinear(space.made_of, len(at), at)("t", targets.reshape(-1))
     points = first.eval_batch(t=np.array(greville)[:, None])
 
-    size, rank, count = points_in.size, points_in.rank, curve.points
     before, step = ad.var("points", count * size), ad.var("step", count * rank)
     each = [
-        points_in.moved(before[k * size : (k + 1) * size], step[k * rank : (k + 1) * rank])
+        space.moved(before[k * size : (k + 1) * size], step[k * rank : (k + 1) * rank])
         for k in range(count)
     ]
     after = ad.stack(*each)
-    miss = points_in.difference(curve("t", after), ad.var("x", size))
-    rates = [TimeDerivative(curve, r)("t", after) for r in _orders(degree, conditions)]
+    miss = space.difference(curve("t", after), ad.var("x", size))
+    rates = [TimeDerivative(curve, r)("t", after) for r in orders]
     rows = [(miss, {"t": at[:, None], "x": targets})]
     rows += [(rate, {"t": at[[0, -1], None]}) for rate in rates]
     given = {"points": points.reshape(-1), "step": np.zeros(count * rank)}
@@ -109,12 +133,24 @@ def spline_through(
             for row, at_these in rows
         ]
         change = -np.linalg.solve(np.concatenate(J), np.concatenate(r))
+        if not np.isfinite(change).all():
+            return None
         given["points"] = after.eval(points=given["points"], step=change)
         if np.abs(change).max() <= _NEAR * max(1.0, float(np.abs(targets).max())):
-            return curve, given["points"]
-        if not np.isfinite(change).all():
-            break
-    raise ValueError(f"{where}: waypoints turn too far from one to the next for a spline")
+            near = _below_half_a_turn(space, given["points"].reshape(count, size))
+            return given["points"] if near else None
+    return None
+
+
+def _below_half_a_turn(space: Space, points: Matrix) -> bool:
+    """Whether steps from point to point, each made longer by a thousandth, are still the shortest.
+
+    That is always so for vectors.
+    """
+    x, y = ad.var("x", space.size), ad.var("y", space.size)
+    longer = 1.001 * space.difference(x, y)
+    off = longer - space.difference(x, space.moved(x, longer))
+    return float(np.abs(off.eval_batch(x=points[:-1], y=points[1:])).max()) < 1e-3
 
 
 def _conditions(times: ArrayLike, degree: int, conditions: Conditions) -> Matrix:

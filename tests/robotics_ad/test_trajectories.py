@@ -1,5 +1,6 @@
 """What curves promise beside their formulas: ends, knots, structure, robots, waypoints, lengths."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -214,9 +215,54 @@ def test_waypoints_of_rigid_motions_are_reached(space):
         np.testing.assert_allclose(curve(t, points).eval(), T, atol=1e-10)
     for t in (0.0, 2.0):
         np.testing.assert_allclose(TimeDerivative(curve)(t, points).eval(), 0.0, atol=1e-9)
-    far = np.array([so3.exp([0.0, 0.0, 2.6 * k]).eval() for k in range(5)])
-    with pytest.raises(ValueError, match="spline_through: waypoints turn too far"):
-        spline_through("so3", TIMES, far, 5)
+
+
+@pytest.mark.parametrize("angle", [2.6, np.pi])
+@pytest.mark.parametrize(("degree", "times"), [(3, "even"), (5, "uneven")])
+def test_waypoints_up_to_half_a_turn_apart(angle, degree, times):
+    """About one axis the spline is scipy's of the angles, with the points halfway."""
+    at = np.linspace(0.0, 2.0, 4) if times == "even" else np.array([0.0, 0.6, 1.0, 2.0])
+    axis = np.array([2.0, -1.0, 2.0]) / 3.0
+    far = np.array([so3.exp(angle * k * axis).eval() for k in range(4)])
+    curve, points = spline_through("so3", at, far, degree)
+    rate = TimeDerivative(curve)("t", points)
+    for t, R in zip(at, far, strict=True):
+        np.testing.assert_allclose(curve(t, points).eval(), R, atol=1e-10)
+    np.testing.assert_allclose(rate.eval_batch(t=at[[0, -1], None]), 0.0, atol=1e-9)
+
+    spread = np.linspace(0.0, 2.0, 50)[:, None]
+    middle = [0.5 * (a + b) for a, b in pairwise(at)]
+    ways = np.sign(rate.eval_batch(t=np.array(middle)[:, None]) @ axis)
+    assert angle == np.pi or (ways == 1.0).all()
+    stops = curve.knots[degree:-degree]
+    angles = np.interp(stops, at, np.concatenate([[0.0], np.cumsum(angle * ways)]))
+    ends = [(r, np.zeros(1)) for r in range(1, (degree + 1) // 2)]
+    scipys = make_interp_spline(stops, angles[:, None], k=degree, bc_type=(ends, ends))
+    expected = scipys(spread, nu=1)[:, 0] * axis
+    np.testing.assert_allclose(rate.eval_batch(t=spread), expected, atol=1e-9)
+    expected = so3.exp("w").eval_batch(w=scipys(spread)[:, 0] * axis)
+    np.testing.assert_allclose(curve("t", points).eval_batch(t=spread), expected, atol=1e-10)
+
+
+def test_rigid_motions_and_configurations_half_a_turn_apart():
+    """A pose turned over about two axes by turns, and a floating robot's."""
+    over = [[0.0] * 6, [np.pi, 0, 0, 0.1, 0.2, 0.3], [0, np.pi, 0, -0.2, 0.0, 0.5]]
+    poses = [se3.identity().eval()]
+    for x in over[1:]:
+        poses.append(se3.mul(poses[-1], se3.exp(x)).eval())
+    q = np.tile(ROBOT.neutral(), (3, 1))
+    q[:, 3:7] = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+    for space, waypoints in (("se3", np.array(poses)), (ROBOT, q)):
+        curve, points = spline_through(space, [0.0, 1.0, 2.0], waypoints)
+        x, flat = ad.var("points", points.size), curve("t", points)
+        way = GeodesicDistance(space)(flat, ad.var("x", waypoints.shape[1]))
+        apart = way.eval_batch(t=np.array([[0.0], [1.0], [2.0]]), x=waypoints)
+        np.testing.assert_allclose(apart, 0.0, atol=1e-7)
+        for t in (0.0, 0.3, 1.0, 2.0):
+            assert np.isfinite(curve(t, x).derivative("points", points=points)).all()
+            assert np.isfinite(TimeDerivative(curve, 2)(t, points).eval()).all()
+    with pytest.raises(ValueError, match="spline_through: waypoints has numbers that are not"):
+        spline_through("se3", [0.0, 1.0], [poses[0], poses[1] * np.nan])
 
 
 @pytest.mark.slow
