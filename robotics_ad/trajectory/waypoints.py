@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import ad_core as ad
-from ad_core.graph import one_of, real, whole_number
+from ad_core.graph import Expression, one_of, real, whole_number
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.trajectory.curve import Ends, TimeDerivative
 from robotics_ad.trajectory.hermite import PiecewiseLinear
@@ -28,7 +28,8 @@ from robotics_ad.trajectory.splines import BSpline
 
 Conditions = Literal["rest", "natural"]
 
-_ROUNDS, _NEAR, _HALVINGS = 15, 1e-11, 4
+_ROUNDS, _NEAR = 15, 1e-11
+_HALVINGS, _LONGER = 4, 1e-3
 
 
 def waypoint_knots(times: ArrayLike, degree: int = 3) -> Vector:
@@ -126,7 +127,8 @@ def _newton(curve: BSpline, at: Vector, targets: Matrix, orders: range) -> Vecto
     rows = [(miss, {"t": at[:, None], "x": targets})]
     rows += [(rate, {"t": at[[0, -1], None]}) for rate in rates]
     given = {"points": points.reshape(-1), "step": np.zeros(count * rank)}
-    for _ in range(_ROUNDS):
+    off = _beyond_half_a_turn(space)
+    for round_ in range(_ROUNDS):
         r = [row.eval_batch(**at_these, **given).reshape(-1) for row, at_these in rows]
         J = [
             row.derivative_batch("step", **at_these, **given).reshape(-1, count * rank)
@@ -136,21 +138,22 @@ def _newton(curve: BSpline, at: Vector, targets: Matrix, orders: range) -> Vecto
         if not np.isfinite(change).all():
             return None
         given["points"] = after.eval(points=given["points"], step=change)
+        points = given["points"].reshape(count, size)
+        if round_ and np.abs(off.eval_batch(x=points[:-1], y=points[1:])).max() > _LONGER:
+            return None
         if np.abs(change).max() <= _NEAR * max(1.0, float(np.abs(targets).max())):
-            near = _below_half_a_turn(space, given["points"].reshape(count, size))
-            return given["points"] if near else None
+            return given["points"]
     return None
 
 
-def _below_half_a_turn(space: Space, points: Matrix) -> bool:
-    """Whether steps from point to point, each made longer by a thousandth, are still the shortest.
+def _beyond_half_a_turn(space: Space) -> Expression:
+    """How a step from x to y, made longer by a thousandth, differs from the shortest to its end.
 
-    That is always so for vectors.
+    0 for vectors; as much as a turn where the longer step is more than half a turn.
     """
     x, y = ad.var("x", space.size), ad.var("y", space.size)
-    longer = 1.001 * space.difference(x, y)
-    off = longer - space.difference(x, space.moved(x, longer))
-    return float(np.abs(off.eval_batch(x=points[:-1], y=points[1:])).max()) < 1e-3
+    longer = (1.0 + _LONGER) * space.difference(x, y)
+    return longer - space.difference(x, space.moved(x, longer))
 
 
 def _conditions(times: ArrayLike, degree: int, conditions: Conditions) -> Matrix:
