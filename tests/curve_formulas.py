@@ -138,6 +138,44 @@ def spline(group: type, points: Sequence[Vec], knots: Sequence[float], degree: i
     return curve
 
 
+def through_points(
+    group: type,
+    points: Sequence[Vec],
+    given: Sequence[Sequence[Vec]],
+    knots: Sequence[mpf],
+    t: mpf,
+) -> Vec:
+    """The Bezier curve between two points with velocities (degree 3), accelerations too (degree 5).
+
+    Its control points are x0, x0 exp(d_1), ... from the front and x1, x1 exp(-d_n), ... from
+    behind; with accelerations x1 exp(h^2 a_1 / 20 - d_n) exp(-d_n) is the one before these.
+    """
+    h, degree = knots[1] - knots[0], 2 * len(given) + 1
+    first, last = (scaled(v, h / degree) for v in given[0])
+    ahead, behind = [points[0]], [points[1]]
+    ahead.append(group.mul(ahead[0], group.exp(first)))
+    behind.append(group.mul(behind[0], group.exp(scaled(last, -1))))
+    if degree == 5:
+        second, back = (
+            added(d, scaled(a, h * h / 20), mpf(sign))
+            for d, a, sign in zip((first, last), given[1], (1, -1), strict=True)
+        )
+        ahead.append(group.mul(ahead[1], group.exp(second)))
+        turned = group.mul(behind[0], group.exp(scaled(back, -1)))
+        behind.append(group.mul(turned, group.exp(scaled(last, -1))))
+    controls = [*ahead, *reversed(behind)]
+    u = (t - knots[0]) / h
+    x = controls[0]
+    for j in range(1, degree + 1):
+        weight = sum(
+            mpmath.binomial(degree, i) * u**i * (1 - u) ** (degree - i)
+            for i in range(j, degree + 1)
+        )
+        step = group.difference(controls[j - 1], controls[j])
+        x = group.mul(x, group.exp(scaled(step, weight)))
+    return x
+
+
 def derivatives(f: Callable[[mpf], Vec], order: int) -> list[Vec]:
     """f and its derivatives at 0, by differences of `DIGITS` digits."""
     h = mpf(10) ** -12

@@ -11,6 +11,7 @@ Between two points a curve is a Bezier curve whose first and last steps follow f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from robotics_ad.trajectory.knots import KnotsLike, checked_knots
 from robotics_ad.trajectory.spaces import SpaceLike
 from robotics_ad.trajectory.weights import cumulative_weights, level
 from robotics_ad.trajectory.windows import Table, window
+
+Given: TypeAlias = "Sequence[tuple[Expression, Expression]]"
+"""What is given at both ends beside the points: velocities, accelerations."""
+Steps: TypeAlias = "list[Expression]"
 
 
 class ThroughPoints(Curve):
@@ -67,13 +72,7 @@ class ThroughPoints(Curve):
         levels = [level(t, knots[0], knots[1])] * len(steps)
         return Piece(x0, steps, cumulative_weights(levels, order))
 
-    def steps(
-        self,
-        x0: Expression,
-        x1: Expression,
-        h: Expression,
-        given: Sequence[tuple[Expression, Expression]],
-    ) -> list[Expression]:
+    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         """The steps of the Bezier curve from x0 to x1 in a time h."""
         raise NotImplementedError(f"{type(self).__name__} has no steps")
 
@@ -85,13 +84,7 @@ class PiecewiseLinear(ThroughPoints):
     in "se3", and a turn beside a straight line in ("so3", 3).
     """
 
-    def steps(
-        self,
-        x0: Expression,
-        x1: Expression,
-        h: Expression,
-        given: Sequence[tuple[Expression, Expression]],
-    ) -> list[Expression]:
+    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         return [self.space.difference(x0, x1)]
 
 
@@ -104,13 +97,7 @@ class CubicHermite(ThroughPoints):
 
     GIVEN = ("velocities",)
 
-    def steps(
-        self,
-        x0: Expression,
-        x1: Expression,
-        h: Expression,
-        given: Sequence[tuple[Expression, Expression]],
-    ) -> list[Expression]:
+    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         ((v0, v1),) = given
         first, last = h * v0 / 3.0, h * v1 / 3.0
         before = self.space.moved(x1, -last)
@@ -128,13 +115,7 @@ class MinimumJerk(ThroughPoints):
 
     GIVEN = ("velocities", "accelerations")
 
-    def steps(
-        self,
-        x0: Expression,
-        x1: Expression,
-        h: Expression,
-        given: Sequence[tuple[Expression, Expression]],
-    ) -> list[Expression]:
+    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         space = self.space
         (v0, v1), (a0, a1) = given
         first, last = h * v0 / 5.0, h * v1 / 5.0
