@@ -20,6 +20,7 @@ the grid, with speeds sqrt(b), is s(t).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,7 +54,7 @@ class PathTimes(ad.Composite):
         (b,) = args
         speed = ad.cond(b, adm.sqrt(ad.cond(b, b, 1.0)), 0.0)
         gaps = 2.0 * np.diff(self.grid) / (speed[:-1] + speed[1:])
-        return ad.stack(0.0, adm.linear(np.tril(np.ones((len(gaps), len(gaps)))), gaps))
+        return ad.stack(0.0, *accumulate(gaps[k] for k in range(len(gaps))))
 
 
 class PathLimits(ad.Composite):
