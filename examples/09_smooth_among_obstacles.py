@@ -6,8 +6,8 @@
 
 The unknowns are the spline's control points. The first solution knows no obstacles; it runs into
 them, and so do straight lines through its configurations at the poses. IPOPT starts there. Its
-Hessian leaves out the curvature of the distances: a row less to differentiate twice, for some
-iterations more.
+Hessian leaves out the curvature of the distances, which takes longer to compute than it saves in
+iterations.
 
 `SweptClearance` then bounds every distance from below between 1,000 samples, not only at them. What
 the spline departs from a straight line between two samples, h^2 / 8 |d2q/dt2| in each joint, times
