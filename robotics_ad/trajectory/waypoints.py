@@ -94,7 +94,10 @@ def spline_through(
     orders = _orders(degree, conditions)
     for _ in range(1 + _HALVINGS):
         curve = BSpline(space, len(at) + degree - 1, degree, waypoint_knots(at, degree), ends)
-        points = _newton(curve, at, targets, orders)
+        try:
+            points = _newton(curve, at, targets, orders)
+        except np.linalg.LinAlgError:  # points that are none of the space
+            break
         if points is not None:
             return curve, points
         twice = np.linspace(0, len(at) - 1, 2 * len(at) - 1)

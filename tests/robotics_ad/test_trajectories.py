@@ -444,6 +444,8 @@ def test_timings_are_toppras_or_shorter(timed, limit, places):
 
 
 def test_errors_name_what_is_wrong():
+    with pytest.raises(ValueError, match="spline_through: Newton's method does not settle"):
+        spline_through("so3", [0.0, 1.0, 2.0], np.zeros((3, 9)))
     with pytest.raises(ValueError, match="BSpline: space is 'so4', expected a size"):
         BSpline("so4", 4)
     with pytest.raises(ValueError, match="BSpline: knots has shape"):
