@@ -29,6 +29,7 @@ from ad_core.graph import (
 from ad_core.graph.nodes import install
 from ad_core.graph.values import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.graph.walks import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ad_core.loops import scan
 from ad_core.math import *  # noqa: F403
 from ad_core.numpy import derivative_multiple, eval_multiple
 from ad_core.ops import (
@@ -93,6 +94,7 @@ __all__ = [
     "mul",
     "neg",
     "pow_",
+    "scan",
     "setitem",
     "stack",
     "sub",

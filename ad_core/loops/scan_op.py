@@ -1,0 +1,190 @@
+"""The primitive of loops that run a known number of times, and its derivatives, which are such.
+
+    c_{t+1}, y_t = f(c_t, u_t, p),  t = 0 ... T - 1      value: [c_T, y_0, ..., y_{T-1}]
+
+Forward mode is a loop over the tangents dc_t that reads the carries c_t as rows; reverse mode one
+that runs backwards over the cotangents of c_t and adds up those of p. Both need the carries: they
+are rows of the loop's own value where y_t is c_{t+1}, and else of a loop of which that is so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ad_core.derivatives.compress import jacobian_pattern
+from ad_core.derivatives.products import jvp, vjp
+from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression, Size
+from ad_core.loops.body import CARRY, HELD, ROW, Body, replaced
+from ad_core.lowering.lowered import Lowered
+from ad_core.ops.namespace import Kernel, Namespace
+from ad_core.ops.pattern import Dependence, Pattern, stacked, unite
+from ad_core.ops.primitive import Args, Flags, Op, Term, Terms, never
+from ad_core.ops.structure import Take, spread, stack
+
+
+class Scan(Op):
+    """The loop of a body over `length` rows, of the last first where it is `backwards`.
+
+    It takes the body's inputs: what is carried at the beginning, all rows of what is read by rows,
+    one behind the other, and what is held.
+    """
+
+    name = "scan"
+    scalarity = staticmethod(never)
+
+    def __init__(self, body: Body, length: int, backwards: bool = False) -> None:
+        self.body, self.length, self.backwards = body, length, backwards
+        self.params = (body, length, backwards)
+        self.argnames = body.lowered.names_in
+        self.sizes_in = tuple(
+            size * length if role == ROW else size
+            for size, role in zip(body.lowered.sizes_in, body.roles, strict=True)
+        )
+        self.size_out = body.size + length * body.size_row
+
+    def call_size(self, sizes: tuple[Size, ...]) -> Size:
+        return super().call_size(sizes)
+
+    def bind(self, xp: Namespace) -> Kernel:
+        """A loop in Python over the engine's values: straight code, where that is recorded."""
+        run, body, times = self.body.bind(xp), self.body, self.order
+
+        def kernel(*values: Any) -> Any:
+            carry, rows = values[body.carried], {}
+            for t in times:
+                given = [
+                    carry
+                    if role == CARRY
+                    else value
+                    if role == HELD
+                    else xp.take(value, tuple(range(t * size, (t + 1) * size)))
+                    for value, size, role in zip(
+                        values, body.lowered.sizes_in, body.roles, strict=True
+                    )
+                ]
+                carry, rows[t] = run(given)
+            kept = [rows[t] for t in range(self.length)] if body.size_row else []
+            return xp.concat([carry, *kept])
+
+        return kernel
+
+    @property
+    def order(self) -> range:
+        """The rows in the order in which they are read."""
+        times = range(self.length)
+        return times[::-1] if self.backwards else times
+
+    def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
+        body = self.body
+        active = [i for i, t in enumerate(tangents) if t is not None]
+        moved = sorted({body.carried, *active})
+        pushed = jvp(body.lowered, moved)
+        inputs, values = self._at(args, out, pushed)
+        for i, name in zip(moved, pushed.names_in[len(args) :], strict=True):
+            role, size = body.roles[i], body.lowered.sizes_in[i]
+            tangent = tangents[i]
+            inputs.append((ADTerminal(name, size), role))
+            whole = args[i].size
+            values.append(
+                Constant(np.zeros(size)) if tangent is None else spread(tangent, whole)
+            )
+        following, row = (spread(e, m) for e, m in zip(pushed.roots, pushed.sizes_out, strict=True))
+        return Scan(Body.of(following, row, inputs), self.length, self.backwards)(*values)
+
+    def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
+        body, n = self.body, self.body.size
+        wanted = [i for i, need in enumerate(needed) if need]
+        through = sorted({body.carried, *wanted})
+        pulled = vjp(body.lowered, through)
+        of_next, of_row = pulled.names_in[len(args) :]
+        inputs, values = self._at(args, out, pulled)
+        if body.size_row:
+            inputs.append((ADTerminal(of_row, body.size_row), ROW))
+            values.append(Take(tuple(range(n, self.size_out)))(cotangent))
+        gradients = dict(zip(through, map(spread, pulled.roots, pulled.sizes_out), strict=True))
+        sums = [i for i in wanted if body.roles[i] == HELD]
+        rows = [i for i in wanted if body.roles[i] == ROW]
+        starts = np.cumsum([n, *(body.lowered.sizes_in[i] for i in sums)]).tolist()
+        carry = ADTerminal("@cotangent", starts[-1])
+        inputs.append((carry, CARRY))
+        at = [Take(tuple(range(a, b)))(carry) for a, b in zip([0, *starts], starts, strict=False)]
+        nexts = [gradients[body.carried], *(s + gradients[i] for s, i in zip(at[1:], sums, strict=True))]
+        zeros = np.zeros(starts[-1] - n)
+        begin = Take(tuple(range(n)))(cotangent)
+        values.append(stack(begin, zeros) if sums else begin)
+        roots = replaced(
+            [stack(*nexts), stack(*(gradients[i] for i in rows)) if rows else Constant(np.zeros(0))],
+            {of_next: at[0]} if body.size_row else {of_next: at[0], of_row: Constant(np.zeros(0))},
+        )
+        loop = Scan(Body.of(*roots, inputs), self.length, not self.backwards)
+        result = loop(*values)
+        found: dict[int, Expression] = {body.carried: Take(tuple(range(n)))(result)}
+        for i, start, stop in zip(sums, starts, starts[1:], strict=False):
+            found[i] = Take(tuple(range(start, stop)))(result)
+        offset, width = starts[-1], sum(body.lowered.sizes_in[i] for i in rows)
+        for i in rows:
+            size = body.lowered.sizes_in[i]
+            places = [
+                offset + t * width + k for t in range(self.length) for k in range(size)
+            ]
+            found[i] = Take(tuple(places))(result)
+            offset += size
+        return [found[i] if need else None for i, need in enumerate(needed)]
+
+    def _at(
+        self, args: Args, out: Expression, derivative: Lowered
+    ) -> tuple[list[tuple[ADTerminal, str]], list[Expression]]:
+        """Inputs of a derivative's body, and their values: those of this one, the carries as rows."""
+        body = self.body
+        inputs: list[tuple[ADTerminal, str]] = []
+        values: list[Expression] = []
+        for i, (role, arg) in enumerate(zip(body.roles, args, strict=True)):
+            inputs.append(
+                (ADTerminal(derivative.names_in[i], derivative.sizes_in[i]), ROW if role == CARRY else role)
+            )
+            values.append(self._carries(args, out) if role == CARRY else arg)
+        return inputs, values
+
+    def _carries(self, args: Args, out: Expression) -> Expression:
+        """The carry before each row."""
+        body, n = self.body, self.body.size
+        if not body.keeps:
+            variables = [
+                (ADTerminal(name, size), role)
+                for (name, size), role in zip(body.lowered.tape.inputs, body.roles, strict=True)
+            ]
+            following = body.lowered.roots[0]
+            kept = Scan(Body.of(following, following, variables), self.length, self.backwards)
+            return kept._carries(args, kept(*args))
+        begin, last = args[body.carried], n + self.length * n
+        if self.backwards:
+            return stack(Take(tuple(range(2 * n, last)))(out), begin)
+        return stack(begin, Take(tuple(range(n, last - n)))(out))
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        body, columns = self.body, args[0].pattern.columns
+        sizes, n = body.lowered.sizes_in, body.size
+        whole = jacobian_pattern(body.lowered.tape, range(len(sizes))).to_array()
+        ends = np.cumsum([0, *sizes])
+        parts = [whole[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        carry = args[body.carried].pattern
+        rows: dict[int, Pattern] = {}
+        for t in self.order:
+            given = [
+                carry
+                if role == CARRY
+                else arg.pattern
+                if role == HELD
+                else arg.pattern.take(range(t * m, (t + 1) * m))
+                for arg, m, role in zip(args, sizes, body.roles, strict=True)
+            ]
+            both = unite(
+                [p.through(part) for p, part in zip(given, parts, strict=True)],
+                n + body.size_row,
+                columns,
+            )
+            carry, rows[t] = both.take(range(n)), both.take(range(n, n + body.size_row))
+        return stacked([carry, *(rows[t] for t in range(self.length))], columns)
