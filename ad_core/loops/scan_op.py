@@ -49,7 +49,12 @@ class Scan(Op):
         return super().call_size(sizes)
 
     def bind(self, xp: Namespace) -> Kernel:
-        """A loop in Python over the engine's values: straight code, where that is recorded."""
+        """The engine's own loop, or one in Python: straight code, where that is recorded."""
+        own = getattr(xp, "scan", None)
+        kernel = None if own is None else own(self)
+        return kernel or self._stepped(xp)
+
+    def _stepped(self, xp: Namespace) -> Kernel:
         run, body, times = self.body.bind(xp), self.body, self.order
 
         def kernel(*values: Any) -> Any:

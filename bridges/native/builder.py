@@ -16,10 +16,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bridges.native.interpret import FUNCTIONS
+from bridges.native.loop import Loop
 from bridges.native.program import Instruction, Program, schedule_program
 
 Code: TypeAlias = "tuple[Any, ...]"
-"""An operation's name, then the numbers of its operands; or a name with a constant or an entry."""
+"""An operation's name, then the numbers of its operands; or a name with a constant or an entry.
+
+("loop", its number among the loops, operands ...), ("result", the loop's instruction, which).
+"""
 
 TRUTHS = frozenset({"lt", "le", "eq", "ne", "not", "and", "or"})
 """Operations whose value is 1 or 0."""
@@ -43,6 +47,7 @@ class Builder:
         self.number: list[float | None] = []
         self._known: dict[Code, int] = {}
         self._constants: dict[float | str, int] = {}
+        self._loops: dict[Loop, int] = {}
         self.zero = self.constant(0.0)
         self.one = self.constant(1.0)
 
@@ -63,6 +68,12 @@ class Builder:
     def input(self, source: int, entry: int) -> int:
         """Entry `entry` of input `source`."""
         return self._once(("input", source, entry))
+
+    def loop(self, loop: Loop, operands: Sequence[int]) -> tuple[int, ...]:
+        """The results of a loop."""
+        number = self._loops.setdefault(loop, len(self._loops))
+        made = self._once(("loop", number, *operands))
+        return tuple([self._once(("result", made, j)) for j in range(loop.n_results)])
 
     def _once(self, code: Code) -> int:
         known = self._known.get(code)
@@ -325,7 +336,7 @@ class Builder:
         given = [[None if k == zero else k for k in entries] for entries in outputs]
         roots = [k for entries in given for k in entries if k is not None]
         instructions = [_instruction(*code) for code in _turned(self.code, roots)]
-        return schedule_program(tuple(input_sizes), instructions, given)
+        return schedule_program(tuple(input_sizes), instructions, given, tuple(self._loops))
 
 
 _OWN_RULE: dict[str, Callable[..., int]] = {
@@ -346,7 +357,15 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
 
 
 def _instruction(op: str, *operands: Any) -> Instruction:
+    if op == "loop":
+        return Instruction(op, operands[1:], operands[0])
     return Instruction(op, (), *operands) if op == "constant" else Instruction(op, operands)
+
+
+def _operands(code: Code) -> Sequence[int]:
+    if code[0] in ("constant", "input"):
+        return ()
+    return code[2:] if code[0] == "loop" else code[1:2] if code[0] == "result" else code[1:]
 
 
 def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
@@ -356,12 +375,10 @@ def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
         uses[k] += 1
     negated: list[int] = []
     for k in range(len(code) - 1, -1, -1):
-        op: str = code[k][0]
-        if uses[k] and op not in ("constant", "input"):
-            for a in code[k][1:]:
+        if uses[k]:
+            for a in _operands(code[k]):
                 uses[a] += 1
-            inner: int = code[k][1]
-            if op == "neg" and code[inner][0] == "sub":
+            if code[k][0] == "neg" and code[code[k][1]][0] == "sub":
                 negated.append(k)
     turned = list(code)
     for k in negated:

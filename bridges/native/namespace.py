@@ -13,8 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.loops import Scan
 from ad_core.ops.elementwise import ELEMENTWISE
+from ad_core.ops.namespace import Kernel
 from bridges.native.builder import Builder
+from bridges.native.loop import Loop
 from bridges.native.solving import solve
 
 Value: TypeAlias = "tuple[int, ...]"
@@ -24,10 +27,11 @@ class ScalarNamespace:
     """Array functions whose results are instructions of one `Builder`.
 
     Elementwise functions are rules below, rules of the builder, or operations without a rule.
+    `looped` makes a loop's body a program.
     """
 
-    def __init__(self, builder: Builder) -> None:
-        self._builder = builder
+    def __init__(self, builder: Builder, looped: Callable[[Scan], Loop | None]) -> None:
+        self._builder, self._looped = builder, looped
         own: dict[str, Callable[..., int]] = {
             "stop_gradient": int,
             "stationary": int,
@@ -71,6 +75,19 @@ class ScalarNamespace:
 
     def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
         return solve(self._builder, a, b, m, n)
+
+    def scan(self, op: Scan) -> Kernel | None:
+        """A loop of the program; None where it is better written out."""
+        loop = self._looped(op)
+        if loop is None:
+            return None
+        sizes = op.sizes_in
+
+        def kernel(*values: Value) -> Value:
+            wholes = [v * n if len(v) == 1 else v for v, n in zip(values, sizes, strict=True)]
+            return self._builder.loop(loop, [k for value in wholes for k in value])
+
+        return kernel
 
     # by entry
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bridges.native.loop import Loop
 from bridges.native.schedule import Timing, depth_first, overlapped, spills
 
 # Arity and arithmetic weight (flops, transcendental functions by their usual polynomial length)
@@ -48,12 +49,24 @@ class Instruction(NamedTuple):
     """`value[k] = op(value[args[0]], ...)`, where `k` is the position in the program.
 
     `op` is a key of `OPERATIONS`, or "constant" (with `value`), or "input": entry `args[1]` of
-    input `args[0]`.
+    input `args[0]`; or "loop": number `value` of the program's loops with its operands, or
+    "result": entry `args[1]` of what the loop at `args[0]` gives.
     """
 
     op: str
     args: tuple[int, ...] = ()
     value: float = 0.0
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        """The instructions whose values it reads."""
+        if self.op in OPERATIONS or self.op == "loop":
+            return self.args
+        return self.args[:1] if self.op == "result" else ()
+
+
+LEAVES = frozenset({"constant", "input", "result"})
+"""What is no operation: it costs nothing, or is counted elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class Program:
     input_sizes: tuple[int, ...]
     instructions: tuple[Instruction, ...]
     outputs: tuple[tuple[int | None, ...], ...]
+    loops: tuple[Loop, ...] = ()
 
     @property
     def output_sizes(self) -> tuple[int, ...]:
@@ -76,21 +90,32 @@ class Program:
     @property
     def n_ops(self) -> int:
         """How many operations run per sample (inputs and constants are not operations)."""
-        return sum(i.op not in ("input", "constant") for i in self.instructions)
+        return self._own_ops + sum(loop.length * loop.body.n_ops for loop in self.loops)
+
+    @property
+    def text_ops(self) -> int:
+        """How many operations are written down: those of loops once."""
+        return self._own_ops + sum(loop.body.text_ops for loop in self.loops)
+
+    @property
+    def _own_ops(self) -> int:
+        return sum(i.op in OPERATIONS for i in self.instructions)
 
     @property
     def flops(self) -> int:
         """Floating point operations per sample, each transcendental weighed by its polynomial."""
-        return sum(OPERATIONS[i.op][1] for i in self.instructions if i.op in OPERATIONS)
+        own = sum(OPERATIONS[i.op][1] for i in self.instructions if i.op in OPERATIONS)
+        return own + sum(loop.length * loop.body.flops for loop in self.loops)
 
 
 def schedule_program(
     input_sizes: tuple[int, ...],
     instructions: Sequence[Instruction],
     outputs: Sequence[Sequence[int | None]],
+    loops: Sequence[Loop] = (),
 ) -> Program:
     """The program with dead instructions removed and the others ordered for short live ranges."""
-    operands = [args if op in OPERATIONS else () for op, args, _ in instructions]
+    operands = [instruction.operands for instruction in instructions]
     roots = [k for entries in outputs for k in entries if k is not None]
     order = _order(instructions, operands, roots)
     position = [0] * len(instructions)
@@ -101,12 +126,14 @@ def schedule_program(
         instruction = instructions[old]
         args = operands[old]
         if args:
-            instruction = Instruction(instruction.op, tuple([position[a] for a in args]))
+            new = tuple([position[a] for a in args])
+            instruction = instruction._replace(args=(*new, *instruction.args[len(new) :]))
         moved.append(instruction)
     return Program(
         input_sizes,
         tuple(moved),
         tuple(tuple([None if k is None else position[k] for k in ks]) for ks in outputs),
+        tuple(loops),
     )
 
 
@@ -115,7 +142,8 @@ def _order(
 ) -> list[int]:
     """Few values alive in a large program; in a small one also few instructions that wait."""
     order = depth_first(operands, roots)
-    if sum(instructions[k].op in OPERATIONS for k in order) > SEARCHED:
+    looping = any(instructions[k].op == "loop" for k in order)
+    if looping or sum(instructions[k].op in OPERATIONS for k in order) > SEARCHED:
         return order
     walked = depth_first(operands, [*_early(instructions, order), *roots])
     woven = overlapped(operands, roots, [_timing(i.op) for i in instructions], _REGISTERS)
