@@ -1,6 +1,7 @@
 """Loops in the graph, closed under derivatives: the derivative of a loop is a loop."""
 
-from ad_core.loops.scan import scan
-from ad_core.loops.scan_op import Scan
+from ad_core.loops.body import CARRY, HELD, ROW
+from ad_core.loops.function import scan
+from ad_core.loops.scan_op import Scan, loop_steps
 
-__all__ = ["Scan", "scan"]
+__all__ = ["CARRY", "HELD", "ROW", "Scan", "loop_steps", "scan"]

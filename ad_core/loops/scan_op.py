@@ -10,15 +10,17 @@ are rows of the loop's own value where y_t is c_{t+1}, and else of a loop of whi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ad_core.derivatives.compress import jacobian_pattern
 from ad_core.derivatives.products import jvp, vjp
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression, Size
+from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
 from ad_core.loops.body import CARRY, HELD, ROW, Body, replaced
-from ad_core.lowering.lowered import Lowered
+from ad_core.lowering.guards import guarded
+from ad_core.lowering.lowered import Lowered, Tape
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern, stacked, unite
 from ad_core.ops.primitive import Args, Flags, Op, Term, Terms, never
@@ -44,9 +46,6 @@ class Scan(Op):
             for size, role in zip(body.lowered.sizes_in, body.roles, strict=True)
         )
         self.size_out = body.size + length * body.size_row
-
-    def call_size(self, sizes: tuple[Size, ...]) -> Size:
-        return super().call_size(sizes)
 
     def bind(self, xp: Namespace) -> Kernel:
         """The engine's own loop, or one in Python: straight code, where that is recorded."""
@@ -75,6 +74,12 @@ class Scan(Op):
             return xp.concat([carry, *kept])
 
         return kernel
+
+    def guarded(self) -> Scan:
+        lowered = guarded(self.body.lowered)
+        if lowered is self.body.lowered:
+            return self
+        return Scan(replace(self.body, lowered=lowered), self.length, self.backwards)
 
     @property
     def order(self) -> range:
@@ -193,3 +198,12 @@ class Scan(Op):
             )
             carry, rows[t] = both.take(range(n)), both.take(range(n, n + body.size_row))
         return stacked([carry, *(rows[t] for t in range(self.length))], columns)
+
+
+def loop_steps(tape: Tape) -> int:
+    """How many steps the loops of a tape come to."""
+    return sum(
+        step.func.length * (len(body.steps) + loop_steps(body))
+        for step in tape.steps
+        if isinstance(step.func, Scan) and (body := step.func.body.lowered.tape)
+    )

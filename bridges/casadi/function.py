@@ -12,12 +12,16 @@ from typing import Any, Literal, get_args
 import casadi
 
 from ad_core.graph import Variable, checked, checked_name, flag, one_of, whole_number
+from ad_core.loops import loop_steps
 from ad_core.lowering import Func, lower
 from bridges.casadi.compiled import content_name
 from bridges.casadi.lowering import identifier, symbolic_function
 from bridges.casadi.made import Made, hosted_function, native_function
 
 Symbolic = Literal["auto", "SX", "MX"]
+
+# steps of a tape up to which its loops are written out
+_WRITTEN_OUT = 5_000
 
 
 def ad_to_casadi(
@@ -51,7 +55,8 @@ def ad_to_casadi(
             one name are told apart, and code that CasADi compiles (option `jit`) finds the right
             one in this process. `ad_to_c` takes a name as it is.
         symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`);
-            `"auto"` takes `SX` unless there are users' functions.
+            `"auto"` takes `SX` unless there are users' functions or long loops, which are CasADi's
+            own (`mapaccum`) in `MX` and written out in `SX`.
         compiled: Evaluate by native code: the value, the Jacobian and the Hessian of a Lagrangian
             (second derivatives by way of a gradient), which are our own graphs. The Jacobian's own
             derivatives (`jacobian(jacobian(y, x), x)`, forward sensitivities of `cvodes`) are made
@@ -89,6 +94,7 @@ def ad_to_casadi(
         return native_function(Made(lowered, title, stages, given))
     if lowered.tape.opaque and symbolic != "SX":
         return hosted_function(Made(lowered, title, mapped, given))
-    symbol = casadi.MX if symbolic == "MX" else casadi.SX
+    long = symbolic == "auto" and loop_steps(lowered.tape) > _WRITTEN_OUT
+    symbol = casadi.MX if symbolic == "MX" or long else casadi.SX
     function = symbolic_function(lowered, title, symbol, given)
     return function if mapped is None else function.map(mapped)

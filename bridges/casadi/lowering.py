@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import casadi
 
 from ad_core.graph.nodes import ADFunctionInterface
+from ad_core.loops import CARRY, ROW, Scan
 from ad_core.lowering import Lowered, Tape, guarded, slot_scalars
 from ad_core.ops.primitive import Op
 from bridges.casadi.namespace import CasadiNamespace
@@ -28,7 +29,7 @@ def lower_tape(
 
     Raises NotImplementedError where the tape holds a user's function and no `host` is given.
     """
-    xp = CasadiNamespace(symbol)
+    xp = CasadiNamespace(symbol, _loop if symbol is casadi.MX else None)
     slots: list[Any] = [None] * len(tape.sizes)
     slots[: len(inputs)] = inputs
     for slot, value in tape.constants:
@@ -50,6 +51,38 @@ def lower_tape(
             columns = [sized(x, n) for x, n in zip(args, sizes, strict=True)]
             slots[step.out] = call(*(casadi.densify(x) for x in columns))
     return [sized(slots[o], tape.sizes[o]) for o in tape.outputs]
+
+
+def _loop(op: Scan) -> Callable[..., Any]:
+    """A loop as CasADi's own, whose derivatives are loops."""
+    body = guarded(op.body.lowered)
+    symbol = casadi.MX if any(isinstance(s.func, Scan) for s in body.tape.steps) else casadi.SX
+    inputs, _ = input_symbols(body.tape, symbol)
+    following, row = lower_tape(body.tape, inputs, symbol)
+    outputs = [following] if op.body.keeps else [following, row]
+    first = inputs.pop(op.body.carried)
+    step = casadi.Function("step", [first, *inputs], outputs)
+    loop = step.mapaccum(op.length)
+    sizes = [n for i, n in enumerate(body.sizes_in) if i != op.body.carried]
+    roles = [r for r in op.body.roles if r != CARRY]
+
+    def kernel(*values: Any) -> Any:
+        others = list(values)
+        carry = sized(others.pop(op.body.carried), op.body.size)
+        given: list[Any] = []
+        for x, n, role in zip(others, sizes, roles, strict=True):
+            if role == ROW:
+                columns = casadi.reshape(sized(x, n * op.length), n, op.length)
+                given.append(columns[:, ::-1] if op.backwards else columns)
+            else:
+                given.append(casadi.repmat(sized(x, n), 1, op.length))
+        found = loop(carry, *given)
+        carries, rows = (found, found) if op.body.keeps else found
+        if op.backwards:
+            rows = rows[:, ::-1]
+        return casadi.vertcat(carries[:, -1], casadi.vec(rows))
+
+    return kernel
 
 
 def symbolic_function(

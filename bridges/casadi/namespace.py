@@ -17,6 +17,8 @@ import casadi
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.loops import Scan
+
 Value = Any
 
 
@@ -56,8 +58,12 @@ class CasadiNamespace:
     equal = staticmethod(lambda x, y: x == y)
     sum = staticmethod(casadi.sum1)
 
-    def __init__(self, symbol: type[casadi.SX] | type[casadi.MX]) -> None:
-        self.symbol = symbol
+    def __init__(
+        self,
+        symbol: type[casadi.SX] | type[casadi.MX],
+        scan: Callable[[Scan], Callable[..., Value]] | None = None,
+    ) -> None:
+        self.symbol, self.scan = symbol, scan
 
     def constant(self, value: NDArray[np.float64]) -> Value:
         return self.symbol(casadi.DM(value))

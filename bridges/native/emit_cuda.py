@@ -14,6 +14,7 @@ from bridges.native.emit_c import COMPARISONS, OPERATORS
 from bridges.native.parts import Layout, Part, Store, lay_out
 from bridges.native.program import Program
 from bridges.native.target import DType, Target
+from bridges.native.unroll import written_out
 from bridges.native.vector_math import c_text
 
 WARP = 32
@@ -105,8 +106,10 @@ def emit_cuda(program: Program, dtype: DType, weight: int | None = None) -> str:
     row-major, its address. Inputs and outputs that `tiles_for` leaves where they are have `entry`
     1. The grid may have any size; a block has 32 threads a warp of `tiles_for`.
 
-    weight: of the parts that the program is cut into (see `parts`); None: by its size.
+    Loops are written out. weight: of the parts that the program is cut into (see `parts`); None:
+    by its size.
     """
+    program = written_out(program)
     tiles = tiles_for(program.input_sizes, program.output_sizes, dtype)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     chunks = _Chunks(program, tiles)

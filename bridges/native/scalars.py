@@ -45,7 +45,7 @@ def scalar_program(tape: Tape) -> Program:
 
 
 # Operations up to which a loop is written out: its steps then share what they have in common.
-_WRITTEN_OUT = 1_000
+WRITTEN_OUT = 1_000
 
 
 def _looped(op: Scan) -> Loop | None:
@@ -54,7 +54,7 @@ def _looped(op: Scan) -> Loop | None:
     if op.body.keeps:
         tape = replace(tape, outputs=tape.outputs[:1])
     program = scalar_program(tape)
-    if op.length < 2 or op.length * program.text_ops <= _WRITTEN_OUT:
+    if op.length < 2 or op.length * program.text_ops <= WRITTEN_OUT:
         return None
     return Loop(program, op.body.roles, op.length, op.backwards)
 

@@ -107,6 +107,8 @@ class ScanOf(Composite):
             raise wrong_size("scan", "step", body.size, f"{n} as the state")
         carry = stack(*begin)
         values = (carry, *args[self.states :])
+        if not self.length:
+            return carry if self.keep == "last" else Constant(np.zeros(0))
         if body.lowered.tape.opaque:
             return self._written_out(body, values)
         if self.keep == "all":
@@ -157,7 +159,7 @@ class ScanOf(Composite):
             states.append(carry)
         if self.keep == "last":
             return carry
-        return stack(*states) if states else Constant(np.zeros(0))
+        return stack(*states)
 
 
 def _last(body: Body, length: int, values: Sequence[Expression]) -> Expression:
