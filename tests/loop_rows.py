@@ -126,7 +126,9 @@ ROWS = [
 ]
 
 
-def by_torch(row: LoopRow, values: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
+def by_torch(
+    row: LoopRow, values: Mapping[str, np.ndarray], weights: np.ndarray
+) -> dict[str, np.ndarray]:
     """The value, the Jacobian by all variables, the Hessian of the weighted sum."""
     whole = torch.from_numpy(np.concatenate([values[n] for n in ("x", "u", "p")]))
     sizes = [2, row.size_u, 1]

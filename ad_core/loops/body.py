@@ -1,6 +1,6 @@
 """The body of a loop: what one pass computes, of what it carries, reads and holds.
 
-    carry, rows, held -> next carry, row of the result
+carry, rows, held -> next carry, row of the result
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ad_core.graph.nodes import ADTerminal, Expression
 from ad_core.graph.walks import rebuild
@@ -16,6 +16,7 @@ from ad_core.lowering.lowered import Lowered, Step, lower
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.primitive import Op
 
+T = TypeVar("T")
 Roles: TypeAlias = "tuple[str, ...]"
 
 CARRY, ROW, HELD = "carry", "row", "held"
@@ -86,32 +87,43 @@ class Body:
             return NotImplemented
         return self is other or (self._hash == other._hash and self._key == other._key)
 
+    @property
+    def inputs(self) -> list[tuple[ADTerminal, str]]:
+        """Its variables with their roles."""
+        named = zip(self.lowered.tape.inputs, self.roles, strict=True)
+        return [(ADTerminal(name, size), role) for (name, size), role in named]
+
+    def at(
+        self, values: Sequence[T], carry: T, t: int, take: Callable[[T, tuple[int, ...]], T]
+    ) -> list[T]:
+        """What its inputs are in step t, from the loop's arguments and the carry."""
+        given: list[T] = []
+        for value, n, role in zip(values, self.lowered.sizes_in, self.roles, strict=True):
+            row = tuple(range(t * n, (t + 1) * n)) if role == ROW else ()
+            given.append(carry if role == CARRY else take(value, row) if role == ROW else value)
+        return given
+
     def bind(self, xp: Namespace) -> Callable[[Sequence[Any]], list[Any]]:
         """The body over an engine's values: from its inputs to its two outputs."""
         tape = self.lowered.tape
         template: list[Any] = [None] * len(tape.sizes)
         for slot, value in tape.constants:
             template[slot] = xp.constant(value)
-        kernels = [(_op(step).bind(xp), step.args, step.out) for step in tape.steps]
+        calls = [(cast("Op", step.func).bind(xp), step.args, step.out) for step in tape.steps]
 
         def run(values: Sequence[Any]) -> list[Any]:
             slots = [*values, *template[len(values) :]]
-            for kernel, args, out in kernels:
+            for kernel, args, out in calls:
                 slots[out] = kernel(*[slots[a] for a in args])
             return [slots[o] for o in tape.outputs]
 
         return run
 
 
-def _op(step: Step) -> Op:
-    assert isinstance(step.func, Op)
-    return step.func
-
-
 def _step_key(step: Step) -> Hashable:
     func = step.func
-    known = isinstance(func, Op) and func.params
-    return ((type(func), func.params) if known else func, step.args)
+    own = (type(func), func.params) if isinstance(func, Op) and func.params else func
+    return own, step.args
 
 
 def replaced(roots: Sequence[Expression], new: Mapping[str, Expression]) -> list[Expression]:

@@ -76,7 +76,9 @@ def scan(
             raise unknown_name("variable of the step", name, names)
     order = [*init, *(n for n in names if n not in init)]
     loop = ScanOf(following, tuple(order), len(init), length, keep)
-    return loop(*(given.get(name, ADTerminal(name, terminals([following])[name])) for name in order))
+    return loop(
+        *(given.get(name, ADTerminal(name, terminals([following])[name])) for name in order)
+    )
 
 
 class ScanOf(Composite):
@@ -87,12 +89,13 @@ class ScanOf(Composite):
     def __init__(
         self, step: Expression, names: Sequence[str], states: int, length: int, keep: str
     ) -> None:
-        self.step, self.argnames, self.states = step, tuple(names), states
+        self.step, self.names, self.states = step, tuple(names), states
+        self.argnames = self.names
         self.length, self.keep = length, keep
 
     def n_out(self) -> int:
         sizes = terminals([self.step])
-        size = self.step.size or _total([sizes[name] for name in self.argnames[: self.states]])
+        size = self.step.size or _total([sizes[name] for name in self.names[: self.states]])
         if size is None:
             return -1
         return size * self.length if self.keep == "all" else size
@@ -123,7 +126,7 @@ class ScanOf(Composite):
         carry = ADTerminal("@carry", sum(a.size or 0 for a in begin))
         new: dict[str, Expression] = {}
         start = 0
-        for name, arg in zip(self.argnames, begin, strict=False):
+        for name, arg in zip(self.names, begin, strict=False):
             size = arg.size or 0
             if declared[name] not in (None, size):
                 raise wrong_size("scan", name, size, f"{declared[name]} as declared")
@@ -131,7 +134,7 @@ class ScanOf(Composite):
             new[name] = Take(tuple(range(start, start + size)), scalar)(carry)
             start += size
         inputs = [(carry, CARRY)]
-        for name, arg in zip(self.argnames[self.states :], args[self.states :], strict=True):
+        for name, arg in zip(self.names[self.states :], args[self.states :], strict=True):
             size = declared[name] if declared[name] is not None else asked.get(name)
             if size is None:
                 raise unknown_size("scan", name)
@@ -149,12 +152,8 @@ class ScanOf(Composite):
         """The steps one after the other, where a user's function stands in them."""
         carry, states = values[0], list[Expression]()
         for t in range(self.length):
-            new: dict[str, Expression] = {}
-            for (name, size), role, value in zip(
-                body.lowered.tape.inputs, body.roles, values, strict=True
-            ):
-                rows = Take(tuple(range(t * size, (t + 1) * size)))
-                new[name] = carry if role == CARRY else rows(value) if role == ROW else value
+            given = body.at(values, carry, t, lambda value, row: Take(row)(value))
+            new = dict(zip(body.lowered.names_in, given, strict=True))
             (carry,) = replaced([body.lowered.roots[0]], new)
             states.append(carry)
         if self.keep == "last":
@@ -171,19 +170,16 @@ def _last(body: Body, length: int, values: Sequence[Expression]) -> Expression:
     """
     outer = isqrt(length) if length * body.size > MOST_KEPT else 1
     inner = length // outer
-    done, n = outer * inner, body.size
-    first = values if outer == 1 else _rows(body, values, 0, done)
     if outer == 1:
-        carry = Scan(body, length)(*values)
-    else:
-        sizes = [
-            size * (inner if role == ROW else 1)
-            for size, role in zip(body.lowered.sizes_in, body.roles, strict=True)
-        ]
-        variables = [ADTerminal(name, m) for name, m in zip(body.lowered.names_in, sizes, strict=True)]
-        part = Scan(body, inner)(*variables)
-        whole = Body.of(part, body.lowered.roots[1], list(zip(variables, body.roles, strict=True)))
-        carry = Scan(whole, outer)(*first)
+        return Scan(body, length)(*values)
+    variables = [
+        (ADTerminal(v.name, (v.size or 0) * (inner if role == ROW else 1)), role)
+        for v, role in body.inputs
+    ]
+    part = Scan(body, inner)(*(v for v, _ in variables))
+    whole = Body.of(part, body.lowered.roots[1], variables)
+    done = outer * inner
+    carry = Scan(whole, outer)(*_rows(body, values, 0, done))
     if done == length:
         return carry
     return Scan(body, length - done)(carry, *_rows(body, values, done, length)[1:])

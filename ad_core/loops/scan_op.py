@@ -17,7 +17,7 @@ import numpy as np
 
 from ad_core.derivatives.compress import jacobian_pattern
 from ad_core.derivatives.products import jvp, vjp
-from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Constant, Expression
+from ad_core.graph.nodes import ADTerminal, Constant, Expression
 from ad_core.loops.body import CARRY, HELD, ROW, Body, replaced
 from ad_core.lowering.guards import guarded
 from ad_core.lowering.lowered import Lowered, Tape
@@ -54,22 +54,12 @@ class Scan(Op):
         return kernel or self._stepped(xp)
 
     def _stepped(self, xp: Namespace) -> Kernel:
-        run, body, times = self.body.bind(xp), self.body, self.order
+        run, body = self.body.bind(xp), self.body
 
         def kernel(*values: Any) -> Any:
-            carry, rows = values[body.carried], {}
-            for t in times:
-                given = [
-                    carry
-                    if role == CARRY
-                    else value
-                    if role == HELD
-                    else xp.take(value, tuple(range(t * size, (t + 1) * size)))
-                    for value, size, role in zip(
-                        values, body.lowered.sizes_in, body.roles, strict=True
-                    )
-                ]
-                carry, rows[t] = run(given)
+            carry, rows = values[body.carried], dict[int, Any]()
+            for t in self.order:
+                carry, rows[t] = run(body.at(values, carry, t, xp.take))
             kept = [rows[t] for t in range(self.length)] if body.size_row else []
             return xp.concat([carry, *kept])
 
@@ -97,78 +87,72 @@ class Scan(Op):
             role, size = body.roles[i], body.lowered.sizes_in[i]
             tangent = tangents[i]
             inputs.append((ADTerminal(name, size), role))
-            whole = args[i].size
-            values.append(
-                Constant(np.zeros(size)) if tangent is None else spread(tangent, whole)
-            )
+            whole = size * self.length if role == ROW else size
+            values.append(Constant(np.zeros(whole)) if tangent is None else spread(tangent, whole))
         following, row = (spread(e, m) for e, m in zip(pushed.roots, pushed.sizes_out, strict=True))
         return Scan(Body.of(following, row, inputs), self.length, self.backwards)(*values)
 
     def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
-        body, n = self.body, self.body.size
+        body, n, sizes = self.body, self.body.size, self.body.lowered.sizes_in
         wanted = [i for i, need in enumerate(needed) if need]
         through = sorted({body.carried, *wanted})
         pulled = vjp(body.lowered, through)
-        of_next, of_row = pulled.names_in[len(args) :]
+        gradients = dict(zip(through, map(spread, pulled.roots, pulled.sizes_out), strict=True))
+        held = [i for i in wanted if body.roles[i] == HELD]
+        rows = [i for i in wanted if body.roles[i] == ROW]
+        carry = ADTerminal("@cotangent", n + sum(sizes[i] for i in held))
+        of_carry, *sums = cut(carry, [n, *(sizes[i] for i in held)])
+        following = [gradients[body.carried]]
+        following += [total + gradients[i] for total, i in zip(sums, held, strict=True)]
         inputs, values = self._at(args, out, pulled)
+        of_next, of_row = pulled.names_in[len(args) :]
+        new: dict[str, Expression] = {of_next: of_carry}
+        begin, later = cut(cotangent, [n, self.length * body.size_row])
         if body.size_row:
             inputs.append((ADTerminal(of_row, body.size_row), ROW))
-            values.append(Take(tuple(range(n, self.size_out)))(cotangent))
-        gradients = dict(zip(through, map(spread, pulled.roots, pulled.sizes_out), strict=True))
-        sums = [i for i in wanted if body.roles[i] == HELD]
-        rows = [i for i in wanted if body.roles[i] == ROW]
-        starts = np.cumsum([n, *(body.lowered.sizes_in[i] for i in sums)]).tolist()
-        carry = ADTerminal("@cotangent", starts[-1])
+            values.append(later)
+        else:
+            new[of_row] = later
         inputs.append((carry, CARRY))
-        at = [Take(tuple(range(a, b)))(carry) for a, b in zip([0, *starts], starts, strict=False)]
-        nexts = [gradients[body.carried], *(s + gradients[i] for s, i in zip(at[1:], sums, strict=True))]
-        zeros = np.zeros(starts[-1] - n)
-        begin = Take(tuple(range(n)))(cotangent)
-        values.append(stack(begin, zeros) if sums else begin)
-        roots = replaced(
-            [stack(*nexts), stack(*(gradients[i] for i in rows)) if rows else Constant(np.zeros(0))],
-            {of_next: at[0]} if body.size_row else {of_next: at[0], of_row: Constant(np.zeros(0))},
-        )
-        loop = Scan(Body.of(*roots, inputs), self.length, not self.backwards)
-        result = loop(*values)
-        found: dict[int, Expression] = {body.carried: Take(tuple(range(n)))(result)}
-        for i, start, stop in zip(sums, starts, starts[1:], strict=False):
-            found[i] = Take(tuple(range(start, stop)))(result)
-        offset, width = starts[-1], sum(body.lowered.sizes_in[i] for i in rows)
+        values.append(stack(begin, np.zeros((carry.size or 0) - n)))
+        row = stack(np.zeros(0), *(gradients[i] for i in rows))
+        both = replaced([stack(*following), row], new)
+        made = Body.of(both[0], both[1], inputs)
+        result = Scan(made, self.length, not self.backwards)(*values)
+        ends = [n, *(sizes[i] for i in held), self.length * made.size_row]
+        of_carry, *sums, last = cut(result, ends)
+        found = {body.carried: of_carry, **dict(zip(held, sums, strict=True))}
+        start = 0
         for i in rows:
-            size = body.lowered.sizes_in[i]
-            places = [
-                offset + t * width + k for t in range(self.length) for k in range(size)
-            ]
-            found[i] = Take(tuple(places))(result)
-            offset += size
+            firsts = range(start, self.length * made.size_row, made.size_row)
+            found[i] = Take(tuple(k for f in firsts for k in range(f, f + sizes[i])))(last)
+            start += sizes[i]
         return [found[i] if need else None for i, need in enumerate(needed)]
 
     def _at(
         self, args: Args, out: Expression, derivative: Lowered
     ) -> tuple[list[tuple[ADTerminal, str]], list[Expression]]:
-        """Inputs of a derivative's body, and their values: those of this one, the carries as rows."""
+        """Inputs of a derivative's body and their values: the same, the carries as rows."""
         body = self.body
         inputs: list[tuple[ADTerminal, str]] = []
         values: list[Expression] = []
         for i, (role, arg) in enumerate(zip(body.roles, args, strict=True)):
             inputs.append(
-                (ADTerminal(derivative.names_in[i], derivative.sizes_in[i]), ROW if role == CARRY else role)
+                (
+                    ADTerminal(derivative.names_in[i], derivative.sizes_in[i]),
+                    ROW if role == CARRY else role,
+                )
             )
-            values.append(self._carries(args, out) if role == CARRY else arg)
+            values.append(self.carries(args, out) if role == CARRY else arg)
         return inputs, values
 
-    def _carries(self, args: Args, out: Expression) -> Expression:
+    def carries(self, args: Args, out: Expression) -> Expression:
         """The carry before each row."""
         body, n = self.body, self.body.size
         if not body.keeps:
-            variables = [
-                (ADTerminal(name, size), role)
-                for (name, size), role in zip(body.lowered.tape.inputs, body.roles, strict=True)
-            ]
             following = body.lowered.roots[0]
-            kept = Scan(Body.of(following, following, variables), self.length, self.backwards)
-            return kept._carries(args, kept(*args))
+            kept = Scan(Body.of(following, following, body.inputs), self.length, self.backwards)
+            return kept.carries(args, kept(*args))
         begin, last = args[body.carried], n + self.length * n
         if self.backwards:
             return stack(Take(tuple(range(2 * n, last)))(out), begin)
@@ -178,26 +162,28 @@ class Scan(Op):
         body, columns = self.body, args[0].pattern.columns
         sizes, n = body.lowered.sizes_in, body.size
         whole = jacobian_pattern(body.lowered.tape, range(len(sizes))).to_array()
-        ends = np.cumsum([0, *sizes])
-        parts = [whole[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        parts = np.split(whole, np.cumsum(sizes)[:-1], axis=1)
         carry = args[body.carried].pattern
         rows: dict[int, Pattern] = {}
         for t in self.order:
-            given = [
-                carry
-                if role == CARRY
-                else arg.pattern
-                if role == HELD
-                else arg.pattern.take(range(t * m, (t + 1) * m))
-                for arg, m, role in zip(args, sizes, body.roles, strict=True)
-            ]
+            given = body.at([a.pattern for a in args], carry, t, Pattern.take)
             both = unite(
-                [p.through(part) for p, part in zip(given, parts, strict=True)],
+                [p.through(np.asarray(part)) for p, part in zip(given, parts, strict=True)],
                 n + body.size_row,
                 columns,
             )
             carry, rows[t] = both.take(range(n)), both.take(range(n, n + body.size_row))
         return stacked([carry, *(rows[t] for t in range(self.length))], columns)
+
+
+def cut(e: Expression, sizes: Sequence[int]) -> list[Expression]:
+    """Consecutive parts of a vector."""
+    found: list[Expression] = []
+    start = 0
+    for size in sizes:
+        found.append(Take(tuple(range(start, start + size)))(e))
+        start += size
+    return found
 
 
 def loop_steps(tape: Tape) -> int:

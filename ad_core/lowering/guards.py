@@ -55,7 +55,9 @@ def _with_loops(roots: Sequence[Expression]) -> list[Expression]:
         if isinstance(node, ADFunctionCall):
             func = node.func.guarded() if isinstance(node.func, Op) else node.func
             args = [new[a] for a in node.args]
-            if func is not node.func or any(a is not b for a, b in zip(args, node.args, strict=True)):
+            if func is not node.func or any(
+                a is not b for a, b in zip(args, node.args, strict=True)
+            ):
                 new[node] = ADFunctionCall(func, args)
     return [new[root] for root in roots]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridges.native.loop import CARRY, HELD, ROW, Loop
-from bridges.native.program import OPERATIONS, Instruction, Program
+from bridges.native.program import CARRY, HELD, OPERATIONS, ROW, Instruction, Loop, Program
 
 MOST_SIZE = 2**24  # entries of an input or output
 
@@ -21,7 +20,7 @@ def _data(program: Program) -> dict[str, Any]:
     number = {name: k for k, name in enumerate(names)}
     rows: list[list[Any]] = []
     for op, args, value in program.instructions:
-        first = {"constant": [float(value).hex()], "loop": [int(value)]}.get(op, [])
+        first = [value.hex()] if op == "constant" else [int(value)] if op == "loop" else []
         rows.append([number[op], *first, *args])
     data: dict[str, Any] = {
         "input_sizes": program.input_sizes,
@@ -73,7 +72,9 @@ def _program(data: Any) -> Program:
             loop = loops[int(instructions[at].value)]
             instructions.append(Instruction(name, (at, index(entry, loop.n_results))))
         elif name in OPERATIONS and len(operands) == OPERATIONS[name][0]:
-            instructions.append(Instruction(name, tuple([_value(a, instructions) for a in operands])))
+            instructions.append(
+                Instruction(name, tuple([_value(a, instructions) for a in operands]))
+            )
         else:
             raise ValueError(f"program: operation {name!r:.100} with {len(operands)} operands")
     outputs = tuple(

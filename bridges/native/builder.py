@@ -16,8 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bridges.native.interpret import FUNCTIONS
-from bridges.native.loop import Loop
-from bridges.native.program import Instruction, Program, schedule_program
+from bridges.native.program import Instruction, Loop, Program, schedule_program
 
 Code: TypeAlias = "tuple[Any, ...]"
 """An operation's name, then the numbers of its operands; or a name with a constant or an entry.
@@ -378,7 +377,8 @@ def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
         if uses[k]:
             for a in _operands(code[k]):
                 uses[a] += 1
-            if code[k][0] == "neg" and code[code[k][1]][0] == "sub":
+            op: str = code[k][0]
+            if op == "neg" and code[int(code[k][1])][0] == "sub":
                 negated.append(k)
     turned = list(code)
     for k in negated:

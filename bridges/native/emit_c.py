@@ -12,9 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from bridges.native.driver import driver_text, types_text
 from bridges.native.effort import Effort, effort_for
-from bridges.native.loop import CARRY, ROW
 from bridges.native.parts import Layout, Part, Store, lay_out
-from bridges.native.program import Program
+from bridges.native.program import CARRY, ROW, Program
 from bridges.native.target import Target
 from bridges.native.transpose import split_columns, suffix, transpose_text
 from bridges.native.vector_math import math_text
@@ -233,9 +232,7 @@ def _joined_copies(lines: Sequence[str]) -> list[str]:
     ]
 
 
-def _sequence(
-    program: Program, layout: Layout, name: str, n_blocks: int, number_type: str
-) -> str:
+def _sequence(program: Program, layout: Layout, name: str, n_blocks: int, number_type: str) -> str:
     """The block function of a program in several parts."""
     parts = [f"{name}_part_{number}" for number in range(len(layout.parts))]
     if n_blocks == 1:
@@ -297,7 +294,7 @@ def _loads(program: Program, chunks: _Chunks) -> Iterator[tuple[int, ...]]:
 class _PartWriter:
     """Writes the statements of one part, and notes which functions they call."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         program: Program,
         chunks: _Chunks,

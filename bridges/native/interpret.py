@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.ops.namespace import NUMPY
-from bridges.native.loop import CARRY, ROW, Loop
-from bridges.native.program import Program
+from bridges.native.program import CARRY, ROW, Loop, Program
 
 Array = NDArray[Any]
 
@@ -53,7 +52,10 @@ def interpret(program: Program, inputs: Sequence[Array], outputs: Sequence[Array
 def _run(loop: Loop, operands: Sequence[Array], samples: int, dtype: Any) -> list[Array]:
     """The results of a loop, an array each."""
     starts, sizes = loop.starts, loop.body.input_sizes
-    given = [np.stack(operands[a:b], -1) if a < b else np.empty((samples, 0), dtype) for a, b in pairwise(starts)]
+    given = [
+        np.stack(operands[a:b], -1) if a < b else np.empty((samples, 0), dtype)
+        for a, b in pairwise(starts)
+    ]
     carry, rows = given[loop.carried], {}
     for t in loop.order:
         step = [

@@ -17,7 +17,7 @@ from ad_core.loops import Scan
 from ad_core.ops.elementwise import ELEMENTWISE
 from ad_core.ops.namespace import Kernel
 from bridges.native.builder import Builder
-from bridges.native.loop import Loop
+from bridges.native.program import Loop
 from bridges.native.solving import solve
 
 Value: TypeAlias = "tuple[int, ...]"
@@ -81,11 +81,14 @@ class ScalarNamespace:
         loop = self._looped(op)
         if loop is None:
             return None
-        sizes = op.sizes_in
+        starts = loop.starts
 
         def kernel(*values: Value) -> Value:
-            wholes = [v * n if len(v) == 1 else v for v, n in zip(values, sizes, strict=True)]
-            return self._builder.loop(loop, [k for value in wholes for k in value])
+            operands: list[int] = []
+            for value, stop in zip(values, starts[1:], strict=True):
+                missing = stop - len(operands) - len(value)  # where one number stands for all
+                operands += value + value * missing
+            return self._builder.loop(loop, operands)
 
         return kernel
 

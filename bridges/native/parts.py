@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bridges.native.loop import Loop
-from bridges.native.program import OPERATIONS, Program
+from bridges.native.program import OPERATIONS, Loop, Program
 
 # Operators that a sine or cosine comes to where its function is copied, a call, and an input.
 _COPY = 20
@@ -98,7 +97,7 @@ class Layout:
         return min(self.pairs.get(k) or self.loads.get(k) or (k,))
 
 
-def lay_out(
+def lay_out(  # noqa: PLR0917
     program: Program,
     stores: Sequence[Store],
     weight: int,

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridges.native.loop import Loop
 from bridges.native.schedule import Timing, depth_first, overlapped, spills
 
 # Arity and arithmetic weight (flops, transcendental functions by their usual polynomial length)
@@ -65,8 +64,8 @@ class Instruction(NamedTuple):
         return self.args[:1] if self.op == "result" else ()
 
 
-LEAVES = frozenset({"constant", "input", "result"})
-"""What is no operation: it costs nothing, or is counted elsewhere."""
+CARRY, ROW, HELD = "carry", "row", "held"
+"""What an input of the body is."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,65 @@ class Program:
         """Floating point operations per sample, each transcendental weighed by its polynomial."""
         own = sum(OPERATIONS[i.op][1] for i in self.instructions if i.op in OPERATIONS)
         return own + sum(loop.length * loop.body.flops for loop in self.loops)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A program that runs a known number of times inside of another one.
+
+        carry, rows, held -> next carry, row of the result
+
+    Its results are the last carry, then all rows. The body's inputs are as `roles` says, one of
+    them the carry. Its outputs are the next carry and the result's row; or the one that is both.
+
+    Attributes:
+        length: how often it runs, 1 or more.
+        backwards: whether the last row is the first.
+    """
+
+    body: Program
+    roles: tuple[str, ...]
+    length: int
+    backwards: bool
+
+    @property
+    def carried(self) -> int:
+        """Which input the carry is."""
+        return self.roles.index(CARRY)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the result's row is the next carry."""
+        return len(self.body.outputs) == 1
+
+    @property
+    def size(self) -> int:
+        """Entries of the carry."""
+        return len(self.body.outputs[0])
+
+    @property
+    def size_row(self) -> int:
+        """Entries of the result's row."""
+        return len(self.body.outputs[-1])
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Where among the operands each input's begin, and how many there are."""
+        starts = [0]
+        for size, role in zip(self.body.input_sizes, self.roles, strict=True):
+            starts.append(starts[-1] + size * (self.length if role == ROW else 1))
+        return tuple(starts)
+
+    @property
+    def n_results(self) -> int:
+        """The last carry and all rows."""
+        return self.size + self.length * self.size_row
+
+    @property
+    def order(self) -> range:
+        """The rows in the order in which they are read."""
+        times = range(self.length)
+        return times[::-1] if self.backwards else times
 
 
 def schedule_program(

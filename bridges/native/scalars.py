@@ -15,9 +15,8 @@ from ad_core.loops import Scan
 from ad_core.lowering import Tape
 from ad_core.ops import Namespace, Op
 from bridges.native.builder import Builder
-from bridges.native.loop import Loop
 from bridges.native.namespace import ScalarNamespace, Value
-from bridges.native.program import Program
+from bridges.native.program import Loop, Program
 
 
 def scalar_program(tape: Tape) -> Program:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridges.native.builder import Builder
-from bridges.native.loop import CARRY, ROW, Loop
-from bridges.native.program import Program
+from bridges.native.program import CARRY, ROW, Loop, Program
 
 # Operations beyond which loops are not written out.
 MOST = 200_000

@@ -145,9 +145,7 @@ H = 0.1
 
 
 def test_users_functions_are_called_in_each_step() -> None:
-    square = ad.function(
-        lambda x: x * x, "square", [2], 2, jvp=lambda arg, dx, x: 2.0 * x * dx
-    )
+    square = ad.function(lambda x: x * x, "square", [2], 2, jvp=lambda arg, dx, x: 2.0 * x * dx)
     e = ad.scan(square(ad.var("x", 2)) * 0.5, {"x": ad.var("begin", 2)}, length=3)
     at = np.array([1.5, 0.7])
     np.testing.assert_allclose(e.eval(begin=at), at**8 / 128, rtol=1e-14)

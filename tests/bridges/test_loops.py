@@ -163,4 +163,6 @@ def test_long_loops_are_casadis_own() -> None:
     for t in range(length):
         x = ad.eval_multiple([pendulum()], x=x, u=values[1][t : t + 1], p=values[2])[0]
         total.append(x)
-    np.testing.assert_allclose(function(*values).full().reshape(-1), np.concatenate(total), rtol=1e-9)
+    np.testing.assert_allclose(
+        function(*values).full().reshape(-1), np.concatenate(total), rtol=1e-9
+    )
