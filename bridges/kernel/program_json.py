@@ -64,7 +64,7 @@ def _program(data: Any) -> Program:
             read = tuple([_value(a, instructions) for a in operands[1:]])
             if len(read) != loop.starts[-1]:
                 raise ValueError(f"program: a loop with {len(read)} operands")
-            instructions.append(Instruction(name, read, operands[0]))
+            instructions.append(Instruction(name, read, float(operands[0])))
         elif name == "result":
             at, entry = operands
             if instructions[index(at, k)].op != "loop":
