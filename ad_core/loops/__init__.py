@@ -3,5 +3,6 @@
 from ad_core.loops.body import CARRY, HELD, ROW
 from ad_core.loops.function import scan
 from ad_core.loops.scan_op import Scan, loop_steps
+from ad_core.loops.solves import least_squares, root
 
-__all__ = ["CARRY", "HELD", "ROW", "Scan", "loop_steps", "scan"]
+__all__ = ["CARRY", "HELD", "ROW", "Scan", "least_squares", "loop_steps", "root", "scan"]

@@ -32,14 +32,19 @@ class Scan(Op):
 
     It takes the body's inputs: what is carried at the beginning, all rows of what is read by rows,
     one behind the other, and what is held.
+
+    until: an entry of the carry that is 1 once the steps leave the carry as it is, and 0 before:
+        engines may stop where it is 1 in all samples. There are no rows of the result then.
     """
 
     name = "scan"
     scalarity = staticmethod(never)
 
-    def __init__(self, body: Body, length: int, backwards: bool = False) -> None:
-        self.body, self.length, self.backwards = body, length, backwards
-        self.params = (body, length, backwards)
+    def __init__(
+        self, body: Body, length: int, backwards: bool = False, until: int | None = None
+    ) -> None:
+        self.body, self.length, self.backwards, self.until = body, length, backwards, until
+        self.params = (body, length, backwards, until)
         self.argnames = body.lowered.names_in
         self.sizes_in = tuple(
             size * length if role == ROW else size
@@ -55,11 +60,15 @@ class Scan(Op):
 
     def _stepped(self, xp: Namespace) -> Kernel:
         run, body = self.body.bind(xp), self.body
+        stop = () if self.until is None else (self.until,)
+        is_one = getattr(xp, "is_one", None) if stop else None
 
         def kernel(*values: Any) -> Any:
             carry, rows = values[body.carried], dict[int, Any]()
             for t in self.order:
                 carry, rows[t] = run(body.at(values, carry, t, xp.take))
+                if is_one is not None and is_one(xp.take(carry, stop)):
+                    break
             kept = [rows[t] for t in range(self.length)] if body.size_row else []
             return xp.concat([carry, *kept])
 
@@ -69,7 +78,8 @@ class Scan(Op):
         lowered = guarded(self.body.lowered)
         if lowered is self.body.lowered:
             return self
-        return Scan(replace(self.body, lowered=lowered), self.length, self.backwards)
+        body = replace(self.body, lowered=lowered)
+        return Scan(body, self.length, self.backwards, self.until)
 
     @property
     def order(self) -> range:

@@ -30,7 +30,7 @@ def _data(program: Program) -> dict[str, Any]:
     }
     if program.loops:
         data["loops"] = [
-            [_data(loop.body), loop.roles, loop.length, int(loop.backwards)]
+            [_data(loop.body), loop.roles, loop.length, int(loop.backwards), loop.until]
             for loop in program.loops
         ]
     return data
@@ -69,8 +69,8 @@ def _program(data: Any) -> Program:
             at, entry = operands
             if instructions[index(at, k)].op != "loop":
                 raise ValueError(f"program: a result of number {at}, which is no loop")
-            loop = loops[int(instructions[at].value)]
-            instructions.append(Instruction(name, (at, index(entry, loop.n_results))))
+            loop = loops[int(instructions[index(at, k)].value)]
+            instructions.append(Instruction(name, (index(at, k), index(entry, loop.n_results))))
         elif name in OPERATIONS and len(operands) == OPERATIONS[name][0]:
             instructions.append(
                 Instruction(name, tuple([_value(a, instructions) for a in operands]))
@@ -93,7 +93,7 @@ def _value(value: object, before: list[Instruction]) -> int:
 
 
 def _loop(row: Any) -> Loop:
-    data, roles, length, backwards = row
+    data, roles, length, backwards, until = row
     body = _program(data)
     good = (
         len(roles) == len(body.input_sizes)
@@ -103,7 +103,8 @@ def _loop(row: Any) -> Loop:
     )
     if not good or body.input_sizes[roles.index(CARRY)] != len(body.outputs[0]):
         raise ValueError("program: a loop whose body does not fit")
-    return Loop(body, tuple(roles), 1 + index(length - 1), bool(index(backwards, 2)))
+    stop = None if until is None else index(until, len(body.outputs[0]))
+    return Loop(body, tuple(roles), 1 + index(length - 1), bool(index(backwards, 2)), stop)
 
 
 def index(value: object, below: int = MOST_SIZE) -> int:

@@ -5,15 +5,15 @@ The text uses the vector types of GCC and Clang and no intrinsics, so it builds 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from bridges.native.driver import driver_text, types_text
 from bridges.native.effort import Effort, effort_for
+from bridges.native.emit_loop import loop_text, signature
 from bridges.native.parts import Layout, Part, Store, lay_out
-from bridges.native.program import CARRY, ROW, Program
+from bridges.native.program import Program
 from bridges.native.target import Target
 from bridges.native.transpose import split_columns, suffix, transpose_text
 from bridges.native.vector_math import math_text
@@ -127,7 +127,7 @@ def emit_block(
     number_type = "vec" if vectors else "real"
     for number, part in enumerate(layout.parts):
         if part.loop is not None:
-            functions.append(_loop_text(program, layout, part.loop, target, name, number, vectors))
+            functions.append(loop_text(program, layout, part.loop, target, name, number, vectors))
             continue
         writer = _PartWriter(program, chunks, target, layout, part, vectors)
         body = writer.body()
@@ -135,7 +135,7 @@ def emit_block(
         comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
         title = name if single else f"{name}_part_{number}"
         lines = [*writer.pointers(), *body]
-        head = _signature(title, number_type)
+        head = signature(title, number_type)
         functions.append("\n".join([comment, head, "{", *lines, "}", ""]))
     if not single:
         functions.append(_sequence(program, layout, name, n_blocks, number_type))
@@ -148,96 +148,12 @@ _BLOCK_COMMENT = (
 )
 
 
-def _signature(name: str, number: str = "real", more: str = "") -> str:
-    parameters = f"const {number} *const *x, {number} *const *y, vec *restrict w{more}"
-    return f"static NOINLINE void {name}({parameters})"
-
-
-def _loop_text(  # noqa: PLR0917
-    program: Program,
-    layout: Layout,
-    k: int,
-    target: Target,
-    name: str,
-    number: int,
-    vectors: bool,
-) -> str:
-    """The part of a block function that is a loop."""
-    _, operands, which = program.instructions[k]
-    loop, region = program.loops[int(which)], layout.regions[k]
-    lines: list[str] = []
-    for slot, a in enumerate(operands, region.operands):
-        op, args, value = program.instructions[a]
-        if op == "constant":
-            lines.append(f"w[{slot}] = splat({target.literal(value)});")
-        elif op == "result":
-            source = program.loops[int(program.instructions[args[0]].value)]
-            lines.append(f"w[{slot}] = w[{layout.regions[args[0]].result(source, args[1])}];")
-    starts = [region.operands + start for start in loop.starts]
-    n, m, last = loop.size, loop.size_row, loop.length - 1
-    inputs: list[str] = []
-    for size, role, start in zip(loop.body.input_sizes, loop.roles, starts, strict=False):
-        if role == CARRY and region.second is None:
-            before = f"t {'+' if loop.backwards else '-'} 1"
-            inputs.append(f"k ? w + {region.rows} + ({before}) * {n} : w + {start}")
-        elif role == CARRY:
-            inputs.append(f"w + (k % 2 ? {region.second} : {start})")
-        else:
-            inputs.append(f"w + {start}" + (f" + t * {size}" if role == ROW else ""))
-    outputs = [f"w + {region.rows} + t * {m}"]
-    if region.second is not None:
-        begin = starts[loop.carried]
-        outputs.insert(0, f"w + (k % 2 ? {begin} : {region.second})")
-    title, body = f"{name}_part_{number}", f"{name}_body_{int(which)}"
-    return "\n".join(
-        [
-            f"/* Part {number} of the block: a loop. */",
-            _signature(title, "vec" if vectors else "real"),
-            "{",
-            *(f"    {line}" for line in _joined_copies(lines)),
-            f"    for (integer k = 0; k < {loop.length}; k++) {{",
-            f"        const integer t = {f'{last} - k' if loop.backwards else 'k'};",
-            f"        const vec *const p[] = {{{', '.join(inputs)}}};",
-            f"        vec *const q[] = {{{', '.join(outputs)}}};",
-            f"        {body}(p, q, w + {region.scratch});",
-            "    }",
-            "}",
-            "",
-        ]
-    )
-
-
-def _joined_copies(lines: Sequence[str]) -> list[str]:
-    """Runs of `w[i] = w[j];` as one statement each."""
-    found: list[tuple[int, int, int] | str] = []
-    for line in lines:
-        match = re.fullmatch(r"w\[(\d+)\] = w\[(\d+)\];", line)
-        if match is None:
-            found.append(line)
-            continue
-        to, source = map(int, match.groups())
-        previous = found[-1] if found else ""
-        if not isinstance(previous, str) and (to - previous[0], source - previous[1]) == (
-            previous[2],
-            previous[2],
-        ):
-            found[-1] = (*previous[:2], previous[2] + 1)
-        else:
-            found.append((to, source, 1))
-    return [
-        run
-        if isinstance(run, str)
-        else f"memcpy(w + {run[0]}, w + {run[1]}, {run[2]} * sizeof(vec));"
-        for run in found
-    ]
-
-
 def _sequence(program: Program, layout: Layout, name: str, n_blocks: int, number_type: str) -> str:
     """The block function of a program in several parts."""
     parts = [f"{name}_part_{number}" for number in range(len(layout.parts))]
     if n_blocks == 1:
         lines = [f"    {part}(x, y, w);" for part in parts]
-        return "\n".join([_BLOCK_COMMENT, _signature(name, number_type), "{", *lines, "}", ""])
+        return "\n".join([_BLOCK_COMMENT, signature(name, number_type), "{", *lines, "}", ""])
     moves = [f"p[b][{i}] = x[{i}] + b * LANES * {n};" for i, n in enumerate(program.input_sizes)]
     moves += [f"q[b][{o}] = y[{o}] + b * LANES * {n};" for o, n in enumerate(program.output_sizes)]
     every = "    for (int b = 0; b < blocks; b++)"
@@ -250,7 +166,7 @@ def _sequence(program: Program, layout: Layout, name: str, n_blocks: int, number
     ]
     for part in parts:
         lines += [every, f"        {part}(p[b], q[b], w + b * {layout.n_slots});"]
-    return "\n".join([_BLOCK_COMMENT, _signature(name, more=", int blocks"), "{", *lines, "}", ""])
+    return "\n".join([_BLOCK_COMMENT, signature(name, more=", int blocks"), "{", *lines, "}", ""])
 
 
 Split: TypeAlias = "Callable[[int], Iterable[tuple[int, int]]]"

@@ -65,6 +65,8 @@ def _run(loop: Loop, operands: Sequence[Array], samples: int, dtype: Any) -> lis
         made = [np.empty((samples, n), dtype) for n in loop.body.output_sizes]
         interpret(loop.body, step, made)
         carry, rows[t] = made[0], made[-1]
+        if loop.until is not None and (carry[:, loop.until] == 1.0).all():
+            break
     columns = [carry, *(rows[t] for t in range(loop.length))]
     return [column for part in columns for column in part.T]
 

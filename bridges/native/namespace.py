@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ad_core.loops import Scan
 from ad_core.ops.elementwise import ELEMENTWISE
 from ad_core.ops.namespace import Kernel
+from ad_core.ops.primitive import Op
 from bridges.native.builder import Builder
 from bridges.native.program import Loop
 from bridges.native.solving import solve
@@ -89,6 +90,14 @@ class ScalarNamespace:
                 missing = stop - len(operands) - len(value)  # where one number stands for all
                 operands += value + value * missing
             return self._builder.loop(loop, operands)
+
+        return kernel
+
+    def implicit(self, op: Op) -> Kernel:
+        """The value alone: derivatives of ours know the rule."""
+
+        def kernel(y: Value, *_: Value) -> Value:
+            return y
 
         return kernel
 

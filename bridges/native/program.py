@@ -119,12 +119,14 @@ class Loop:
     Attributes:
         length: how often it runs, 1 or more.
         backwards: whether the last row is the first.
+        until: an entry of the carry: where it is 1 in all samples, later steps change nothing.
     """
 
     body: Program
     roles: tuple[str, ...]
     length: int
     backwards: bool
+    until: int | None = None
 
     @property
     def carried(self) -> int:

@@ -53,9 +53,10 @@ def _looped(op: Scan) -> Loop | None:
     if op.body.keeps:
         tape = replace(tape, outputs=tape.outputs[:1])
     program = scalar_program(tape)
-    if op.length < 2 or op.length * program.text_ops <= WRITTEN_OUT:
+    short = op.length * program.text_ops <= WRITTEN_OUT and op.until is None
+    if op.length < 2 or short:
         return None
-    return Loop(program, op.body.roles, op.length, op.backwards)
+    return Loop(program, op.body.roles, op.length, op.backwards, op.until)
 
 
 def _sized(value: Value, size: int) -> Value:
