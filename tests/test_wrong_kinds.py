@@ -178,6 +178,8 @@ RIGHT: dict[str, Any] = {
     "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
     **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
+    "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None, "length": 2,
+    "residual": X - 0.5, "guess": {"x": POINT},
     "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
     "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ad_core.graph.errors import checked, one_of, unknown_name, unknown_size, wrong_size
+from ad_core.graph.errors import checked, one_of, unknown_size, wrong_size
 from ad_core.graph.nodes import (
     ADFunctionInterface,
     ADTerminal,
@@ -70,10 +70,11 @@ def scan(
         if not isinstance(step, ADFunctionInterface):
             raise ValueError("scan: init names the state of an expression: {'x': ...}")
         init = {names[0]: init}
-    given = {name: as_expression(v, name) for name, v in {**init, **(inputs or {})}.items()}
+    inputs = checked({} if inputs is None else inputs, Mapping, "scan", "inputs", "a dict by name")
+    given = {name: as_expression(v, f"scan: {name}") for name, v in {**init, **inputs}.items()}
     for name in given:
         if name not in names:
-            raise unknown_name("variable of the step", name, names)
+            raise ValueError(f"scan: the step has no variable '{name}', only {', '.join(names)}")
     order = [*init, *(n for n in names if n not in init)]
     loop = ScanOf(following, tuple(order), len(init), length, keep)
     return loop(

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ad_core.derivatives.operators import jacobian
-from ad_core.graph.errors import checked, unknown_name, unknown_size, wrong_size
+from ad_core.graph.errors import checked, unknown_size, wrong_size
 from ad_core.graph.nodes import (
     ADFunctionInterface,
     ADTerminal,
@@ -135,12 +135,14 @@ def _solution(  # noqa: PLR0917
         raise ValueError(f"{title}: guess has {len(guess)} unknowns, expected 1; see ad.stack")
     ((name, start),) = guess.items()
     if name not in sizes:
-        raise unknown_name("variable of the residual", name, sizes)
+        have = ", ".join(sizes)
+        raise ValueError(f"{title}: the residual has no variable '{name}', only {have}")
     held = tuple(other for other in sizes if other != name)
     solve = Solution(title, r, (name, *held), len(bounds or ()), iterations, tolerance)
     solve.is_root, solve.tells = bounds is None, flag(status, f"{title}: status")
     others = [ADTerminal(other, sizes[other]) for other in held]
-    return solve(as_expression(start, name), *map(as_expression, bounds or ()), *others)
+    limits = [as_expression(b, w) for b, w in zip(bounds or (), ("lower", "upper"), strict=False)]
+    return solve(as_expression(start, f"{title}: {name}"), *limits, *others)
 
 
 class Solution(Composite):

@@ -22,16 +22,17 @@ from bridges.native.program import Loop
 from bridges.native.solving import solve
 
 Value: TypeAlias = "tuple[int, ...]"
+Looped: TypeAlias = "Callable[[Scan], Loop | None]"
 
 
 class ScalarNamespace:
     """Array functions whose results are instructions of one `Builder`.
 
     Elementwise functions are rules below, rules of the builder, or operations without a rule.
-    `looped` makes a loop's body a program.
+    `looped` makes a loop's body a program; without, loops are written out.
     """
 
-    def __init__(self, builder: Builder, looped: Callable[[Scan], Loop | None]) -> None:
+    def __init__(self, builder: Builder, looped: Looped | None = None) -> None:
         self._builder, self._looped = builder, looped
         own: dict[str, Callable[..., int]] = {
             "stop_gradient": int,
@@ -79,7 +80,7 @@ class ScalarNamespace:
 
     def scan(self, op: Scan) -> Kernel | None:
         """A loop of the program; None where it is better written out."""
-        loop = self._looped(op)
+        loop = None if self._looped is None else self._looped(op)
         if loop is None:
             return None
         starts = loop.starts

@@ -165,8 +165,8 @@ def test_pickles_and_prints() -> None:
 X = ad.var("x", 2)
 WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: ad.scan(X, X, length=2), "scan: init names the state"),
-    (lambda: ad.scan(X, {"y": X}, length=2), "no variable of the step 'y'"),
-    (lambda: ad.scan(X, {"x": X}, {"u": X}, length=2), "no variable of the step 'u'"),
+    (lambda: ad.scan(X, {"y": X}, length=2), "the step has no variable 'y'"),
+    (lambda: ad.scan(X, {"x": X}, {"u": X}, length=2), "the step has no variable 'u'"),
     (lambda: ad.scan(X, {"x": X}, length=-1), "scan: length is -1"),
     (lambda: ad.scan(X, {"x": X}, length=2, keep="some"), "scan: keep is 'some'"),  # type: ignore[arg-type]
     (lambda: ad.scan(X[0], {"x": X}, length=2).eval(x=[1, 2]), "scan: argument 'step' has size 1"),
