@@ -14,6 +14,7 @@ import casadi
 
 from ad_core.graph.nodes import ADFunctionInterface
 from ad_core.lowering import Lowered, Tape, guarded, slot_scalars
+from ad_core.ops.lookup import Lookup
 from ad_core.ops.primitive import Op
 from bridges.casadi.namespace import CasadiNamespace
 
@@ -61,6 +62,12 @@ def symbolic_function(
     if symbol is casadi.SX:
         values = casadi.cse(values)
     return casadi.Function(name, inputs, values, names, f.names_out, options)
+
+
+def symbol_for(tape: Tape) -> type[Any]:
+    """SX, whose programs are the smallest; MX where a table is looked up, which SX cannot."""
+    looks_up = any(isinstance(step.func, Lookup) for step in tape.steps)
+    return casadi.MX if looks_up else casadi.SX
 
 
 def input_symbols(tape: Tape, symbol: type[Any]) -> tuple[list[Any], list[str]]:

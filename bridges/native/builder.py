@@ -15,11 +15,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ad_core.ops.lookup import Table
+from ad_core.ops.namespace import NUMPY
 from bridges.native.interpret import FUNCTIONS
-from bridges.native.program import Instruction, Program, schedule_program
+from bridges.native.program import FIXED, LEAVES, Instruction, Program, schedule_program
 
 Code: TypeAlias = "tuple[Any, ...]"
-"""An operation's name, then the numbers of its operands; or a name with a constant or an entry."""
+"""A name, then the numbers of its operands; or with a constant, a table, the place of an entry."""
 
 TRUTHS = frozenset({"lt", "le", "eq", "ne", "not", "and", "or"})
 """Operations whose value is 1 or 0."""
@@ -59,6 +61,17 @@ class Builder:
             self.code.append(("constant", value))
             self.number.append(value)
         return known
+
+    def table(self, table: Table) -> int:
+        """A table, the first operand of `lookup`."""
+        return self._once(("table", table))
+
+    def lookup(self, table: int, a: int) -> int:
+        """Entry `floor(a)` of a table."""
+        x = self.number[a]
+        if x is None:
+            return self._once(("lookup", table, a))
+        return self.constant(float(NUMPY.lookup(np.float64(x), self.code[table][1])))
 
     def input(self, source: int, entry: int) -> int:
         """Entry `entry` of input `source`."""
@@ -342,11 +355,12 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
     "and": Builder.both,
     "or": Builder.either,
     "if_else_zero": lambda b, mask, a: b.select(mask, a, b.zero),
+    "lookup": Builder.lookup,
 }
 
 
 def _instruction(op: str, *operands: Any) -> Instruction:
-    return Instruction(op, (), *operands) if op == "constant" else Instruction(op, operands)
+    return Instruction(op, (), *operands) if op in FIXED else Instruction(op, operands)
 
 
 def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
@@ -357,7 +371,7 @@ def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
     negated: list[int] = []
     for k in range(len(code) - 1, -1, -1):
         op: str = code[k][0]
-        if uses[k] and op not in ("constant", "input"):
+        if uses[k] and op not in LEAVES:
             for a in code[k][1:]:
                 uses[a] += 1
             inner: int = code[k][1]

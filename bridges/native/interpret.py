@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.ops.namespace import NUMPY
-from bridges.native.program import Program
+from bridges.native.program import LEAVES, Program
 
 Array = NDArray[Any]
 
@@ -33,6 +33,8 @@ def interpret(program: Program, inputs: Sequence[Array], outputs: Sequence[Array
         for k, (op, args, value) in enumerate(program.instructions):
             if op == "constant":
                 values[k] = dtype.type(value)
+            elif op == "table":
+                values[k] = value
             elif op == "input":
                 values[k] = inputs[args[0]][:, args[1]]
             else:
@@ -47,7 +49,7 @@ def _last_uses(program: Program) -> dict[int, list[int]]:
     """The values that are needed no more behind each instruction."""
     last: dict[int, int] = {}
     for k, (op, args, _) in enumerate(program.instructions):
-        if op not in ("constant", "input"):
+        if op not in LEAVES:
             last.update(dict.fromkeys(args, k))
     freed: dict[int, list[int]] = {}
     for a, k in last.items():
@@ -103,6 +105,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "twice": lambda x: x + x,
     "pow": np.power,
     "remainder": _remainder,
+    "lookup": lambda table, x: NUMPY.lookup(x, table).astype(np.result_type(x)),
     "lt": _flag(np.less),
     "le": _flag(np.less_equal),
     "eq": _flag(np.equal),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.ops.elementwise import ELEMENTWISE
+from ad_core.ops.lookup import Table
 from bridges.native.builder import Builder
 from bridges.native.solving import solve
 
@@ -44,6 +45,10 @@ class ScalarNamespace:
 
     def constant(self, value: NDArray[np.float64]) -> Value:
         return tuple([self._builder.constant(x) for x in np.ravel(value).tolist()])
+
+    def lookup(self, x: Value, table: Table) -> Value:
+        number = self._builder.table(table)
+        return tuple([self._builder.lookup(number, k) for k in x])
 
     def sum(self, x: Value) -> Value:
         return (_sum(self._builder, x),)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bridges.native.schedule import Timing, depth_first, overlapped, spills
 
@@ -21,7 +21,7 @@ _BY_WEIGHT = {
     (2, 1): "add sub mul div fmin fmax lt le eq ne and or if_else_zero copysign",
     (3, 1): "select",
     (1, 2): "sign",
-    (2, 5): "hypot",
+    (2, 5): "hypot lookup",
     (1, 20): "sin cos exp log",
     (2, 20): "fmod remainder",
     (1, 25): "sinh cosh tanh expm1 log1p",
@@ -33,6 +33,10 @@ _BY_WEIGHT = {
     (1, 60): "erfinv",
 }
 OPERATIONS = {name: kind for kind, names in _BY_WEIGHT.items() for name in names.split()}
+
+FIXED = frozenset({"constant", "table"})
+LEAVES = FIXED | {"input"}
+"""Instructions without operands, which compute nothing; those of `FIXED` take no register."""
 
 # Operations up to which a program's order is worth a search. Larger ones wait for values in memory
 # more than for each other.
@@ -48,12 +52,13 @@ class Instruction(NamedTuple):
     """`value[k] = op(value[args[0]], ...)`, where `k` is the position in the program.
 
     `op` is a key of `OPERATIONS`, or "constant" (with `value`), or "input": entry `args[1]` of
-    input `args[0]`.
+    input `args[0]`. The first operand of "lookup", and of nothing else, is a "table" (with
+    `value`).
     """
 
     op: str
     args: tuple[int, ...] = ()
-    value: float = 0.0
+    value: Any = 0.0  # a number or a Table
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Program:
     @property
     def n_ops(self) -> int:
         """How many operations run per sample (inputs and constants are not operations)."""
-        return sum(i.op not in ("input", "constant") for i in self.instructions)
+        return sum(i.op not in LEAVES for i in self.instructions)
 
     @property
     def flops(self) -> int:
@@ -119,7 +124,7 @@ def _order(
         return order
     walked = depth_first(operands, [*_early(instructions, order), *roots])
     woven = overlapped(operands, roots, [_timing(i.op) for i in instructions], _REGISTERS)
-    in_registers = [tuple(a for a in args if instructions[a].op != "constant") for args in operands]
+    in_registers = [tuple(a for a in args if instructions[a].op not in FIXED) for args in operands]
     fewest = spills(in_registers, walked, _REGISTERS)
     return woven if spills(in_registers, woven, _REGISTERS) <= _OVERLAP_WORTH * fewest else walked
 
@@ -144,7 +149,7 @@ def _early(instructions: Sequence[Instruction], order: Sequence[int]) -> list[in
 
 
 def _timing(op: str) -> Timing:
-    if op == "constant":
+    if op in FIXED:
         return Timing(0, 0)
     if op == "input":
         return Timing(10, 4)
