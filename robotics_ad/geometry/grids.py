@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, checked, one_of, real
+from ad_core.ops.lookup import MOST_ENTRIES
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.geometry.contact import SQUARED_ZERO, Contact
 from robotics_ad.geometry.solids import Solid
@@ -32,7 +33,8 @@ class DistanceGrid(Rebuilt):
     """Signed distances (m) at the points of a regular grid; negative inside of the body.
 
     Attributes:
-        values: (nx, ny, nz), at least 2 along each axis (4 for "cubic").
+        values: (nx, ny, nz), at least 2 along each axis (4 for "cubic"); some 160 along all three
+            at most (`ad.lookup`).
         lower: the first point of the grid in the field's frame, 3 numbers, m.
         upper: the last one.
         order: "linear" or "cubic".
@@ -61,6 +63,11 @@ class DistanceGrid(Rebuilt):
                 f"DistanceGrid: lower is {self.lower.tolist()}, not below {self.upper.tolist()}"
             )
         c = self.values if self.order == "linear" else _coefficients(self.values)
+        if c.size > MOST_ENTRIES:
+            raise ValueError(
+                f"DistanceGrid: values has shape {shape}, with {c.size:,} coefficients; expected "
+                f"{MOST_ENTRIES:,} or fewer"
+            )
         object.__setattr__(self, "coefficients", c)
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
