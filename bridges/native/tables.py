@@ -14,9 +14,8 @@ from ad_core.ops.lookup import Table
 from bridges.native.program import Program
 from bridges.native.target import DType
 
-_A_LINE = 24  # bytes
-# A '?' could begin a trigraph.
-_TEXT = [chr(c) if chr(c).isalnum() and c < 128 else f"\\{c:03o}" for c in range(256)]
+_A_LINE = 1024  # bytes
+_OCTAL = np.array([list(f"\\{c:03o}".encode()) for c in range(256)], dtype=np.uint8)
 
 
 def tables_text(programs: Iterable[Program], dtype: DType) -> str:
@@ -42,7 +41,7 @@ def _name(table: Table) -> str:
 def _definition(table: Table, dtype: np.dtype[np.floating]) -> str:
     with np.errstate(over="ignore"):
         data = table.values.astype(dtype).tobytes()
-    rows = (data[i : i + _A_LINE] for i in range(0, len(data), _A_LINE))
-    text = "\n".join(f'    "{"".join([_TEXT[c] for c in row])}"' for row in rows)
+    octal = _OCTAL[np.frombuffer(data, np.uint8)].tobytes().decode("ascii")
+    text = "\n".join(f'"{octal[i : i + 4 * _A_LINE]}"' for i in range(0, len(octal), 4 * _A_LINE))
     members = f"char bytes[{len(data) + 1}]; real at[{table.values.size}];"  # C++ counts the 0
     return f"STORED union {{ {members} }} {_name(table)} = {{\n{text}}};"
