@@ -89,7 +89,7 @@ def lookup(table: ArrayLike, x: ExpressionLike) -> ADFunctionCall:
     """`table[floor(x)]` for each entry of x; the first or last entry beyond the table's ends.
 
     A nan gives nan. The derivative is 0: weights that depend on where x lies between two places
-    make an interpolation of it. Numbers of half precision count to 2,048 only.
+    make an interpolation of it.
 
     Args:
         table: numbers (n,), n up to 4,194,304; C and CUDA text of kernels holds them.

@@ -190,6 +190,13 @@ def test_torch_exports_and_transforms_tables(engine: Any):
         np.testing.assert_array_equal(call(x).detach().numpy(), EXPECTED)
     single = layer(x.float())
     assert single.dtype == torch.float32
+    small = ad_to_torch(ad.lookup(VALUES[:256], X), engine=engine)(x.bfloat16())
+    np.testing.assert_array_equal(
+        small.float(),
+        torch.tensor(VALUES).bfloat16().float()[x.bfloat16().floor().clamp(min=0).long()],
+    )
+    with pytest.raises(ValueError, match=r"1,000 numbers, but torch\.bfloat16 counts to 256 only"):
+        layer(x.bfloat16())
     slopes = torch.func.vmap(torch.func.jacrev(layer))(x)
     np.testing.assert_allclose(slopes, READ.derivative_batch("x", x=AT), rtol=1e-13)
     assert torch.autograd.gradcheck(layer, x[:3].clone().requires_grad_())
