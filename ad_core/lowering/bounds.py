@@ -14,6 +14,7 @@ import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.ops.control import Select
+from ad_core.ops.lookup import Lookup
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op
 
@@ -105,6 +106,8 @@ class Facts:
         if func.name == "mul" and args[0] is args[1]:
             low, high = _absolute(self.bounds(args[0], depth))
             return low * low, high * high
+        if isinstance(func, Lookup):
+            return _checked((func.table.values.min(), func.table.values.max()))
         rule = _RULES.get(func.name)
         found = [self.bounds(a, depth) for a in args] if rule or func.entrywise else []
         if func.entrywise and all(low == high for low, high in found):

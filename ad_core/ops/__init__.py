@@ -4,6 +4,7 @@ from ad_core.ops.compositions import maximum, minimum, sum_
 from ad_core.ops.control import cond, cond3, maximum_of_two, minimum_of_two
 from ad_core.ops.elementwise import ELEMENTWISE, abs_, add, div, mod, mul, neg, pow_, sub
 from ad_core.ops.linalg import MatMul, Solve
+from ad_core.ops.lookup import Lookup, lookup
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.pattern import Pattern
 from ad_core.ops.primitive import Composite, Op, composite
@@ -24,7 +25,7 @@ PRIMITIVES: dict[str, Op | type[Op]] = {
         *ELEMENTWISE.values(),
         *(cond, cond3, minimum_of_two, maximum_of_two),
         *(total, stack, Broadcast, Take, Scatter, Structured),
-        *(MatMul, Solve),
+        *(MatMul, Solve, Lookup),
     )
 }
 """Every primitive by name; a class where instances differ by static parameters."""
@@ -42,6 +43,7 @@ __all__ = [
     "cond3",
     "div",
     "getitem",
+    "lookup",
     "maximum",
     "minimum",
     "mod",

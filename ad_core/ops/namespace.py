@@ -55,6 +55,7 @@ class Namespace(Protocol):
     def atanh(self, x: Value, /) -> Value: ...
     def erf(self, x: Value, /) -> Value: ...
     def erfinv(self, x: Value, /) -> Value: ...
+    def lookup(self, x: Value, table: Any, /) -> Value: ...  # a Table, or what an engine has of it
 
     # elementwise, two and more arguments
     def add(self, x: Value, y: Value, /) -> Value: ...
@@ -189,6 +190,11 @@ class NumpyNamespace:
             return y
 
         return kernel
+
+    def lookup(self, x: Value, table: Any) -> Value:
+        values: NDArray[np.float64] = table.values
+        places = np.fmin(np.fmax(x, 0.0), values.size - 1.0)  # a nan becomes 0
+        return np.where(np.isnan(x), np.nan, values[places.astype(np.intp)])[()]
 
     def sum(self, x: Value) -> Value:
         return x if x.ndim == 0 else np.add.reduce(x, axis=-1, keepdims=x.ndim > 1)

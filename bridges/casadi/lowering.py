@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 import casadi
 
 from ad_core.graph.nodes import ADFunctionInterface
-from ad_core.loops import CARRY, ROW, Scan
+from ad_core.loops import CARRY, ROW, Scan, loop_steps
 from ad_core.lowering import Lowered, Tape, guarded, slot_scalars
+from ad_core.ops.lookup import Lookup
 from ad_core.ops.primitive import Op
 from bridges.casadi.namespace import CasadiNamespace
 
@@ -56,7 +57,7 @@ def lower_tape(
 def _loop(op: Scan) -> Callable[..., Any]:
     """A loop as CasADi's own, whose derivatives are loops."""
     body = guarded(op.body.lowered)
-    symbol = casadi.MX if any(isinstance(s.func, Scan) for s in body.tape.steps) else casadi.SX
+    symbol = symbol_for(body.tape)
     inputs, _ = input_symbols(body.tape, symbol)
     following, row = lower_tape(body.tape, inputs, symbol)
     outputs = [following] if op.body.keeps else [following, row]
@@ -94,6 +95,24 @@ def symbolic_function(
     if symbol is casadi.SX:
         values = casadi.cse(values)
     return casadi.Function(name, inputs, values, names, f.names_out, options)
+
+
+# steps of a tape up to which its loops are written out
+_WRITTEN_OUT = 5_000
+
+
+def symbol_for(tape: Tape) -> type[Any]:
+    """SX, whose programs are the smallest; MX for long loops and tables, which SX has not."""
+    return casadi.MX if looks_up(tape) or loop_steps(tape) > _WRITTEN_OUT else casadi.SX
+
+
+def looks_up(tape: Tape) -> bool:
+    """Whether a table is looked up, in a loop or outside."""
+    return any(
+        isinstance(step.func, Lookup)
+        or (isinstance(step.func, Scan) and looks_up(step.func.body.lowered.tape))
+        for step in tape.steps
+    )
 
 
 def input_symbols(tape: Tape, symbol: type[Any]) -> tuple[list[Any], list[str]]:

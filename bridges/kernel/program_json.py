@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ad_core.ops.lookup import Table
 from bridges.native.program import CARRY, HELD, OPERATIONS, ROW, Instruction, Loop, Program
 
 MOST_SIZE = 2**24  # entries of an input or output
+_WRITE: dict[str, Callable[[Any], str]] = {
+    "constant": float.hex,
+    "table": lambda table: base64.b64encode(table.values.astype("<f8").tobytes()).decode(),
+}
 
 
 def program_to_json(program: Program) -> bytes:
-    """The text: names of operations once, instructions as rows of numbers, constants in hex."""
+    """The text: names of operations once, instructions as rows of numbers, constants in hex,
+    tables in base 64.
+    """
     return json.dumps(_data(program), separators=(",", ":")).encode()
 
 
@@ -20,7 +31,7 @@ def _data(program: Program) -> dict[str, Any]:
     number = {name: k for k, name in enumerate(names)}
     rows: list[list[Any]] = []
     for op, args, value in program.instructions:
-        first = [value.hex()] if op == "constant" else [int(value)] if op == "loop" else []
+        first = [_WRITE[op](value)] if op in _WRITE else [int(value)] if op == "loop" else []
         rows.append([number[op], *first, *args])
     data: dict[str, Any] = {
         "input_sizes": program.input_sizes,
@@ -55,6 +66,10 @@ def _program(data: Any) -> Program:
         if name == "constant":
             (value,) = operands
             instructions.append(Instruction(name, (), float.fromhex(value)))
+        elif name == "table":
+            (value,) = operands
+            bits = base64.b64decode(value, validate=True)
+            instructions.append(Instruction(name, (), Table(np.frombuffer(bits, "<f8"))))
         elif name == "input":
             source, entry = operands
             source = index(source, len(sizes))
@@ -72,15 +87,19 @@ def _program(data: Any) -> Program:
             loop = loops[int(instructions[index(at, k)].value)]
             instructions.append(Instruction(name, (index(at, k), index(entry, loop.n_results))))
         elif name in OPERATIONS and len(operands) == OPERATIONS[name][0]:
-            instructions.append(
-                Instruction(name, tuple([_value(a, instructions) for a in operands]))
-            )
+            args = tuple([_value(a, instructions) for a in operands])
+            tables = [instructions[a].op == "table" for a in args]
+            if tables != [name == "lookup" and i == 0 for i in range(len(args))]:
+                raise ValueError(f"program: operation {name!r} with a table in the wrong place")
+            instructions.append(Instruction(name, args))
         else:
             raise ValueError(f"program: operation {name!r:.100} with {len(operands)} operands")
     outputs = tuple(
         tuple([None if k is None else _value(k, instructions) for k in entries])
         for entries in data["outputs"]
     )
+    if any(k is not None and instructions[k].op == "table" for ks in outputs for k in ks):
+        raise ValueError("program: an output that is a table")
     return Program(sizes, tuple(instructions), outputs, loops)
 
 

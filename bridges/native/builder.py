@@ -15,11 +15,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ad_core.ops.lookup import Table
+from ad_core.ops.namespace import NUMPY
 from bridges.native.interpret import FUNCTIONS
-from bridges.native.program import Instruction, Loop, Program, schedule_program
+from bridges.native.program import FIXED, LEAVES, Instruction, Loop, Program, schedule_program
 
 Code: TypeAlias = "tuple[Any, ...]"
-"""An operation's name, then the numbers of its operands; or a name with a constant or an entry.
+"""A name, then the numbers of its operands; or with a constant, a table, the place of an entry.
 
 ("loop", its number among the loops, operands ...), ("result", the loop's instruction, which).
 """
@@ -63,6 +65,17 @@ class Builder:
             self.code.append(("constant", value))
             self.number.append(value)
         return known
+
+    def table(self, table: Table) -> int:
+        """A table, the first operand of `lookup`."""
+        return self._once(("table", table))
+
+    def lookup(self, table: int, a: int) -> int:
+        """Entry `floor(a)` of a table."""
+        x = self.number[a]
+        if x is None:
+            return self._once(("lookup", table, a))
+        return self.constant(float(NUMPY.lookup(np.float64(x), self.code[table][1])))
 
     def input(self, source: int, entry: int) -> int:
         """Entry `entry` of input `source`."""
@@ -352,17 +365,18 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
     "and": Builder.both,
     "or": Builder.either,
     "if_else_zero": lambda b, mask, a: b.select(mask, a, b.zero),
+    "lookup": Builder.lookup,
 }
 
 
 def _instruction(op: str, *operands: Any) -> Instruction:
     if op == "loop":
         return Instruction(op, operands[1:], operands[0])
-    return Instruction(op, (), *operands) if op == "constant" else Instruction(op, operands)
+    return Instruction(op, (), *operands) if op in FIXED else Instruction(op, operands)
 
 
 def _operands(code: Code) -> Sequence[int]:
-    if code[0] in ("constant", "input"):
+    if code[0] in LEAVES:
         return ()
     return code[2:] if code[0] == "loop" else code[1:2] if code[0] == "result" else code[1:]
 

@@ -40,14 +40,9 @@ class Effort:
 def effort_for(*programs: Program) -> Effort:
     """The effort for one program, or for several in one library."""
     n_ops = sum(program.text_ops for program in programs)
-    uses = sum(map(_uses, programs))
+    uses = sum(i.op in INLINED for program in programs for i in program.all_instructions)
     columns = sum(sum(program.input_sizes + program.output_sizes) for program in programs)
     return effort_for_size(n_ops, uses, columns)
-
-
-def _uses(program: Program) -> int:
-    own = sum(i.op in INLINED for i in program.instructions)
-    return own + sum(_uses(loop.body) for loop in program.loops)
 
 
 def effort_for_size(n_ops: int, n_uses: int = 0, n_columns: int = 0) -> Effort:

@@ -13,7 +13,8 @@ from bridges.native.driver import driver_text, types_text
 from bridges.native.effort import Effort, effort_for
 from bridges.native.emit_loop import loop_text, signature
 from bridges.native.parts import Layout, Part, Store, lay_out
-from bridges.native.program import Program
+from bridges.native.program import FIXED, Program
+from bridges.native.tables import table_arguments, tables_text
 from bridges.native.target import Target
 from bridges.native.transpose import split_columns, suffix, transpose_text
 from bridges.native.vector_math import math_text
@@ -45,6 +46,7 @@ def emit_c(program: Program, target: Target, weight: int | None = None) -> str:
         [
             f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
             emit_preamble(block.called, target, effort_for(program)),
+            tables_text([program], target.dtype),
             block.text,
             driver_text(program, block.n_slots, block.n_blocks),
         ]
@@ -248,7 +250,7 @@ class _PartWriter:
 
     def _instruction(self, k: int) -> None:
         op, args, _ = self._program.instructions[k]
-        if op in {"constant", "result"} or self._layout.made_at(k) != k:
+        if op in FIXED or op == "result" or self._layout.made_at(k) != k:
             return
         if op == "input":
             self._load(self._layout.loads[k])
@@ -299,7 +301,7 @@ class _PartWriter:
     def _bring(self, k: int) -> None:
         """Makes sure that a value is at hand: loads inputs, and values of earlier parts."""
         op, args, _ = self._program.instructions[k]
-        if op == "constant" or k in self._known:
+        if op in FIXED or k in self._known:
             return
         slot = f"w[{self._part.imports[k]}]"
         if self._is_mask(k):
@@ -366,6 +368,8 @@ class _PartWriter:
         self._bring(k)
         if op == "constant":
             return self._target.literal(value)
+        if op == "table":
+            return table_arguments(value)
         if op == "input":
             return f"x{args[0]}_{args[1]}"
         return f"truth(m{k})" if self._is_mask(k) else f"v{k}"

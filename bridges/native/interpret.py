@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.ops.namespace import NUMPY
-from bridges.native.program import CARRY, ROW, Loop, Program
+from bridges.native.program import CARRY, FIXED, ROW, Loop, Program
 
 Array = NDArray[Any]
 
@@ -32,8 +32,8 @@ def interpret(program: Program, inputs: Sequence[Array], outputs: Sequence[Array
     waiting = _places(program)
     with np.errstate(all="ignore"):
         for k, (op, args, value) in enumerate(program.instructions):
-            if op == "constant":
-                values[k] = dtype.type(value)
+            if op in FIXED:
+                values[k] = dtype.type(value) if op == "constant" else value
             elif op == "input":
                 values[k] = inputs[args[0]][:, args[1]]
             elif op == "result":
@@ -130,6 +130,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "twice": lambda x: x + x,
     "pow": np.power,
     "remainder": _remainder,
+    "lookup": lambda table, x: NUMPY.lookup(x, table).astype(np.result_type(x)),
     "lt": _flag(np.less),
     "le": _flag(np.less_equal),
     "eq": _flag(np.equal),

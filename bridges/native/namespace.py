@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ad_core.loops import Scan
 from ad_core.ops.elementwise import ELEMENTWISE
+from ad_core.ops.lookup import Table
 from ad_core.ops.namespace import Kernel
 from ad_core.ops.primitive import Op
 from bridges.native.builder import Builder
@@ -50,6 +51,10 @@ class ScalarNamespace:
 
     def constant(self, value: NDArray[np.float64]) -> Value:
         return tuple([self._builder.constant(x) for x in np.ravel(value).tolist()])
+
+    def lookup(self, x: Value, table: Table) -> Value:
+        number = self._builder.table(table)
+        return tuple([self._builder.lookup(number, k) for k in x])
 
     def sum(self, x: Value) -> Value:
         return (_sum(self._builder, x),)

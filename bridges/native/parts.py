@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bridges.native.program import OPERATIONS, Loop, Program
+from bridges.native.program import FIXED, OPERATIONS, Loop, Program
 
 # Operators that a sine or cosine comes to where its function is copied, a call, and an input.
 _COPY = 20
@@ -213,7 +213,7 @@ def _values_read(program: Program, layout: Layout, part: Part) -> Iterator[int]:
     instructions = program.instructions
     for k in range(part.begin, part.end):
         if instructions[k].op in OPERATIONS and layout.made_at(k) == k:
-            yield from (a for a in instructions[k].args if instructions[a].op != "constant")
+            yield from (a for a in instructions[k].args if instructions[a].op not in FIXED)
     for stores in part.stores.values():
         for store in stores:
             yield from (

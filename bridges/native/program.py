@@ -8,9 +8,9 @@ and the order keeps few values alive at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bridges.native.schedule import Timing, depth_first, overlapped, spills
 
@@ -21,7 +21,7 @@ _BY_WEIGHT = {
     (2, 1): "add sub mul div fmin fmax lt le eq ne and or if_else_zero copysign",
     (3, 1): "select",
     (1, 2): "sign",
-    (2, 5): "hypot",
+    (2, 5): "hypot lookup",
     (1, 20): "sin cos exp log",
     (2, 20): "fmod remainder",
     (1, 25): "sinh cosh tanh expm1 log1p",
@@ -33,6 +33,10 @@ _BY_WEIGHT = {
     (1, 60): "erfinv",
 }
 OPERATIONS = {name: kind for kind, names in _BY_WEIGHT.items() for name in names.split()}
+
+FIXED = frozenset({"constant", "table"})
+LEAVES = FIXED | {"input"}
+"""Instructions without operands, which compute nothing; those of `FIXED` take no register."""
 
 # Operations up to which a program's order is worth a search. Larger ones wait for values in memory
 # more than for each other.
@@ -48,13 +52,14 @@ class Instruction(NamedTuple):
     """`value[k] = op(value[args[0]], ...)`, where `k` is the position in the program.
 
     `op` is a key of `OPERATIONS`, or "constant" (with `value`), or "input": entry `args[1]` of
-    input `args[0]`; or "loop": number `value` of the program's loops with its operands, or
-    "result": entry `args[1]` of what the loop at `args[0]` gives.
+    input `args[0]`. The first operand of "lookup", and of nothing else, is a "table" (with
+    `value`). "loop" is number `value` of the program's loops with its operands, "result" entry
+    `args[1]` of what the loop at `args[0]` gives.
     """
 
     op: str
     args: tuple[int, ...] = ()
-    value: float = 0.0
+    value: Any = 0.0  # a number or a Table
 
     @property
     def operands(self) -> tuple[int, ...]:
@@ -95,6 +100,13 @@ class Program:
     def text_ops(self) -> int:
         """How many operations are written down: those of loops once."""
         return self._own_ops + sum(loop.body.text_ops for loop in self.loops)
+
+    @property
+    def all_instructions(self) -> Iterator[Instruction]:
+        """Those of loops' bodies, too."""
+        yield from self.instructions
+        for loop in self.loops:
+            yield from loop.body.all_instructions
 
     @property
     def _own_ops(self) -> int:
@@ -207,7 +219,7 @@ def _order(
         return order
     walked = depth_first(operands, [*_early(instructions, order), *roots])
     woven = overlapped(operands, roots, [_timing(i.op) for i in instructions], _REGISTERS)
-    in_registers = [tuple(a for a in args if instructions[a].op != "constant") for args in operands]
+    in_registers = [tuple(a for a in args if instructions[a].op not in FIXED) for args in operands]
     fewest = spills(in_registers, walked, _REGISTERS)
     return woven if spills(in_registers, woven, _REGISTERS) <= _OVERLAP_WORTH * fewest else walked
 
@@ -232,7 +244,7 @@ def _early(instructions: Sequence[Instruction], order: Sequence[int]) -> list[in
 
 
 def _timing(op: str) -> Timing:
-    if op == "constant":
+    if op in FIXED:
         return Timing(0, 0)
     if op == "input":
         return Timing(10, 4)

@@ -35,6 +35,8 @@ def _run(builder: Builder, program: Program, inputs: Sequence[Sequence[int]]) ->
     for k, (op, args, value) in enumerate(program.instructions):
         if op == "constant":
             values.append(builder.constant(value))
+        elif op == "table":
+            values.append(builder.table(value))
         elif op == "input":
             values.append(inputs[args[0]][args[1]])
         elif op == "result":
