@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.ops.elementwise import ELEMENTWISE
-from ad_core.ops.lookup import Table
+from ad_core.ops.tables import Table
 from bridges.native.builder import Builder
 from bridges.native.solving import solve
 
