@@ -34,8 +34,8 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.ops.elementwise import equal, less, less_equal
 from ad_core.ops.linalg import MatMul, Solve
-from ad_core.ops.lookup import lookup
 from ad_core.ops.structure import Broadcast, Scatter, Structured, Take, total
+from ad_core.ops.tables import lookup
 
 FIVE = (2.0, -0.5, 0.25, NAN, INF)
 EYE3 = ad.constant([1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])

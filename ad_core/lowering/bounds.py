@@ -14,9 +14,9 @@ import numpy as np
 
 from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.ops.control import Select
-from ad_core.ops.lookup import Lookup
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op
+from ad_core.ops.tables import Lookup
 
 Bounds: TypeAlias = "tuple[float, float]"
 """The least and the largest value that entries may have; nan is not counted."""

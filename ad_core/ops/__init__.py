@@ -4,7 +4,6 @@ from ad_core.ops.compositions import maximum, minimum, sum_
 from ad_core.ops.control import cond, cond3, maximum_of_two, minimum_of_two
 from ad_core.ops.elementwise import ELEMENTWISE, abs_, add, div, mod, mul, neg, pow_, sub
 from ad_core.ops.linalg import MatMul, Solve
-from ad_core.ops.lookup import Lookup, lookup
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.pattern import Pattern
 from ad_core.ops.primitive import Composite, Op, composite
@@ -18,6 +17,7 @@ from ad_core.ops.structure import (
     stack,
     total,
 )
+from ad_core.ops.tables import Lookup, lookup
 
 PRIMITIVES: dict[str, Op | type[Op]] = {
     op.name: op

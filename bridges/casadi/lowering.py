@@ -15,8 +15,8 @@ import casadi
 from ad_core.graph.nodes import ADFunctionInterface
 from ad_core.loops import CARRY, ROW, Scan, loop_steps
 from ad_core.lowering import Lowered, Tape, guarded, slot_scalars
-from ad_core.ops.lookup import Lookup
 from ad_core.ops.primitive import Op
+from ad_core.ops.tables import Lookup
 from bridges.casadi.namespace import CasadiNamespace
 
 HostCall: TypeAlias = "Callable[[ADFunctionInterface, tuple[int, ...], int, tuple[bool, ...]], Any]"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.loops import Scan
-from ad_core.ops.lookup import Table
+from ad_core.ops.tables import Table
 
 Value = Any
 MOST_CHOICES = 256  # entries of a table in SX

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_core.ops.lookup import Table
+from ad_core.ops.tables import Table
 from bridges.native.program import CARRY, HELD, OPERATIONS, ROW, Instruction, Loop, Program
 
 MOST_SIZE = 2**24  # entries of an input or output

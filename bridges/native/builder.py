@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ad_core.ops.lookup import Table
 from ad_core.ops.namespace import NUMPY
+from ad_core.ops.tables import Table
 from bridges.native.interpret import FUNCTIONS
 from bridges.native.program import FIXED, LEAVES, Instruction, Loop, Program, schedule_program
 

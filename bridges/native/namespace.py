@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ad_core.loops import Scan
 from ad_core.ops.elementwise import ELEMENTWISE
-from ad_core.ops.lookup import Table
 from ad_core.ops.namespace import Kernel
 from ad_core.ops.primitive import Op
+from ad_core.ops.tables import Table
 from bridges.native.builder import Builder
 from bridges.native.program import Loop
 from bridges.native.solving import solve

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ad_core.ops.lookup import Table
+from ad_core.ops.tables import Table
 from bridges.native.program import Program
 from bridges.native.target import DType
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from ad_core.derivatives import jvp, vjp
 from ad_core.graph import Array
 from ad_core.lowering import Lowered, Tape, guarded, make_tape
-from ad_core.ops.lookup import Lookup
+from ad_core.ops.tables import Lookup
 from bridges.kernel import Kernel, ad_to_kernel, gpu
 from bridges.kernel.evaluator import warn_slow
 from bridges.native.errors import BuildError

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from ad_core.graph import Array
 from ad_core.lowering import Step, Tape
 from ad_core.ops import Op
-from ad_core.ops.lookup import Lookup, Table
+from ad_core.ops.tables import Lookup, Table
 from bridges.pytorch.namespace import TORCH
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}

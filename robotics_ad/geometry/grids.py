@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, checked, one_of, real
-from ad_core.ops.lookup import MOST_ENTRIES
+from ad_core.ops.tables import MOST_ENTRIES
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.geometry.contact import SQUARED_ZERO, Contact
 from robotics_ad.geometry.solids import Solid
@@ -54,6 +55,12 @@ class DistanceGrid(Rebuilt):
             raise ValueError(
                 f"DistanceGrid: values has shape {shape}, expected (nx, ny, nz) of {least} or more"
             )
+        count = prod(n if self.order == "linear" else n + 2 for n in shape)
+        if count > MOST_ENTRIES:
+            raise ValueError(
+                f"DistanceGrid: values has shape {shape}, with {count:,} coefficients; expected "
+                f"{MOST_ENTRIES:,} or fewer"
+            )
         object.__setattr__(self, "values", frozen(self.values, shape, "DistanceGrid: values"))
         for name in ("lower", "upper"):
             corner = frozen(getattr(self, name), (3,), f"DistanceGrid: {name}")
@@ -63,11 +70,6 @@ class DistanceGrid(Rebuilt):
                 f"DistanceGrid: lower is {self.lower.tolist()}, not below {self.upper.tolist()}"
             )
         c = self.values if self.order == "linear" else _coefficients(self.values)
-        if c.size > MOST_ENTRIES:
-            raise ValueError(
-                f"DistanceGrid: values has shape {shape}, with {c.size:,} coefficients; expected "
-                f"{MOST_ENTRIES:,} or fewer"
-            )
         object.__setattr__(self, "coefficients", c)
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:

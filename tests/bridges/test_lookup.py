@@ -22,7 +22,7 @@ import ad_core as ad
 from ad_core.graph import Constant
 from ad_core.lowering import lower
 from ad_core.lowering.bounds import Facts
-from ad_core.ops.lookup import MOST_ENTRIES, Lookup, Table
+from ad_core.ops.tables import MOST_ENTRIES, Lookup, Table
 from bridges.casadi import ad_to_c, ad_to_casadi
 from bridges.kernel import ad_to_kernel, file, load
 from bridges.kernel.program_json import program_from_json, program_to_json

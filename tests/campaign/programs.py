@@ -9,7 +9,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 import ad_core as ad
-from ad_core.ops.lookup import Table
+from ad_core.ops.tables import Table
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.kernel.file import LoadedSource
 from bridges.kernel.signature import Signature

@@ -11,7 +11,7 @@ from cuda_runs import LAYOUTS, Kernel
 
 import ad_core as ad
 from ad_core.lowering import lower
-from ad_core.ops.lookup import Table
+from ad_core.ops.tables import Table
 from bridges.kernel.source import GraphSource
 from bridges.native.interpret import interpret
 from bridges.native.program import OPERATIONS, Instruction, Program, schedule_program

@@ -22,7 +22,7 @@ from ad_core.ops.primitive import Args, Entrywise, Flags, Term, Terms
 __all__ = ["lookup"]
 
 MOST_ENTRIES = 2**22
-"""A grid of 161 points a side; single precision counts up to four times as far."""
+"""A grid of 161 points a side; single precision counts four times as far."""
 
 
 class Table:
@@ -30,7 +30,7 @@ class Table:
 
     Attributes:
         values: (n,), read only.
-        digest: a hash of the values, by which other libraries' caches may know them.
+        digest: a hash of the values, which texts and the keys of caches name them by.
     """
 
     def __init__(self, values: ArrayLike) -> None:
