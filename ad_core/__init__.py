@@ -29,6 +29,7 @@ from ad_core.graph import (
 from ad_core.graph.nodes import install
 from ad_core.graph.values import is_scalar as _scalar  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from ad_core.graph.walks import size_of as _size  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from ad_core.loops import least_squares, root, scan
 from ad_core.math import *  # noqa: F403
 from ad_core.numpy import derivative_multiple, eval_multiple
 from ad_core.ops import (
@@ -40,6 +41,7 @@ from ad_core.ops import (
     cond3,
     div,
     getitem,
+    lookup,
     maximum,
     minimum,
     mul,
@@ -87,12 +89,16 @@ __all__ = [
     "hessian",
     "jacobian",
     "laplacian",
+    "least_squares",
+    "lookup",
     "math",
     "maximum",
     "minimum",
     "mul",
     "neg",
     "pow_",
+    "root",
+    "scan",
     "setitem",
     "stack",
     "sub",

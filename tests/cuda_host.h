@@ -17,6 +17,8 @@ static thread_local long long counted[2]; /* accesses to global memory of 16 byt
 #define HERE static inline __attribute__((unused))
 #define APART static __attribute__((noinline, unused))
 #define TABLE static const
+#define STORED static const
+#define READ(from) (*(from))
 #define ENTRY static void
 #define SHARED(name, size) \
     alignas(16) real name##_of[size]; real *const name = name##_of; poison(name, size)

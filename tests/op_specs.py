@@ -8,17 +8,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from op_curves import CURVES
-from op_rows import HUGE, INF, NAN, NO_MX, NONE, OWN, SMALL, TINY, TORCH, At, OpSpec, P, W, binary
+from op_rows import (
+    HUGE,
+    INF,
+    NAN,
+    NO_MX,
+    NONE,
+    OWN,
+    SMALL,
+    TINY,
+    TORCH,
+    UNARY,
+    At,
+    OpSpec,
+    P,
+    W,
+    binary,
+)
 
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.ops.elementwise import equal, less, less_equal
 from ad_core.ops.linalg import MatMul, Solve
 from ad_core.ops.structure import Broadcast, Scatter, Structured, Take, total
+from ad_core.ops.tables import lookup
 
+FIVE = (2.0, -0.5, 0.25, NAN, INF)
 EYE3 = ad.constant([1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])
 
 
@@ -36,6 +55,11 @@ def choose(pred: torch.Tensor, *choices: torch.Tensor) -> torch.Tensor:
 def scatter(x: torch.Tensor) -> torch.Tensor:
     index = torch.tensor([4, 0, 4, 2])
     return torch.zeros(6, dtype=x.dtype).index_add(0, index, x)
+
+
+def read(x: torch.Tensor) -> torch.Tensor:
+    places = x.floor().clamp(0, len(FIVE) - 1).long()
+    return torch.tensor(FIVE, dtype=x.dtype)[places]
 
 
 def steps(at_tie: float, below: float, above: float) -> tuple[At, ...]:
@@ -234,6 +258,28 @@ SPECS: tuple[OpSpec, ...] = (
     OpSpec("stack", ad.stack, lambda *x: torch.cat(x), (W, W, W), ((1, 3, 2), (2, 1, 1))),
     OpSpec("take", Take((2, 0, 2)), lambda x: x[[2, 0, 2]], (W,), ((3,), (5,))),
     OpSpec("scatter", Scatter((4, 0, 4, 2), 6), scatter, (W,), ((4,),)),
+    OpSpec(
+        "lookup",
+        partial(lookup, FIVE),
+        read,
+        ((-2.0, 2.9),),
+        UNARY,
+        (
+            At((0.0,), 2.0, (0.0,)),
+            At((-0.0,), 2.0, (0.0,)),
+            At((-TINY,), 2.0, (0.0,)),
+            At((math.nextafter(1.0, 0.0),), 2.0, (0.0,)),
+            At((1.0,), -0.5, (0.0,)),
+            At((2.5,), 0.25, (0.0,)),
+            At((3.0,), NAN, (0.0,)),
+            At((4.0,), INF, (0.0,)),
+            At((HUGE,), INF, (0.0,)),
+            At((INF,), INF, (0.0,)),
+            At((-HUGE,), 2.0, (0.0,)),
+            At((-INF,), 2.0, (0.0,)),
+            At((NAN,), NAN, (0.0,)),
+        ),
+    ),
     OpSpec(
         "structured",
         Structured(((0,), (), (0, 1))),

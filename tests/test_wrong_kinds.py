@@ -175,9 +175,11 @@ RIGHT: dict[str, Any] = {
     "Trajectory.ts": POINT, "Trajectory.xs": SQUARE.ravel(), "Trajectory.t": 0.2,
     "grid": geometry.DistanceGrid(np.ones((2, 2, 2)), POINT, POINT + 1.0),
     "DistanceGrid.values": np.ones((4, 4, 4)), "lower": POINT, "upper": POINT + 1.0,
-    "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
+    "table": POINT, "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
     **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
+    "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None, "length": 2,
+    "residual": X - 0.5, "guess": {"x": POINT},
     "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
     "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from ad_core.graph.nodes import ADFunctionCall, Constant, Expression
 from ad_core.ops.control import Select
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.primitive import Op
+from ad_core.ops.tables import Lookup
 
 Bounds: TypeAlias = "tuple[float, float]"
 """The least and the largest value that entries may have; nan is not counted."""
@@ -105,6 +106,8 @@ class Facts:
         if func.name == "mul" and args[0] is args[1]:
             low, high = _absolute(self.bounds(args[0], depth))
             return low * low, high * high
+        if isinstance(func, Lookup):
+            return _checked((func.table.values.min(), func.table.values.max()))
         rule = _RULES.get(func.name)
         found = [self.bounds(a, depth) for a in args] if rule or func.entrywise else []
         if func.entrywise and all(low == high for low, high in found):

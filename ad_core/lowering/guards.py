@@ -37,12 +37,29 @@ def guarded(f: Lowered) -> Lowered:
     `f` itself where it has no choice or no primitive with an unbounded slope, or is safe already.
     New constants have one entry each.
     """
-    if f.safe or not _is_open([step.func for step in f.tape.steps]):
+    funcs = [step.func for step in f.tape.steps]
+    loops = any(isinstance(func, Op) and func.guarded() is not func for func in funcs)
+    if f.safe or not (loops or _is_open(funcs)):
         return f
-    roots = guarded_graphs(f.roots)
+    roots = guarded_graphs(_with_loops(f.roots) if loops else f.roots)
     if roots == f.roots:
         return f
     return replace(f, roots=roots, tape=make_tape(roots, f.tape.inputs), safe=True)
+
+
+def _with_loops(roots: Sequence[Expression]) -> list[Expression]:
+    """The graphs with bodies of loops guarded."""
+    new: dict[Expression, Expression] = {}
+    for node in topological(roots):
+        new[node] = node
+        if isinstance(node, ADFunctionCall):
+            func = node.func.guarded() if isinstance(node.func, Op) else node.func
+            args = [new[a] for a in node.args]
+            if func is not node.func or any(
+                a is not b for a, b in zip(args, node.args, strict=True)
+            ):
+                new[node] = ADFunctionCall(func, args)
+    return [new[root] for root in roots]
 
 
 def guarded_graphs(roots: Sequence[Expression]) -> tuple[Expression, ...]:
@@ -109,7 +126,7 @@ DOMAINS: dict[str, Domain] = {
 }
 """By primitive; `solve` needs a regular matrix, and a power of a whole number has no bounds."""
 
-FLAT = frozenset({"sign", "floor", "ceil", "less", "less_equal", "equal"})
+FLAT = frozenset({"sign", "floor", "ceil", "less", "less_equal", "equal", "lookup"})
 """Primitives without a slope, which a derivative does not go through."""
 
 

@@ -17,6 +17,7 @@ from ad_core.ops.structure import (
     stack,
     total,
 )
+from ad_core.ops.tables import Lookup, lookup
 
 PRIMITIVES: dict[str, Op | type[Op]] = {
     op.name: op
@@ -24,7 +25,7 @@ PRIMITIVES: dict[str, Op | type[Op]] = {
         *ELEMENTWISE.values(),
         *(cond, cond3, minimum_of_two, maximum_of_two),
         *(total, stack, Broadcast, Take, Scatter, Structured),
-        *(MatMul, Solve),
+        *(MatMul, Solve, Lookup),
     )
 }
 """Every primitive by name; a class where instances differ by static parameters."""
@@ -42,6 +43,7 @@ __all__ = [
     "cond3",
     "div",
     "getitem",
+    "lookup",
     "maximum",
     "minimum",
     "mod",

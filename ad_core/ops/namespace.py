@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 import statistics
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -54,6 +55,7 @@ class Namespace(Protocol):
     def atanh(self, x: Value, /) -> Value: ...
     def erf(self, x: Value, /) -> Value: ...
     def erfinv(self, x: Value, /) -> Value: ...
+    def lookup(self, x: Value, table: Any, /) -> Value: ...  # a Table, or what an engine has of it
 
     # elementwise, two and more arguments
     def add(self, x: Value, y: Value, /) -> Value: ...
@@ -172,6 +174,27 @@ class NumpyNamespace:
         else:
             not_positive = cast("Value", np.where(np.equal(pred, 0.0), zero, neg))
         return self.cond(pred, pos, not_positive)
+
+    def is_one(self, x: Value) -> bool:
+        """Whether all samples are 1."""
+        return bool(np.all(np.equal(x, 1.0)))
+
+    def implicit(self, op: Any) -> Kernel:
+        """The value of an implicit function, with a warning where it is none."""
+
+        def kernel(y: Value, converged: Value, *_: Value) -> Value:
+            missed = int(np.sum(np.not_equal(converged, 1.0)))
+            if missed:
+                found = f"{missed} of {converged.size} did not converge (status=True tells)"
+                warnings.warn(f"{op.title}: {found}", RuntimeWarning, stacklevel=2)
+            return y
+
+        return kernel
+
+    def lookup(self, x: Value, table: Any) -> Value:
+        values: NDArray[np.float64] = table.values
+        places = np.fmin(np.fmax(x, 0.0), values.size - 1.0)  # a nan becomes 0
+        return np.where(np.isnan(x), np.nan, values[places.astype(np.intp)])[()]
 
     def sum(self, x: Value) -> Value:
         return x if x.ndim == 0 else np.add.reduce(x, axis=-1, keepdims=x.ndim > 1)

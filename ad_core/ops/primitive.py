@@ -112,6 +112,10 @@ class Op(Graphed):
         with np.errstate(all="ignore"):
             return np.atleast_1d(self.bind(NUMPY)(*map(np.atleast_1d, args)))
 
+    def guarded(self) -> Op:
+        """The same primitive with derivatives finite in its own branches that are not taken."""
+        return self
+
     def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         """The tangent of the result. All sizes are known here."""
         raise NotImplementedError(f"{self}: no jvp rule")

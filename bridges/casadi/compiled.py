@@ -19,7 +19,7 @@ import casadi
 
 from ad_core.lowering import Lowered
 from bridges.casadi.entries import library_entries
-from bridges.casadi.lowering import input_names, symbolic_function
+from bridges.casadi.lowering import input_names, symbol_for, symbolic_function
 from bridges.casadi.stages import library_text
 from bridges.native.build import compiler_here
 from bridges.native.effort import effort_for_size
@@ -51,7 +51,7 @@ def compiled_function(
             RuntimeWarning,
             stacklevel=4,
         )
-        function = symbolic_function(f, name, casadi.SX, {})
+        function = symbolic_function(f, name, symbol_for(f.tape), {})
         return function if stages == 1 else function.map(stages)
 
 

@@ -14,7 +14,7 @@ import casadi
 from ad_core.graph import Variable, checked, checked_name, flag, one_of, whole_number
 from ad_core.lowering import Func, lower
 from bridges.casadi.compiled import content_name
-from bridges.casadi.lowering import identifier, symbolic_function
+from bridges.casadi.lowering import identifier, symbol_for, symbolic_function
 from bridges.casadi.made import Made, hosted_function, native_function
 
 Symbolic = Literal["auto", "SX", "MX"]
@@ -33,14 +33,15 @@ def ad_to_casadi(
 ) -> casadi.Function:
     """`func` as a `casadi.Function` of columns `(n_i, 1)`, one output column for each expression.
 
-    A graph of primitives becomes one `SX` function. Where it holds users' functions it becomes an
-    `MX` function that calls them, with exact derivatives as far as they give them and the
-    differences of `ad_core` beyond. It can be called with `SX` and `MX` symbols, and keeps what it
-    calls alive wherever CasADi holds it. Called with numbers, it raises what a user's function
-    raises; inside other functions and solvers see `raise_callback_errors`. It pickles as the graph
-    does; CasADi can neither save it nor write C for it. What calls it (a function, a map, a solver)
-    is refused at once when it is saved, serialized or pickled, with no better word of CasADi's than
-    `Assertion "!is_null()" failed`; C text for it gets a warning, and does not compile.
+    A graph of primitives becomes one `SX` function, one with a `lookup` an `MX` function. Where it
+    holds users' functions it becomes an `MX` function that calls them, with exact derivatives as
+    far as they give them and the differences of `ad_core` beyond. It can be called with `SX` and
+    `MX` symbols, and keeps what it calls alive wherever CasADi holds it. Called with numbers, it
+    raises what a user's function raises; inside other functions and solvers see
+    `raise_callback_errors`. It pickles as the graph does; CasADi can neither save it nor write C
+    for it. What calls it (a function, a map, a solver) is refused at once when it is saved,
+    serialized or pickled, with no better word of CasADi's than `Assertion "!is_null()" failed`; C
+    text for it gets a warning, and does not compile.
 
     Args:
         func: An expression, several of them (a tuple, list or generator), or a function.
@@ -51,7 +52,8 @@ def ad_to_casadi(
             one name are told apart, and code that CasADi compiles (option `jit`) finds the right
             one in this process. `ad_to_c` takes a name as it is.
         symbolic: Build with scalar symbols (`"SX"`: smallest programs) or matrix ones (`"MX"`);
-            `"auto"` takes `SX` unless there are users' functions.
+            `"auto"` takes `SX` unless there are users' functions, `lookup`s, or long loops, which
+            are CasADi's own (`mapaccum`) in `MX` and written out in `SX`.
         compiled: Evaluate by native code: the value, the Jacobian and the Hessian of a Lagrangian
             (second derivatives by way of a gradient), which are our own graphs. The Jacobian's own
             derivatives (`jacobian(jacobian(y, x), x)`, forward sensitivities of `cvodes`) are made
@@ -89,6 +91,6 @@ def ad_to_casadi(
         return native_function(Made(lowered, title, stages, given))
     if lowered.tape.opaque and symbolic != "SX":
         return hosted_function(Made(lowered, title, mapped, given))
-    symbol = casadi.MX if symbolic == "MX" else casadi.SX
-    function = symbolic_function(lowered, title, symbol, given)
+    symbols = {"SX": casadi.SX, "MX": casadi.MX, "auto": symbol_for(lowered.tape)}
+    function = symbolic_function(lowered, title, symbols[symbolic], given)
     return function if mapped is None else function.map(mapped)

@@ -13,8 +13,10 @@ from typing import Any, TypeAlias
 import casadi
 
 from ad_core.graph.nodes import ADFunctionInterface
+from ad_core.loops import CARRY, ROW, Scan, loop_steps
 from ad_core.lowering import Lowered, Tape, guarded, slot_scalars
 from ad_core.ops.primitive import Op
+from ad_core.ops.tables import Lookup
 from bridges.casadi.namespace import CasadiNamespace
 
 HostCall: TypeAlias = "Callable[[ADFunctionInterface, tuple[int, ...], int, tuple[bool, ...]], Any]"
@@ -28,7 +30,7 @@ def lower_tape(
 
     Raises NotImplementedError where the tape holds a user's function and no `host` is given.
     """
-    xp = CasadiNamespace(symbol)
+    xp = CasadiNamespace(symbol, _loop if symbol is casadi.MX else None)
     slots: list[Any] = [None] * len(tape.sizes)
     slots[: len(inputs)] = inputs
     for slot, value in tape.constants:
@@ -52,6 +54,38 @@ def lower_tape(
     return [sized(slots[o], tape.sizes[o]) for o in tape.outputs]
 
 
+def _loop(op: Scan) -> Callable[..., Any]:
+    """A loop as CasADi's own, whose derivatives are loops."""
+    body = guarded(op.body.lowered)
+    symbol = symbol_for(body.tape)
+    inputs, _ = input_symbols(body.tape, symbol)
+    following, row = lower_tape(body.tape, inputs, symbol)
+    outputs = [following] if op.body.keeps else [following, row]
+    first = inputs.pop(op.body.carried)
+    step = casadi.Function("step", [first, *inputs], outputs)
+    loop = step.mapaccum(op.length)
+    sizes = [n for i, n in enumerate(body.sizes_in) if i != op.body.carried]
+    roles = [r for r in op.body.roles if r != CARRY]
+
+    def kernel(*values: Any) -> Any:
+        others = list(values)
+        carry = sized(others.pop(op.body.carried), op.body.size)
+        given: list[Any] = []
+        for x, n, role in zip(others, sizes, roles, strict=True):
+            if role == ROW:
+                columns = casadi.reshape(sized(x, n * op.length), n, op.length)
+                given.append(columns[:, ::-1] if op.backwards else columns)
+            else:
+                given.append(casadi.repmat(sized(x, n), 1, op.length))
+        found = loop(carry, *given)
+        carries, rows = (found, found) if op.body.keeps else found
+        if op.backwards:
+            rows = rows[:, ::-1]
+        return casadi.vertcat(carries[:, -1], casadi.vec(rows))
+
+    return kernel
+
+
 def symbolic_function(
     f: Lowered, name: str, symbol: type[Any], options: dict[str, Any]
 ) -> casadi.Function:
@@ -61,6 +95,24 @@ def symbolic_function(
     if symbol is casadi.SX:
         values = casadi.cse(values)
     return casadi.Function(name, inputs, values, names, f.names_out, options)
+
+
+# steps of a tape up to which its loops are written out
+_WRITTEN_OUT = 5_000
+
+
+def symbol_for(tape: Tape) -> type[Any]:
+    """SX, whose programs are the smallest; MX for long loops and tables, which SX has not."""
+    return casadi.MX if looks_up(tape) or loop_steps(tape) > _WRITTEN_OUT else casadi.SX
+
+
+def looks_up(tape: Tape) -> bool:
+    """Whether a table is looked up, in a loop or outside."""
+    return any(
+        isinstance(step.func, Lookup)
+        or (isinstance(step.func, Scan) and looks_up(step.func.body.lowered.tape))
+        for step in tape.steps
+    )
 
 
 def input_symbols(tape: Tape, symbol: type[Any]) -> tuple[list[Any], list[str]]:

@@ -17,7 +17,11 @@ import casadi
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.loops import Scan
+from ad_core.ops.tables import Table
+
 Value = Any
+MOST_CHOICES = 256  # entries of a table in SX
 
 
 class CasadiNamespace:
@@ -56,8 +60,12 @@ class CasadiNamespace:
     equal = staticmethod(lambda x, y: x == y)
     sum = staticmethod(casadi.sum1)
 
-    def __init__(self, symbol: type[casadi.SX] | type[casadi.MX]) -> None:
-        self.symbol = symbol
+    def __init__(
+        self,
+        symbol: type[casadi.SX] | type[casadi.MX],
+        scan: Callable[[Scan], Callable[..., Value]] | None = None,
+    ) -> None:
+        self.symbol, self.scan = symbol, scan
 
     def constant(self, value: NDArray[np.float64]) -> Value:
         return self.symbol(casadi.DM(value))
@@ -93,6 +101,23 @@ class CasadiNamespace:
         finite = casadi.if_else(inside, y, 0.0)
         step = (casadi.erf(finite) - x) * (0.5 * math.sqrt(math.pi)) * casadi.exp(finite**2)
         return y - casadi.if_else(inside, step, 0.0)
+
+    def lookup(self, x: Value, table: Table) -> Value:
+        """SX, which cannot read at a place that is a symbol, chooses between all entries."""
+        numbers = table.values
+        if self.symbol is casadi.MX:
+            places = casadi.fmin(casadi.fmax(x, 0.0), numbers.size - 1.0)
+            read = casadi.MX(casadi.DM(numbers))[casadi.floor(places)]
+        elif numbers.size > MOST_CHOICES:
+            raise NotImplementedError(
+                f"lookup: a table of {numbers.size:,} numbers has no SX form (at most "
+                f"{MOST_CHOICES} have); use symbolic='MX' or 'auto', or compiled=True"
+            )
+        else:
+            read = numbers[0]
+            for place in range(1, numbers.size):
+                read = casadi.if_else(x < place, read, numbers[place])
+        return casadi.if_else(casadi.logic_or(x < 0, x >= 0), read, math.nan)
 
     def minimum(self, x: Value, y: Value) -> Value:
         """The smaller; nan where either is, and the derivative follows `x` at a tie.

@@ -85,7 +85,7 @@ def _dense_positions(sparsity: ca.Sparsity) -> list[int]:
 
 
 def _operations_by_code() -> dict[int, str]:
-    named = [name for name in OPERATIONS if name != "select"]
+    named = OPERATIONS.keys() - {"select", "lookup"}  # which scalars of CasADi lack
     table = {int(getattr(ca, f"OP_{name.upper()}")): name for name in named}
     table[int(ca.OP_CONSTPOW)] = "pow"
     return table

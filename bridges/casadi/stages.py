@@ -13,6 +13,7 @@ from bridges.casadi.entries import Entry, Piece
 from bridges.casadi.tensors import tensor_structures, tensor_table
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import Block, emit_block, emit_preamble
+from bridges.native.tables import tables_text
 from bridges.native.target import Target
 
 
@@ -37,6 +38,7 @@ def library_text(entries: Iterable[Entry], stages: int, target: Target, about: s
         [
             f"/* {about} */",
             emit_preamble(called, target, effort),
+            tables_text([piece.program for piece in pieces], target.dtype),
             *(block.text for block in blocks.values()),
             f"#define MOST_IN {max((len(p.arguments) for p in pieces), default=0) + 1}",
             f"#define MOST_OUT {max((len(p.results) for p in pieces), default=0) + 1}",

@@ -108,7 +108,10 @@ class LoadedSource(Source):
 
 
 def write(saved: Saved, tree: Tree, vector_bytes: int) -> bytes:
-    """The file of a kernel and of these derivatives, with C text for vectors of this width."""
+    """The file of a kernel and of these derivatives, with C text for vectors of this width.
+
+    Raises ValueError for more than `read` takes.
+    """
     members: dict[str, bytes] = {}
     target = Target(saved.dtype, vector_bytes)
 
@@ -140,6 +143,9 @@ def write(saved: Saved, tree: Tree, vector_bytes: int) -> bytes:
     }
     members["manifest.json"] = json.dumps(manifest).encode()
     members["checksum"] = _checksum(members).encode()
+    size = sum(map(len, members.values()))
+    if size > MOST_BYTES:
+        raise ValueError(f"{s.title}: {size:,} bytes to save, expected {MOST_BYTES:,} or fewer")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in members.items():  # without dates: equal kernels are equal files

@@ -285,7 +285,8 @@ class Kernel:
             "jacobian_values", "hessian_vp"), a kind with inputs `("vjp", (0,))`, or a list of
             these for a derivative of a derivative.
 
-        Raises ValueError for an unknown kind or input, OSError where the file cannot be written.
+        Raises ValueError for an unknown kind or input, and for more than 256 MiB, as of many large
+        tables (`ad.lookup`), OSError where the file cannot be written.
         """
         checked(path, (str, bytes, os.PathLike), "save", "path", "a path")
         tree: dict[Any, Any] = {}

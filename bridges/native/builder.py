@@ -15,11 +15,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ad_core.ops.namespace import NUMPY
+from ad_core.ops.tables import Table
 from bridges.native.interpret import FUNCTIONS
-from bridges.native.program import Instruction, Program, schedule_program
+from bridges.native.program import FIXED, LEAVES, Instruction, Loop, Program, schedule_program
 
 Code: TypeAlias = "tuple[Any, ...]"
-"""An operation's name, then the numbers of its operands; or a name with a constant or an entry."""
+"""A name, then the numbers of its operands; or with a constant, a table, the place of an entry.
+
+("loop", its number among the loops, operands ...), ("result", the loop's instruction, which).
+"""
 
 TRUTHS = frozenset({"lt", "le", "eq", "ne", "not", "and", "or"})
 """Operations whose value is 1 or 0."""
@@ -43,6 +48,7 @@ class Builder:
         self.number: list[float | None] = []
         self._known: dict[Code, int] = {}
         self._constants: dict[float | str, int] = {}
+        self._loops: dict[Loop, int] = {}
         self.zero = self.constant(0.0)
         self.one = self.constant(1.0)
 
@@ -60,9 +66,26 @@ class Builder:
             self.number.append(value)
         return known
 
+    def table(self, table: Table) -> int:
+        """A table, the first operand of `lookup`."""
+        return self._once(("table", table))
+
+    def lookup(self, table: int, a: int) -> int:
+        """Entry `floor(a)` of a table."""
+        x = self.number[a]
+        if x is None:
+            return self._once(("lookup", table, a))
+        return self.constant(float(NUMPY.lookup(np.float64(x), self.code[table][1])))
+
     def input(self, source: int, entry: int) -> int:
         """Entry `entry` of input `source`."""
         return self._once(("input", source, entry))
+
+    def loop(self, loop: Loop, operands: Sequence[int]) -> tuple[int, ...]:
+        """The results of a loop."""
+        number = self._loops.setdefault(loop, len(self._loops))
+        made = self._once(("loop", number, *operands))
+        return tuple([self._once(("result", made, j)) for j in range(loop.n_results)])
 
     def _once(self, code: Code) -> int:
         known = self._known.get(code)
@@ -325,7 +348,7 @@ class Builder:
         given = [[None if k == zero else k for k in entries] for entries in outputs]
         roots = [k for entries in given for k in entries if k is not None]
         instructions = [_instruction(*code) for code in _turned(self.code, roots)]
-        return schedule_program(tuple(input_sizes), instructions, given)
+        return schedule_program(tuple(input_sizes), instructions, given, tuple(self._loops))
 
 
 _OWN_RULE: dict[str, Callable[..., int]] = {
@@ -342,11 +365,20 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
     "and": Builder.both,
     "or": Builder.either,
     "if_else_zero": lambda b, mask, a: b.select(mask, a, b.zero),
+    "lookup": Builder.lookup,
 }
 
 
 def _instruction(op: str, *operands: Any) -> Instruction:
-    return Instruction(op, (), *operands) if op == "constant" else Instruction(op, operands)
+    if op == "loop":
+        return Instruction(op, operands[1:], operands[0])
+    return Instruction(op, (), *operands) if op in FIXED else Instruction(op, operands)
+
+
+def _operands(code: Code) -> Sequence[int]:
+    if code[0] in LEAVES:
+        return ()
+    return code[2:] if code[0] == "loop" else code[1:2] if code[0] == "result" else code[1:]
 
 
 def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
@@ -356,12 +388,11 @@ def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
         uses[k] += 1
     negated: list[int] = []
     for k in range(len(code) - 1, -1, -1):
-        op: str = code[k][0]
-        if uses[k] and op not in ("constant", "input"):
-            for a in code[k][1:]:
+        if uses[k]:
+            for a in _operands(code[k]):
                 uses[a] += 1
-            inner: int = code[k][1]
-            if op == "neg" and code[inner][0] == "sub":
+            op: str = code[k][0]
+            if op == "neg" and code[int(code[k][1])][0] == "sub":
                 negated.append(k)
     turned = list(code)
     for k in negated:

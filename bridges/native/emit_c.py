@@ -5,13 +5,16 @@ The text uses the vector types of GCC and Clang and no intrinsics, so it builds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 from bridges.native.driver import driver_text, types_text
 from bridges.native.effort import Effort, effort_for
+from bridges.native.emit_loop import loop_text, signature
 from bridges.native.parts import Layout, Part, Store, lay_out
-from bridges.native.program import Program
+from bridges.native.program import FIXED, Program
+from bridges.native.tables import table_arguments, tables_text
 from bridges.native.target import Target
 from bridges.native.transpose import split_columns, suffix, transpose_text
 from bridges.native.vector_math import math_text
@@ -43,6 +46,7 @@ def emit_c(program: Program, target: Target, weight: int | None = None) -> str:
         [
             f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
             emit_preamble(block.called, target, effort_for(program)),
+            tables_text([program], target.dtype),
             block.text,
             driver_text(program, block.n_slots, block.n_blocks),
         ]
@@ -85,6 +89,7 @@ def emit_block(
     weight: int | None = None,
     effort: Effort | None = None,
     most_blocks: int = 1,
+    vectors: bool = False,
 ) -> Block:
     """C text of the function `name(x, y, w)` that computes one block of samples.
 
@@ -95,17 +100,24 @@ def emit_block(
 
     effort: that of the whole library, as for `emit_preamble`; None: that of this program.
     weight: of the parts that it is cut into (see `parts`); None: by the program's size.
+    vectors: whether inputs and outputs are a vector an entry, as in a loop, and not rows.
     """
     effort = effort or effort_for(program)
-    chunks = _chunks(program, target)
+    bodies = [
+        emit_block(loop.body, target, f"{name}_body_{i}", effort=effort, vectors=True)
+        for i, loop in enumerate(program.loops)
+    ]
+    split = _by_entry if vectors else partial(split_columns, target=target)
+    chunks = _chunks(program, split)
     layout = lay_out(
         program,
-        list(_stores(program, target)),
+        list(_stores(program, split)),
         effort.part_weight if weight is None else weight,
         copies_functions=not effort.shares_functions,
         loads=_loads(program, chunks),
+        body_slots=[body.n_slots for body in bodies],
     )
-    called: set[str] = set()
+    called: set[str] = {name for body in bodies for name in body.called}
     single = len(layout.parts) == 1
     data = layout.n_slots + sum(program.output_sizes)
     gains = (
@@ -113,17 +125,22 @@ def emit_block(
         and most_blocks * layout.n_slots * target.vector_bytes <= _NEAR_BYTES
     )
     n_blocks = most_blocks if gains and not single else 1
-    functions: list[str] = []
+    functions = [body.text for body in bodies]
+    number_type = "vec" if vectors else "real"
     for number, part in enumerate(layout.parts):
-        writer = _PartWriter(program, chunks, target, layout, part)
+        if part.loop is not None:
+            functions.append(loop_text(program, layout, part.loop, target, name, number, vectors))
+            continue
+        writer = _PartWriter(program, chunks, target, layout, part, vectors)
         body = writer.body()
         called |= writer.called
         comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
         title = name if single else f"{name}_part_{number}"
         lines = [*writer.pointers(), *body]
-        functions.append("\n".join([comment, _signature(title), "{", *lines, "}", ""]))
+        head = signature(title, number_type)
+        functions.append("\n".join([comment, head, "{", *lines, "}", ""]))
     if not single:
-        functions.append(_sequence(program, layout, name, n_blocks))
+        functions.append(_sequence(program, layout, name, n_blocks, number_type))
     return Block("\n".join(functions), frozenset(called), layout.n_slots, n_blocks)
 
 
@@ -133,17 +150,12 @@ _BLOCK_COMMENT = (
 )
 
 
-def _signature(name: str, more: str = "") -> str:
-    parameters = f"const real *const *x, real *const *y, vec *restrict w{more}"
-    return f"static NOINLINE void {name}({parameters})"
-
-
-def _sequence(program: Program, layout: Layout, name: str, n_blocks: int) -> str:
+def _sequence(program: Program, layout: Layout, name: str, n_blocks: int, number_type: str) -> str:
     """The block function of a program in several parts."""
     parts = [f"{name}_part_{number}" for number in range(len(layout.parts))]
     if n_blocks == 1:
         lines = [f"    {part}(x, y, w);" for part in parts]
-        return "\n".join([_BLOCK_COMMENT, _signature(name), "{", *lines, "}", ""])
+        return "\n".join([_BLOCK_COMMENT, signature(name, number_type), "{", *lines, "}", ""])
     moves = [f"p[b][{i}] = x[{i}] + b * LANES * {n};" for i, n in enumerate(program.input_sizes)]
     moves += [f"q[b][{o}] = y[{o}] + b * LANES * {n};" for o, n in enumerate(program.output_sizes)]
     every = "    for (int b = 0; b < blocks; b++)"
@@ -156,24 +168,32 @@ def _sequence(program: Program, layout: Layout, name: str, n_blocks: int) -> str
     ]
     for part in parts:
         lines += [every, f"        {part}(p[b], q[b], w + b * {layout.n_slots});"]
-    return "\n".join([_BLOCK_COMMENT, _signature(name, ", int blocks"), "{", *lines, "}", ""])
+    return "\n".join([_BLOCK_COMMENT, signature(name, more=", int blocks"), "{", *lines, "}", ""])
 
 
-def _stores(program: Program, target: Target) -> Iterator[Store]:
+Split: TypeAlias = "Callable[[int], Iterable[tuple[int, int]]]"
+"""First columns and widths of what is moved at once, of so many columns."""
+
+
+def _by_entry(count: int) -> list[tuple[int, int]]:
+    return [(j, 1) for j in range(count)]
+
+
+def _stores(program: Program, split: Split) -> Iterator[Store]:
     for o, entries in enumerate(program.outputs):
-        for first, width in split_columns(len(entries), target):
+        for first, width in split(len(entries)):
             yield Store(o, first, entries[first : first + width])
 
 
 _Chunks = list[list[tuple[int, int]]]
 
 
-def _chunks(program: Program, target: Target) -> _Chunks:
+def _chunks(program: Program, split: Split) -> _Chunks:
     """First column and width of the `load_w` that brings an entry, by input and entry."""
     table: _Chunks = []
     for size in program.input_sizes:
         by_entry: list[tuple[int, int]] = []
-        for first, width in split_columns(size, target):
+        for first, width in split(size):
             by_entry.extend([(first, width)] * (first + width - len(by_entry)))
         table.append(by_entry)
     return table
@@ -192,10 +212,17 @@ def _loads(program: Program, chunks: _Chunks) -> Iterator[tuple[int, ...]]:
 class _PartWriter:
     """Writes the statements of one part, and notes which functions they call."""
 
-    def __init__(
-        self, program: Program, chunks: _Chunks, target: Target, layout: Layout, part: Part
+    def __init__(  # noqa: PLR0917
+        self,
+        program: Program,
+        chunks: _Chunks,
+        target: Target,
+        layout: Layout,
+        part: Part,
+        vectors: bool,
     ) -> None:
         self.called: set[str] = set()
+        self._vectors = vectors
         self._program = program
         self._chunks = chunks
         self._target = target
@@ -216,13 +243,14 @@ class _PartWriter:
 
     def pointers(self) -> list[str]:
         """Declarations of the inputs and outputs that the statements name, from arrays of them."""
-        inputs = [f"    const real *restrict const x{i} = x[{i}];" for i in sorted(self._inputs)]
-        outputs = [f"    real *restrict const y{o} = y[{o}];" for o in sorted(self._outputs)]
+        kind = "vec" if self._vectors else "real"
+        inputs = [f"    const {kind} *restrict const x{i} = x[{i}];" for i in sorted(self._inputs)]
+        outputs = [f"    {kind} *restrict const y{o} = y[{o}];" for o in sorted(self._outputs)]
         return [*inputs, *outputs]
 
     def _instruction(self, k: int) -> None:
         op, args, _ = self._program.instructions[k]
-        if op == "constant" or self._layout.made_at(k) != k:
+        if op in FIXED or op == "result" or self._layout.made_at(k) != k:
             return
         if op == "input":
             self._load(self._layout.loads[k])
@@ -267,11 +295,13 @@ class _PartWriter:
         self._known.add(k)
         if k in self._part.exports:
             self._lines.append(f"w[{self._part.exports[k]}] = {text};")
+        for slot in self._layout.feeds.get(k, ()):
+            self._lines.append(f"w[{slot}] = {self._vector(k)};")
 
     def _bring(self, k: int) -> None:
         """Makes sure that a value is at hand: loads inputs, and values of earlier parts."""
         op, args, _ = self._program.instructions[k]
-        if op == "constant" or k in self._known:
+        if op in FIXED or k in self._known:
             return
         slot = f"w[{self._part.imports[k]}]"
         if self._is_mask(k):
@@ -287,6 +317,10 @@ class _PartWriter:
         self._inputs.add(i)
         n = self._program.input_sizes[i]
         first, width = self._chunks[i][entry]
+        if self._vectors:
+            self._lines.append(f"const vec x{i}_{entry} = x{i}[{entry}];")
+            self._made(positions[0], f"x{i}_{entry}")
+            return
         names = [
             f"x{i}_{j}" if self._chunks[i][j] == (first, width) else f"again{i}_{j}"
             for j in range(first, first + width)
@@ -302,6 +336,9 @@ class _PartWriter:
             self._outputs.add(store.output)
             values = ["splat(0)" if k is None else self._vector(k) for k in store.values]
             width, n = len(values), len(self._program.outputs[store.output])
+            if self._vectors:
+                self._lines.append(f"y{store.output}[{store.first}] = {values[0]};")
+                continue
             target = f"y{store.output} + {store.first}"
             self._lines.append(f"store_{suffix(width, n)}({target}, {n}, {', '.join(values)});")
 
@@ -331,6 +368,8 @@ class _PartWriter:
         self._bring(k)
         if op == "constant":
             return self._target.literal(value)
+        if op == "table":
+            return table_arguments(value)
         if op == "input":
             return f"x{args[0]}_{args[1]}"
         return f"truth(m{k})" if self._is_mask(k) else f"v{k}"

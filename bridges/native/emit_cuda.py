@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 from bridges.native.emit_c import COMPARISONS, OPERATORS
 from bridges.native.parts import Layout, Part, Store, lay_out
-from bridges.native.program import Program
+from bridges.native.program import FIXED, Program
+from bridges.native.tables import table_arguments, tables_text
 from bridges.native.target import DType, Target
+from bridges.native.unroll import written_out
 from bridges.native.vector_math import c_text
 
 WARP = 32
@@ -105,8 +107,10 @@ def emit_cuda(program: Program, dtype: DType, weight: int | None = None) -> str:
     row-major, its address. Inputs and outputs that `tiles_for` leaves where they are have `entry`
     1. The grid may have any size; a block has 32 threads a warp of `tiles_for`.
 
-    weight: of the parts that the program is cut into (see `parts`); None: by its size.
+    Loops are written out. weight: of the parts that the program is cut into (see `parts`); None:
+    by its size.
     """
+    program = written_out(program)
     tiles = tiles_for(program.input_sizes, program.output_sizes, dtype)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
     chunks = _Chunks(program, tiles)
@@ -122,6 +126,7 @@ def emit_cuda(program: Program, dtype: DType, weight: int | None = None) -> str:
             f"#define DOUBLE {int(dtype == 'float64')}",
             f"#define WARPS {tiles.warps}",
             *(c_text(name) for name in ("real.h", "cuda.cuh", "sine_series.h", "cuda_sincos.cuh")),
+            tables_text([program], dtype),
             *functions,
             *_entry(tiles, layout, calls),
             "",
@@ -265,7 +270,7 @@ class _PartWriter:
 
     def _instruction(self, k: int) -> None:
         op, args, _ = self._program.instructions[k]
-        if op == "constant":
+        if op in FIXED:
             return
         if op == "input":
             self._input(k)
@@ -358,7 +363,7 @@ class _PartWriter:
     def _bring(self, k: int) -> None:
         """Makes sure that a value of an earlier part is at hand."""
         op, args, _ = self._program.instructions[k]
-        if op == "constant" or k in self._known:
+        if op in FIXED or k in self._known:
             return
         slot = f"w[{self._part.imports[k]}]"
         if self._is_mask(k):
@@ -383,6 +388,8 @@ class _PartWriter:
         self._bring(k)
         if op == "constant":
             return self._target.literal(value)
+        if op == "table":
+            return table_arguments(value)
         if op == "input":
             return f"x{args[0]}_{args[1]}"
         return f"truth(m{k})" if self._is_mask(k) else f"v{k}"

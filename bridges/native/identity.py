@@ -31,7 +31,8 @@ def tape_bytes(tape: Tape) -> bytes | None:
 def program_bytes(program: Program) -> bytes:
     """The program's content."""
     rows = [(op, args, value) for op, args, value in program.instructions]
-    return repr((program.input_sizes, rows, program.outputs)).encode()
+    loops = (program.loops,) if program.loops else ()
+    return repr((program.input_sizes, rows, program.outputs, *loops)).encode()
 
 
 def _is_primitive(func: Op) -> bool:

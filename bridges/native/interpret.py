@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ad_core.ops.namespace import NUMPY
-from bridges.native.program import Program
+from bridges.native.program import CARRY, FIXED, ROW, Loop, Program
 
 Array = NDArray[Any]
 
@@ -31,10 +32,15 @@ def interpret(program: Program, inputs: Sequence[Array], outputs: Sequence[Array
     waiting = _places(program)
     with np.errstate(all="ignore"):
         for k, (op, args, value) in enumerate(program.instructions):
-            if op == "constant":
-                values[k] = dtype.type(value)
+            if op in FIXED:
+                values[k] = dtype.type(value) if op == "constant" else value
             elif op == "input":
                 values[k] = inputs[args[0]][:, args[1]]
+            elif op == "result":
+                values[k] = values[args[0]][args[1]]
+            elif op == "loop":
+                given = [np.broadcast_to(values[a], (samples,)) for a in args]
+                values[k] = _run(program.loops[int(value)], given, samples, dtype)
             else:
                 values[k] = FUNCTIONS[op](*[values[a] for a in args])
             for o, j in waiting.get(k, ()):
@@ -43,12 +49,33 @@ def interpret(program: Program, inputs: Sequence[Array], outputs: Sequence[Array
                 values[a] = None
 
 
+def _run(loop: Loop, operands: Sequence[Array], samples: int, dtype: Any) -> list[Array]:
+    """The results of a loop, an array each."""
+    starts, sizes = loop.starts, loop.body.input_sizes
+    given = [
+        np.stack(operands[a:b], -1) if a < b else np.empty((samples, 0), dtype)
+        for a, b in pairwise(starts)
+    ]
+    carry, rows = given[loop.carried], {}
+    for t in loop.order:
+        step = [
+            carry if role == CARRY else x[:, t * m : (t + 1) * m] if role == ROW else x
+            for x, m, role in zip(given, sizes, loop.roles, strict=True)
+        ]
+        made = [np.empty((samples, n), dtype) for n in loop.body.output_sizes]
+        interpret(loop.body, step, made)
+        carry, rows[t] = made[0], made[-1]
+        if loop.until is not None and (carry[:, loop.until] == 1.0).all():
+            break
+    columns = [carry, *(rows[t] for t in range(loop.length))]
+    return [column for part in columns for column in part.T]
+
+
 def _last_uses(program: Program) -> dict[int, list[int]]:
     """The values that are needed no more behind each instruction."""
     last: dict[int, int] = {}
-    for k, (op, args, _) in enumerate(program.instructions):
-        if op not in ("constant", "input"):
-            last.update(dict.fromkeys(args, k))
+    for k, instruction in enumerate(program.instructions):
+        last.update(dict.fromkeys(instruction.operands, k))
     freed: dict[int, list[int]] = {}
     for a, k in last.items():
         freed.setdefault(k, []).append(a)
@@ -103,6 +130,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "twice": lambda x: x + x,
     "pow": np.power,
     "remainder": _remainder,
+    "lookup": lambda table, x: NUMPY.lookup(x, table).astype(np.result_type(x)),
     "lt": _flag(np.less),
     "le": _flag(np.less_equal),
     "eq": _flag(np.equal),

@@ -13,21 +13,28 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_core.loops import Scan
 from ad_core.ops.elementwise import ELEMENTWISE
+from ad_core.ops.namespace import Kernel
+from ad_core.ops.primitive import Op
+from ad_core.ops.tables import Table
 from bridges.native.builder import Builder
+from bridges.native.program import Loop
 from bridges.native.solving import solve
 
 Value: TypeAlias = "tuple[int, ...]"
+Looped: TypeAlias = "Callable[[Scan], Loop | None]"
 
 
 class ScalarNamespace:
     """Array functions whose results are instructions of one `Builder`.
 
     Elementwise functions are rules below, rules of the builder, or operations without a rule.
+    `looped` makes a loop's body a program; without, loops are written out.
     """
 
-    def __init__(self, builder: Builder) -> None:
-        self._builder = builder
+    def __init__(self, builder: Builder, looped: Looped | None = None) -> None:
+        self._builder, self._looped = builder, looped
         own: dict[str, Callable[..., int]] = {
             "stop_gradient": int,
             "stationary": int,
@@ -44,6 +51,10 @@ class ScalarNamespace:
 
     def constant(self, value: NDArray[np.float64]) -> Value:
         return tuple([self._builder.constant(x) for x in np.ravel(value).tolist()])
+
+    def lookup(self, x: Value, table: Table) -> Value:
+        number = self._builder.table(table)
+        return tuple([self._builder.lookup(number, k) for k in x])
 
     def sum(self, x: Value) -> Value:
         return (_sum(self._builder, x),)
@@ -71,6 +82,30 @@ class ScalarNamespace:
 
     def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
         return solve(self._builder, a, b, m, n)
+
+    def scan(self, op: Scan) -> Kernel | None:
+        """A loop of the program; None where it is better written out."""
+        loop = None if self._looped is None else self._looped(op)
+        if loop is None:
+            return None
+        starts = loop.starts
+
+        def kernel(*values: Value) -> Value:
+            operands: list[int] = []
+            for value, stop in zip(values, starts[1:], strict=True):
+                missing = stop - len(operands) - len(value)  # where one number stands for all
+                operands += value + value * missing
+            return self._builder.loop(loop, operands)
+
+        return kernel
+
+    def implicit(self, op: Op) -> Kernel:
+        """The value alone: derivatives of ours know the rule."""
+
+        def kernel(y: Value, *_: Value) -> Value:
+            return y
+
+        return kernel
 
     # by entry
 

@@ -8,9 +8,9 @@ are such values too: a part that needs them again does not transpose them again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from bridges.native.program import OPERATIONS, Program
+from bridges.native.program import FIXED, OPERATIONS, Loop, Program
 
 # Operators that a sine or cosine comes to where its function is copied, a call, and an input.
 _COPY = 20
@@ -32,13 +32,47 @@ class Part:
     """Instructions `begin ... end - 1`, and after each the stores whose last value it makes.
 
     imports, exports: slots of the values that come from earlier parts and that later ones need.
+    loop: the position of the loop that it is, if it is one.
     """
 
     begin: int
     end: int
+    loop: int | None = None
     stores: dict[int, list[Store]] = field(default_factory=dict[int, list[Store]])
     imports: dict[int, int] = field(default_factory=dict[int, int])
     exports: dict[int, int] = field(default_factory=dict[int, int])
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where in the workspace a loop has its operands, results, and what its body needs.
+
+    second: where the carry is written in odd steps, which has the place of its operand in even
+    ones; None where the rows of the result are the carries.
+    """
+
+    operands: int
+    rows: int
+    second: int | None
+    scratch: int
+    end: int
+
+    @staticmethod
+    def of(loop: Loop, start: int, n_slots: int) -> Region:
+        """From `start`; the body's workspace has `n_slots`."""
+        rows = start + loop.starts[-1]
+        second = rows + loop.length * loop.size_row
+        scratch = second + (0 if loop.keeps else loop.size)
+        return Region(start, rows, None if loop.keeps else second, scratch, scratch + n_slots)
+
+    def result(self, loop: Loop, j: int) -> int:
+        """The slot of result `j`."""
+        if j >= loop.size:
+            return self.rows + j - loop.size
+        if self.second is None:
+            return self.rows + loop.order[-1] * loop.size + j
+        start = self.second if loop.length % 2 else self.operands + loop.starts[loop.carried]
+        return start + j
 
 
 @dataclass(frozen=True)
@@ -47,29 +81,35 @@ class Layout:
 
     pairs: positions of a sine and a cosine of one angle, under both; both are made at the first.
     loads: positions of the inputs that are loaded at once, under each; made at the first, too.
+    regions: of the loops, by position.
+    feeds: slots where a value is an operand of a loop.
     """
 
     parts: tuple[Part, ...]
     n_slots: int
     pairs: dict[int, tuple[int, int]]
     loads: dict[int, tuple[int, ...]]
+    regions: dict[int, Region] = field(default_factory=dict[int, Region])
+    feeds: dict[int, list[int]] = field(default_factory=dict[int, "list[int]"])
 
     def made_at(self, k: int) -> int:
         """Position at which the value of instruction `k` exists."""
         return min(self.pairs.get(k) or self.loads.get(k) or (k,))
 
 
-def lay_out(
+def lay_out(  # noqa: PLR0917
     program: Program,
     stores: Sequence[Store],
     weight: int,
     copies_functions: bool = True,
     loads: Iterable[tuple[int, ...]] = (),
+    body_slots: Sequence[int] = (),
 ) -> Layout:
     """Parts of at most about `weight` operators, with every store in the part that completes it.
 
     copies_functions: whether sines and cosines are copied to where they are used.
     loads: positions of inputs that are loaded together.
+    body_slots: the workspace of each loop's body.
     """
     costs = {op: 1 if cost <= 2 else _CALL for op, (_, cost) in OPERATIONS.items()}
     costs["input"] = _INPUT
@@ -83,13 +123,32 @@ def lay_out(
         ready = max(positions, default=-1)
         part = layout.parts[part_of[ready] if ready >= 0 else 0]
         part.stores.setdefault(ready, []).append(store)
+    for part in layout.parts:
+        if part.loop is not None:
+            _place_loop(program, layout, part.loop, body_slots)
     n_slots = _assign_slots(program, layout, part_of)
-    return Layout(layout.parts, n_slots, layout.pairs, loaded)
+    return replace(layout, n_slots=n_slots)
+
+
+def _place_loop(program: Program, layout: Layout, k: int, body_slots: Sequence[int]) -> None:
+    """Gives the loop at position `k` its region."""
+    _, operands, number = program.instructions[k]
+    start = max((region.end for region in layout.regions.values()), default=0)
+    layout.regions[k] = Region.of(program.loops[int(number)], start, body_slots[int(number)])
+    for slot, a in enumerate(operands, start):
+        if program.instructions[a].op not in ("constant", "result"):
+            layout.feeds.setdefault(a, []).append(slot)
 
 
 def _cut(program: Program, weight: int, costs: Mapping[str, int]) -> Iterator[Part]:
     begin, load = 0, 0
     for k, instruction in enumerate(program.instructions):
+        if instruction.op == "loop":
+            if begin < k:
+                yield Part(begin, k)
+            yield Part(k, k + 1, k)
+            begin, load = k + 1, 0
+            continue
         load += costs.get(instruction.op, 1)
         if load >= weight:
             yield Part(begin, k + 1)
@@ -117,17 +176,22 @@ def _part_numbers(parts: Sequence[Part]) -> list[int]:
 
 def _assign_slots(program: Program, layout: Layout, part_of: Sequence[int]) -> int:
     """Fills the imports and exports of the parts; returns the number of slots."""
+    instructions = program.instructions
     last_use: dict[int, int] = {}
     for number, part in enumerate(layout.parts):
         for k in _values_read(program, layout, part):
-            if part_of[layout.made_at(k)] < number:
+            if instructions[k].op == "result":
+                at, j = instructions[k].args
+                loop = program.loops[int(instructions[at].value)]
+                part.imports[k] = layout.regions[at].result(loop, j)
+            elif part_of[layout.made_at(k)] < number:
                 part.imports[k] = -1
                 last_use[k] = number
     made_in: dict[int, list[int]] = {}
     for k in last_use:
         made_in.setdefault(part_of[layout.made_at(k)], []).append(k)
     free: list[int] = []
-    n_slots = 0
+    n_slots = max((region.end for region in layout.regions.values()), default=0)
     slots: dict[int, int] = {}
     for number, part in enumerate(layout.parts):
         for k in sorted(made_in.get(number, ())):
@@ -137,7 +201,7 @@ def _assign_slots(program: Program, layout: Layout, part_of: Sequence[int]) -> i
                 slots[k] = n_slots
                 n_slots += 1
             part.exports[k] = slots[k]
-        for k in part.imports:
+        for k in [k for k in part.imports if k in slots]:
             part.imports[k] = slots[k]
             if last_use[k] == number:
                 free.append(slots[k])
@@ -149,7 +213,7 @@ def _values_read(program: Program, layout: Layout, part: Part) -> Iterator[int]:
     instructions = program.instructions
     for k in range(part.begin, part.end):
         if instructions[k].op in OPERATIONS and layout.made_at(k) == k:
-            yield from (a for a in instructions[k].args if instructions[a].op != "constant")
+            yield from (a for a in instructions[k].args if instructions[a].op not in FIXED)
     for stores in part.stores.values():
         for store in stores:
             yield from (

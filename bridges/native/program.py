@@ -8,9 +8,9 @@ and the order keeps few values alive at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bridges.native.schedule import Timing, depth_first, overlapped, spills
 
@@ -21,7 +21,7 @@ _BY_WEIGHT = {
     (2, 1): "add sub mul div fmin fmax lt le eq ne and or if_else_zero copysign",
     (3, 1): "select",
     (1, 2): "sign",
-    (2, 5): "hypot",
+    (2, 5): "hypot lookup",
     (1, 20): "sin cos exp log",
     (2, 20): "fmod remainder",
     (1, 25): "sinh cosh tanh expm1 log1p",
@@ -33,6 +33,10 @@ _BY_WEIGHT = {
     (1, 60): "erfinv",
 }
 OPERATIONS = {name: kind for kind, names in _BY_WEIGHT.items() for name in names.split()}
+
+FIXED = frozenset({"constant", "table"})
+LEAVES = FIXED | {"input"}
+"""Instructions without operands, which compute nothing; those of `FIXED` take no register."""
 
 # Operations up to which a program's order is worth a search. Larger ones wait for values in memory
 # more than for each other.
@@ -48,12 +52,25 @@ class Instruction(NamedTuple):
     """`value[k] = op(value[args[0]], ...)`, where `k` is the position in the program.
 
     `op` is a key of `OPERATIONS`, or "constant" (with `value`), or "input": entry `args[1]` of
-    input `args[0]`.
+    input `args[0]`. The first operand of "lookup", and of nothing else, is a "table" (with
+    `value`). "loop" is number `value` of the program's loops with its operands, "result" entry
+    `args[1]` of what the loop at `args[0]` gives.
     """
 
     op: str
     args: tuple[int, ...] = ()
-    value: float = 0.0
+    value: Any = 0.0  # a number or a Table
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        """The instructions whose values it reads."""
+        if self.op in OPERATIONS or self.op == "loop":
+            return self.args
+        return self.args[:1] if self.op == "result" else ()
+
+
+CARRY, ROW, HELD = "carry", "row", "held"
+"""What an input of the body is."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,7 @@ class Program:
     input_sizes: tuple[int, ...]
     instructions: tuple[Instruction, ...]
     outputs: tuple[tuple[int | None, ...], ...]
+    loops: tuple[Loop, ...] = ()
 
     @property
     def output_sizes(self) -> tuple[int, ...]:
@@ -76,21 +94,100 @@ class Program:
     @property
     def n_ops(self) -> int:
         """How many operations run per sample (inputs and constants are not operations)."""
-        return sum(i.op not in ("input", "constant") for i in self.instructions)
+        return self._own_ops + sum(loop.length * loop.body.n_ops for loop in self.loops)
+
+    @property
+    def text_ops(self) -> int:
+        """How many operations are written down: those of loops once."""
+        return self._own_ops + sum(loop.body.text_ops for loop in self.loops)
+
+    @property
+    def all_instructions(self) -> Iterator[Instruction]:
+        """Those of loops' bodies, too."""
+        yield from self.instructions
+        for loop in self.loops:
+            yield from loop.body.all_instructions
+
+    @property
+    def _own_ops(self) -> int:
+        return sum(i.op in OPERATIONS for i in self.instructions)
 
     @property
     def flops(self) -> int:
         """Floating point operations per sample, each transcendental weighed by its polynomial."""
-        return sum(OPERATIONS[i.op][1] for i in self.instructions if i.op in OPERATIONS)
+        own = sum(OPERATIONS[i.op][1] for i in self.instructions if i.op in OPERATIONS)
+        return own + sum(loop.length * loop.body.flops for loop in self.loops)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A program that runs a known number of times inside of another one.
+
+        carry, rows, held -> next carry, row of the result
+
+    Its results are the last carry, then all rows. The body's inputs are as `roles` says, one of
+    them the carry. Its outputs are the next carry and the result's row; or the one that is both.
+
+    Attributes:
+        length: how often it runs, 1 or more.
+        backwards: whether the last row is the first.
+        until: an entry of the carry: where it is 1 in all samples, later steps change nothing.
+    """
+
+    body: Program
+    roles: tuple[str, ...]
+    length: int
+    backwards: bool
+    until: int | None = None
+
+    @property
+    def carried(self) -> int:
+        """Which input the carry is."""
+        return self.roles.index(CARRY)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the result's row is the next carry."""
+        return len(self.body.outputs) == 1
+
+    @property
+    def size(self) -> int:
+        """Entries of the carry."""
+        return len(self.body.outputs[0])
+
+    @property
+    def size_row(self) -> int:
+        """Entries of the result's row."""
+        return len(self.body.outputs[-1])
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Where among the operands each input's begin, and how many there are."""
+        starts = [0]
+        for size, role in zip(self.body.input_sizes, self.roles, strict=True):
+            starts.append(starts[-1] + size * (self.length if role == ROW else 1))
+        return tuple(starts)
+
+    @property
+    def n_results(self) -> int:
+        """The last carry and all rows."""
+        return self.size + self.length * self.size_row
+
+    @property
+    def order(self) -> range:
+        """The rows in the order in which they are read."""
+        times = range(self.length)
+        return times[::-1] if self.backwards else times
 
 
 def schedule_program(
     input_sizes: tuple[int, ...],
     instructions: Sequence[Instruction],
     outputs: Sequence[Sequence[int | None]],
+    loops: Sequence[Loop] = (),
 ) -> Program:
     """The program with dead instructions removed and the others ordered for short live ranges."""
-    operands = [args if op in OPERATIONS else () for op, args, _ in instructions]
+    operands = [instruction.operands for instruction in instructions]
     roots = [k for entries in outputs for k in entries if k is not None]
     order = _order(instructions, operands, roots)
     position = [0] * len(instructions)
@@ -101,12 +198,14 @@ def schedule_program(
         instruction = instructions[old]
         args = operands[old]
         if args:
-            instruction = Instruction(instruction.op, tuple([position[a] for a in args]))
+            new = tuple([position[a] for a in args])
+            instruction = instruction._replace(args=(*new, *instruction.args[len(new) :]))
         moved.append(instruction)
     return Program(
         input_sizes,
         tuple(moved),
         tuple(tuple([None if k is None else position[k] for k in ks]) for ks in outputs),
+        tuple(loops),
     )
 
 
@@ -115,11 +214,12 @@ def _order(
 ) -> list[int]:
     """Few values alive in a large program; in a small one also few instructions that wait."""
     order = depth_first(operands, roots)
-    if sum(instructions[k].op in OPERATIONS for k in order) > SEARCHED:
+    looping = any(instructions[k].op == "loop" for k in order)
+    if looping or sum(instructions[k].op in OPERATIONS for k in order) > SEARCHED:
         return order
     walked = depth_first(operands, [*_early(instructions, order), *roots])
     woven = overlapped(operands, roots, [_timing(i.op) for i in instructions], _REGISTERS)
-    in_registers = [tuple(a for a in args if instructions[a].op != "constant") for args in operands]
+    in_registers = [tuple(a for a in args if instructions[a].op not in FIXED) for args in operands]
     fewest = spills(in_registers, walked, _REGISTERS)
     return woven if spills(in_registers, woven, _REGISTERS) <= _OVERLAP_WORTH * fewest else walked
 
@@ -144,7 +244,7 @@ def _early(instructions: Sequence[Instruction], order: Sequence[int]) -> list[in
 
 
 def _timing(op: str) -> Timing:
-    if op == "constant":
+    if op in FIXED:
         return Timing(0, 0)
     if op == "input":
         return Timing(10, 4)

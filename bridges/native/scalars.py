@@ -8,13 +8,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
+from ad_core.loops import Scan
 from ad_core.lowering import Tape
 from ad_core.ops import Namespace, Op
 from bridges.native.builder import Builder
 from bridges.native.namespace import ScalarNamespace, Value
-from bridges.native.program import Program
+from bridges.native.program import Loop, Program
 
 
 def scalar_program(tape: Tape) -> Program:
@@ -24,7 +26,7 @@ def scalar_program(tape: Tape) -> Program:
     """
     with _no_collections():
         builder = Builder()
-        xp = ScalarNamespace(builder)
+        xp = ScalarNamespace(builder, _looped)
         sizes = [size for _, size in tape.inputs]
         slots: list[Any] = [None] * len(tape.sizes)
         for i, size in enumerate(sizes):
@@ -39,6 +41,22 @@ def scalar_program(tape: Tape) -> Program:
             kernel = step.func.bind(cast("Namespace", xp))
             slots[step.out] = kernel(*[slots[a] for a in step.args])
         return builder.program(sizes, [_sized(slots[o], tape.sizes[o]) for o in tape.outputs])
+
+
+# Operations up to which a loop is written out: its steps then share what they have in common.
+WRITTEN_OUT = 1_000
+
+
+def _looped(op: Scan) -> Loop | None:
+    """A loop as a program that runs several times; None for a short one."""
+    tape = op.body.lowered.tape
+    if op.body.keeps:
+        tape = replace(tape, outputs=tape.outputs[:1])
+    program = scalar_program(tape)
+    short = op.length * program.text_ops <= WRITTEN_OUT and op.until is None
+    if op.length < 2 or short:
+        return None
+    return Loop(program, op.body.roles, op.length, op.backwards, op.until)
 
 
 def _sized(value: Value, size: int) -> Value:

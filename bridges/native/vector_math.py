@@ -25,6 +25,7 @@ _FILES = {
     "erf": ("wide exp", "erf"),
     "erfinv": ("wide log", "erfinv"),
     "fmod": ("", "fmod remainder"),
+    "lookup": ("", "lookup"),
 }
 _NEEDED = {
     operation: (*needs.split(), file)

@@ -74,6 +74,17 @@ class TorchNamespace:
         elsewhere = torch.atan2(y, torch.where(origin, 1.0, x))
         return torch.where(origin, torch.atan2(y, x).detach(), elsewhere)
 
+    def lookup(self, x: Tensor, table: Tensor) -> Tensor:
+        """The table comes as a tensor beside x, as every constant does."""
+        counted = int(2.0 / torch.finfo(x.dtype).eps)
+        if table.shape[0] > counted:
+            raise ValueError(
+                f"lookup: a table of {table.shape[0]:,} numbers, but {x.dtype} counts to "
+                f"{counted:,} only; use float32 or float64"
+            )
+        places = torch.nan_to_num(x.detach()).clamp(0, table.shape[0] - 1).to(torch.int64)
+        return torch.where(torch.isnan(x.detach()), torch.nan, table[places])
+
     def minimum(self, x: Tensor, y: Tensor) -> Tensor:
         """The smaller; at a tie the derivative follows `x`, and nan in either gives nan."""
         return torch.where((x <= y) | torch.isnan(x), x, y)

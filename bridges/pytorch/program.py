@@ -22,6 +22,7 @@ from torch import Tensor
 from ad_core.derivatives import jvp, vjp
 from ad_core.graph import Array
 from ad_core.lowering import Lowered, Tape, guarded, make_tape
+from ad_core.ops.tables import Lookup
 from bridges.kernel import Kernel, ad_to_kernel, gpu
 from bridges.kernel.evaluator import warn_slow
 from bridges.native.errors import BuildError
@@ -35,7 +36,7 @@ from bridges.pytorch.recorded import (
     broadcast,
     shared,
 )
-from bridges.pytorch.straight_line import StraightLine, straight_line
+from bridges.pytorch.straight_line import StraightLine, Vector, straight_line
 from bridges.pytorch.tracing import exporting, transformed, transforms, visible
 
 Engine = Literal["auto", "kernel", "torch"]
@@ -287,9 +288,11 @@ def vector_constants(tape: Tape) -> list[Array]:
     return [value for _, value in _vectors(tape)]
 
 
-def _vectors(tape: Tape) -> list[tuple[int, Array]]:
-    """The constants of more than one entry, in an order that guards do not change."""
-    longer = [(slot, value) for slot, value in tape.constants if value.size != 1]
+def _vectors(tape: Tape) -> list[Vector]:
+    """Tables and constants of more than one entry, in an order that guards do not change."""
+    longer: list[Vector] = [(slot, value) for slot, value in tape.constants if value.size != 1]
+    tables = dict.fromkeys(s.func.table for s in tape.steps if isinstance(s.func, Lookup))
+    longer += [(table, table.values) for table in tables]
     return sorted(longer, key=lambda pair: (pair[1].size, pair[1].tobytes()))
 
 

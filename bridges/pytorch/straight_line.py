@@ -1,7 +1,7 @@
 """A tape as straight-line torch code: one line a step, nothing but tensor functions.
 
-Constants of one entry stand in the text, which keeps the inputs' dtype and device; longer ones are
-arguments, so that the caller decides where they live.
+Constants of one entry stand in the text, which keeps the inputs' dtype and device; longer ones and
+tables are arguments, so that the caller decides where they live.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ad_core.graph import Array
 from ad_core.lowering import Step, Tape
 from ad_core.ops import Op
+from ad_core.ops.tables import Lookup, Table
 from bridges.pytorch.namespace import TORCH
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
@@ -24,6 +25,10 @@ TAKES_FLOATS = {
 """The places where torch takes a Python float if a tensor is in another of them, by primitive."""
 
 
+Vector: TypeAlias = "tuple[int | Table, Array]"
+"""What an argument beside the inputs stands for, a constant's slot or a table, and its numbers."""
+
+
 @dataclass(frozen=True)
 class StraightLine:
     """Generated code: `run(*inputs, *vectors)` gives the outputs as a tuple."""
@@ -32,18 +37,18 @@ class StraightLine:
     run: Callable[..., tuple[Any, ...]]
 
 
-def straight_line(tape: Tape, vectors: Sequence[tuple[int, Array]]) -> StraightLine:
-    """Generate the torch code of a tape of primitives; `vectors` are its longer constants."""
+def straight_line(tape: Tape, vectors: Sequence[Vector]) -> StraightLine:
+    """Torch code of a tape of primitives; `vectors` are its longer constants and its tables."""
     return _Writer(tape, vectors).written()
 
 
 class _Writer:
-    def __init__(self, tape: Tape, vectors: Sequence[tuple[int, Array]]) -> None:
+    def __init__(self, tape: Tape, vectors: Sequence[Vector]) -> None:
         self._tape = tape
         self._arguments = [f"x{i}" for i in range(len(tape.inputs))]
-        self._names = dict(enumerate(self._arguments))
-        for i, (slot, _) in enumerate(vectors):
-            self._names[slot] = f"c{i}"
+        self._names: dict[int | Table, str] = dict(enumerate(self._arguments))
+        for i, (key, _) in enumerate(vectors):
+            self._names[key] = f"c{i}"
             self._arguments.append(f"c{i}")
         self._numbers = {slot: float(v[0]) for slot, v in tape.constants if v.size == 1}
         self._bound: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
@@ -70,6 +75,9 @@ class _Writer:
         if func.name == "div" and self._numbers.get(step.args[0]) != 1.0:
             floats = (1,)  # torch's `c / x` is `c * (1 / x)`, which may overflow
         operands = self._operands(step.args, floats)
+        if isinstance(func, Lookup):
+            self._bound["lookup"] = TORCH.lookup
+            return f"lookup({operands[0]}, {self._names[func.table]})"
         if func.name in INFIX:
             return f" {INFIX[func.name]} ".join(operands)
         static = "_".join(str(p) for p in func.params if isinstance(p, int))

@@ -1,17 +1,18 @@
 """Signed distance fields on a grid, as functions of a point and as obstacles of spheres.
 
-    f(x) = sum_ijk c_ijk w_i(x_1) w_j(x_2) w_k(x_3),   w_i(x) = W((x - lower) / step - i)
+    f(x) = sum_ijk c_ijk w_i(t_1) w_j(t_2) w_k(t_3),   cell + t = (x - lower) / step
 
-with W the hat (trilinear) or the cubic B-spline (tricubic, twice differentiable), whose
-coefficients c make f interpolate. All weights are formed and all but 8 or 64 are 0: nothing is
-looked up at a place that is computed, so every engine has it with all derivatives, at the price of
-as many products as the grid has points. A kernel has them in its text: up to some 5,000 points.
+over the 2 x 2 x 2 values around the point (trilinear) or the 4 x 4 x 4 coefficients of cubic
+B-splines (tricubic, twice differentiable), which make f interpolate. They are looked up, and so the
+cost does not depend on the grid's size; all derivatives are those of the weights w. Second ones of
+the trilinear field leave out the jumps of its slopes between cells.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, checked, one_of, real
+from ad_core.ops.tables import MOST_ENTRIES
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.geometry.contact import SQUARED_ZERO, Contact
 from robotics_ad.geometry.solids import Solid
@@ -32,7 +34,8 @@ class DistanceGrid(Rebuilt):
     """Signed distances (m) at the points of a regular grid; negative inside of the body.
 
     Attributes:
-        values: (nx, ny, nz), at least 2 along each axis (4 for "cubic").
+        values: (nx, ny, nz), at least 2 along each axis (4 for "cubic"); some 160 along all three
+            at most (`ad.lookup`).
         lower: the first point of the grid in the field's frame, 3 numbers, m.
         upper: the last one.
         order: "linear" or "cubic".
@@ -51,6 +54,12 @@ class DistanceGrid(Rebuilt):
         if len(shape) != 3 or min(shape) < least:
             raise ValueError(
                 f"DistanceGrid: values has shape {shape}, expected (nx, ny, nz) of {least} or more"
+            )
+        count = prod(n if self.order == "linear" else n + 2 for n in shape)
+        if count > MOST_ENTRIES:
+            raise ValueError(
+                f"DistanceGrid: values has shape {shape}, with {count:,} coefficients; expected "
+                f"{MOST_ENTRIES:,} or fewer"
             )
         object.__setattr__(self, "values", frozen(self.values, shape, "DistanceGrid: values"))
         for name in ("lower", "upper"):
@@ -78,11 +87,14 @@ class DistanceGrid(Rebuilt):
         """
         inside = adm.clip(x, self.lower, self.upper)
         place = (inside - self.lower) / self.step
-        weights = [self._weights(place[i], i) for i in range(3)]
-        slopes = [self._slopes(place[i], i) * (1.0 / self.step[i]) for i in range(3)]
-        f = self._contracted(weights)
+        cell = adm.clip(adm.floor(place), 0.0, np.array(self.values.shape) - 2.0)
+        t = place - cell
+        rows = [_WEIGHTS[self.order](t[i]) for i in range(3)]
+        slopes = [_SLOPES[self.order](t[i]) * (1.0 / self.step[i]) for i in range(3)]
+        near = self._near(cell)
+        f = _contracted(near, rows)
         parts = [
-            self._contracted([slopes[j] if j == i else w for j, w in enumerate(weights)])
+            _contracted(near, [slopes[j] if j == i else w for j, w in enumerate(rows)])
             for i in range(3)
         ]
         beyond = x - inside
@@ -90,36 +102,13 @@ class DistanceGrid(Rebuilt):
         within = ad.cond(ad.abs_(beyond), 0.0, ad.stack(*parts))
         return f + away, within + beyond / away
 
-    def _weights(self, place: Expression, axis: int) -> Expression:
-        """One weight for each coefficient along an axis."""
-        u = ad.abs_(place - self._numbers(axis))
-        near = ad.maximum(1.0 - u, 0.0)
-        if self.order == "linear":
-            return near
-        far = ad.maximum(2.0 - u, 0.0)
-        return (far * far * far - 4.0 * near * near * near) / 6.0
-
-    def _slopes(self, place: Expression, axis: int) -> Expression:
-        """The derivatives of the weights."""
-        offset = place - self._numbers(axis)
-        u, side = ad.abs_(offset), adm.sign(offset)
-        near = ad.maximum(1.0 - u, 0.0)
-        if self.order == "linear":
-            return -side * ad.cond(near, 1.0, 0.0)
-        far = ad.maximum(2.0 - u, 0.0)
-        return side * (2.0 * near * near - 0.5 * far * far)
-
-    def _numbers(self, axis: int) -> Vector:
-        """The place of each coefficient along an axis; a cubic has one more at each end."""
-        count = self.coefficients.shape[axis]
-        return np.arange(float(count)) - (0.0 if self.order == "linear" else 1.0)
-
-    def _contracted(self, weights: list[Expression]) -> Expression:
-        nx, ny, nz = self.coefficients.shape
-        flat = ad.constant(self.coefficients.reshape(-1))
-        planes = adm.matmul(weights[0], flat, (1, nx), (nx, ny * nz))
-        lines = adm.matmul(weights[1], planes, (1, ny), (ny, nz))
-        return adm.dot(weights[2], lines)
+    def _near(self, cell: Expression) -> Expression:
+        """The coefficients that have a weight in a cell, (n, n, n) row by row."""
+        _, ny, nz = self.coefficients.shape
+        n = 2 if self.order == "linear" else 4
+        i, j, k = np.indices((n, n, n)).reshape(3, -1)
+        first = (cell[0] * ny + cell[1]) * nz + cell[2]
+        return ad.lookup(self.coefficients.reshape(-1), first + ((i * ny + j) * nz + k))
 
 
 class GridDistance(ad.Composite):
@@ -151,6 +140,38 @@ def sphere_grid(a: Solid[Sphere], b: Solid[DistanceGrid]) -> Contact:
     above = ad.maximum(distance, 0.0)
     points = (a.center - a.shape.radius * normal, a.center - core * normal)
     return Contact(distance, points, above * above)
+
+
+def _hat(t: Expression) -> Expression:
+    return ad.stack(1.0 - t, t)
+
+
+def _hat_slopes(t: Expression) -> Expression:
+    return ad.constant([-1.0, 1.0])
+
+
+def _spline(t: Expression) -> Expression:
+    """The four cubic B-splines on a cell, t from 0 to 1 in it."""
+    u = 1.0 - t
+    inner = [(4.0 - 6.0 * r * r + 3.0 * r * r * r) / 6.0 for r in (t, u)]
+    return ad.stack(u * u * u / 6.0, *inner, t * t * t / 6.0)
+
+
+def _spline_slopes(t: Expression) -> Expression:
+    u = 1.0 - t
+    inner = [1.5 * r * r - 2.0 * r for r in (t, u)]
+    return ad.stack(-0.5 * u * u, inner[0], -inner[1], 0.5 * t * t)
+
+
+_WEIGHTS = {"linear": _hat, "cubic": _spline}
+_SLOPES = {"linear": _hat_slopes, "cubic": _spline_slopes}
+
+
+def _contracted(near: Expression, weights: list[Expression]) -> Expression:
+    n = weights[0].size or 0
+    planes = adm.matmul(weights[0], near, (1, n), (n, n * n))
+    lines = adm.matmul(weights[1], planes, (1, n), (n, n))
+    return adm.dot(weights[2], lines)
 
 
 def _coefficients(values: NDArray[np.float64]) -> NDArray[np.float64]:

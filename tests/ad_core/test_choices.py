@@ -44,6 +44,7 @@ CASES: dict[str, tuple[ad.Expression, list[float]]] = {
         ad.minimum(adm.sqrt(X + 1.0), X + 3.0),
         [np.inf, 0.5, 0.5 / 1.25**0.5, 0.5 / 5**0.5],
     ),
+    "a lookup": (ad.cond(X, ad.lookup([2.0, 3.0, 5.0], ROOT + 0.2) * X, X), [1, 1, 2, 5]),
     "a matrix": (
         ad.cond(X[0], adm.linear(np.ones((2, 4)), adm.log(X)), adm.linear(np.eye(2, 4), X)),
         [1, 1, 0, 0],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 import ad_core as ad
+from ad_core.ops.tables import Table
 from bridges.kernel import Kernel, ad_to_kernel
 from bridges.kernel.file import LoadedSource
 from bridges.kernel.signature import Signature
@@ -57,11 +58,16 @@ def random_program(rng: np.random.Generator, names: list[str], n_steps: int = 60
     sizes = tuple(rng.integers(1, 7, rng.integers(1, 4)).tolist())
     made = [Instruction("input", (i, j)) for i, n in enumerate(sizes) for j in range(n)]
     made += [Instruction("constant", (), float(v)) for v in rng.choice(_CONSTANTS, 2)]
+    values, table = list(range(len(made))), len(made)
+    made.append(Instruction("table", (), Table(_CONSTANTS)))
     for _ in range(n_steps):
         op = names[rng.integers(len(names))]
-        arguments = rng.integers(len(made), size=OPERATIONS[op][0]).tolist()
+        arguments = rng.choice(values, OPERATIONS[op][0]).tolist()
+        if op == "lookup":
+            arguments[0] = table
+        values.append(len(made))
         made.append(Instruction(op, tuple(arguments)))
-    outputs = [_random_entries(rng, len(made)) for _ in range(rng.integers(1, 4))]
+    outputs = [_random_entries(rng, values) for _ in range(rng.integers(1, 4))]
     return schedule_program(sizes, made, outputs)
 
 
@@ -77,8 +83,8 @@ def random_inputs(rng: np.random.Generator, kernel: Kernel, rows: int) -> list[n
     return inputs
 
 
-def _random_entries(rng: np.random.Generator, count: int) -> list[int | None]:
+def _random_entries(rng: np.random.Generator, values: list[int]) -> list[int | None]:
     """Values of an output: 1 to 40 of them, the last ones made more often than the first."""
     size = int(rng.choice([1, 2, 3, 5, 8, 17, 40]))
-    places = count - 1 - (rng.random(size) ** 2 * count).astype(int)
-    return [None if rng.random() < 0.1 else int(k) for k in places]
+    places = len(values) - 1 - (rng.random(size) ** 2 * len(values)).astype(int)
+    return [None if rng.random() < 0.1 else values[k] for k in places]

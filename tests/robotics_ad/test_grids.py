@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import casadi
 import numpy as np
 import pytest
-from backends import ENGINES, compute
+import torch
+from backends import ENGINES, Array, compute
 from pair_rows import entries
 from scipy.interpolate import NdBSpline, RegularGridInterpolator, make_interp_spline
 from scipy.spatial.transform import Rotation
 
 import ad_core as ad
+from ad_core.lowering import lower
+from bridges.casadi import ad_to_casadi
+from bridges.kernel import ad_to_kernel
+from bridges.kernel.source import GraphSource
+from bridges.pytorch import ad_to_torch
 from robotics_ad import packaged_arm
 from robotics_ad.geometry import (
     CollisionDistances,
@@ -29,10 +36,10 @@ RNG = np.random.default_rng(8)
 INSIDE = RNG.uniform(LOWER, UPPER, (30, 3))
 
 
-def cubic() -> NdBSpline:
+def cubic(values: Array = VALUES, axes: list[Array] = AXES) -> NdBSpline:
     """Splines without a third difference at the ends, axis after axis."""
-    c, knots = VALUES, []
-    for axis, x in enumerate(AXES):
+    c, knots = values, []
+    for axis, x in enumerate(axes):
         h = x[1] - x[0]
         t = x[0] + h * np.arange(-3.0, x.size + 3.0)
         n = x.size + 2
@@ -54,6 +61,10 @@ def test_values_and_derivatives_beside_scipy(engine: str, order):
     e = GridDistance(DistanceGrid(VALUES, LOWER, UPPER, order))(ad.var("x", 3))
     roots = [e, ad.gradient(e, "x"), ad.hessian(e, "x")]
     theirs = RegularGridInterpolator(AXES, VALUES) if order == "linear" else cubic()
+    if (engine, order) == ("SX", "cubic"):
+        with pytest.raises(NotImplementedError, match="a table of 504 numbers has no SX form"):
+            compute(engine, roots, {"x": INSIDE[0]})
+        return
     for x in INSIDE[:4]:
         value, slope, second = compute(engine, roots, {"x": x})
         np.testing.assert_allclose(value, theirs(x[None]), atol=1e-12)
@@ -119,3 +130,98 @@ def test_the_oracle_is_scipys_spline():
     middle = np.stack([np.linspace(15, 25, 31), np.full(31, 1.5), np.full(31, 1.2)], 1)
     theirs = make_interp_spline(x, y, k=3)(middle[:, 0])
     np.testing.assert_allclose(f.eval_batch(x=middle)[:, 0], theirs, atol=1e-8)
+
+
+# ------------------------------------------------------------------------------------- large grids
+
+MANY = [np.linspace(low, high, 64) for low, high in zip(LOWER, UPPER, strict=True)]
+CENTER = np.array([0.1, 0.2, 0.0])
+FAR = np.linalg.norm(np.stack(np.meshgrid(*MANY, indexing="ij"), -1) - CENTER, axis=-1) - 0.3
+LARGE = {order: DistanceGrid(FAR, LOWER, UPPER, order) for order in ("linear", "cubic")}
+AROUND = RNG.uniform(LOWER - 0.3, UPPER + 0.3, (40, 3))
+
+
+@pytest.mark.parametrize("order", ["linear", "cubic"])
+def test_64_points_a_side_on_every_engine(order):
+    e = GridDistance(LARGE[order])(ad.var("x", 3))
+    theirs = RegularGridInterpolator(MANY, FAR) if order == "linear" else cubic(FAR, MANY)
+    value = e.eval_batch(x=INSIDE)
+    np.testing.assert_allclose(value[:, 0], theirs(INSIDE), atol=1e-12)
+    x = torch.from_numpy(INSIDE)
+    of_engines = {
+        "layer": ad_to_torch(e, engine="torch")(x),
+        "kernel": ad_to_kernel(e)(INSIDE),
+        "casadi": ad_to_casadi(e).map(len(INSIDE))(INSIDE.T).full().T,
+    }
+    if order == "linear":  # the cubic one is ten seconds of GCC
+        compiled = ad_to_casadi(e, compiled=True, mapped=len(INSIDE))
+        of_engines["compiled"] = compiled(INSIDE.T).full().T
+        of_engines["float32"] = ad_to_kernel(e, dtype="float32")(INSIDE.astype(np.float32))
+    for engine, found in of_engines.items():
+        digits = 1e-5 if engine == "float32" else 1e-13
+        np.testing.assert_allclose(found, value, atol=digits, err_msg=engine)
+
+
+def straight(grid: DistanceGrid, x: torch.Tensor) -> torch.Tensor:
+    """The field at one point, as one would write it for torch alone."""
+    lower, upper, step = (torch.tensor(v) for v in (grid.lower, grid.upper, grid.step))
+    inside = torch.clamp(x, lower, upper)
+    place = (inside - lower) / step
+    cell = place.detach().floor().clamp(max=torch.tensor(grid.values.shape) - 2)
+    i, j, k = cell.long().tolist()
+    n, first = (2, 0) if grid.order == "linear" else (4, -1)
+    block = torch.tensor(grid.coefficients[i : i + n, j : j + n, k : k + n])
+    u = ((place - cell)[:, None] - torch.arange(first, first + n)).abs()
+    hat, wide = torch.relu(1 - u), torch.relu(2 - u)
+    weights = hat if grid.order == "linear" else (wide**3 - 4 * hat**3) / 6
+    f = torch.einsum("i,j,k,ijk", *weights, block)
+    return f + torch.linalg.norm(x - inside) if (x != inside).any() else f
+
+
+@pytest.mark.parametrize("order", ["linear", "cubic"])
+def test_derivatives_inside_and_outside_beside_torch(order):
+    grid = DistanceGrid(VALUES, LOWER, UPPER, order)
+    e = GridDistance(grid)(ad.var("x", 3))
+    slopes = ad.gradient(e, "x").eval_batch(x=AROUND)
+    seconds = ad.hessian(e, "x").eval_batch(x=AROUND)
+    theirs = ad_to_casadi(e).jacobian()  # as CasADi differentiates it
+    for x, slope, second in zip(AROUND, slopes, seconds, strict=True):
+        at = torch.tensor(x, requires_grad=True)
+        wanted = torch.autograd.functional.hessian(lambda y: straight(grid, y), at)
+        (gradient,) = torch.autograd.grad(straight(grid, at), at)
+        np.testing.assert_allclose(slope, gradient, atol=1e-11)
+        np.testing.assert_allclose(second.reshape(3, 3), wanted, atol=1e-10)
+        np.testing.assert_allclose(theirs(x, 0).full()[0], gradient, atol=1e-11)
+
+
+@pytest.mark.parametrize(("order", "value", "slope"), [("linear", 90, 144), ("cubic", 394, 702)])
+def test_operations_are_as_many_for_any_grid(order, value: int, slope: int):
+    for shape in ((4, 5, 7), (64, 64, 64), (5, 90, 11)):
+        grid = DistanceGrid(np.random.default_rng(1).normal(size=shape), LOWER, UPPER, order)
+        source = GraphSource.of(lower(GridDistance(grid)(ad.var("x", 3))))
+        program = source.program
+        assert program.n_ops == value
+        assert source.derived("jacobian", (0,)).program.n_ops == slope
+        reads = sum(i.op == "lookup" for i in program.instructions)
+        assert reads == (8 if order == "linear" else 64)
+
+
+def test_ipopt_keeps_away_from_a_field():
+    """The point next to a place within a ball, where the field is the ball's distance."""
+    f = ad_to_casadi(GridDistance(LARGE["cubic"])(ad.var("x", 3)))
+    away = np.array([0.1, 0.05, -0.02])
+    program = casadi.Opti()
+    x = program.variable(3)
+    program.minimize(casadi.sumsqr(x - (CENTER + away)))
+    program.subject_to(f(x) >= 0.15)
+    program.set_initial(x, [0.6, 0.6, 0.3])
+    program.solver("ipopt", {"print_time": False}, {"print_level": 0, "sb": "yes"})
+    found = program.solve().value(x)
+    expected = CENTER + 0.45 * away / np.linalg.norm(away)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    assert f(found) >= 0.15 - 1e-7
+
+
+def test_a_grid_that_is_too_large_says_so():
+    with pytest.raises(ValueError, match=r"162\), with 4,251,528 coefficients; expected 4,194,304"):
+        DistanceGrid(np.zeros((162, 162, 162)), LOWER, UPPER)

@@ -11,6 +11,8 @@ typedef unsigned long long u64;
 #define HERE __device__ __forceinline__
 #define APART static __device__ __noinline__
 #define TABLE static __constant__ const
+#define STORED static __device__ const
+#define READ(from) __ldg(from)
 #ifndef BLOCKS
 #define BLOCKS 1
 #endif
@@ -52,6 +54,14 @@ HERE real sign_of(real x) { return x < 0 ? R(-1) : x > 0 ? R(1) : x; }
 /* The smaller, the larger: a nan gives way to the other argument, equals give the first. */
 HERE real smaller(real x, real y) { return y < x || x != x ? y : x; }
 HERE real larger(real x, real y) { return y > x || x != x ? y : x; }
+
+/* Entry floor(x) of a table; its first or last one beyond; nan where x is. */
+HERE real lookup(const real *table, int last, real x)
+{
+    GLOBAL(sizeof(real));
+    const real read = READ(table + (int)smaller(larger(x, R(0)), R(last)));
+    return x != x ? x : read;
+}
 
 /* So many numbers in one access. */
 template <int width> struct alignas(width * sizeof(real)) Pack { real at[width]; };

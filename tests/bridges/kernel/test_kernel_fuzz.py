@@ -19,7 +19,7 @@ from bridges.native.target import Target
 
 N = 3
 UNARY = [name for name, (arity, _) in OPERATIONS.items() if arity == 1 and name != "erfinv"]
-BINARY = [name for name, (arity, _) in OPERATIONS.items() if arity == 2]
+BINARY = [name for name, (arity, _) in OPERATIONS.items() if arity == 2 and name != "lookup"]
 
 # CasADi's names where they differ from ours.
 CASADI: dict[str, Any] = {

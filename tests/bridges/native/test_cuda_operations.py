@@ -11,6 +11,7 @@ from cuda_runs import LAYOUTS, Kernel
 
 import ad_core as ad
 from ad_core.lowering import lower
+from ad_core.ops.tables import Table
 from bridges.kernel.source import GraphSource
 from bridges.native.interpret import interpret
 from bridges.native.program import OPERATIONS, Instruction, Program, schedule_program
@@ -45,8 +46,10 @@ SPECIAL += [np.inf, -np.inf, np.nan]
 def operations_program() -> Program:
     """An output for each operation, of as many of three numbers as it takes."""
     made = [Instruction("input", (i, 0)) for i in range(3)]
-    made += [Instruction(op, tuple(range(arity))) for op, (arity, _) in OPERATIONS.items()]
-    return schedule_program((1, 1, 1), made, [[3 + o] for o in range(len(OPERATIONS))])
+    made.append(Instruction("table", (), Table([0.1, np.nan, 1e300])))
+    for op, (arity, _) in OPERATIONS.items():
+        made.append(Instruction(op, (3, 0) if op == "lookup" else tuple(range(arity))))
+    return schedule_program((1, 1, 1), made, [[4 + o] for o in range(len(OPERATIONS))])
 
 
 @pytest.fixture(scope="module", params=DTYPES)

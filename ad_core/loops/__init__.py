@@ -1,0 +1,8 @@
+"""Loops in the graph, closed under derivatives: the derivative of a loop is a loop."""
+
+from ad_core.loops.body import CARRY, HELD, ROW
+from ad_core.loops.function import scan
+from ad_core.loops.scan_op import Scan, loop_steps
+from ad_core.loops.solves import least_squares, root
+
+__all__ = ["CARRY", "HELD", "ROW", "Scan", "least_squares", "loop_steps", "root", "scan"]

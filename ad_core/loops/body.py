@@ -1,0 +1,133 @@
+"""The body of a loop: what one pass computes, of what it carries, reads and holds.
+
+carry, rows, held -> next carry, row of the result
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar, cast
+
+from ad_core.graph.nodes import ADTerminal, Expression
+from ad_core.graph.walks import rebuild
+from ad_core.lowering.lowered import Lowered, Step, lower
+from ad_core.ops.namespace import Namespace
+from ad_core.ops.primitive import Op
+
+T = TypeVar("T")
+Roles: TypeAlias = "tuple[str, ...]"
+
+CARRY, ROW, HELD = "carry", "row", "held"
+"""What an input of a body is: what the pass before left, a row of an argument, or all of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """`next, y = f(carry, rows, held)`, one of whose inputs is the carry.
+
+    Bodies are equal where their steps are, so that equal loops are one.
+
+    Attributes:
+        lowered: inputs as `roles` says, and two outputs: the next carry and the result's row.
+        roles: of each input.
+    """
+
+    lowered: Lowered
+    roles: Roles
+
+    @staticmethod
+    def of(
+        following: Expression, row: Expression, inputs: Sequence[tuple[ADTerminal, str]]
+    ) -> Body:
+        """From expressions of variables whose sizes are known; they are renamed by their number."""
+        variables = [ADTerminal(f"@{i}", old.size) for i, (old, _) in enumerate(inputs)]
+        new = {old.name: v for (old, _), v in zip(inputs, variables, strict=True)}
+        roots = replaced((following, row), new)
+        return Body(lower(roots, variables, title="scan"), tuple(role for _, role in inputs))
+
+    @property
+    def carried(self) -> int:
+        """Which input the carry is."""
+        return self.roles.index(CARRY)
+
+    @property
+    def size(self) -> int:
+        """Entries of the carry."""
+        return self.lowered.sizes_out[0]
+
+    @property
+    def size_row(self) -> int:
+        """Entries of the result's row."""
+        return self.lowered.sizes_out[1]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the result's row is the next carry."""
+        first, second = self.lowered.tape.outputs
+        return first == second
+
+    @cached_property
+    def _key(self) -> Hashable:
+        tape = self.lowered.tape
+        constants = tuple((slot, value.tobytes()) for slot, value in tape.constants)
+        steps = tuple(map(_step_key, tape.steps))
+        return self.roles, self.lowered.sizes_in, constants, steps, tape.outputs
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Body):
+            return NotImplemented
+        return self is other or (self._hash == other._hash and self._key == other._key)
+
+    @property
+    def inputs(self) -> list[tuple[ADTerminal, str]]:
+        """Its variables with their roles."""
+        named = zip(self.lowered.tape.inputs, self.roles, strict=True)
+        return [(ADTerminal(name, size), role) for (name, size), role in named]
+
+    def at(
+        self, values: Sequence[T], carry: T, t: int, take: Callable[[T, tuple[int, ...]], T]
+    ) -> list[T]:
+        """What its inputs are in step t, from the loop's arguments and the carry."""
+        given: list[T] = []
+        for value, n, role in zip(values, self.lowered.sizes_in, self.roles, strict=True):
+            row = tuple(range(t * n, (t + 1) * n)) if role == ROW else ()
+            given.append(carry if role == CARRY else take(value, row) if role == ROW else value)
+        return given
+
+    def bind(self, xp: Namespace) -> Callable[[Sequence[Any]], list[Any]]:
+        """The body over an engine's values: from its inputs to its two outputs."""
+        tape = self.lowered.tape
+        template: list[Any] = [None] * len(tape.sizes)
+        for slot, value in tape.constants:
+            template[slot] = xp.constant(value)
+        calls = [(cast("Op", step.func).bind(xp), step.args, step.out) for step in tape.steps]
+
+        def run(values: Sequence[Any]) -> list[Any]:
+            slots = [*values, *template[len(values) :]]
+            for kernel, args, out in calls:
+                slots[out] = kernel(*[slots[a] for a in args])
+            return [slots[o] for o in tape.outputs]
+
+        return run
+
+
+def _step_key(step: Step) -> Hashable:
+    func = step.func
+    own = (type(func), func.params) if isinstance(func, Op) and func.params else func
+    return own, step.args
+
+
+def replaced(roots: Sequence[Expression], new: Mapping[str, Expression]) -> list[Expression]:
+    """The graphs with some of their variables replaced."""
+    return rebuild(
+        roots, lambda leaf: new.get(leaf.name, leaf) if isinstance(leaf, ADTerminal) else leaf
+    )

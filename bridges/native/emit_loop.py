@@ -1,0 +1,112 @@
+"""C text of a loop: operands into their places, then the body's block function over and over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bridges.native.parts import Layout
+from bridges.native.program import CARRY, ROW, Program
+from bridges.native.target import Target
+
+
+def signature(name: str, number: str = "real", more: str = "") -> str:
+    """The head of a block function or a part of one; `number`: what inputs and outputs are of."""
+    parameters = f"const {number} *const *x, {number} *const *y, vec *restrict w{more}"
+    return f"static NOINLINE void {name}({parameters})"
+
+
+def loop_text(  # noqa: PLR0917
+    program: Program,
+    layout: Layout,
+    k: int,
+    target: Target,
+    name: str,
+    number: int,
+    vectors: bool,
+) -> str:
+    """The part of a block function that is a loop."""
+    _, operands, which = program.instructions[k]
+    loop, region = program.loops[int(which)], layout.regions[k]
+    lines: list[str] = []
+    for slot, a in enumerate(operands, region.operands):
+        op, args, value = program.instructions[a]
+        if op == "constant":
+            lines.append(f"w[{slot}] = splat({target.literal(value)});")
+        elif op == "result":
+            source = program.loops[int(program.instructions[args[0]].value)]
+            lines.append(f"w[{slot}] = w[{layout.regions[args[0]].result(source, args[1])}];")
+    starts = [region.operands + start for start in loop.starts]
+    n, m, last = loop.size, loop.size_row, loop.length - 1
+    inputs: list[str] = []
+    for size, role, start in zip(loop.body.input_sizes, loop.roles, starts, strict=False):
+        if role == CARRY and region.second is None:
+            before = f"t {'+' if loop.backwards else '-'} 1"
+            inputs.append(f"k ? w + {region.rows} + ({before}) * {n} : w + {start}")
+        elif role == CARRY:
+            inputs.append(f"w + (k % 2 ? {region.second} : {start})")
+        else:
+            inputs.append(f"w + {start}" + (f" + t * {size}" if role == ROW else ""))
+    outputs = [f"w + {region.rows} + t * {m}"]
+    if region.second is not None:
+        begin = starts[loop.carried]
+        outputs.insert(0, f"w + (k % 2 ? {begin} : {region.second})")
+    stopped: list[str] = []
+    moved: list[str] = []
+    if loop.until is not None:
+        stopped = [
+            f"        if (!any_above(splat(R(0.5)), q[0][{loop.until}]))",
+            "            break;",
+        ]
+    if loop.until is not None and region.second is not None:
+        places = [starts[loop.carried], region.second]
+        end, other = places if loop.length % 2 == 0 else places[::-1]
+        moved = [  # the steps were k + 1, or all of them
+            f"    if (k < {loop.length} && k % 2 == {loop.length % 2})",
+            f"        memcpy(w + {end}, w + {other}, {n} * sizeof(vec));",
+        ]
+    title, body = f"{name}_part_{number}", f"{name}_body_{int(which)}"
+    return "\n".join(
+        [
+            f"/* Part {number} of the block: a loop. */",
+            signature(title, "vec" if vectors else "real"),
+            "{",
+            *(f"    {line}" for line in _joined_copies(lines)),
+            "    integer k = 0;",
+            f"    for (; k < {loop.length}; k++) {{",
+            f"        const integer t = {f'{last} - k' if loop.backwards else 'k'};",
+            f"        const vec *const p[] = {{{', '.join(inputs)}}};",
+            f"        vec *const q[] = {{{', '.join(outputs)}}};",
+            f"        {body}(p, q, w + {region.scratch});",
+            *stopped,
+            "    }",
+            *moved,
+            "}",
+            "",
+        ]
+    )
+
+
+def _joined_copies(lines: Sequence[str]) -> list[str]:
+    """Runs of `w[i] = w[j];` as one statement each."""
+    found: list[tuple[int, int, int] | str] = []
+    for line in lines:
+        match = re.fullmatch(r"w\[(\d+)\] = w\[(\d+)\];", line)
+        if match is None:
+            found.append(line)
+            continue
+        to, source = map(int, match.groups())
+        previous = found[-1] if found else ""
+        if not isinstance(previous, str) and (to - previous[0], source - previous[1]) == (
+            previous[2],
+            previous[2],
+        ):
+            found[-1] = (*previous[:2], previous[2] + 1)
+        else:
+            found.append((to, source, 1))
+    return [
+        run
+        if isinstance(run, str)
+        else f"memcpy(w + {run[0]}, w + {run[1]}, {run[2]} * sizeof(vec));"
+        for run in found
+    ]

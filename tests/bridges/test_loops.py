@@ -1,0 +1,168 @@
+"""Loops on every engine: values, our derivatives, and each engine's own ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import casadi as ca
+import numpy as np
+import pytest
+import torch
+from backends import ENGINES, compute
+from cuda_runs import Kernel as EmulatedKernel
+from cuda_runs import integers
+from loop_rows import ROWS, LoopRow, by_torch, pendulum
+
+import ad_core as ad
+from ad_core import math as adm
+from bridges.casadi import ad_to_casadi
+from bridges.kernel import ad_to_kernel, load
+from bridges.native import scalars
+from bridges.native.interpret import interpret
+from bridges.pytorch import ad_to_torch
+
+NAMES = ("x", "u", "p")
+
+
+@pytest.fixture(autouse=True)
+def loops_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short ones, too."""
+    monkeypatch.setattr(scalars, "WRITTEN_OUT", 0)
+
+
+def derivatives(row: LoopRow) -> tuple[ad.Expression, ...]:
+    """The value, the Jacobian, the gradient and the Hessian of a weighted sum."""
+    e = row.expression
+    scalar = adm.dot(e, np.cos(np.arange(float(e.size or 0))))
+    gradient = ad.stack(*(ad.gradient(scalar, n) for n in NAMES))
+    return e, *(ad.jacobian(e, n) for n in NAMES), gradient, ad.jacobian(gradient, "u")
+
+
+def expected(row: LoopRow, values: dict[str, np.ndarray]) -> list[np.ndarray]:
+    weights = np.cos(np.arange(float(row.expression.size or 0)))
+    want = by_torch(row, values, weights)
+    ends = np.cumsum([2, row.size_u])
+    jacobians = [part.reshape(-1) for part in np.split(want["jacobian"], ends, axis=1)]
+    second = want["hessian"][:, 2 : 2 + row.size_u].reshape(-1)
+    return [want["value"], *jacobians, weights @ want["jacobian"], second]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_our_derivatives(row: LoopRow, engine: str) -> None:
+    values = row.values()
+    found = compute(engine, derivatives(row), values)
+    for have, want in zip(found, expected(row, values), strict=True):
+        np.testing.assert_allclose(have, want, atol=2e-12)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("symbolic", ["SX", "MX"])
+def test_casadi_differentiates(row: LoopRow, symbolic: str) -> None:
+    """CasADi's own derivatives of our loops, forwards and backwards ones."""
+    values = row.values()
+    e, *_, gradient, second = derivatives(row)
+    function = ad_to_casadi((e, gradient), NAMES, sizes={"p": 1}, symbolic=symbolic)
+    inputs = [ca.MX.sym(n, v.size) for n, v in values.items()]
+    value, slope = function.call(inputs)
+    weights = np.cos(np.arange(float(e.size or 0)))
+    outputs = [ca.vec(ca.jacobian(value, i).T) for i in inputs]
+    outputs += [slope, ca.vec(ca.jacobian(slope, inputs[1]).T)]
+    own = ca.gradient(ca.dot(weights, value), inputs[1])
+    outputs.append(ca.vec(ca.jacobian(own, inputs[1]).T))
+    found = ca.Function("all", inputs, outputs).call([*values.values()])
+    want = expected(row, values)[1:]
+    middle = want[-1].reshape(-1, row.size_u)[2 : 2 + row.size_u].reshape(-1)
+    for have, right in zip(found, [*want, middle], strict=True):
+        np.testing.assert_allclose(have.full().reshape(-1), right, atol=2e-12)
+    assert second.size == want[-1].size
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_torch_differentiates(row: LoopRow) -> None:
+    """Layers, eager and in torch.func: first and second derivatives."""
+    values = {n: torch.from_numpy(v) for n, v in row.values().items()}
+    layer = ad_to_torch(row.expression, NAMES)
+    want = expected(row, row.values())
+    weights = torch.cos(torch.arange(float(row.expression.size or 0), dtype=torch.float64))
+
+    def scalar(u: torch.Tensor) -> torch.Tensor:
+        return (layer(values["x"], u, values["p"]) * weights).sum()
+
+    jacobian = torch.func.jacrev(lambda u: layer(values["x"], u, values["p"]))(values["u"])
+    np.testing.assert_allclose(jacobian.reshape(-1), want[2], atol=1e-12)
+    second = torch.func.jacfwd(torch.func.grad(scalar))(values["u"])
+    whole = want[-1].reshape(-1, row.size_u)[2 : 2 + row.size_u]
+    np.testing.assert_allclose(second, whole, atol=1e-11)
+    batch = torch.stack([values["u"], values["u"] * 0.5, -values["u"]])
+    mapped = torch.func.vmap(lambda u: layer(values["x"], u, values["p"]))(batch)
+    np.testing.assert_allclose(mapped[0], want[0], atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernels_of_batches(dtype: str) -> None:
+    """Batches around the lanes' number."""
+    for row in (ROWS[3], ROWS[5]):
+        kernel = ad_to_kernel(derivatives(row)[::4], NAMES, dtype=dtype)
+        assert kernel.program.loops
+        for count in (1, 3, 16, 37):
+            samples = [row.values(seed) for seed in range(count)]
+            batch = [np.stack([s[n] for s in samples]).astype(dtype) for n in NAMES]
+            atol = 1e-12 if dtype == "float64" else 2e-4
+            for have, k in zip(kernel(*batch), (0, 4), strict=True):
+                want = np.stack([expected(row, s)[k] for s in samples])
+                np.testing.assert_allclose(have, want, atol=atol)
+
+
+def test_the_interpreter_and_files(tmp_path: Path) -> None:
+    """Programs run by numpy, and programs that were saved."""
+    row = ROWS[5]
+    kernel = ad_to_kernel(derivatives(row)[4], NAMES)
+    batch = [np.stack([row.values(k)[n] for k in range(5)]) for n in NAMES]
+    want = kernel(*batch)
+    (out,) = (np.empty((5, n)) for n in kernel.program.output_sizes)
+    interpret(kernel.program, batch, [out])
+    np.testing.assert_allclose(out, want, atol=1e-13)
+    kernel.save(tmp_path / "loop.kernel")
+    np.testing.assert_array_equal(load(tmp_path / "loop.kernel")(*batch), want)
+
+
+def test_cuda_text_writes_loops_out() -> None:
+    row = ROWS[5]
+    kernel = ad_to_kernel(row.expression, NAMES)
+    emulated = EmulatedKernel(kernel.program, "float64")
+    batches = emulated.batches(["rows"] * 3, integers(), 40)
+    for have, want in zip(emulated(batches, 40), emulated.reference(batches, 40), strict=True):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
+
+
+def test_code_does_not_grow_with_steps() -> None:
+    """Operations that are written down, and operations that run, exactly."""
+
+    def programs(length: int) -> tuple[int, int]:
+        e = ad.scan(pendulum(), {"x": ad.var("x", 2)}, {"u": 0.3}, length=length)
+        program = ad_to_kernel(e, ["x", "p"]).program
+        return program.text_ops, program.n_ops
+
+    (short, few), (same, many) = programs(5), programs(500)
+    assert short == same
+    assert many == 100 * few
+
+
+def test_long_loops_are_casadis_own() -> None:
+    """A loop of a thousand steps is one node that CasADi differentiates."""
+    length = 1_000
+    e = ad.scan(
+        pendulum(), {"x": ad.var("x", 2)}, {"u": ad.var("u", length)}, length=length, keep="all"
+    )
+    function = ad_to_casadi(e, NAMES)
+    assert function.is_a("MXFunction")
+    assert function.n_instructions() < 20
+    values = [np.array([0.1, 0.2]), np.full(length, 0.1), np.array([1.0])]
+    x, total = values[0], []
+    for t in range(length):
+        x = ad.eval_multiple([pendulum()], x=x, u=values[1][t : t + 1], p=values[2])[0]
+        total.append(x)
+    np.testing.assert_allclose(
+        function(*values).full().reshape(-1), np.concatenate(total), rtol=1e-9
+    )
