@@ -1,7 +1,7 @@
 """Which features of two geometries are nearest to each other: functions that Python is asked for.
 
 Their results are constant while the features stay the same: so all their derivatives are zero, and
-what `geoms` composes of them has the right ones, of every order.
+what `near` composes of them has the right ones, as far as its features are flat of every order.
 """
 
 from __future__ import annotations
@@ -14,13 +14,21 @@ import numpy as np
 from ad_core.graph import ADFunctionInterface
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.geometry.coal_shapes import coal_pose, imported_coal
-from robotics_ad.geometry.features import Ball, Body, Cloud, Feature, Ground, Triangles
+from robotics_ad.geometry.features import Ball, Body, Cloud, Feature, Triangles
+from robotics_ad.geometry.normals import stationary
 
-CONTACT = 21
+CONTACT = 31
 """Numbers of a contact: see `Contact`."""
 _TOLERANCE = 1e-9
+_ROUGH = 1e-6
+"""Penetration of what is curved: coal's polytopes fail at less."""
+_SAME = 1e-13
+"""Distances, m, that do not tell features apart."""
 _PARALLEL = 1e-6
 """Edges whose sine is smaller are one direction."""
+
+
+_ZERO = np.zeros(3)
 
 
 class Contact(NamedTuple):
@@ -31,6 +39,9 @@ class Contact(NamedTuple):
 
         w . c / |c|            if `flat`: a face, or two edges that cross
         sign |w - e (e . w)|   else: corners, or a corner and an edge
+
+    less what `round` and `other_round` reach along c; and if `curved`, w . n less that, with the
+    stationary normal n near to `across`: see `normals`.
     """
 
     distance: float
@@ -43,10 +54,14 @@ class Contact(NamedTuple):
     crossed: float
     sign: float
     flat: float
+    round: Vector = _ZERO
+    other_round: Vector = _ZERO
+    across: Vector = _ZERO
+    curved: float = 0.0
 
     def numbers(self) -> Vector:
         """All but the distance, (CONTACT,)."""
-        return np.concatenate([*self[1:7], self[7:]])
+        return np.concatenate([*self[1:7], self[7:10], *self[10:13], self[13:]])
 
 
 class Constant(ADFunctionInterface):
@@ -69,7 +84,7 @@ class NearestFeatures(Constant):
     size_out = CONTACT
 
     def __init__(self, a: Body, b: Body) -> None:
-        self.a, self.b = a, b
+        self.a, self.b, self.curved = a, b, a.curved or b.curved
         self.sizes_in = (3 if isinstance(b, Ball) else 12,)
 
     def eval(self, *args: Vector) -> Vector:
@@ -87,6 +102,7 @@ class NearestPair(Constant):
 
     def __init__(self, bodies: Sequence[Body], pairs: Sequence[tuple[int, int]]) -> None:
         self.bodies, self.pairs = tuple(bodies), tuple(pairs)
+        self.curved = any(body.curved for body in bodies)
         self.argnames = (*(f"T{i}" for i in range(len(bodies))), "radii")
         self.sizes_in = (*[12] * len(bodies), len(bodies))
         self.size_out = 2 * len(bodies) + CONTACT
@@ -119,34 +135,6 @@ class NearestPair(Constant):
         return numbers
 
 
-class RayHit(Constant):
-    """(normal, height, hit): the face n . x = height that a ray first meets, if hit is 1.
-
-    The ray starts at 3 numbers and goes along 3 numbers.
-    """
-
-    argnames = ("start", "direction")
-    sizes_in = (3, 3)
-    size_out = 5
-
-    def __init__(self, body: Body) -> None:
-        self.body = body
-
-    def eval(self, *args: Vector) -> Vector:
-        start, direction = args
-        missed = np.array([*direction, 0.0, 0.0])
-        if isinstance(self.body, Ground):
-            falls = float(direction[2]) * float(start[2]) < 0.0 or float(start[2]) == 0.0
-            return np.array([0.0, 0.0, 1.0, 0.0, 1.0]) if falls and direction[2] else missed
-        assert isinstance(self.body, Triangles)
-        surface = self.body.surface
-        hit = surface.first_hit(start, direction)
-        if hit is None:
-            return missed
-        normal = surface.normals[hit[1]]
-        return np.array([*normal, float(normal @ surface.corners[hit[1], 0]), 1.0])
-
-
 def contact(a: Body, b: Body, R: Matrix, p: Vector) -> Contact:
     """The nearest features of two bodies, the second at (R, p) in the first one's frame.
 
@@ -165,10 +153,12 @@ def contact(a: Body, b: Body, R: Matrix, p: Vector) -> Contact:
             sign = -1.0 if near.distance < 0.0 else 1.0
             return _joined(feature, Feature(np.zeros(3)), (R, p), out, sign)
     elif isinstance(a, Ball) or (b.tree and not a.tree):  # coal numbers the triangles of trees
-        return _reversed(contact(b, a, R.T, -R.T @ p))
+        return _reversed(contact(b, a, R.T, -R.T @ p), R)
     coal, found = imported_coal(), imported_coal().DistanceResult()
     request = coal.DistanceRequest()
-    request.gjk_tolerance = request.epa_tolerance = _TOLERANCE
+    curved = a.curved or b.curved
+    request.gjk_tolerance = _TOLERANCE
+    request.epa_tolerance = _ROUGH if curved else _TOLERANCE
     here, there = coal_pose(np.eye(3), np.zeros(3)), coal_pose(R, p)
     distance = coal.distance(a.coal, here, b.coal, there, request, found)
     one, other = np.array(found.getNearestPoint1()), np.array(found.getNearestPoint2())
@@ -177,46 +167,84 @@ def contact(a: Body, b: Body, R: Matrix, p: Vector) -> Contact:
         n = other - one if distance > 0.0 else np.zeros(3)
         if distance <= 0.0:
             return _joined(Feature(one), Feature(R.T @ (one - p)), (R, p), n, 0.0)
+    if curved:
+        return _of_curved((a, int(found.b1)), (b, int(found.b2)), (R, p), (one, other), n)
     first = a.feature(one, n, int(found.b1))
     second = b.feature(R.T @ (other - p), -R.T @ n, int(found.b2))
     sign = -1.0 if distance + a.radius + b.radius < 0.0 else 1.0
     return _joined(first, second, (R, p), n, sign)
 
 
+def _of_curved(
+    one: tuple[Body, int],
+    other: tuple[Body, int],
+    pose: tuple[Matrix, Vector],
+    points: tuple[Vector, Vector],
+    n: Vector,
+) -> Contact:
+    """The contact of bodies of which one is curved, from points and a normal n nearly right.
+
+    Each body is convex, or a triangle. No normal parts them by more than their distance, nor do
+    normals nearby where they penetrate. So the features are those whose normal parts them most.
+    """
+    (a, face), (b, other_face), (R, p) = one, other, pose
+    n = n / float(np.linalg.norm(n))
+    best: Contact | None = None
+    for first in a.candidates(points[0], n, face):
+        for second in b.candidates(R.T @ (points[1] - p), -R.T @ n, other_face):
+            found = _joined(first, second, pose, n, 1.0)
+            if not found.across.any():
+                continue
+            apart = float(found.across @ p) - a.support(found.across, face)
+            apart -= b.support(-R.T @ found.across, other_face)
+            found = found._replace(distance=apart)
+            if best is None or apart > best.distance + _SAME * (1.0 + abs(apart)):
+                best = found
+    if best is None:  # the centre of what is as round as a ball: the normal is one of many
+        first, second = (Feature(q) for q in (points[0], R.T @ (points[1] - p)))
+        best = _joined(first._replace(normal=n), second, pose, n, 1.0)
+    return best
+
+
 def _joined(a: Feature, b: Feature, pose: tuple[Matrix, Vector], n: Vector, sign: float) -> Contact:
     """The contact of two features; n leads from the first body to the second one."""
     R, p = pose
     w = R @ b.point + p - a.point
-    zero, normal, other = np.zeros(3), np.zeros(3), np.zeros(3)
-    edge, other_edge, crossed, flat = a.edge, b.edge, 0.0, 0.0
-    if a.normal.any() or b.normal.any():
-        flat, edge, other_edge = 1.0, zero, zero
-        if a.normal.any():
-            normal = a.normal * (-1.0 if float(a.normal @ n) < 0.0 else 1.0)
-            c = normal
-        else:
-            other = b.normal * (-1.0 if float(R @ b.normal @ n) < 0.0 else 1.0)
-            c = R @ other
-        distance = float(w @ c)
+    normal, other, edge, other_edge, crossed, flat = _ZERO, _ZERO, a.edge, b.edge, 0.0, 1.0
+    c = _ZERO
+    if a.normal.any():
+        normal = a.normal * (-1.0 if float(a.normal @ n) < 0.0 else 1.0)
+        c = normal
+    elif b.normal.any():
+        other = b.normal * (-1.0 if float(R @ b.normal @ n) < 0.0 else 1.0)
+        c = R @ other
     elif edge.any() and other_edge.any():
         c = np.cross(edge, R @ other_edge)
         length = float(np.linalg.norm(c))
-        if length < _PARALLEL:  # any point of one will do
-            other_edge = zero
-            distance = sign * float(np.linalg.norm(w - edge * (edge @ w)))
-        else:
-            flat, crossed = 1.0, -1.0 if float(c @ n) < 0.0 else 1.0
-            distance = crossed * float(w @ c) / length
+        crossed = (-1.0 if float(c @ n) < 0.0 else 1.0) if length >= _PARALLEL else 0.0
+        c = crossed * c / max(length, _PARALLEL)
+        if not crossed:  # any point of one will do
+            other_edge = _ZERO
+    curved, across, e = 0.0, c, edge + R @ other_edge
+    if normal.any() or other.any():
+        edge = other_edge = _ZERO
+    if c.any():
+        distance = float(w @ c)
+    elif a.round.any() or b.round.any():
+        across, flat, distance = stationary(n, w, e, a.round, b.round, R), 0.0, 0.0
+        across, curved = (_ZERO, 0.0) if across is None else (across, 1.0)
     else:
-        e = edge + R @ other_edge
-        distance = sign * float(np.linalg.norm(w - e * (e @ w)))
-    numbers = (normal, other, edge, other_edge, crossed, sign, flat)
-    return Contact(distance, a.point, b.point, *numbers)
+        flat, off = 0.0, w - e * (e @ w)
+        distance, across = sign * float(np.linalg.norm(off)), sign * off
+    return Contact(
+        distance, a.point, b.point, normal, other, edge, other_edge, crossed, sign, flat,
+        a.round, b.round, across, curved,
+    )  # fmt: skip
 
 
-def _reversed(c: Contact) -> Contact:
-    """The contact of the second body with the first one, from the other side."""
+def _reversed(c: Contact, R: Matrix) -> Contact:
+    """The contact of the second body with the first one, whose axes are R in the second's frame."""
     return Contact(
         c.distance, c.second, c.first, -c.other_normal, -c.normal, c.other_edge, c.edge,
-        c.crossed, c.sign, c.flat,
+        c.crossed, c.sign, c.flat, c.other_round, c.round, -R @ c.across, c.curved,
     )  # fmt: skip
