@@ -35,12 +35,26 @@ class Drum(Body):
         near, z = LOOSE * max(self._half, self._shape.radius), float(point[2])
         end = np.copysign(self._half, z if self._half > 0.0 else outward[2])
         top = np.array([0.0, 0.0, end])
-        found = [Feature(top, round=self._disc)]
+        found: list[Feature] = []
+        if float(np.hypot(outward[0], outward[1])) < LOOSE:
+            found.append(Feature(top, normal=np.copysign(1.0, end) * _UP))
         if abs(z) < self._half + near and abs(float(outward[2])) < LOOSE:
             found.append(Feature(z * _UP, edge=_UP, round=self._disc))
-        if float(np.hypot(outward[0], outward[1])) < LOOSE:
-            found.append(Feature([point[0], point[1], end] * np.ones(3), normal=_UP * np.sign(end)))
-        return found
+        return [*found, Feature(top, round=self._disc)]
+
+    def nearest(self, point: Vector) -> tuple[Feature, Vector]:
+        """The feature that is nearest to a point, or to which the way out is least, and that way.
+
+        As of the point (rho, |z|) and a rectangle. Coal has it wrong inside.
+        """
+        rho, up = float(np.hypot(point[0], point[1])), np.copysign(1.0, point[2]) * _UP
+        aside, above = rho - self._shape.radius, abs(float(point[2])) - self._half
+        out = np.array([point[0], point[1], 0.0]) / rho if rho > 0.0 else np.array([1.0, 0.0, 0.0])
+        if aside > 0.0 and above > 0.0:
+            return Feature(self._half * up, round=self._disc), aside * out + above * up
+        if aside >= above:
+            return Feature(point * _UP, edge=_UP, round=self._disc), out
+        return Feature(self._half * up, normal=up), up
 
 
 class Egg(Body):

@@ -47,6 +47,16 @@ class Feature(NamedTuple):
     normal: Vector = _ZERO
     round: Vector = _ZERO
 
+    def support(self, n: Vector) -> float:
+        """The largest n . x of what is around its point."""
+        return float(self.point @ n) + float(np.linalg.norm(self.round * n))
+
+    def is_seen_along(self, n: Vector) -> bool:
+        """Whether it is a disc and n is its axis: all of its rim is as far along n."""
+        return bool(self.round.any()) and float(np.linalg.norm(self.round * n)) < _NEAR * float(
+            self.round.max()
+        )
+
 
 class Body:
     """A geometry that coal knows.

@@ -17,7 +17,7 @@ from ad_core.graph import Expression, listed, one_of
 from robotics_ad.geometry.bodies import body_of
 from robotics_ad.geometry.features import Ball
 from robotics_ad.geometry.geoms import OfGeometries, bounded, checked_bounds
-from robotics_ad.geometry.near import Near, relative
+from robotics_ad.geometry.near import Curved, Near, relative
 from robotics_ad.geometry.queries import CONTACT, NearestPair
 
 
@@ -90,7 +90,8 @@ class MinDistance(OfGeometries):
         found = self.query(*poses, radii)
         at, other = found[0:n], found[n : 2 * n]
         T1, T2 = (sum((w[i] * poses[i] for i in range(1, n)), w[0] * poses[0]) for w in (at, other))
-        near = Near(found[2 * n : 2 * n + CONTACT], *relative(T1, T2), self.query.curved)
+        curved: Curved = "some" if any(body.curved for body in self.bodies) else "none"
+        near = Near(found[2 * n : 2 * n + CONTACT], *relative(T1, T2), curved)
         return bounded(near.distance - adm.dot(at + other, radii), self.upper)
 
 

@@ -15,16 +15,23 @@ have derivatives that are right to the third order there, and F(n) to the sevent
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
-import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Matrix, Vector
 
-_STEPS = 20
-_DONE = 1e-15
+_STEPS = 12
+_DONE = 1e-12
+"""A step, rad, after which the next one is below rounding."""
+_FLAT = 1e-10
+"""The determinant of a Hessian, in units of its parts, below which normals are many."""
+_FAR = 0.9
+"""The cosine of an angle to a normal that is nearly right, that is too large for one."""
 
 
 class Reach:
@@ -32,15 +39,15 @@ class Reach:
 
     Args:
         half: the half axes, (3,), in the body's frame.
+        none: 1 where they are 0, else 0.
         R: the body's rotation; None for none.
         n: the direction, of unit length.
     """
 
-    def __init__(self, half: Expression, R: Expression | None, n: Expression) -> None:
+    def __init__(self, half: Expression, none: Expression, R: Expression | None, n: Expression):
         self._half, self._R = half, R
         scaled = half * self._local(n)
-        squared = adm.normSquared(scaled)
-        self._inverse = 1.0 / adm.sqrt(ad.cond(squared, squared, 1.0))
+        self._inverse = 1.0 / adm.sqrt(adm.normSquared(scaled) + none)
         self._at = half * scaled * self._inverse
         self.point = self._world(self._at)
         """The point that is reached."""
@@ -58,51 +65,68 @@ class Reach:
         return v if self._R is None else so3.apply(self._R, v)
 
 
+class Guess(NamedTuple):
+    """A normal that is nearly right, and what else a query says of it: constants.
+
+    Attributes:
+        n: of unit length.
+        tangent: of unit length and normal to n, or 0 if a feature is an edge.
+        curved: 1 where a feature is, else 0.
+    """
+
+    n: Expression
+    tangent: Expression
+    curved: Expression
+
+
 def refined(
-    n: Expression, w: Expression, edge: Expression, a: Expression, b: Expression,
-    R: Expression | None, curved: Expression,
+    guess: Guess, w: Expression, edge: Expression, reaches: Callable[[Expression], tuple[Reach, Reach]]
 ) -> Expression:  # fmt: skip
-    """The stationary n, by two steps from n; any n where `curved` is 0.
+    """The stationary n, by two steps from a guess; some n where nothing is curved.
+
+    Nothing is chosen here: what a choice would tell apart, constants do.
 
     Args:
-        n: a normal that is nearly right, a constant.
+        guess: where the steps start.
         w: from the first feature to the second one.
         edge: of unit length, or 0 if neither feature is an edge.
-        a, b: the half axes of both, in their bodies' frames.
-        R: of the second body.
-        curved: 1 where a feature is.
+        reaches: what the first feature reaches along n, and the second along -n.
     """
-    free = 1.0 - adm.normSquared(edge)
-    n = adm.unit(n - edge * adm.dot(edge, n))
+    free = adm.normSquared(guess.tangent)
+    edge = guess.curved * edge
+    n = _unit(guess.n - edge * adm.dot(edge, guess.n))
     for _ in range(2):
-        first, second = Reach(a, None, n), Reach(b, R, -n)
+        first, second = reaches(n)
         g = w - first.point + second.point
         F = adm.dot(g, n)
-        s = adm.unit(ad.cond(free - 0.5, _across(n), edge))
+        s = guess.tangent + (1.0 - free) * edge
+        s = _unit(s - n * adm.dot(n, s) + (1.0 - guess.curved) * guess.tangent)
         t = adm.cross(n, s)
         Hs, Ht = first.hessian(s) + second.hessian(s), first.hessian(t) + second.hessian(t)
         gs, gt = free * adm.dot(g, s), adm.dot(g, t)
-        ss = ad.cond(free - 0.5, F + adm.dot(s, Hs), 1.0)
+        ss = free * (F + adm.dot(s, Hs)) + 1.0 - free
         st, tt = free * adm.dot(s, Ht), F + adm.dot(t, Ht)
-        inverse = 1.0 / ad.cond(curved, ss * tt - st * st, 1.0)
-        n = adm.unit(n + (s * (tt * gs - st * gt) + t * (ss * gt - st * gs)) * inverse)
+        inverse = guess.curved / (guess.curved * (ss * tt - st * st) + 1.0 - guess.curved)
+        n = _unit(n + (s * (tt * gs - st * gt) + t * (ss * gt - st * gs)) * inverse)
     return n
 
 
-def _across(n: Expression) -> Expression:
-    """Some vector normal to n that is not small."""
-    sizes = ad.abs_(n)
-    along_x = ad.minimum(sizes[1], sizes[2]) - sizes[0]
-    along_y = sizes[2] - sizes[1]
-    e = ad.cond(along_x, np.eye(3)[0], ad.cond(along_y, np.eye(3)[1], np.eye(3)[2]))
-    return adm.cross(n, e)
+def _unit(v: Expression) -> Expression:
+    """v / |v|, of v that is not 0."""
+    return v / adm.sqrt(adm.normSquared(v))
+
+
+def tangent_of(n: Vector) -> Vector:
+    """Some unit vector normal to n."""
+    t = np.cross(n, np.eye(3)[int(np.abs(n).argmin())])
+    return t / np.linalg.norm(t)
 
 
 def stationary(
     n: Vector, w: Vector, edge: Vector, a: Vector, b: Vector, R: Matrix
 ) -> Vector | None:
-    """The same in numbers, until it stays; None where it does not, or is not alone."""
-    n = n - edge * (edge @ n)
+    """The same in numbers, until it stays; None where it is far from n, or one of many."""
+    start, n = n, n - edge * (edge @ n)
     frame = np.linalg.svd(np.stack([n, edge]))[2][1 + int(edge.any()) :]  # the ways left
     for _ in range(_STEPS):
         n = n / np.linalg.norm(n)
@@ -110,13 +134,16 @@ def stationary(
         (at, H), (there, Z) = _reach(a, n), _reach(b, -R.T @ n)
         g = w - at + R @ there
         K = frame @ (H + R @ Z @ R.T) @ frame.T + float(g @ n) * frame @ frame.T
-        if not abs(np.linalg.det(K)) > 1e-9 * (np.abs(K).max() + 1e-12) ** len(K):
+        size = abs(float(g @ n)) + float(np.abs(H).max() + np.abs(Z).max())
+        if not abs(np.linalg.det(K)) > _FLAT * size ** len(K):
             return None
         step = np.linalg.solve(K, frame @ g) @ frame
         n = n + step
         if float(step @ step) < _DONE * _DONE:
             return n / np.linalg.norm(n)
-    return n / np.linalg.norm(n) if float(step @ step) < 1e-24 else None
+        if float(n @ start) < _FAR * float(np.linalg.norm(n)):
+            return None
+    return None
 
 
 def _reach(half: Vector, n: Vector) -> tuple[Vector, Matrix]:

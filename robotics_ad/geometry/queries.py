@@ -14,10 +14,11 @@ import numpy as np
 from ad_core.graph import ADFunctionInterface
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.geometry.coal_shapes import coal_pose, imported_coal
+from robotics_ad.geometry.curved import Drum
 from robotics_ad.geometry.features import Ball, Body, Cloud, Feature, Triangles
-from robotics_ad.geometry.normals import stationary
+from robotics_ad.geometry.normals import stationary, tangent_of
 
-CONTACT = 31
+CONTACT = 36
 """Numbers of a contact: see `Contact`."""
 _TOLERANCE = 1e-9
 _ROUGH = 1e-6
@@ -61,7 +62,13 @@ class Contact(NamedTuple):
 
     def numbers(self) -> Vector:
         """All but the distance, (CONTACT,)."""
-        return np.concatenate([*self[1:7], self[7:10], *self[10:13], self[13:]])
+        n = self.across if self.across.any() else np.array([0.0, 0.0, 1.0])
+        n = n / np.linalg.norm(n)
+        alone = not (self.curved and (self.edge.any() or self.other_edge.any()))
+        tangent = tangent_of(n) if alone else _ZERO
+        none = [not self.round.any(), not self.other_round.any()]
+        rounds = self.round, self.other_round
+        return np.concatenate([*self[1:7], self[7:10], *rounds, none, n, tangent, [self.curved]])
 
 
 class Constant(ADFunctionInterface):
@@ -102,7 +109,6 @@ class NearestPair(Constant):
 
     def __init__(self, bodies: Sequence[Body], pairs: Sequence[tuple[int, int]]) -> None:
         self.bodies, self.pairs = tuple(bodies), tuple(pairs)
-        self.curved = any(body.curved for body in bodies)
         self.argnames = (*(f"T{i}" for i in range(len(bodies))), "radii")
         self.sizes_in = (*[12] * len(bodies), len(bodies))
         self.size_out = 2 * len(bodies) + CONTACT
@@ -146,6 +152,10 @@ def contact(a: Body, b: Body, R: Matrix, p: Vector) -> Contact:
         if isinstance(a, Cloud):
             at = a.nearest(p)
             return _joined(Feature(at), Feature(np.zeros(3)), (R, p), p - at, 1.0)
+        if isinstance(a, Drum):
+            feature, out = a.nearest(p)
+            found = _joined(feature, Feature(np.zeros(3)), (R, p), out, 1.0)
+            return found if found.across.any() else _on_plane(feature, (R, p), p, out)
         if isinstance(a, Triangles) and a.tree:
             near = a.surface.nearest(p)
             feature = a.surface_feature(near.triangle, near.corners, near.point)
@@ -185,7 +195,8 @@ def _of_curved(
     """The contact of bodies of which one is curved, from points and a normal n nearly right.
 
     Each body is convex, or a triangle. No normal parts them by more than their distance, nor do
-    normals nearby where they penetrate. So the features are those whose normal parts them most.
+    normals nearby where they penetrate. So the features are those whose normal parts them most, of
+    those that are what the bodies have farthest along it.
     """
     (a, face), (b, other_face), (R, p) = one, other, pose
     n = n / float(np.linalg.norm(n))
@@ -195,15 +206,31 @@ def _of_curved(
             found = _joined(first, second, pose, n, 1.0)
             if not found.across.any():
                 continue
-            apart = float(found.across @ p) - a.support(found.across, face)
-            apart -= b.support(-R.T @ found.across, other_face)
-            found = found._replace(distance=apart)
+            here, there = found.across, -R.T @ found.across
+            if first.is_seen_along(here) or second.is_seen_along(there):
+                continue
+            beyond = a.support(here, face) - first.support(here)
+            if max(beyond, b.support(there, other_face) - second.support(there)) > _TOLERANCE:
+                continue
+            apart = float(here @ p) - first.support(here) - second.support(there)
             if best is None or apart > best.distance + _SAME * (1.0 + abs(apart)):
-                best = found
-    if best is None:  # the centre of what is as round as a ball: the normal is one of many
-        first, second = (Feature(q) for q in (points[0], R.T @ (points[1] - p)))
-        best = _joined(first._replace(normal=n), second, pose, n, 1.0)
+                best = found._replace(distance=apart)
+    if best is None:
+        best = _on_plane(Feature(points[0]), pose, points[1], n)
     return best
+
+
+def _on_plane(a: Feature, pose: tuple[Matrix, Vector], point: Vector, n: Vector) -> Contact:
+    """The contact of a point and of the plane where a feature reaches farthest along n.
+
+    For normals that are one of many, as at the centre of what is round: there is no derivative, and
+    this one is finite.
+    """
+    R, p = pose
+    n = n / float(np.linalg.norm(n))
+    length = float(np.linalg.norm(a.round * n))
+    reached = a.point + (a.round * a.round * n / length if length > 0.0 else 0.0)
+    return _joined(Feature(reached, normal=n), Feature(R.T @ (point - p)), pose, n, 1.0)
 
 
 def _joined(a: Feature, b: Feature, pose: tuple[Matrix, Vector], n: Vector, sign: float) -> Contact:
