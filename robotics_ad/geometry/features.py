@@ -30,6 +30,8 @@ _NEAR = 1e-6
 LOOSE = 1e-3
 """How near to a feature a point may be meant to be on it, in the same units."""
 _ZERO = np.zeros(3)
+_SPANS = ((0,), (1,), (2,), (0, 1), (1, 2), (0, 2), (0, 1, 2))
+"""Corners of a triangle that span a feature."""
 
 
 class Feature(NamedTuple):
@@ -239,11 +241,10 @@ class Triangles(Body):
 
     def candidates(self, point: Vector, outward: Vector, triangle: int) -> list[Feature]:
         faces = [triangle] if self.tree else self.surface.triangles_near(point, LOOSE)
-        spans = {
-            tuple(sorted(self.surface.mesh.triangles[face, list(corners)].tolist())): (face, corners)
-            for face in faces
-            for corners in ((0,), (1,), (2,), (0, 1), (1, 2), (0, 2), (0, 1, 2))
-        }
+        spans: dict[frozenset[int], tuple[int, tuple[int, ...]]] = {}
+        for face, corners in product(faces, _SPANS):
+            vertices = self.surface.mesh.triangles[face, list(corners)]
+            spans[frozenset(vertices.tolist())] = face, corners
         return [self.surface_feature(face, corners, point) for face, corners in spans.values()]
 
     def support(self, n: Vector, triangle: int) -> float:

@@ -158,7 +158,7 @@ class GeomGeomDistance(OfGeometries):
     sizes_in = (12, 12)
     size_out = 1
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         geom1: Geometry,
         geom2: Geometry,
@@ -215,8 +215,8 @@ class GeomGeomClosest(OfGeometries):
 class GeomRayCast(OfGeometries):
     """t(T, s, d): the ray s + t d first meets a geometry at T there, t >= 0; inf where it misses.
 
-    For directions d of unit length, t is a length, m. A ray sees both sides of a surface, and misses
-    what is round where it only touches it.
+    For directions d of unit length, t is a length, m. A ray sees both sides of a surface; where it
+    only touches what is round, it misses.
 
     Args:
         geom: a shape.

@@ -39,7 +39,7 @@ class MinDistance(OfGeometries):
 
     size_out = 1
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         geometries: Iterable[Any],
         pairs: Iterable[tuple[int, int]] | str = "all",

@@ -14,7 +14,6 @@ from robotics_ad import so3
 from robotics_ad.geometry.normals import Guess, Reach, refined
 from robotics_ad.geometry.queries import NearestFeatures
 
-
 Curved: TypeAlias = Literal["none", "some", "all"]
 
 
@@ -79,7 +78,10 @@ class Near:
         # of a face and a point: e and f are zero, and the point is whose normal is not there
         w = second - first
         beside = w - n * adm.dot(w, n)
-        return first + self.face * beside + radius1 * n, second - self.other_face * beside - radius2 * n
+        return (
+            first + self.face * beside + radius1 * n,
+            second - self.other_face * beside - radius2 * n,
+        )
 
 
 def near_point(query: NearestFeatures, T: Expression, x: Expression) -> Near:

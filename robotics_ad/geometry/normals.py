@@ -80,8 +80,11 @@ class Guess(NamedTuple):
 
 
 def refined(
-    guess: Guess, w: Expression, edge: Expression, reaches: Callable[[Expression], tuple[Reach, Reach]]
-) -> Expression:  # fmt: skip
+    guess: Guess,
+    w: Expression,
+    edge: Expression,
+    reaches: Callable[[Expression], tuple[Reach, Reach]],
+) -> Expression:
     """The stationary n, by two steps from a guess; some n where nothing is curved.
 
     Nothing is chosen here: what a choice would tell apart, constants do.
@@ -112,18 +115,18 @@ def refined(
 
 
 def _unit(v: Expression) -> Expression:
-    """v / |v|, of v that is not 0."""
+    """V / |v|, of v that is not 0."""
     return v / adm.sqrt(adm.normSquared(v))
 
 
 def tangent_of(n: Vector) -> Vector:
     """Some unit vector normal to n."""
     t = np.cross(n, np.eye(3)[int(np.abs(n).argmin())])
-    return t / np.linalg.norm(t)
+    return t / float(np.linalg.norm(t))
 
 
 def stationary(
-    n: Vector, w: Vector, edge: Vector, a: Vector, b: Vector, R: Matrix
+    n: Vector, w: Vector, edge: Vector, halves: tuple[Vector, Vector], R: Matrix
 ) -> Vector | None:
     """The same in numbers, until it stays; None where it is far from n, or one of many."""
     start, n = n, n - edge * (edge @ n)
@@ -131,7 +134,7 @@ def stationary(
     for _ in range(_STEPS):
         n = n / np.linalg.norm(n)
         frame = frame - np.outer(frame @ n, n)
-        (at, H), (there, Z) = _reach(a, n), _reach(b, -R.T @ n)
+        (at, H), (there, Z) = _reach(halves[0], n), _reach(halves[1], -R.T @ n)
         g = w - at + R @ there
         K = frame @ (H + R @ Z @ R.T) @ frame.T + float(g @ n) * frame @ frame.T
         size = abs(float(g @ n)) + float(np.abs(H).max() + np.abs(Z).max())

@@ -258,7 +258,7 @@ def _joined(a: Feature, b: Feature, pose: tuple[Matrix, Vector], n: Vector, sign
     if c.any():
         distance = float(w @ c)
     elif a.round.any() or b.round.any():
-        across, flat, distance = stationary(n, w, e, a.round, b.round, R), 0.0, 0.0
+        across, flat, distance = stationary(n, w, e, (a.round, b.round), R), 0.0, 0.0
         across, curved = (_ZERO, 0.0) if across is None else (across, 1.0)
     else:
         flat, off = 0.0, w - e * (e @ w)

@@ -7,8 +7,8 @@ ellipsoid, or, with a 0 in D, the side of a cylinder or capsule.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class RayHit(Constant):
 
     def _hits(self, start: Vector, direction: Vector) -> Iterator[Hit]:
         if self.surface is None:
-            yield from _of_shape(self.shape, start, direction)
+            yield from _HITS[type(self.shape)](self.shape, start, direction)
             return
         found = self.surface.first_hit(start, direction)
         if found is not None:
@@ -89,37 +89,58 @@ def ray_query(shape: Shape, convex: bool) -> RayHit:
     return RayHit(mesh, Surface(convex_hull(mesh.vertices)[1] if convex else mesh))
 
 
-def _of_shape(shape: Shape, s: Vector, d: Vector) -> Iterator[Hit]:
-    match shape:
-        case HalfSpace():
-            yield from _plane(_UP, 0.0, s, d)
-        case Sphere():
-            yield from _quadric(s, d, _ZERO, shape.radius)
-        case Ellipsoid():
-            yield from _quadric(s, d, _ZERO, shape.radii)
-        case Box():
-            for k, axis in enumerate(np.eye(3)):
-                half = 0.5 * shape.size
-                for hit in _both_planes(axis, half[k], s, d):
-                    on = np.abs(s + hit.t * d) <= half
-                    if on[k - 1] and on[k - 2]:
-                        yield hit
-        case Cylinder():
-            r, half = shape.radius, 0.5 * shape.length
-            yield from _between(_quadric(s, d, _ZERO, np.array([r, r, np.inf])), half, s, d)
-            for hit in _both_planes(_UP, half, s, d):
-                at = s + hit.t * d
-                if math.hypot(at[0], at[1]) <= r:
-                    yield hit
-        case Capsule():
-            r, half = shape.radius, 0.5 * shape.length
-            yield from _between(_quadric(s, d, _ZERO, np.array([r, r, np.inf])), half, s, d)
-            for sign in (-1.0, 1.0):
-                for hit in _quadric(s, d, sign * half * _UP, r):
-                    if sign * (s + hit.t * d)[2] >= half:
-                        yield hit
-        case _:
-            raise AssertionError(shape)
+def _half_space(shape: HalfSpace, s: Vector, d: Vector) -> Iterator[Hit]:
+    yield from _plane(_UP, 0.0, s, d)
+
+
+def _sphere(shape: Sphere, s: Vector, d: Vector) -> Iterator[Hit]:
+    yield from _quadric(s, d, _ZERO, shape.radius)
+
+
+def _ellipsoid(shape: Ellipsoid, s: Vector, d: Vector) -> Iterator[Hit]:
+    yield from _quadric(s, d, _ZERO, shape.radii)
+
+
+def _box(shape: Box, s: Vector, d: Vector) -> Iterator[Hit]:
+    half = 0.5 * shape.size
+    for k, axis in enumerate(np.eye(3)):
+        for hit in _both_planes(axis, half[k], s, d):
+            on = np.abs(s + hit.t * d) <= half
+            if on[k - 1] and on[k - 2]:
+                yield hit
+
+
+def _cylinder(shape: Cylinder, s: Vector, d: Vector) -> Iterator[Hit]:
+    yield from _side(shape, s, d)
+    for hit in _both_planes(_UP, 0.5 * shape.length, s, d):
+        at = s + hit.t * d
+        if math.hypot(at[0], at[1]) <= shape.radius:
+            yield hit
+
+
+def _capsule(shape: Capsule, s: Vector, d: Vector) -> Iterator[Hit]:
+    yield from _side(shape, s, d)
+    half = 0.5 * shape.length
+    for sign in (-1.0, 1.0):
+        for hit in _quadric(s, d, sign * half * _UP, shape.radius):
+            if sign * float((s + hit.t * d)[2]) >= half:
+                yield hit
+
+
+_HITS: dict[type[Any], Callable[[Any, Vector, Vector], Iterator[Hit]]] = {
+    HalfSpace: _half_space,
+    Sphere: _sphere,
+    Ellipsoid: _ellipsoid,
+    Box: _box,
+    Cylinder: _cylinder,
+    Capsule: _capsule,
+}
+
+
+def _side(shape: Cylinder | Capsule, s: Vector, d: Vector) -> Iterator[Hit]:
+    for hit in _quadric(s, d, _ZERO, np.array([shape.radius, shape.radius, np.inf])):
+        if abs(float((s + hit.t * d)[2])) <= 0.5 * shape.length:
+            yield hit
 
 
 def _plane(n: Vector, height: float, s: Vector, d: Vector) -> Iterator[Hit]:
@@ -148,7 +169,3 @@ def _quadric(s: Vector, d: Vector, center: Vector, half: float | Vector) -> Iter
             t = (side * math.sqrt(root) - b) / a
             if t >= 0.0:
                 yield Hit(t, center=center, scale=scale, side=side)
-
-
-def _between(hits: Iterator[Hit], half: float, s: Vector, d: Vector) -> Iterator[Hit]:
-    return (hit for hit in hits if abs(float((s + hit.t * d)[2])) <= half)

@@ -88,7 +88,9 @@ class Surface:
         boxes = np.linalg.norm(np.maximum(np.maximum(low - point, point - high), 0.0), axis=1)
         nearest = abs(self.nearest(point).distance)
         found = np.flatnonzero(boxes <= nearest + within)
-        far = [point - _closest_in_triangle(self.corners[i], point) @ self.corners[i] for i in found]
+        far = [
+            point - _closest_in_triangle(self.corners[i], point) @ self.corners[i] for i in found
+        ]
         return found[np.linalg.norm(far, axis=1) <= nearest + within].tolist()
 
     def first_hit(self, start: Vector, direction: Vector) -> tuple[float, int] | None:

@@ -195,7 +195,7 @@ def test_smooth_surfaces_have_the_derivatives_of_mpmath(pair):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_points_and_balls_are_pairs_with_spheres(name):
-    """`GeomPointDistance` of x, `GeomSphereDistance` of c and r, `GeomPointClosest`, to second order.
+    """`GeomPointDistance`, `GeomSphereDistance` and `GeomPointClosest`, to second order.
 
     By x, with n the slope: H from differences of n, and cp = x - d n.
     """
