@@ -121,7 +121,7 @@ def _unit(v: Expression) -> Expression:
 
 def tangent_of(n: Vector) -> Vector:
     """Some unit vector normal to n."""
-    t = np.cross(n, np.eye(3)[int(np.abs(n).argmin())])
+    t: Vector = np.cross(n, np.eye(3)[int(np.abs(n).argmin())])
     return t / float(np.linalg.norm(t))
 
 
