@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.arrays import Matrix
 from robotics_ad.geometry.hulls import hull
 from robotics_ad.geometry.pairs import PairDistance
 from robotics_ad.geometry.pairs_of_links import PairOfShapes, ShapeOfLink
@@ -43,9 +43,9 @@ def ever_apart(
 
     poses = {place: posed(place) for pair in pairs for place in pair}
     return [
-        pair
-        for pair in pairs
-        if _apart(*(shapes[link][i] for link, i in pair), *(poses[place] for place in pair))
+        (one, other)
+        for one, other in pairs
+        if _apart(shapes[one[0]][one[1]], shapes[other[0]][other[1]], poses[one], poses[other])
     ]
 
 
@@ -59,10 +59,10 @@ def _apart(a: PlacedShape, b: PlacedShape, Ta: Matrix, Tb: Matrix) -> bool:
     except (NotImplementedError, TypeError):
         return True
 
-    def apart(some: slice) -> Vector:
-        return distance.eval_batch(Ta=Ta[some], Tb=Tb[some]) > 0.0
+    def apart(some: slice) -> bool:
+        return bool(np.any(distance.eval_batch(Ta=Ta[some], Tb=Tb[some]) > 0.0))
 
-    return bool(apart(slice(_FIRST)).any() or apart(slice(_FIRST, None)).any())
+    return apart(slice(_FIRST)) or apart(slice(_FIRST, None))
 
 
 def _reach(placed: PlacedShape) -> float:

@@ -101,6 +101,20 @@ def test_first_and_second_derivatives_of_distances_and_points(pair):
     assert done >= 3
 
 
+@pytest.mark.parametrize("pair", [("cylinder", "ellipsoid"), ("ellipsoid", "ellipsoid")])
+def test_third_derivatives_are_those_of_the_second(pair):
+    """Two steps of Newton's method are right to the third order of the points."""
+    f, g = (kind(*map(GEOMETRIES.get, pair)) for kind in (GeomGeomDistance, GeomGeomClosest))
+    second = of_motion(ad.stack(*(kind(moving(1), moving(2)) for kind in (f, g))))[14:21]
+    third, done = ad.jacobian(second, "s"), 0
+    for values in motions(f, 5, 6):
+        known = WEIGHTS[0] @ second.eval_batch(**values, s=S)
+        found = third.eval(**values, s=0.0)
+        np.testing.assert_allclose(found, known, rtol=1e-5, atol=1e-5)
+        done += 1
+    assert done >= 3
+
+
 # ---- smooth surfaces by mpmath
 
 Reached = Callable[[mpmath.matrix], mpmath.matrix]

@@ -83,21 +83,22 @@ def test_parameters_are_klampts_in_its_order(kind: type):
 def test_bounds_and_names_by_place_and_by_name():
     T, x = np.r_[np.eye(3).ravel(), np.zeros(3)], np.array([1.0, 0.0, 0.0])
     for kind, rest in ((GeomPointDistance, (x,)), (GeomSphereDistance, (x, 0.1))):
-        for f in (kind(Box(SIZE), "brick", 0.0, 1e-9, 0.25),
-                  kind(geom=Box(SIZE), name="brick", relErr=0.0, absErr=1e-9, upperBound=0.25)):  # fmt: skip
+        named = {"name": "brick", "relErr": 0.0, "absErr": 1e-9, "upperBound": 0.25}
+        for f in (kind(Box(SIZE), "brick", 0.0, 1e-9, 0.25), kind(geom=Box(SIZE), **named)):
             assert "brick" in str(f)
             assert f(T, *rest).eval() == 0.25
             near = f(T, x * 0.3, *rest[1:])
             assert near.eval() == pytest.approx(0.15 - 0.1 * (len(rest) > 1))
             assert f("T", *rest).derivative("T", T=T).tolist() == [[0.0] * 12]
     there = np.r_[T[:9], [2.0, 0.0, 0.0]]
-    for f in (GeomGeomDistance(Box(SIZE), Sphere(0.5), "a", "b", None, None, 1.0),
-              GeomGeomDistance(Box(SIZE), Sphere(0.5), name1="a", name2="b", upperBound=1.0)):  # fmt: skip
+    pair, named = (Box(SIZE), Sphere(0.5)), {"name1": "a", "name2": "b", "upperBound": 1.0}
+    for f in (GeomGeomDistance(*pair, *"ab", None, None, 1.0), GeomGeomDistance(*pair, **named)):
         assert str(f) == "GeomGeomDistance[a, b]"
         assert f(T, there).eval() == 1.0
-    for f in (MinDistance([Box(SIZE), [0, 0, 0]], "all", ["a", "b"], None, None, 0.5),
-              MinDistance([Box(SIZE), [0, 0, 0]], [(0, 1)], names=["a", "b"], upperBound=0.5)):  # fmt: skip
-        assert f.argname(0), f.argname(1) == ("T_a", "x_b")
+    things, names = [Box(SIZE), [0, 0, 0]], ["a", "b"]
+    for f in (MinDistance(things, "all", names, None, None, 0.5),
+              MinDistance(things, [(0, 1)], names=names, upperBound=0.5)):  # fmt: skip
+        assert (f.argname(0), f.argname(1)) == ("T_a", "x_b")
         assert f(T, x * 0.4).eval() == pytest.approx(0.25)
         assert f(T, x).eval() == 0.5
     # poses in Klampt's own form, and points as lists, numbers, expressions
@@ -209,8 +210,9 @@ def test_klampts_distances_and_rays_are_ours(count, record_property):
         point = theirs.GeomPointDistance(bodies[one]), GeomPointDistance(SHAPES[one])
         near = theirs.GeomPointClosest(bodies[one]), GeomPointClosest(SHAPES[one])
         others = [b for b in bodies if (b, one) not in errors]
-        gaps = {other: (theirs.GeomGeomDistance(bodies[one], klampts()[other]),
-                        GeomGeomDistance(SHAPES[one], SHAPES[other])) for other in others}  # fmt: skip
+        pairs = [(theirs.GeomGeomDistance(bodies[one], klampts()[other]),
+                  GeomGeomDistance(SHAPES[one], SHAPES[other])) for other in others]  # fmt: skip
+        gaps = dict(zip(others, pairs, strict=True))
         ray = None
         if one != "cloud":  # rays pass by ours
             ray = theirs.GeomRayCast(bodies[one]), GeomRayCast(SHAPES[one])
