@@ -121,7 +121,7 @@ def _unit(v: Expression) -> Expression:
 
 def tangent_of(n: Vector) -> Vector:
     """Some unit vector normal to n."""
-    t: Vector = np.cross(n, np.eye(3)[int(np.abs(n).argmin())])
+    t = np.asarray(np.cross(n, np.eye(3)[int(np.abs(n).argmin())]), np.float64)
     return t / float(np.linalg.norm(t))
 
 

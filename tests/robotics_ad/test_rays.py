@@ -27,7 +27,11 @@ def first_crossing(name: str, s: np.ndarray, d: np.ndarray) -> float:
     return brentq(lambda t: OUTSIDE[name](s + t * d), TIMES[i], TIMES[i + 1], xtol=1e-14)
 
 
-@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in ("cylinder", "box", "ellipsoid") else pytest.param(n, marks=pytest.mark.slow)
+     for n in OUTSIDE],
+)  # fmt: skip
 def test_rays_meet_the_surface_first_there(name):
     t = GeomRayCast(GEOMETRIES[name])("T", "s", "d")
     rays = ad.stack(t, *(ad.jacobian(t, n) for n in ("s", "d")))
