@@ -37,7 +37,8 @@ class Drum(Body):
         top = np.array([0.0, 0.0, end])
         found: list[Feature] = []
         if float(np.hypot(outward[0], outward[1])) < LOOSE:
-            found.append(Feature(top, normal=np.copysign(1.0, end) * _UP))
+            at = np.array([point[0], point[1], end])
+            found.append(Feature(at, normal=np.copysign(1.0, end) * _UP))
         if abs(z) < self._half + near and abs(float(outward[2])) < LOOSE:
             found.append(Feature(z * _UP, edge=_UP, round=self._disc))
         return [*found, Feature(top, round=self._disc)]

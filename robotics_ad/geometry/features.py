@@ -53,6 +53,11 @@ class Feature(NamedTuple):
         """The largest n . x of what is around its point."""
         return float(self.point @ n) + float(np.linalg.norm(self.round * n))
 
+    def reached(self, n: Vector) -> Vector:
+        """The point of what is around its point that is farthest along n."""
+        length = float(np.linalg.norm(self.round * n))
+        return self.point + self.round * self.round * n / length if length > 0.0 else self.point
+
     def is_seen_along(self, n: Vector) -> bool:
         """Whether it is a disc and n is its axis: all of its rim is as far along n."""
         return bool(self.round.any()) and float(np.linalg.norm(self.round * n)) < _NEAR * float(
@@ -201,7 +206,7 @@ class Ground(Body):
         return Feature(point * [1.0, 1.0, 0.0], normal=np.array([0.0, 0.0, 1.0]))
 
     def support(self, n: Vector, triangle: int) -> float:
-        return 0.0
+        return 0.0 if float(n[2]) > 1.0 - _NEAR * _NEAR else np.inf
 
 
 class Triangles(Body):

@@ -23,8 +23,10 @@ CONTACT = 36
 _TOLERANCE = 1e-9
 _ROUGH = 1e-6
 """Penetration of what is curved: coal's polytopes fail at less."""
-_SAME = 1e-13
+_SAME = 1e-12
 """Distances, m, that do not tell features apart."""
+_TRIES, _SHAKE = 4, 1e-5
+"""How often coal is asked, and by how much poses differ, rad."""
 _PARALLEL = 1e-6
 """Edges whose sine is smaller are one direction."""
 
@@ -155,7 +157,8 @@ def contact(a: Body, b: Body, R: Matrix, p: Vector) -> Contact:
         if isinstance(a, Drum):
             feature, out = a.nearest(p)
             found = _joined(feature, Feature(np.zeros(3)), (R, p), out, 1.0)
-            return found if found.across.any() else _on_plane(feature, (R, p), p, out)
+            near = _Near(0.0, feature.point, p, out, 0, 0)
+            return found if found.across.any() else _on_plane(a, b, (R, p), near)
         if isinstance(a, Triangles) and a.tree:
             near = a.surface.nearest(p)
             feature = a.surface_feature(near.triangle, near.corners, near.point)
@@ -164,73 +167,133 @@ def contact(a: Body, b: Body, R: Matrix, p: Vector) -> Contact:
             return _joined(feature, Feature(np.zeros(3)), (R, p), out, sign)
     elif isinstance(a, Ball) or (b.tree and not a.tree):  # coal numbers the triangles of trees
         return _reversed(contact(b, a, R.T, -R.T @ p), R)
-    coal, found = imported_coal(), imported_coal().DistanceResult()
-    request = coal.DistanceRequest()
-    curved = a.curved or b.curved
-    request.gjk_tolerance = _TOLERANCE
-    request.epa_tolerance = _ROUGH if curved else _TOLERANCE
-    here, there = coal_pose(np.eye(3), np.zeros(3)), coal_pose(R, p)
-    distance = coal.distance(a.coal, here, b.coal, there, request, found)
-    one, other = np.array(found.getNearestPoint1()), np.array(found.getNearestPoint2())
-    n = np.array(found.normal)
+    if a.curved or b.curved:
+        return _of_curved(a, b, (R, p))
+    near = _asked(a, b, (R, p), _TOLERANCE)
+    one, other, n = near.one, near.other, near.normal
     if a.tree and b.tree:  # without a normal, and without a common point where they cross
-        n = other - one if distance > 0.0 else np.zeros(3)
-        if distance <= 0.0:
+        n = other - one if near.distance > 0.0 else np.zeros(3)
+        if near.distance <= 0.0:
             return _joined(Feature(one), Feature(R.T @ (one - p)), (R, p), n, 0.0)
-    if curved:
-        return _of_curved((a, int(found.b1)), (b, int(found.b2)), (R, p), (one, other), n)
-    first = a.feature(one, n, int(found.b1))
-    second = b.feature(R.T @ (other - p), -R.T @ n, int(found.b2))
-    sign = -1.0 if distance + a.radius + b.radius < 0.0 else 1.0
+    first = a.feature(one, n, near.face)
+    second = b.feature(R.T @ (other - p), -R.T @ n, near.other_face)
+    sign = -1.0 if near.distance + a.radius + b.radius < 0.0 else 1.0
     return _joined(first, second, (R, p), n, sign)
 
 
-def _of_curved(
-    one: tuple[Body, int],
-    other: tuple[Body, int],
-    pose: tuple[Matrix, Vector],
-    points: tuple[Vector, Vector],
-    n: Vector,
-) -> Contact:
-    """The contact of bodies of which one is curved, from points and a normal n nearly right.
+class _Near(NamedTuple):
+    """What coal says: points and the normal from the first to the second, in the first's frame."""
 
-    Each body is convex, or a triangle. No normal parts them by more than their distance, nor do
-    normals nearby where they penetrate. So the features are those whose normal parts them most, of
-    those that are what the bodies have farthest along it.
+    distance: float
+    one: Vector
+    other: Vector
+    normal: Vector
+    face: int
+    other_face: int
+
+
+def _asked(a: Body, b: Body, pose: tuple[Matrix, Vector], tolerance: float) -> _Near:
+    """Coal's answer, penetration to this tolerance."""
+    coal = imported_coal()
+    found, request = coal.DistanceResult(), coal.DistanceRequest()
+    request.gjk_tolerance, request.epa_tolerance = _TOLERANCE, tolerance
+    here = coal_pose(np.eye(3), np.zeros(3))
+    distance = float(coal.distance(a.coal, here, b.coal, coal_pose(*pose), request, found))
+    one, other = np.array(found.getNearestPoint1()), np.array(found.getNearestPoint2())
+    return _Near(distance, one, other, np.array(found.normal), int(found.b1), int(found.b2))
+
+
+def _of_curved(a: Body, b: Body, pose: tuple[Matrix, Vector]) -> Contact:
+    """The contact of bodies of which one is curved.
+
+    Where they lie on each other symmetrically, coal may take a normal for the least way out that is
+    not: then an axis shows a shorter one, and a pose nearby has no symmetry.
     """
-    (a, face), (b, other_face), (R, p) = one, other, pose
-    n = n / float(np.linalg.norm(n))
-    best: Contact | None = None
-    for first in a.candidates(points[0], n, face):
-        for second in b.candidates(R.T @ (points[1] - p), -R.T @ n, other_face):
-            found = _joined(first, second, pose, n, 1.0)
-            if not found.across.any():
-                continue
-            here, there = found.across, -R.T @ found.across
-            if first.is_seen_along(here) or second.is_seen_along(there):
-                continue
-            beyond = a.support(here, face) - first.support(here)
-            if max(beyond, b.support(there, other_face) - second.support(there)) > _TOLERANCE:
-                continue
-            apart = float(here @ p) - first.support(here) - second.support(there)
-            if best is None or apart > best.distance + _SAME * (1.0 + abs(apart)):
-                best = found._replace(distance=apart)
-    if best is None:
-        best = _on_plane(Feature(points[0]), pose, points[1], n)
+    best = _refined(a, b, pose, _asked(a, b, pose, _ROUGH))
+    for k in range(_TRIES):
+        n = None if a.tree or b.tree else _shorter(a, b, pose, best.distance)
+        if n is None:
+            break
+        near = _along(a, b, pose, n) if k == 0 else _asked(a, b, _shaken(a, b, pose, k), _ROUGH)
+        best = max(best, _refined(a, b, pose, near), key=lambda contact: contact.distance)
     return best
 
 
-def _on_plane(a: Feature, pose: tuple[Matrix, Vector], point: Vector, n: Vector) -> Contact:
-    """The contact of a point and of the plane where a feature reaches farthest along n.
+def _shaken(a: Body, b: Body, pose: tuple[Matrix, Vector], k: int) -> tuple[Matrix, Vector]:
+    """A pose nearby, with no symmetry."""
+    R, p = pose
+    size = max(reach for _, reach in (a.reach, b.reach) if np.isfinite(reach))
+    turn = _SHAKE * k * np.array([0.3, -0.7, 0.5])
+    half = np.cross(np.eye(3), turn)
+    return np.linalg.solve(np.eye(3) - half, np.eye(3) + half) @ R, p + size * turn
+
+
+def _shorter(a: Body, b: Body, pose: tuple[Matrix, Vector], distance: float) -> Vector | None:
+    """The axis of the bodies along which the way out is least, if it is shorter than -distance."""
+    if distance > 0.0:
+        return None
+    R, p = pose
+    axes = np.vstack([np.eye(3), R.T, p / max(float(np.linalg.norm(p)), _SAME)])
+    ways = np.vstack([axes, -axes])
+    apart = [n @ p - a.support(n, 0) - b.support(-R.T @ n, 0) for n in ways]
+    best = int(np.argmax(apart))
+    return ways[best] if apart[best] > distance + _TOLERANCE else None
+
+
+def _along(a: Body, b: Body, pose: tuple[Matrix, Vector], n: Vector) -> _Near:
+    """A guess by a normal."""
+    R, p = pose
+    one, other = n * a.support(n, 0), p - n * b.support(-R.T @ n, 0)
+    return _Near(0.0, one, other, n, 0, 0)
+
+
+def _refined(a: Body, b: Body, pose: tuple[Matrix, Vector], near: _Near) -> Contact:
+    """The contact near to coal's points and normal.
+
+    Each body is convex, or a triangle. No normal parts them by more than their distance, nor do
+    normals nearby where they penetrate. So the features are those whose normal parts them most, of
+    those that are what the bodies have farthest along it; of several the nearest to coal's points.
+    """
+    R, p = pose
+    length = float(np.linalg.norm(near.normal))
+    n = near.normal / length if length > 0.0 else np.array([0.0, 0.0, 1.0])
+    there = R.T @ (near.other - p)
+    best, off = None, np.inf
+    for first in a.candidates(near.one, n, near.face):
+        for second in b.candidates(there, -R.T @ n, near.other_face):
+            found = _joined(first, second, pose, n, 1.0)
+            ways = found.across, -R.T @ found.across
+            if not _is_farthest(a, first, ways[0], near.face):
+                continue
+            if not _is_farthest(b, second, ways[1], near.other_face):
+                continue
+            apart = float(ways[0] @ p) - first.support(ways[0]) - second.support(ways[1])
+            moved = float(np.linalg.norm(first.reached(ways[0]) - near.one))
+            moved += float(np.linalg.norm(second.reached(ways[1]) - there))
+            gain = np.inf if best is None else apart - best.distance
+            if gain > _SAME or (gain > -_SAME and moved < off):
+                best, off = found._replace(distance=apart), moved
+    return best or _on_plane(a, b, pose, near._replace(normal=n))
+
+
+def _is_farthest(body: Body, feature: Feature, n: Vector, face: int) -> bool:
+    """Whether a feature is what a body has farthest along n, which is 0 where none was found."""
+    if not n.any() or feature.is_seen_along(n):
+        return False
+    return body.support(n, face) - feature.support(n) <= _TOLERANCE
+
+
+def _on_plane(a: Body, b: Body, pose: tuple[Matrix, Vector], near: _Near) -> Contact:
+    """The contact of two planes across a normal, as far along it as the bodies are.
 
     For normals that are one of many, as at the centre of what is round: there is no derivative, and
     this one is finite.
     """
-    R, p = pose
-    n = n / float(np.linalg.norm(n))
-    length = float(np.linalg.norm(a.round * n))
-    reached = a.point + (a.round * a.round * n / length if length > 0.0 else 0.0)
-    return _joined(Feature(reached, normal=n), Feature(R.T @ (point - p)), pose, n, 1.0)
+    (R, p), n = pose, near.normal
+    m, there = -R.T @ n, R.T @ (near.other - p)
+    one = near.one + n * (a.support(n, near.face) - float(near.one @ n))
+    other = there + m * (b.support(m, near.other_face) - float(there @ m))
+    return _joined(Feature(one, normal=n), Feature(other), pose, n, 1.0)
 
 
 def _joined(a: Feature, b: Feature, pose: tuple[Matrix, Vector], n: Vector, sign: float) -> Contact:

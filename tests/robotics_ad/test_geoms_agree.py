@@ -6,7 +6,7 @@ vertex, edge and face with every other. Tests marked slow have two hundred pairs
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from typing import Any
 
 import coal
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from convex_bodies import CLOUD, GEOMETRIES, certificate, pose, rotation
 from scipy.spatial import ConvexHull
+from scipy.spatial.transform import Rotation
 
 from robotics_ad.geometry import (
     GeomGeomClosest,
@@ -246,3 +247,28 @@ def test_clouds_are_the_nearest_of_their_points(name, count, record_property):
     report(f"cloud - {name}", record_property, ours=(ours - known)[apart])
     assert np.max(np.abs(ours - known)[apart]) < 1e-9
     assert apart.any()
+
+
+TURNS = ((0, 0, 0), (90, 0, 0), (0, 90, 0), (45, 0, 0), (0, 0, 45), (90, 0, 45))
+SHIFTS = np.array(list(product((0.0, 0.25, 0.4, 0.9), (0.0, 0.3), (0.0, 0.35, 0.8))))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [pair if set(pair) == CURVED or pair == ("sphere", "ellipsoid")
+     else pytest.param(*pair, marks=pytest.mark.slow)
+     for pair in CONVEX if CURVED & set(pair)],
+)  # fmt: skip
+def test_bodies_that_lie_on_each_other_symmetrically(one, other):
+    """Quarter turns, parallel faces, axes that coincide: coal takes ways out that are not least."""
+    turned = Rotation.from_euler("xyz", TURNS, degrees=True).as_matrix()
+    T2 = np.array([np.r_[R.T.ravel(), shift] for R in turned for shift in SHIFTS])
+    T1 = np.tile(np.r_[np.eye(3).ravel(), np.zeros(3)], (len(T2), 1))
+    shapes = GEOMETRIES[one], GEOMETRIES[other]
+    f, g = (kind(*shapes, convex=True)("T1", "T2") for kind in (GeomGeomDistance, GeomGeomClosest))
+    d, points = f.eval_batch(T1=T1, T2=T2)[:, 0], g.eval_batch(T1=T1, T2=T2)
+    for row in zip(T1, T2, d, points, strict=True):
+        unproved, exceeded = certificate(one, other, *row)
+        assert exceeded < 1e-9
+        assert unproved < 1e-4  # points of parallel faces are where coal has some
+    assert np.isfinite(f.derivative_batch("T2", T1=T1, T2=T2)).all()
