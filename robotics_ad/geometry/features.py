@@ -1,46 +1,37 @@
 """Shapes as coal has them, and on which of their features a nearest point is.
 
-A feature is flat: a corner, an edge or a face, in the shape's frame. Spheres are corners and
-capsules edges with a radius around. So what is near a feature is told by few numbers, which stay
-the same while the feature does; `geoms` makes distances of them.
+A feature is a corner, an edge or a face, in the shape's frame, and a corner or an edge may have an
+ellipsoid or a disc around. Spheres are corners and capsules edges with a radius around. So what is
+near a feature is told by few numbers, which stay the same while the feature does; `near` makes
+distances of them.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias, cast
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ad_core.graph import flag, real, wrong_kind
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.geometry.coal_shapes import (
     coal_shape,
     coal_triangles,
     convex_hull,
     imported_coal,
-    triangles_of,
 )
 from robotics_ad.geometry.surfaces import Surface
-from robotics_ad.model import (
-    Box,
-    Capsule,
-    Cylinder,
-    Ellipsoid,
-    HalfSpace,
-    Mesh,
-    Shape,
-    Sphere,
-    TriangleMesh,
-)
-
-Geometry: TypeAlias = "Shape | ArrayLike"
-"""A shape, or points (n, 3) of a cloud."""
+from robotics_ad.model import Box, Capsule, HalfSpace, TriangleMesh
 
 _NEAR = 1e-6
 """How near to a feature a point is on it, in units of the shape's size."""
+LOOSE = 1e-3
+"""How near to a feature a point may be meant to be on it, in the same units."""
 _ZERO = np.zeros(3)
+_SPANS = ((0,), (1,), (2,), (0, 1), (1, 2), (0, 2), (0, 1, 2))
+"""Corners of a triangle that span a feature."""
 
 
 class Feature(NamedTuple):
@@ -50,11 +41,28 @@ class Feature(NamedTuple):
         point: the nearest one of it.
         edge: the direction of an edge, of unit length; 0 for others.
         normal: out of a face, of unit length; 0 for others.
+        round: half axes of what is around a corner or an edge, along the shape's axes, m.
     """
 
     point: Vector
     edge: Vector = _ZERO
     normal: Vector = _ZERO
+    round: Vector = _ZERO
+
+    def support(self, n: Vector) -> float:
+        """The largest n . x of what is around its point."""
+        return float(self.point @ n) + float(np.linalg.norm(self.round * n))
+
+    def reached(self, n: Vector) -> Vector:
+        """The point of what is around its point that is farthest along n."""
+        length = float(np.linalg.norm(self.round * n))
+        return self.point + self.round * self.round * n / length if length > 0.0 else self.point
+
+    def is_seen_along(self, n: Vector) -> bool:
+        """Whether it is a disc and n is its axis: all of its rim is as far along n."""
+        return bool(self.round.any()) and float(np.linalg.norm(self.round * n)) < _NEAR * float(
+            self.round.max()
+        )
 
 
 class Body:
@@ -63,10 +71,12 @@ class Body:
     Attributes:
         radius: what is around its features, m.
         tree: whether coal has it as a tree of triangles, a surface with nothing inside.
+        curved: whether some of its features are.
     """
 
     radius = 0.0
     tree = False
+    curved = False
 
     @cached_property
     def coal(self) -> Any:
@@ -81,6 +91,14 @@ class Body:
 
     def feature(self, point: Vector, outward: Vector, triangle: int) -> Feature:
         """The feature at a point of the surface; `outward` leads to the other body."""
+        raise NotImplementedError
+
+    def candidates(self, point: Vector, outward: Vector, triangle: int) -> list[Feature]:
+        """The features that may be meant by a point and a direction that are nearly right."""
+        return [self.feature(point, outward, triangle)]
+
+    def support(self, n: Vector, triangle: int) -> float:
+        """The largest n . x of it, or of a triangle of a tree, without the radius around."""
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
@@ -104,6 +122,9 @@ class Ball(Body):
     def feature(self, point: Vector, outward: Vector, triangle: int) -> Feature:
         return Feature(_ZERO)
 
+    def support(self, n: Vector, triangle: int) -> float:
+        return 0.0
+
 
 class Rod(Body):
     """A capsule."""
@@ -120,6 +141,16 @@ class Rod(Body):
         if abs(z) < self._half * (1.0 - _NEAR):
             return Feature(np.array([0.0, 0.0, z]), edge=np.array([0.0, 0.0, 1.0]))
         return Feature(np.array([0.0, 0.0, np.copysign(self._half, z)]))
+
+    def candidates(self, point: Vector, outward: Vector, triangle: int) -> list[Feature]:
+        z = float(point[2] - self.radius * outward[2])
+        found = [Feature(np.array([0.0, 0.0, np.copysign(self._half, z)]))]
+        if abs(float(outward[2])) < LOOSE:
+            found.append(Feature(np.array([0.0, 0.0, z]), edge=np.array([0.0, 0.0, 1.0])))
+        return found
+
+    def support(self, n: Vector, triangle: int) -> float:
+        return self._half * abs(float(n[2]))
 
 
 class Block(Body):
@@ -142,6 +173,23 @@ class Block(Body):
             return Feature(place, normal=side)
         return Feature(place, (~on).astype(np.float64) if on.sum() == 2 else _ZERO)
 
+    def candidates(self, point: Vector, outward: Vector, triangle: int) -> list[Feature]:
+        gap = self._half - np.abs(point)
+        near = gap < max(float(gap.min()), 0.0) + LOOSE * float(np.max(self._half))
+        found: list[Feature] = []
+        for chosen in product(*((False, True) if may else (False,) for may in near)):
+            on = np.array(chosen)
+            side = np.where(on, np.copysign(1.0, point), 0.0)
+            place = np.where(on, side * self._half, point)
+            if on.sum() == 1:
+                found.append(Feature(place, normal=side))
+            elif on.any():
+                found.append(Feature(place, (~on).astype(np.float64) if on.sum() == 2 else _ZERO))
+        return found
+
+    def support(self, n: Vector, triangle: int) -> float:
+        return float(self._half @ np.abs(n))
+
 
 class Ground(Body):
     """A half-space."""
@@ -156,6 +204,9 @@ class Ground(Body):
 
     def feature(self, point: Vector, outward: Vector, triangle: int) -> Feature:
         return Feature(point * [1.0, 1.0, 0.0], normal=np.array([0.0, 0.0, 1.0]))
+
+    def support(self, n: Vector, triangle: int) -> float:
+        return 0.0 if float(n[2]) > 1.0 - _NEAR * _NEAR else np.inf
 
 
 class Triangles(Body):
@@ -193,6 +244,18 @@ class Triangles(Body):
         edge /= np.linalg.norm(edge)
         return Feature(places[0] + edge * (edge @ (point - places[0])), edge)
 
+    def candidates(self, point: Vector, outward: Vector, triangle: int) -> list[Feature]:
+        faces = [triangle] if self.tree else self.surface.triangles_near(point, LOOSE)
+        spans: dict[frozenset[int], tuple[int, tuple[int, ...]]] = {}
+        for face, corners in product(faces, _SPANS):
+            vertices = self.surface.mesh.triangles[face, list(corners)]
+            spans[frozenset(vertices.tolist())] = face, corners
+        return [self.surface_feature(face, corners, point) for face, corners in spans.values()]
+
+    def support(self, n: Vector, triangle: int) -> float:
+        corners = self.surface.corners[triangle] if self.tree else self.surface.mesh.vertices
+        return float((corners @ n).max())
+
 
 class Cloud(Body):
     """Points."""
@@ -213,42 +276,8 @@ class Cloud(Body):
     def feature(self, point: Vector, outward: Vector, triangle: int) -> Feature:
         return Feature(self.points[triangle])
 
-
-def body_of(geometry: Geometry, convex: bool, where: str) -> Body:
-    """The body of a shape or of points.
-
-    Raises:
-        NotImplementedError: for cylinders and ellipsoids, whose faces are curved.
-        TypeError: for what is no geometry.
-        ValueError: for points that are not (n, 3), or none.
-    """
-    convex = flag(convex, f"{where}: convex")
-    match geometry:
-        case Sphere():
-            return Ball(geometry.radius)
-        case Capsule():
-            return Rod(geometry)
-        case Box():
-            return Block(geometry)
-        case HalfSpace():
-            return Ground()
-        case Mesh() | TriangleMesh():
-            return Triangles(triangles_of(geometry), convex)
-        case Cylinder() | Ellipsoid():
-            raise NotImplementedError(
-                f"{where}: a {type(geometry).__name__} is curved: see PairDistance, or take a mesh "
-                "or capsules around it"
-            )
-        case list() | tuple() | np.ndarray():
-            points = real(cast("object", geometry), f"{where}: points").copy()
-            if points.ndim != 2 or points.shape[1] != 3 or not points.size:
-                raise ValueError(f"{where}: points have shape {points.shape}, expected (n, 3)")
-            if not np.all(np.isfinite(points)):
-                raise ValueError(f"{where}: a point is not finite")
-            points.setflags(write=False)
-            return Cloud(points)
-        case _:
-            raise wrong_kind(where, "geom", geometry, "a shape or points (n, 3)")
+    def support(self, n: Vector, triangle: int) -> float:
+        return float(self.points[triangle] @ n)
 
 
 def _tree_of_points(points: Matrix) -> Any:

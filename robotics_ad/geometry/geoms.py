@@ -1,16 +1,18 @@
 """Distances of meshes, point clouds and convex shapes through coal, as functions of their poses.
 
-poses -> `queries` says which features are nearest -> their distance and nearest points, as a graph
+poses -> `queries` says which features are nearest -> `near`: their distance and nearest points
 
 So first derivatives are those of witness points and normals, and derivatives of every order are
-right as long as the features stay the same; where they change, they are those of one side. Values
-are found on the host: engines call back to Python.
+right as long as the features stay the same; where they change, they are those of one side. Features
+of cylinders and ellipsoids have them to the third order. Values are found on the host: engines call
+back to Python.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -19,8 +21,12 @@ from ad_core import math as adm
 from ad_core.graph import Expression, checked, number
 from robotics_ad import se3, so3
 from robotics_ad.arrays import not_negative
-from robotics_ad.geometry.features import Ball, Body, Geometry, Ground, Triangles, body_of
-from robotics_ad.geometry.queries import NearestFeatures, RayHit
+from robotics_ad.geometry.bodies import Geometry, body_of
+from robotics_ad.geometry.features import Ball, Body, Cloud
+from robotics_ad.geometry.near import near_pair, near_point
+from robotics_ad.geometry.queries import NearestFeatures
+from robotics_ad.geometry.rays import ray_query
+from robotics_ad.model import Shape
 
 
 class OfGeometries(ad.Composite):
@@ -42,16 +48,16 @@ class GeomPointDistance(OfGeometries):
     It is negative inside of convex shapes and of meshes whose surface is closed.
 
     Args:
-        geom: a `Sphere`, `Capsule`, `Box`, `HalfSpace`, `Mesh` or `TriangleMesh`, or the points
-            (n, 3) of a cloud.
+        geom: a `Sphere`, `Capsule`, `Box`, `Cylinder`, `Ellipsoid`, `HalfSpace`, `Mesh` or
+            `TriangleMesh`, or the points (n, 3) of a cloud.
         name: that it prints with.
+        relErr, absErr: the errors that Klampt may make; here there are none to allow.
         upperBound: what it gives where the distance is larger, without a slope, m.
         convex: whether a mesh is all of its convex hull.
 
     Raises:
         FileNotFoundError, ValueError: for meshes that cannot be read.
         ImportError: without the package `coal`.
-        NotImplementedError: for cylinders and ellipsoids.
     """
 
     argnames = ("T", "x")
@@ -63,18 +69,21 @@ class GeomPointDistance(OfGeometries):
         self,
         geom: Geometry,
         name: str | None = None,
-        upperBound: float = math.inf,
+        relErr: float | None = None,
+        absErr: float | None = None,
+        upperBound: float | None = None,
         *,
         convex: bool = False,
     ) -> None:
         where = type(self).__name__
-        self.body, self.upper = body_of(geom, convex, where), upper_bound(upperBound, where)
+        self.body = body_of(geom, convex, where)
+        self.upper = checked_bounds(relErr, absErr, upperBound, where)
         super().__init__([self.body], [name])
         self.query = NearestFeatures(self.body, Ball(0.0))
 
     def expand(self, *args: Expression) -> Expression:
         T, x = args
-        distance = _of_point(self.query, T, x).distance - self.body.radius
+        distance = near_point(self.query, T, x).distance - self.body.radius
         return bounded(distance, self.upper)
 
 
@@ -92,18 +101,21 @@ class GeomSphereDistance(OfGeometries):
         self,
         geom: Geometry,
         name: str | None = None,
-        upperBound: float = math.inf,
+        relErr: float | None = None,
+        absErr: float | None = None,
+        upperBound: float | None = None,
         *,
         convex: bool = False,
     ) -> None:
         where = type(self).__name__
-        self.body, self.upper = body_of(geom, convex, where), upper_bound(upperBound, where)
+        self.body = body_of(geom, convex, where)
+        self.upper = checked_bounds(relErr, absErr, upperBound, where)
         super().__init__([self.body], [name])
         self.query = NearestFeatures(self.body, Ball(0.0))
 
     def expand(self, *args: Expression) -> Expression:
         T, c, r = args
-        distance = _of_point(self.query, T, c).distance - self.body.radius - r
+        distance = near_point(self.query, T, c).distance - self.body.radius - r
         return bounded(distance, self.upper)
 
 
@@ -124,7 +136,7 @@ class GeomPointClosest(OfGeometries):
 
     def expand(self, *args: Expression) -> Expression:
         T, x = args
-        near = _of_point(self.query, T, x)
+        near = near_point(self.query, T, x)
         return se3.apply(T, near.points(self.body.radius, 0.0)[0])
 
 
@@ -137,6 +149,7 @@ class GeomGeomDistance(OfGeometries):
     Args:
         geom1, geom2: as for `GeomPointDistance`.
         name1, name2: that it prints with.
+        relErr, absErr: as for `GeomPointDistance`.
         upperBound: what it gives where the distance is larger, without a slope, m.
         convex: whether meshes are all of their convex hulls.
     """
@@ -145,25 +158,27 @@ class GeomGeomDistance(OfGeometries):
     sizes_in = (12, 12)
     size_out = 1
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         geom1: Geometry,
         geom2: Geometry,
         name1: str | None = None,
         name2: str | None = None,
+        relErr: float | None = None,
+        absErr: float | None = None,
+        upperBound: float | None = None,
         *,
-        upperBound: float = math.inf,
         convex: bool = False,
     ) -> None:
         where = type(self).__name__
         self.bodies = body_of(geom1, convex, where), body_of(geom2, convex, where)
-        self.upper = upper_bound(upperBound, where)
+        self.upper = checked_bounds(relErr, absErr, upperBound, where)
         super().__init__(self.bodies, [name1, name2])
         self.query = NearestFeatures(*self.bodies)
 
     def expand(self, *args: Expression) -> Expression:
         a, b = self.bodies
-        return bounded(_of_pair(self.query, *args).distance - a.radius - b.radius, self.upper)
+        return bounded(near_pair(self.query, *args).distance - a.radius - b.radius, self.upper)
 
 
 class GeomGeomClosest(OfGeometries):
@@ -193,22 +208,23 @@ class GeomGeomClosest(OfGeometries):
 
     def expand(self, *args: Expression) -> Expression:
         T1, T2 = args
-        points = _of_pair(self.query, T1, T2).points(*(body.radius for body in self.bodies))
+        points = near_pair(self.query, T1, T2).points(*(body.radius for body in self.bodies))
         return ad.stack(*(se3.apply(T1, point) for point in points))
 
 
 class GeomRayCast(OfGeometries):
     """t(T, s, d): the ray s + t d first meets a geometry at T there, t >= 0; inf where it misses.
 
-    For directions d of unit length, t is a length, m. A ray sees both sides of a face.
+    For directions d of unit length, t is a length, m. A ray sees both sides of a surface; where it
+    only touches what is round, it misses.
 
     Args:
-        geom: a `Mesh`, `TriangleMesh` or `HalfSpace`.
+        geom: a shape.
         name: that it prints with.
         convex: whether a mesh is all of its convex hull.
 
     Raises:
-        NotImplementedError: for other shapes.
+        NotImplementedError: for the points of a cloud, which rays pass by.
     """
 
     argnames = ("T", "s", "d")
@@ -217,81 +233,32 @@ class GeomRayCast(OfGeometries):
 
     def __init__(self, geom: Geometry, name: str | None = None, *, convex: bool = False) -> None:
         body = body_of(geom, convex, type(self).__name__)
-        if not isinstance(body, (Triangles, Ground)):
-            raise NotImplementedError("GeomRayCast: geom is no mesh and no half-space")
+        if isinstance(body, Cloud):
+            raise NotImplementedError("GeomRayCast: geom is points, and rays pass by points")
         super().__init__([body], [name])
-        self.query = RayHit(body)
+        self.query = ray_query(cast("Shape", geom), convex)
 
     def expand(self, *args: Expression) -> Expression:
         T, s, d = args
         start, direction = so3.apply_inv(T[0:9], s - T[9:12]), so3.apply_inv(T[0:9], d)
         found = self.query(start, direction)
-        normal, height, hit = found[0:3], found[3], found[4]
-        t = (height - adm.dot(normal, start)) / adm.dot(normal, direction)
-        return ad.cond(hit, t, np.inf)
+        normal, height, side, flat, hit = found[0:3], *(found[i] for i in (3, 10, 11, 12))
+        center, scale = found[4:7], found[7:10]
+        met = (height - adm.dot(normal, start)) / adm.dot(normal, direction)
+        u, v = scale * (start - center), scale * direction
+        squared, aside = adm.normSquared(v), adm.normSquared(adm.cross(u, v))
+        round_ = (side * adm.sqrt(squared - aside) - adm.dot(u, v)) / squared
+        return ad.cond(hit, ad.cond(flat, met, round_), np.inf)
 
 
-class Near:
-    """What a query found, as a graph: see `queries.Contact`."""
-
-    def __init__(self, found: Expression, R: Expression | None, p: Expression) -> None:
-        def turned(v: Expression) -> Expression:
-            return v if R is None else so3.apply(R, v)
-
-        self.first, self.edge = found[0:3], found[12:15]
-        self.second, self.other_edge = p + turned(found[3:6]), turned(found[15:18])
-        crossed, self.sign, self.flat = found[18], found[19], found[20]
-        self.face, self.other_face = (adm.dot(n, n) for n in (found[6:9], found[9:12]))
-        across = crossed * adm.cross(self.edge, self.other_edge)
-        self.c = adm.unit(found[6:9] + turned(found[9:12]) + across)
-        self.w = self.second - self.first
-        e = self.edge + self.other_edge
-        self.off = self.w - e * adm.dot(e, self.w)
-
-    @property
-    def distance(self) -> Expression:
-        """Of the features, without what is around them."""
-        beside = self.sign * adm.norm(self.off)
-        return ad.cond(self.flat, adm.dot(self.w, self.c), beside)
-
-    def points(self, radius1: float, radius2: float) -> tuple[Expression, Expression]:
-        """The nearest points of both bodies, in the first one's frame."""
-        e, f, w = self.edge, self.other_edge, self.w
-        ef, ew, fw = adm.dot(e, f), adm.dot(e, w), adm.dot(f, w)
-        # of two lines; where one edge or none is there, of a line and a point, or two points
-        scale = 1.0 / (1.0 - ef * ef)
-        along, back = (ew - ef * fw) * scale, (ef * ew - fw) * scale
-        n = ad.cond(self.flat, self.c, self.sign * adm.unit(self.off))
-        first, second = self.first + along * e, self.second + back * f
-        # of a face and a point: e and f are zero, and the point is whose normal is not there
-        gap = adm.dot(second - first, n)
-        on_first = self.second - gap * n
-        faced = ad.cond(self.face, on_first, first)
-        other = ad.cond(self.other_face, first + gap * n, second)
-        return faced + radius1 * n, other - radius2 * n
-
-
-def _of_point(query: NearestFeatures, T: Expression, x: Expression) -> Near:
-    p = so3.apply_inv(T[0:9], x - T[9:12])
-    return Near(query(p), None, p)
-
-
-def _of_pair(query: NearestFeatures, T1: Expression, T2: Expression) -> Near:
-    if query.n_in(0) == 3:
-        return _of_point(query, T1, T2[9:12])
-    R, p = relative(T1, T2)
-    return Near(query(ad.stack(R, p)), R, p)
-
-
-def relative(T1: Expression, T2: Expression) -> tuple[Expression, Expression]:
-    """The pose of the second in the first one's frame."""
-    inverse = so3.inv(T1[0:9])
-    return so3.mul(inverse, T2[0:9]), so3.apply(inverse, T2[9:12] - T1[9:12])
-
-
-def upper_bound(value: float, where: str) -> float:
-    """The bound of a distance, checked: 0 or more, and infinite for none."""
-    bound = number(value, f"{where}: upperBound")
+def checked_bounds(
+    relErr: float | None, absErr: float | None, upperBound: float | None, where: str
+) -> float:
+    """The bound of a distance, 0 or more, and infinite for none; errors are checked alone."""
+    for name, error in (("relErr", relErr), ("absErr", absErr)):
+        if error is not None:
+            not_negative(error, f"{where}: {name}")
+    bound = math.inf if upperBound is None else number(upperBound, f"{where}: upperBound")
     return (
         bound if math.isinf(bound) and bound > 0.0 else not_negative(bound, f"{where}: upperBound")
     )

@@ -5,7 +5,6 @@ poses -> `queries.NearestPair` says which two are nearest, and how -> their dist
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any, cast
@@ -15,8 +14,10 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, listed, one_of
-from robotics_ad.geometry.features import Ball, body_of
-from robotics_ad.geometry.geoms import Near, OfGeometries, bounded, relative, upper_bound
+from robotics_ad.geometry.bodies import body_of
+from robotics_ad.geometry.features import Ball
+from robotics_ad.geometry.geoms import OfGeometries, bounded, checked_bounds
+from robotics_ad.geometry.near import Curved, Near, relative
 from robotics_ad.geometry.queries import CONTACT, NearestPair
 
 
@@ -31,19 +32,22 @@ class MinDistance(OfGeometries):
             and a radius, `(c, r)`, for a ball; of these two the numbers are arguments.
         pairs: which are looked at, by their places; "all": every two.
         names: of the geometries, for arguments: `T_name`, `x_name`, `cr_name`.
+        relErr, absErr: as for `GeomPointDistance`.
         upperBound: what it gives where all distances are larger, without a slope, m.
         convex: whether meshes are all of their convex hulls.
     """
 
     size_out = 1
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         geometries: Iterable[Any],
         pairs: Iterable[tuple[int, int]] | str = "all",
         names: Sequence[str] | None = None,
+        relErr: float | None = None,
+        absErr: float | None = None,
+        upperBound: float | None = None,
         *,
-        upperBound: float = math.inf,
         convex: bool = False,
     ) -> None:
         given = listed(geometries, "MinDistance", "geometries")
@@ -51,7 +55,7 @@ class MinDistance(OfGeometries):
             raise ValueError(
                 f"MinDistance: geometries has {len(given)} entries, expected 2 or more"
             )
-        self.upper = upper_bound(upperBound, "MinDistance")
+        self.upper = checked_bounds(relErr, absErr, upperBound, "MinDistance")
         kinds = [_kind(geometry) for geometry in given]
         self.bodies = [
             body_of(geometry, convex, "MinDistance") if kind == "T" else Ball(0.0)
@@ -86,7 +90,8 @@ class MinDistance(OfGeometries):
         found = self.query(*poses, radii)
         at, other = found[0:n], found[n : 2 * n]
         T1, T2 = (sum((w[i] * poses[i] for i in range(1, n)), w[0] * poses[0]) for w in (at, other))
-        near = Near(found[2 * n : 2 * n + CONTACT], *relative(T1, T2))
+        curved: Curved = "some" if any(body.curved for body in self.bodies) else "none"
+        near = Near(found[2 * n : 2 * n + CONTACT], *relative(T1, T2), curved)
         return bounded(near.distance - adm.dot(at + other, radii), self.upper)
 
 

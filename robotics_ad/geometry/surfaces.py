@@ -81,6 +81,18 @@ class Surface:
         """Which corners of a triangle span the feature that a point is on, or nearest to."""
         return _corners(_closest_in_triangle(self.corners[triangle], point))
 
+    def triangles_near(self, point: Vector, part: float) -> list[int]:
+        """Those that are, in units of the extent, not farther from a point than the nearest is."""
+        within = part * float(np.ptp(self.mesh.vertices, axis=0).max())
+        low, high = self.corners.min(axis=1), self.corners.max(axis=1)
+        boxes = np.linalg.norm(np.maximum(np.maximum(low - point, point - high), 0.0), axis=1)
+        nearest = abs(self.nearest(point).distance)
+        found = np.flatnonzero(boxes <= nearest + within)
+        far = [
+            point - _closest_in_triangle(self.corners[i], point) @ self.corners[i] for i in found
+        ]
+        return found[np.linalg.norm(far, axis=1) <= nearest + within].tolist()
+
     def first_hit(self, start: Vector, direction: Vector) -> tuple[float, int] | None:
         """(t, triangle) where start + t direction first meets the surface, t >= 0, if it does.
 

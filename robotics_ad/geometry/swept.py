@@ -10,7 +10,6 @@ advancement: Mirtich, "Impulse-based Dynamic Simulation", 1996, section 2.3).
 
 from __future__ import annotations
 
-from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -19,17 +18,9 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.arrays import Matrix, Vector
+from robotics_ad.geometry.hulls import hull
 from robotics_ad.geometry.robot_distances import CollisionDistances, Place, on_body
 from robotics_ad.kinematics.configurations import Difference
-from robotics_ad.model import (
-    Box,
-    Capsule,
-    Cylinder,
-    Ellipsoid,
-    PlacedShape,
-    Shape,
-    Sphere,
-)
 from robotics_ad.multibody.function import Sizes
 from robotics_ad.multibody.motion import joint_motion, joint_rate
 from robotics_ad.multibody.tree import Body, Tree
@@ -93,7 +84,14 @@ class _Travels:
         """What the joints of these bodies, the last one's first, move a shape of that last one."""
         link, number = place
         _, end = self._tree.links[link]
-        points, radius = hull(on_body(end, self._rows.shapes[link][number]))
+        placed = on_body(end, self._rows.shapes[link][number])
+        found = hull(placed)
+        if found is None:
+            kind = type(placed.shape).__name__
+            raise NotImplementedError(
+                f"SweptClearance: a {kind} on a link has no bound of its reach"
+            )
+        points, radius = found
         total: Expression = ad.constant(0.0)
         beyond: Expression | float = 0.0  # from the origin of the next body to the shape's points
         following: _Move | None = None
@@ -129,29 +127,6 @@ class _Move:
             (length,) = _from_axis(shift[None, :], axis)
             return self.linear + float(length)
         return adm.norm(shift) + self.linear
-
-
-def hull(placed: PlacedShape) -> tuple[Matrix, float]:
-    """Points (n, 3) such that the shape is within the hull of the balls of a radius about them."""
-    points, radius = _hull(placed.shape)
-    return points @ placed.rotation.T + placed.translation, radius
-
-
-def _hull(shape: Shape) -> tuple[Matrix, float]:
-    match shape:
-        case Sphere(radius):
-            return np.zeros((1, 3)), radius
-        case Capsule(radius, length) | Cylinder(radius, length):
-            return np.array([[0.0, 0.0, -0.5], [0.0, 0.0, 0.5]]) * length, radius
-        case Box(size):
-            return np.array(list(product([-0.5, 0.5], repeat=3))) * size, 0.0
-        case Ellipsoid(radii):
-            return np.zeros((1, 3)), float(np.max(radii))
-        case _:
-            kind = type(shape).__name__
-            raise NotImplementedError(
-                f"SweptClearance: a {kind} on a link has no bound of its reach"
-            )
 
 
 def _from_axis(points: Matrix, axis: Vector | None) -> Vector:
