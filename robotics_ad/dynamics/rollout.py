@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 
 import ad_core as ad
-from ad_core.graph import Expression, one_of, whole_number
+from ad_core import math as adm
+from ad_core.graph import ADTerminal, Expression, one_of, rebuild, whole_number
 from robotics_ad.dynamics.compliance import Compliance
 from robotics_ad.dynamics.function import GRAVITY, Gravity
 from robotics_ad.dynamics.step import Method, Step, StepFunction
@@ -80,14 +81,42 @@ class LinearizedStep(StepFunction):
         return {**super().sizes(), "2 nv": 2 * nv, "3 nv": 3 * nv}
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        q, v, tau = args[:3]
-        n, robot = self.robot.nv, self.robot
-        d = ad.var(_TANGENT, 3 * n)
-        moved = (Integrate(robot)(q, d[0:n]), v + d[n : 2 * n], tau + d[2 * n : 3 * n], *args[3:])
-        reached, faster = self.stepped(tree, moved)
-        about, _ = self.stepped(tree, args)
-        tangents = ad.stack(Difference(robot)(about, reached), faster)
-        return ad.jacobian(tangents, _TANGENT).replace(**{_TANGENT: np.zeros(3 * n)})
+        names = list(self.arguments())[: len(args)]
+        at = [ad.var(name, self.n_in(i)) for i, name in enumerate(names)]
+        rows = [
+            row
+            for entries in self._blocks(tree, at)
+            for i in range(self.robot.nv)
+            for row in (block[self.robot.nv * i : self.robot.nv * (i + 1)] for block in entries)
+        ]
+        return _with(ad.stack(*rows), dict(zip(names, args, strict=True)))
+
+    def _blocks(self, tree: Tree, at: Sequence[Expression]) -> list[list[Expression]]:
+        """[[dq'/dq, dq'/dv, dq'/dtau], [dv'/dq, ...]], nv by nv each, of variables."""
+        robot, nq, nv = self.robot, self.robot.nq, self.robot.nv
+        following, faster = self.stepped(tree, at)
+        moved = ad.jacobian(Integrate(robot)(at[0], ad.var(_TANGENT, nv)), _TANGENT)
+        into = _with(moved, {_TANGENT: ad.constant(np.zeros(nv))})
+        error = Difference(robot)(following, ad.var(_TANGENT, nq))
+        back = _with(ad.jacobian(error, _TANGENT), {_TANGENT: following})
+
+        result, blocks = ad.stack(following, faster), list[list[Expression]]([[], []])
+        for name in ("q", "v", "tau"):  # of both at once: they share the accelerations
+            J, n = ad.jacobian(result, name), nq if name == "q" else nv
+            for half, part in enumerate((J[: nq * n], J[nq * n :])):
+                if half == 0:
+                    part = adm.matmul(back, part, (nv, nq), (nq, n))
+                if name == "q":
+                    part = adm.matmul(part, into, (nv, nq), (nq, nv))
+                blocks[half].append(part)
+        return blocks
 
 
-_TANGENT = "tangent of the state and the torques"
+def _with(e: Expression, values: Mapping[str, Expression]) -> Expression:
+    """The graph with those of its variables that are named replaced."""
+    return rebuild(
+        [e], lambda leaf: values.get(leaf.name, leaf) if isinstance(leaf, ADTerminal) else leaf
+    )[0]
+
+
+_TANGENT = "tangent"
