@@ -70,6 +70,12 @@ def test_a_spline_goes_through_poses_and_around_a_ball() -> None:
     assert missed < 1e-6
 
 
+@pytest.mark.slow
+def test_a_policy_balances_a_cart_pole() -> None:
+    before, after = load("25_train_a_policy").main()
+    assert before > 10 * after
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()

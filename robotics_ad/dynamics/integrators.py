@@ -105,9 +105,9 @@ def _slide_in_space(q: Expression, v: Expression, a: Expression, h: float) -> St
     return moved, ad.stack(w, so3.apply_inv(so3.from_quaternion(turned), linear))
 
 
-_SLIDING: Mapping[
-    Coordinates, Callable[[Expression, Expression, Expression, float], State]
-] = MappingProxyType({coordinates.PLANE: _slide_in_the_plane, coordinates.POSE: _slide_in_space})
+_SLIDING: Mapping[Coordinates, Callable[[Expression, Expression, Expression, float], State]] = (
+    MappingProxyType({coordinates.PLANE: _slide_in_the_plane, coordinates.POSE: _slide_in_space})
+)
 
 
 # ---- brackets of velocities: of the rigid motions x and y, x y - y x

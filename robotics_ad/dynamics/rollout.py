@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -50,9 +50,14 @@ class Rollout(StepFunction):
         self.length = whole_number(length, "Rollout: length")
         self.keep: Literal["last", "all"] = keep
         one_of(keep, "Rollout: keep", ("last", "all"))
-        options = {"gravity": gravity, "passive": passive, "friction_speed": friction_speed}
-        super().__init__(robot, h, method, **options, limits=limits)
-        self.step = Step(robot, h, method, **options, limits=limits)
+        options: dict[str, Any] = {
+            "gravity": gravity,
+            "passive": passive,
+            "friction_speed": friction_speed,
+            "limits": limits,
+        }
+        super().__init__(robot, h, method, **options)
+        self.step = Step(robot, h, method, **options)
         self.RESULT = ("length", "nq + nv") if keep == "all" else ("nq + nv",)
 
     def sizes(self) -> Mapping[str, int]:

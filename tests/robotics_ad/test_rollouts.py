@@ -33,7 +33,7 @@ def cartpole() -> RobotModel:
 
 def step_in_torch(x: Tensor, tau: Tensor) -> Tensor:
     """Lagrange's equations of the cart-pole: upright at 0, turning about y."""
-    (_, angle, speed, spin), (force, torque) = x, tau
+    (_, angle, _, spin), (force, torque) = x, tau
     s, c = torch.sin(angle), torch.cos(angle)
     mass = torch.stack(
         [torch.stack([M + m + 0 * c, m * L * c]), torch.stack([m * L * c, 0 * c + m * L**2])]
