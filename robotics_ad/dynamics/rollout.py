@@ -11,6 +11,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import ADTerminal, Expression, one_of, rebuild, whole_number
 from robotics_ad.dynamics.compliance import Compliance
+from robotics_ad.dynamics.compliant_contacts import CompliantContact
 from robotics_ad.dynamics.function import GRAVITY, Gravity
 from robotics_ad.dynamics.step import Method, Step, StepFunction
 from robotics_ad.kinematics.configurations import Difference, Integrate
@@ -27,7 +28,7 @@ class Rollout(StepFunction):
     out would.
 
     Args:
-        robot, h, method, gravity, passive, friction_speed, limits: as for `Step`.
+        robot, h, method, gravity, passive, friction_speed, limits, contacts: as for `Step`.
         length: how many steps.
         keep: "last", or "all": (length, nq + nv), a row for each step.
     """
@@ -46,6 +47,7 @@ class Rollout(StepFunction):
         passive: bool = True,
         friction_speed: float = 0.0,
         limits: Compliance | None = None,
+        contacts: Sequence[CompliantContact] = (),
     ) -> None:
         self.length = whole_number(length, "Rollout: length")
         self.keep: Literal["last", "all"] = keep
@@ -55,6 +57,7 @@ class Rollout(StepFunction):
             "passive": passive,
             "friction_speed": friction_speed,
             "limits": limits,
+            "contacts": contacts,
         }
         super().__init__(robot, h, method, **options)
         self.step = Step(robot, h, method, **options)

@@ -11,6 +11,11 @@ from ad_core import math as adm
 from ad_core.graph import Expression, checked, flag, number, one_of
 from robotics_ad.arrays import not_negative
 from robotics_ad.dynamics.compliance import Compliance, limit_torques
+from robotics_ad.dynamics.compliant_contacts import (
+    CompliantContact,
+    compliant_contacts,
+    contact_torques,
+)
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
 from robotics_ad.dynamics.integrators import runge_kutta_4, semi_implicit_euler
@@ -39,6 +44,7 @@ class StepFunction(GravityFunction):
         passive: bool = True,
         friction_speed: float = 0.0,
         limits: Compliance | None = None,
+        contacts: Sequence[CompliantContact] = (),
     ) -> None:
         super().__init__(robot, gravity)
         kind = type(self).__name__
@@ -51,6 +57,7 @@ class StepFunction(GravityFunction):
         if limits is not None:
             checked(limits, Compliance, kind, "limits", "a Compliance")
         self.limits = limits
+        self.contacts = compliant_contacts(contacts, robot, kind)
         self._forward = ForwardDynamics(robot, gravity)
 
     def sizes(self) -> Mapping[str, int]:
@@ -83,6 +90,8 @@ class StepFunction(GravityFunction):
             dry = _direction(v, self.friction_speed)
             for taken in (scaled_rates(tree.damping, v), scaled_rates(tree.friction, dry)):
                 tau = tau if taken is None else tau - taken
+        if self.contacts:
+            tau = tau + contact_torques(self.contacts, tree, q, v)
         stops = None if self.limits is None else limit_torques(self.robot, self.limits, q, v)
         return tau if stops is None else tau + stops
 
@@ -108,6 +117,7 @@ class Step(StepFunction):
         friction_speed: Coulomb friction is friction * tanh(v / friction_speed), rad/s and m/s; at
             0 it is friction * sign(v), whose derivative is 0.
         limits: how limits of joints of one coordinate push back; None: not at all.
+        contacts: `GroundContact`s and `BallContact`s, compliant ones.
 
     Raises:
         ValueError: for a step that is not above 0 and for unknown methods.
