@@ -138,7 +138,10 @@ OBJECTS: dict[str, Any] = {
 # Right arguments by the parameter's name, or by `callable.parameter` where that is another.
 RIGHT: dict[str, Any] = {
     "A": SQUARE, "a": POINT, "arg": "x", "args": [X], "argnames": "x", "b": POINT,
-    "contacts": [dynamics.PointContact(LINK)], "cotangent": POINT, "e": X[0] * X[1], "h": 1e-3, "length": 3,
+    "contacts": [dynamics.PointContact(LINK)], "cotangent": POINT, "e": X[0] * X[1],
+    "h": 1e-3, "length": 3, "Ball.link": "link1",
+    "first": dynamics.Ball("link1"), "second": dynamics.Ball("link2"),
+    "ball": dynamics.Ball("link1"),
     "exprs": [E, X], "f": E, "func": E, "function": CASADI, "hx": 1e-3, "index": 0,
     "link1": "link1", "link2": "link2",
     "inertia": BODY, "joint": "joint1", "link": LINK, "local": POINT, "m": 3, "n": 3,

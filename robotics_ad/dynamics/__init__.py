@@ -6,6 +6,7 @@ Each class takes a `RobotModel` and is a function of `q`, `v` and more, named in
 from robotics_ad.dynamics.base_parameters import BaseParameters, base_parameters
 from robotics_ad.dynamics.center_of_mass import CenterOfMassJacobian, CenterOfMassVelocity
 from robotics_ad.dynamics.compliance import Compliance
+from robotics_ad.dynamics.compliant_contacts import Ball, BallContact, GroundContact
 from robotics_ad.dynamics.constrained import ConstrainedDynamics, ContactForces
 from robotics_ad.dynamics.contacts import ContactJacobian, FrameContact, PointContact
 from robotics_ad.dynamics.coriolis import CoriolisMatrix
@@ -51,6 +52,8 @@ MomentumVector = GeneralizedMomentum
 __all__ = [
     "GRAVITY",
     "TO_PINOCCHIO",
+    "Ball",
+    "BallContact",
     "BaseParameters",
     "BiasForces",
     "CenterOfMass",
@@ -73,6 +76,7 @@ __all__ = [
     "GeneralizedMomentum",
     "GravityForces",
     "GravityVector",
+    "GroundContact",
     "ImpactDynamics",
     "InverseDynamics",
     "InverseDynamicsRegressor",

@@ -6,8 +6,8 @@ the sliding velocity u (across n) of the points that touch:
     F = f n - mu f u / sqrt(|u|^2 + slip^2)
 
 Friction is Coulomb's, smooth through rest, so that what stands creeps: on a slope of angle b with
-about slip tan(b) / sqrt(mu^2 - tan(b)^2). It only takes energy. Where spheres touch each other, both
-forces act at one point, and momenta are kept.
+about slip tan(b) / sqrt(mu^2 - tan(b)^2). It only takes energy. Where spheres touch each other,
+both forces act at one point, and momenta are kept.
 
 The normal force is Hunt and Crossley's (`compliance`); for the whole in simulations of legs see
 Sherman, Seth and Delp, "Simbody: multibody dynamics for biomedical research", 2011.
