@@ -26,6 +26,7 @@ from benchmarks.loads import load_figures
 from benchmarks.model import Measured, Measurement
 from benchmarks.ours import pose, torques
 from benchmarks.robots import robot
+from benchmarks.rollouts import memory_figures
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import Kernel, ad_to_kernel, casadi_to_kernel
 
@@ -202,11 +203,20 @@ def _elsewhere(name: str) -> Callable[[bool], list[Measured]]:
     return measure
 
 
-_FIGURES = {"build": build_figures, "threads": thread_figures}
+_FIGURES = {
+    "build": build_figures,
+    "threads": thread_figures,
+    "rollout_memory": memory_figures,
+}
 
 MEASUREMENTS = (
     Measurement("build", "building and loading kernels, an empty cache", _elsewhere("build")),
     Measurement("threads", "two threads beside one", _elsewhere("threads")),
+    Measurement(
+        "rollout_memory",
+        "memory of the gradient of 4,096 rollouts of 100 steps",
+        _elsewhere("rollout_memory"),
+    ),
 )
 
 

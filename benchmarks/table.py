@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import distances, ours
+from benchmarks import distances, ours, rollouts
 from benchmarks.limits import (
     empty_call,
     empty_layer,
@@ -249,6 +249,28 @@ ROWS = (
         peers=(pinocchio.aba,),
         limits=BULK,
         goals={pinocchio.aba.label: 22},
+    ),
+    # Rollouts.
+    Row(
+        name="rollout",
+        what="50 semi-implicit steps of forward dynamics",
+        robot="panda",
+        batch=4_096,
+        dtype="float64",
+        ours=rollouts.kernel,
+        peers=(rollouts.mujocos,),
+        limits=(rollouts.forward_dynamics,),
+        goals={rollouts.mujocos.label: 40, rollouts.forward_dynamics.label: 1.3},
+    ),
+    Row(
+        name="rollout_gradient",
+        what="gradient by the torques of 100 semi-implicit steps",
+        robot="panda",
+        batch=256,
+        dtype="float64",
+        ours=rollouts.gradient_kernel,
+        peers=(rollouts.gradient_loop,),
+        goals={rollouts.gradient_loop.label: 10},
     ),
     # Graph building.
     *(

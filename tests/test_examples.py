@@ -121,6 +121,12 @@ def test_an_arm_moves_smoothly_among_obstacles() -> None:
     assert all(least[name] < -0.01 for name in ("box", "post", "ball"))  # each of them matters
 
 
+@pytest.mark.slow
+def test_a_policy_balances_a_cart_pole() -> None:
+    before, after = load("25_train_a_policy").main()
+    assert before > 10 * after
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()

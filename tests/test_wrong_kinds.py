@@ -139,6 +139,9 @@ OBJECTS: dict[str, Any] = {
 RIGHT: dict[str, Any] = {
     "A": SQUARE, "a": POINT, "arg": "x", "args": [X], "argnames": "x", "b": POINT,
     "contacts": [dynamics.PointContact(LINK)], "cotangent": POINT, "e": X[0] * X[1],
+    "h": 1e-3, "length": 3, "Ball.link": "link1",
+    "first": dynamics.Ball("link1"), "second": dynamics.Ball("link2"),
+    "ball": dynamics.Ball("link1"),
     "exprs": [E, X], "f": E, "func": E, "function": CASADI, "hx": 1e-3, "index": 0,
     "link1": "link1", "link2": "link2",
     "inertia": BODY, "joint": "joint1", "link": LINK, "local": POINT, "m": 3, "n": 3,
@@ -178,7 +181,7 @@ RIGHT: dict[str, Any] = {
     "table": POINT, "error": 0.1, "bmin": POINT, "bmax": POINT + 1.0,
     **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
-    "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None, "length": 2,
+    "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None,
     "residual": X - 0.5, "guess": {"x": POINT},
     "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
     "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),

@@ -5,6 +5,8 @@ Each class takes a `RobotModel` and is a function of `q`, `v` and more, named in
 
 from robotics_ad.dynamics.base_parameters import BaseParameters, base_parameters
 from robotics_ad.dynamics.center_of_mass import CenterOfMassJacobian, CenterOfMassVelocity
+from robotics_ad.dynamics.compliance import Compliance
+from robotics_ad.dynamics.compliant_contacts import Ball, BallContact, GroundContact
 from robotics_ad.dynamics.constrained import ConstrainedDynamics, ContactForces
 from robotics_ad.dynamics.contacts import ContactJacobian, FrameContact, PointContact
 from robotics_ad.dynamics.coriolis import CoriolisMatrix
@@ -27,7 +29,9 @@ from robotics_ad.dynamics.point_forces import (
     WrenchTorques,
 )
 from robotics_ad.dynamics.regressor import TO_PINOCCHIO, InverseDynamicsRegressor
+from robotics_ad.dynamics.rollout import LinearizedStep, Rollout
 from robotics_ad.dynamics.springs import JointSprings
+from robotics_ad.dynamics.step import Step
 from robotics_ad.dynamics.terms import (
     BiasForces,
     CoriolisForces,
@@ -48,6 +52,8 @@ MomentumVector = GeneralizedMomentum
 __all__ = [
     "GRAVITY",
     "TO_PINOCCHIO",
+    "Ball",
+    "BallContact",
     "BaseParameters",
     "BiasForces",
     "CenterOfMass",
@@ -56,6 +62,7 @@ __all__ = [
     "CentroidalMatrix",
     "CentroidalMomentum",
     "CentroidalMomentumRate",
+    "Compliance",
     "ConstrainedDynamics",
     "ContactForces",
     "ContactImpulses",
@@ -69,12 +76,14 @@ __all__ = [
     "GeneralizedMomentum",
     "GravityForces",
     "GravityVector",
+    "GroundContact",
     "ImpactDynamics",
     "InverseDynamics",
     "InverseDynamicsRegressor",
     "JointFriction",
     "JointSprings",
     "KineticEnergy",
+    "LinearizedStep",
     "MassMatrix",
     "MassMatrixInv",
     "MassMatrixInverse",
@@ -83,6 +92,8 @@ __all__ = [
     "PointForceTorques",
     "PointWrenchTorques",
     "PotentialEnergy",
+    "Rollout",
+    "Step",
     "WrenchTorques",
     "base_parameters",
 ]

@@ -20,7 +20,10 @@ def test_links_between_files_lead_somewhere(document: Path) -> None:
     assert not missing
 
 
-PAGES = ("collisions", "core_from_scratch", "gpu", "kernels", "loops", "shapes", "trajectories")
+PAGES = (
+    *("collisions", "core_from_scratch", "gpu", "kernels", "loops", "rollouts", "shapes"),
+    "trajectories",
+)
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])

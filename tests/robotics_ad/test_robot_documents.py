@@ -51,7 +51,7 @@ def test_arguments_on_the_page_are_those_of_the_functions():
             for p in list(inspect.signature(kind.__init__).parameters.values())[2:]
             if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
         ]
-        values = {"local": [0.0, 0.0, 0.1], "contacts": contacts}
+        values = {"local": [0.0, 0.0, 0.1], "contacts": contacts, "h": 1e-3, "length": 2}
         extra = [values[n] for n in needed]
         if name == "FullDynamics":
             extra = [[(link, [0.0, 0.0, 0.1])]]

@@ -1,0 +1,138 @@
+"""A step of time of a robot as a graph: (q, v, tau) -> (q', v')."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
+
+import ad_core as ad
+from ad_core import math as adm
+from ad_core.graph import Expression, checked, flag, number, one_of
+from robotics_ad.arrays import not_negative
+from robotics_ad.dynamics.compliance import Compliance, limit_torques
+from robotics_ad.dynamics.compliant_contacts import (
+    CompliantContact,
+    compliant_contacts,
+    contact_torques,
+)
+from robotics_ad.dynamics.forward import ForwardDynamics
+from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
+from robotics_ad.dynamics.integrators import runge_kutta_4, semi_implicit_euler
+from robotics_ad.dynamics.springs import JointSprings
+from robotics_ad.model import RobotModel
+from robotics_ad.multibody.function import QVT
+from robotics_ad.multibody.motion import scaled_rates
+from robotics_ad.multibody.tree import Tree
+
+Method: TypeAlias = Literal["semi_implicit", "rk4", "implicit"]
+METHODS = ("semi_implicit", "rk4", "implicit")
+
+
+class StepFunction(GravityFunction):
+    """A function of a robot's state and of its torques over a step of time; see `Step`."""
+
+    ARGUMENTS = QVT
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        h: float,
+        method: Method = "semi_implicit",
+        *,
+        gravity: Gravity = GRAVITY,
+        passive: bool = True,
+        friction_speed: float = 0.0,
+        limits: Compliance | None = None,
+        contacts: Sequence[CompliantContact] = (),
+    ) -> None:
+        super().__init__(robot, gravity)
+        kind = type(self).__name__
+        self.h = number(h, f"{kind}: h")
+        if not 0.0 < self.h < float("inf"):
+            raise ValueError(f"{kind}: h is {self.h}, expected more than 0 s")
+        self.method = one_of(method, f"{kind}: method", METHODS)
+        self.passive = flag(passive, f"{kind}: argument 'passive'")
+        self.friction_speed = not_negative(friction_speed, f"{kind}: argument 'friction_speed'")
+        if limits is not None:
+            checked(limits, Compliance, kind, "limits", "a Compliance")
+        self.limits = limits
+        self.contacts = compliant_contacts(contacts, robot, kind)
+        self._forward = ForwardDynamics(robot, gravity)
+
+    def sizes(self) -> Mapping[str, int]:
+        return {**super().sizes(), "nq + nv": self.robot.nq + self.robot.nv}
+
+    def stepped(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
+        """(q', v')."""
+        q, v, tau = args[:3]
+        softened = self._softened(tree)
+
+        def acceleration(q: Expression, v: Expression) -> Expression:
+            forces = self._forces(tree, q, v, tau)
+            return self._forward.build(softened, q, v, forces, *args[3:])
+
+        move = runge_kutta_4 if self.method == "rk4" else semi_implicit_euler
+        return move(self.robot, acceleration, q, v, self.h)
+
+    def _softened(self, tree: Tree) -> Tree:
+        """The tree in which M is M + h D where the method takes damping at the step's end."""
+        if self.method != "implicit" or not self.passive:
+            return tree
+        damping: Any = tree.damping
+        return replace(tree, armature=damping * self.h + tree.armature)
+
+    def _forces(self, tree: Tree, q: Expression, v: Expression, tau: Expression) -> Expression:
+        """The torques and all that the joints do by themselves."""
+        if self.passive:
+            if tree.springs:
+                tau = tau - JointSprings(self.robot).build(tree, q)
+            dry = _direction(v, self.friction_speed)
+            for taken in (scaled_rates(tree.damping, v), scaled_rates(tree.friction, dry)):
+                tau = tau if taken is None else tau - taken
+        if self.contacts:
+            tau = tau + contact_torques(self.contacts, tree, q, v)
+        stops = None if self.limits is None else limit_torques(self.robot, self.limits, q, v)
+        return tau if stops is None else tau + stops
+
+
+class Step(StepFunction):
+    """[q', v'], nq + nv entries: the state after the time h under constant torques.
+
+    A function of q (nq), v (nv) and tau (nv). With a(q, v) the acceleration under tau and the
+    forces below, in `robotics_ad.dynamics.integrators`' notation:
+
+        "semi_implicit"  v' = v + h a(q, v),  q' = q moved along h v'
+        "implicit"       the same with (M + h D) a = f(q, v): what the joints' damping D takes is
+                         that of v', so that stiff damping is stable (MuJoCo's `Euler`)
+        "rk4"            Runge and Kutta's scheme of order 4, on rotations and rigid motions, too
+
+    Args:
+        robot: the model; its armature counts.
+        h: the step, s.
+        method: as above.
+        gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
+            one more argument of the function, `gravity`.
+        passive: whether the joints' springs, damping and Coulomb friction act.
+        friction_speed: Coulomb friction is friction * tanh(v / friction_speed), rad/s and m/s; at
+            0 it is friction * sign(v), whose derivative is 0.
+        limits: how limits of joints of one coordinate push back; None: not at all.
+        contacts: `GroundContact`s and `BallContact`s, compliant ones.
+
+    Raises:
+        ValueError: for a step that is not above 0 and for unknown methods.
+
+    Example:
+        >>> step = Step(packaged_arm(), 1e-3)
+        >>> following = step.eval(q, v, tau)
+    """
+
+    RESULT = ("nq + nv",)
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        return ad.stack(*self.stepped(tree, args))
+
+
+def _direction(v: Expression, speed: float) -> Expression:
+    """The sign of v, entry by entry, or what goes through zero at a speed."""
+    return adm.tanh(v * (1.0 / speed)) if speed else adm.sign(v)
