@@ -14,6 +14,7 @@ from bridges.native.effort import Effort, effort_for
 from bridges.native.emit_loop import loop_text, signature
 from bridges.native.parts import Layout, Part, Store, lay_out
 from bridges.native.program import FIXED, Program
+from bridges.native.sweeps import find_sweeps
 from bridges.native.tables import table_arguments, tables_text
 from bridges.native.target import Target
 from bridges.native.transpose import split_columns, suffix, transpose_text
@@ -109,13 +110,15 @@ def emit_block(
     ]
     split = _by_entry if vectors else partial(split_columns, target=target)
     chunks = _chunks(program, split)
+    sweeps, stores = find_sweeps(program, chunks, _stores(program, split))
     layout = lay_out(
         program,
-        list(_stores(program, split)),
+        stores,
         effort.part_weight if weight is None else weight,
         copies_functions=not effort.shares_functions,
-        loads=_loads(program, chunks),
+        loads=_loads(program, chunks, sweeps.skipped),
         body_slots=[body.n_slots for body in bodies],
+        swept=sweeps.loaded,
     )
     called: set[str] = {name for body in bodies for name in body.called}
     single = len(layout.parts) == 1
@@ -129,9 +132,10 @@ def emit_block(
     number_type = "vec" if vectors else "real"
     for number, part in enumerate(layout.parts):
         if part.loop is not None:
-            functions.append(loop_text(program, layout, part.loop, target, name, number, vectors))
+            text = loop_text(program, layout, part.loop, target, name, number, vectors, sweeps)
+            functions.append(text)
             continue
-        writer = _PartWriter(program, chunks, target, layout, part, vectors)
+        writer = _PartWriter(program, chunks, target, layout, part, vectors, sweeps.skipped)
         body = writer.body()
         called |= writer.called
         comment = _BLOCK_COMMENT if single else f"/* Part {number} of the block. */"
@@ -199,11 +203,11 @@ def _chunks(program: Program, split: Split) -> _Chunks:
     return table
 
 
-def _loads(program: Program, chunks: _Chunks) -> Iterator[tuple[int, ...]]:
+def _loads(program: Program, chunks: _Chunks, skipped: set[int]) -> Iterator[tuple[int, ...]]:
     """Positions of the inputs that one `load_w` brings."""
     groups: dict[tuple[int, int], list[int]] = {}
     for k, (op, args, _) in enumerate(program.instructions):
-        if op == "input":
+        if op == "input" and k not in skipped:
             i, entry = args
             groups.setdefault((i, chunks[i][entry][0]), []).append(k)
     yield from map(tuple, groups.values())
@@ -220,8 +224,10 @@ class _PartWriter:
         layout: Layout,
         part: Part,
         vectors: bool,
+        skipped: set[int],
     ) -> None:
         self.called: set[str] = set()
+        self._skipped = skipped
         self._vectors = vectors
         self._program = program
         self._chunks = chunks
@@ -253,7 +259,8 @@ class _PartWriter:
         if op in FIXED or op == "result" or self._layout.made_at(k) != k:
             return
         if op == "input":
-            self._load(self._layout.loads[k])
+            if k not in self._skipped:
+                self._load(self._layout.loads[k])
             return
         if k in self._layout.pairs:
             self._sincos(k)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from bridges.native.parts import Layout
 from bridges.native.program import CARRY, ROW, Program
+from bridges.native.sweeps import Sweep, Sweeps
 from bridges.native.target import Target
+from bridges.native.transpose import suffix
+
+Place: TypeAlias = "Callable[[Sweep], tuple[int, int]]"
+"""The first slot of a sweep, and the size of the rows."""
 
 
 def signature(name: str, number: str = "real", more: str = "") -> str:
@@ -24,6 +30,7 @@ def loop_text(  # noqa: PLR0917
     name: str,
     number: int,
     vectors: bool,
+    sweeps: Sweeps,
 ) -> str:
     """The part of a block function that is a loop."""
     _, operands, which = program.instructions[k]
@@ -51,6 +58,13 @@ def loop_text(  # noqa: PLR0917
     if region.second is not None:
         begin = starts[loop.carried]
         outputs.insert(0, f"w + (k % 2 ? {begin} : {region.second})")
+
+    def loaded(sweep: Sweep) -> tuple[int, int]:
+        return region.operands + sweep.start, program.input_sizes[sweep.array]
+
+    def stored(sweep: Sweep) -> tuple[int, int]:
+        return region.rows + sweep.start, program.output_sizes[sweep.array]
+
     stopped: list[str] = []
     moved: list[str] = []
     if loop.until is not None:
@@ -72,6 +86,11 @@ def loop_text(  # noqa: PLR0917
             signature(title, "vec" if vectors else "real"),
             "{",
             *(f"    {line}" for line in _joined_copies(lines)),
+            *(
+                f"    {line}"
+                for s in sweeps.loads.get(k, ())
+                for line in _loaded(s, loaded, vectors)
+            ),
             "    integer k = 0;",
             f"    for (; k < {loop.length}; k++) {{",
             f"        const integer t = {f'{last} - k' if loop.backwards else 'k'};",
@@ -81,10 +100,46 @@ def loop_text(  # noqa: PLR0917
             *stopped,
             "    }",
             *moved,
+            *(
+                f"    {line}"
+                for s in sweeps.stores.get(k, ())
+                for line in _stored(s, stored, vectors)
+            ),
             "}",
             "",
         ]
     )
+
+
+def _loaded(sweep: Sweep, place: Place, vectors: bool) -> list[str]:
+    """Columns of an input into the workspace."""
+    slot, n = place(sweep)
+    if vectors:
+        count = sweep.count * sweep.width
+        return [f"memcpy(w + {slot}, x[{sweep.array}] + {sweep.first}, {count} * sizeof(vec));"]
+    to = ", ".join(f"w + {slot + j} + i" for j in range(sweep.width))
+    return _over(
+        sweep, f"load_{suffix(sweep.width, n)}(x[{sweep.array}] + {sweep.first} + i", n, to
+    )
+
+
+def _stored(sweep: Sweep, place: Place, vectors: bool) -> list[str]:
+    """Columns of an output from the workspace."""
+    slot, n = place(sweep)
+    if vectors:
+        count = sweep.count * sweep.width
+        return [f"memcpy(y[{sweep.array}] + {sweep.first}, w + {slot}, {count} * sizeof(vec));"]
+    given = ", ".join(f"w[{slot + j} + i]" for j in range(sweep.width))
+    start = f"store_{suffix(sweep.width, n)}(y[{sweep.array}] + {sweep.first} + i"
+    return _over(sweep, start, n, given)
+
+
+def _over(sweep: Sweep, call: str, n: int, vectors: str) -> list[str]:
+    last = sweep.count * sweep.width
+    return [
+        f"for (integer i = 0; i < {last}; i += {sweep.width})",
+        f"    {call}, {n}, {vectors});",
+    ]
 
 
 def _joined_copies(lines: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ are such values too: a part that needs them again does not transpose them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridges.native.program import FIXED, OPERATIONS, Loop, Program
@@ -104,12 +104,14 @@ def lay_out(  # noqa: PLR0917
     copies_functions: bool = True,
     loads: Iterable[tuple[int, ...]] = (),
     body_slots: Sequence[int] = (),
+    swept: Callable[[int], set[int]] = lambda _: set(),
 ) -> Layout:
     """Parts of at most about `weight` operators, with every store in the part that completes it.
 
     copies_functions: whether sines and cosines are copied to where they are used.
     loads: positions of inputs that are loaded together.
     body_slots: the workspace of each loop's body.
+    swept: which operands of the loop at a position it loads by itself.
     """
     costs = {op: 1 if cost <= 2 else _CALL for op, (_, cost) in OPERATIONS.items()}
     costs["input"] = _INPUT
@@ -125,19 +127,21 @@ def lay_out(  # noqa: PLR0917
         part.stores.setdefault(ready, []).append(store)
     for part in layout.parts:
         if part.loop is not None:
-            _place_loop(program, layout, part.loop, body_slots)
+            _place_loop(program, layout, part.loop, body_slots, swept(part.loop))
     n_slots = _assign_slots(program, layout, part_of)
     return replace(layout, n_slots=n_slots)
 
 
-def _place_loop(program: Program, layout: Layout, k: int, body_slots: Sequence[int]) -> None:
+def _place_loop(
+    program: Program, layout: Layout, k: int, body_slots: Sequence[int], swept: set[int]
+) -> None:
     """Gives the loop at position `k` its region."""
     _, operands, number = program.instructions[k]
     start = max((region.end for region in layout.regions.values()), default=0)
     layout.regions[k] = Region.of(program.loops[int(number)], start, body_slots[int(number)])
-    for slot, a in enumerate(operands, start):
-        if program.instructions[a].op not in ("constant", "result"):
-            layout.feeds.setdefault(a, []).append(slot)
+    for place, a in enumerate(operands):
+        if place not in swept and program.instructions[a].op not in ("constant", "result"):
+            layout.feeds.setdefault(a, []).append(start + place)
 
 
 def _cut(program: Program, weight: int, costs: Mapping[str, int]) -> Iterator[Part]:
