@@ -22,11 +22,13 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
+from robotics_ad.geometry.solids import unit_normal
 from robotics_ad.geometry.summands import DIAGONAL, Body, Summand, in_plane, symmetric
 
-_STEPS = 12
-# the first and the last smoothing of lengths, by the bodies' size, and the factor between steps
-_FIRST, _LAST, _FACTOR = 0.1, 1e-5, 0.3
+# steps from the best start and from the second best, which matters where bodies penetrate alone
+_STEPS, _FEWER = 10, 6
+# the first and the last smoothing of lengths, by the bodies' size
+_FIRST, _LAST = 0.1, 1e-5
 # how far inside of its ball the place in a summand is kept
 _INSIDE = 0.9999
 # what a step may turn the direction by, as a tangent
@@ -37,6 +39,8 @@ _NONE = -1e30
 _SAME = 0.9
 # sin^2 of an angle below which axes count as parallel
 _PARALLEL = 1e-14
+# squared length (m^2, or of a cross product) up to which a vector has no direction
+_NO_LENGTH = 1e-24
 # what is added to a curvature, by the bodies' size
 _RIDGE = 1e-9
 # the least product of curvatures, by the bodies' size
@@ -75,7 +79,7 @@ def best_direction(a: Body, b: Body, both: Sum) -> Climbed:
     first, _ = _largest(starts, starts[-1][0])
     others = [(n, ad.cond(_SAME - adm.dot(n, first), s, _NONE)) for n, s in starts]
     second, _ = _largest(others, first)
-    one, other = (_climbed(n, both) for n in (first, second))
+    one, other = _climbed(first, both, _STEPS), _climbed(second, both, _FEWER)
     better = separation(other.n, both) - separation(one.n, both)
     return Climbed(
         adm.stop_gradient(ad.cond(better, other.n, one.n)),
@@ -96,13 +100,9 @@ def _starts(a: Body, b: Body, both: Sum) -> list[tuple[Expression, Expression]]:
     square = sum((d.square for d in both.summands), ad.constant(_RIDGE * both.size**2 * DIAGONAL))
     weighted = adm.solve_spd(square[[0, 1, 2, 1, 3, 4, 2, 4, 5]], c, (3, 3))
     ours, theirs = (_three(body, c) for body in (a, b))
-    found = [c, weighted, *ours[len(a.axes) :], *theirs[len(b.axes) :]]
-    found += [adm.cross(u, v) for u, v in product(ours, theirs)]
-    units = [(u, ad.constant(1.0)) for u in (*a.axes, *b.axes)]
-    scale = 1e-24 * both.size**2
-    for n in found:
-        squared = adm.normSquared(n)
-        units.append((adm.unit(n), squared - scale))
+    found = [c, weighted, *(adm.cross(u, v) for u, v in product(ours, theirs))]
+    units = [(u, ad.constant(1.0)) for u in (*ours, *theirs)]
+    units += [(adm.unit(n), adm.normSquared(n) - _NO_LENGTH) for n in found]
     return [(towards(n, c), ok) for n, ok in units]
 
 
@@ -111,8 +111,13 @@ def _three(body: Body, c: Expression) -> list[Expression]:
     if len(body.axes) == 3:
         return body.axes
     (u,) = body.axes
-    across = adm.unit(adm.cross(u, c))
+    across = direction_or(adm.cross(u, c), unit_normal(u))
     return [u, across, adm.cross(u, across)]
+
+
+def direction_or(v: Expression, otherwise: Expression) -> Expression:
+    """V / |v|, or another unit vector where v is 0."""
+    return ad.cond(adm.normSquared(v) - _NO_LENGTH, adm.unit(v), otherwise)
 
 
 def _largest(
@@ -125,7 +130,7 @@ def _largest(
     return best, most
 
 
-def _climbed(n: Expression, both: Sum) -> Climbed:
+def _climbed(n: Expression, both: Sum, steps: int) -> Climbed:
     """Newton's method with a smoothing that shrinks from step to step.
 
     With lengths sqrt(|D^T n|^2 + m^2) the places x = D^T n / sqrt(..) are unknowns of their own:
@@ -133,12 +138,11 @@ def _climbed(n: Expression, both: Sum) -> Climbed:
     method for total variation-based image restoration", 1999). Of a step and a quarter of it the
     better is taken.
     """
-    m = _FIRST * both.size
+    sizes = both.size * np.geomspace(_FIRST, _LAST, steps)
     along = [d.along(n) for d in both.summands]
-    places = [z / _smooth(z, m) for z in along]
-    for _ in range(_STEPS):
+    places = [z / _smooth(z, sizes[0]) for z in along]
+    for m in sizes:
         n, along, places = _step(n, along, places, both, m)
-        m = max(_FACTOR * m, _LAST * both.size)
     return Climbed(n, places)
 
 

@@ -23,17 +23,18 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.geometry.contact import SQUARED_ZERO, Contact
+from robotics_ad.geometry.contact import Contact
 from robotics_ad.geometry.directions import (
     Climbed,
     Sum,
     best_direction,
+    direction_or,
     point_directions,
     separation,
     size_of,
     towards,
 )
-from robotics_ad.geometry.solids import AnySolid
+from robotics_ad.geometry.solids import AnySolid, unit_normal
 from robotics_ad.geometry.summands import (
     DIAGONAL,
     Summand,
@@ -50,6 +51,8 @@ _STEPS, _LAST_STEPS = 3, 2
 _TIE = 1e-13
 # product of curvatures, by their squares, up to which there is no largest place nearby
 _FLAT = 1e-12
+# squared length (m^2) that is rounding: a disc whose normal is the direction
+_SQUARED_ZERO = 1e-28
 # length (by the bodies' size) up to which a summand's place is not told by the direction
 _KINK = 1e-7
 
@@ -147,7 +150,7 @@ def _circle(
         least, axis = ad.cond(smaller, z, least), ad.cond(smaller, _axis(both.summands[k]), axis)
         number = ad.cond(smaller, float(k), number)
     weights = [ad.cond(ad.abs_(number - k) - 0.5, 1.0, 0.0) for k in range(len(both.summands))]
-    return adm.unit(n - adm.dot(axis, n) * axis), axis, weights
+    return direction_or(n - adm.dot(axis, n) * axis, unit_normal(axis)), axis, weights
 
 
 def _axis(d: Summand) -> Expression:
@@ -185,13 +188,16 @@ def _separation(n: Expression, both: Sum, weights: list[Expression]) -> Expressi
     total = adm.dot(n, both.c)
     for d, weight in zip(both.summands, weights, strict=True):
         z = d.along(n)
-        total = total - weight * (ad.abs_(z) if d.rank == 1 else _length(z, weight))
+        weight, size = (weight, ad.abs_(z)) if d.rank == 1 else _length(z, weight)
+        total = total - weight * size
     return total
 
 
-def _length(z: Expression, weight: Expression) -> Expression:
-    """|z|, with derivatives at 0; 1 where the weight is 0."""
-    return adm.sqrt(ad.cond(weight, adm.normSquared(z) + SQUARED_ZERO, 1.0))
+def _length(z: Expression, weight: Expression) -> tuple[Expression, Expression]:
+    """The weight, or 0 where z is 0 to rounding, and |z|, or 1 there: neither has a slope then."""
+    squared = adm.normSquared(z)
+    there = ad.minimum(weight - 0.5, squared - _SQUARED_ZERO)
+    return ad.cond(there, 1.0, 0.0), adm.sqrt(ad.cond(there, squared, 1.0))
 
 
 def _settled(kind: _Kind, both: Sum) -> _Kind:
@@ -224,10 +230,10 @@ def _step(n: Expression, kind: _Kind, both: Sum, hold: bool) -> Expression:
         if d.rank == 1:
             v = v - weight * d.point(adm.sign(z))
         else:
-            scale = 1.0 / _length(z, weight)
-            q = d.point(scale * z)
+            weight, size = _length(z, weight)
+            q = d.point(z / size)
             v = v - weight * q
-            H = H + (weight * scale) * (d.square - symmetric(q, q))
+            H = H + (weight / size) * (d.square - symmetric(q, q))
     s = adm.dot(n, v)
     v = v - s * n
     convex = ad.maximum(s, 0.0) + 1e-9 * both.size
