@@ -45,8 +45,8 @@ from robotics_ad.geometry.summands import (
     times,
 )
 
-# Newton steps by numbers alone, and those that derivatives go through
-_STEPS, _LAST_STEPS = 3, 2
+# Newton steps before the kind of place is chosen, from there on, and those that derivatives go by
+_FIRST_STEPS, _STEPS, _LAST_STEPS = 2, 3, 2
 # what a kink may fall short by and still be taken, by the bodies' size
 _TIE = 1e-13
 # product of curvatures, by their squares, up to which there is no largest place nearby
@@ -55,6 +55,8 @@ _FLAT = 1e-12
 _SQUARED_ZERO = 1e-28
 # length (by the bodies' size) up to which a summand's place is not told by the direction
 _KINK = 1e-7
+# cosine from which what the climb left is near; what keeps a system of such places regular
+_NEAR, _LOOSE = 1.0 - 1e-6, 1e-8
 
 
 class _Kind(NamedTuple):
@@ -104,12 +106,12 @@ def _kind(
     """The kind of the largest place near n, by numbers; its axis or its point with derivatives."""
     ones = [ad.constant(1.0) for _ in both.summands]
     nothing, yes = ad.constant(0.0), ad.constant(1.0)
-    kind = _settled(_Kind(n, n, nothing, nothing, ones), both)
+    kind = _settled(_Kind(n, n, nothing, nothing, ones), both, _FIRST_STEPS)
     most = separation(kind.start, both)
     circle = _circle(n, both)
     if circle is not None:
         near, axis, weights = circle
-        one = _settled(_Kind(near, axis, yes, nothing, weights), both)
+        one = _settled(_Kind(near, axis, yes, nothing, weights), both, _FIRST_STEPS)
         value = separation(one.start, both)
         better = adm.stop_gradient(value + _TIE * both.size - most)
         most = ad.cond(better, value, most)
@@ -118,7 +120,7 @@ def _kind(
         best, weights, value = _best_point(points, both)
         better = adm.stop_gradient(value + _TIE * both.size - most)
         kind = _chosen(better, _Kind(best, kind.axis, nothing, yes, weights), kind)
-    return kind
+    return _settled(kind, both, _STEPS)
 
 
 def _chosen(better: Expression, one: _Kind, other: _Kind) -> _Kind:
@@ -200,19 +202,18 @@ def _length(z: Expression, weight: Expression) -> tuple[Expression, Expression]:
     return ad.cond(there, 1.0, 0.0), adm.sqrt(ad.cond(there, squared, 1.0))
 
 
-def _settled(kind: _Kind, both: Sum) -> _Kind:
+def _settled(kind: _Kind, both: Sum, steps: int) -> _Kind:
     """The kind with a start that Newton's method has come to, by numbers."""
     n = kind.start
-    for _ in range(_STEPS):
+    for _ in range(steps):
         n = adm.unit(n + _step(n, kind, both, hold=False))
-    return kind._replace(start=adm.stop_gradient(n))
+    return kind._replace(start=ad.cond(kind.point, kind.start, adm.stop_gradient(n)))
 
 
 def _refined(kind: _Kind, both: Sum, hold: bool) -> Expression:
     """The direction with its derivatives; `hold`: as a place of a largest value."""
-    start, u = adm.stop_gradient(kind.start), kind.axis
-    n = ad.cond(kind.circle, start - adm.dot(u, start) * u, start)
-    n = ad.cond(kind.point, kind.start, adm.unit(n))
+    n, u = kind.start, kind.axis
+    n = ad.cond(kind.circle, adm.unit(n - adm.dot(u, n) * u), n)
     for _ in range(_LAST_STEPS):
         n = adm.unit(n + ad.cond(kind.point, 0.0, _step(n, kind, both, hold=hold)))
     return n
@@ -267,26 +268,32 @@ def _arm(n: Expression, found: Climbed, both: Sum, kind: _Kind, count: int) -> E
     The direction tells the place in a summand but where its length is 0. There it is what the climb
     left, moved by the least that makes the points of both bodies lie along n.
     """
-    near = adm.dot(n, found.n) - (1.0 - 1e-6)
-    rest, A = both.c, ad.constant(1e-12 * both.size**2 * DIAGONAL)
-    places: list[tuple[Summand, Expression, Expression]] = []
+    near = adm.dot(n, found.n) - _NEAR
+    A: Expression = ad.constant(_LOOSE * both.size**2 * DIAGONAL)
+    places: list[Expression] = []
+    free: list[Expression] = []
     for d, weight, x in zip(both.summands, kind.weights, found.places, strict=True):
         z = d.along(n)
         squared = adm.normSquared(z)
         told = ad.minimum(weight - 0.5, squared - (_KINK * d.size) ** 2)
         size = adm.sqrt(ad.cond(told, squared, 1.0))
-        guess = adm.stop_gradient(ad.cond(near, x, 0.0 * x))
-        place = ad.cond(told, z / size, guess)
-        rest, A = rest - d.point(place), A + ad.cond(told, 0.0, 1.0) * d.square
-        places.append((d, place, told))
-    w, det = in_plane(A, n, rest)
+        places.append(ad.cond(told, z / size, adm.stop_gradient(ad.cond(near, x, 0.0 * x))))
+        free.append(ad.cond(told, 0.0, 1.0))
+        A = A + free[-1] * d.square
+    for _ in range(2):
+        rest = both.c
+        for d, x in zip(both.summands, places, strict=True):
+            rest = rest - d.point(x)
+        w, det = in_plane(A, n, rest)
+        move = w / det
+        places = [
+            x + f * d.along(move) for d, x, f in zip(both.summands, places, free, strict=True)
+        ]
     arm: Expression = ad.constant(np.zeros(3))
-    for d, place, told in places[:count]:
-        moved = place + d.along(w / det)
-        inside = (
-            adm.clip(moved, -1.0, 1.0)
-            if d.rank == 1
-            else moved / ad.maximum(adm.norm(moved), 1.0)
-        )
-        arm = arm + d.point(ad.cond(told, place, inside))
+    for d, x, f in list(zip(both.summands, places, free, strict=True))[:count]:
+        if d.rank == 1:
+            inside = adm.clip(x, -1.0, 1.0)
+        else:
+            inside = x / ad.maximum(adm.norm(x), 1.0)
+        arm = arm + d.point(ad.cond(f, inside, x))
     return arm
