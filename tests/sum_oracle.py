@@ -118,7 +118,7 @@ def _stationary(
 
     start = torch.from_numpy(n.copy())
     rest = c - sum((P @ (P.T @ start) / torch.linalg.norm(P.T @ start) for P in free), 0.0 * c)
-    x = torch.linalg.lstsq(D, rest - start * (start @ rest)).solution if D.shape[1] else D[0]
+    x = torch.linalg.pinv(D.detach()) @ (rest - start * (start @ rest))
     u = torch.cat([start, x, (start @ rest)[None]]).detach()
     for step in range(8):
         u = u.detach() if step < 5 else u
@@ -127,7 +127,7 @@ def _stationary(
             return None
         u = u - torch.linalg.solve(jacobian, slopes(u))
     m = u[:3] / torch.linalg.norm(u[:3])
-    if not bool(torch.isfinite(u).all()) or float(slopes(u.detach()).abs().max()) > 1e-12:
+    if not bool(torch.isfinite(u).all()) or float(slopes(u.detach()).detach().abs().max()) > 1e-12:
         return None
     if float(torch.linalg.norm(m.detach() - torch.from_numpy(n))) > 0.1:
         return None

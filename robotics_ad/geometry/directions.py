@@ -1,4 +1,6 @@
-"""The direction that parts two bodies most: where s(n) = n . c - sum_k |D_k^T n| is largest, |n| = 1.
+"""The direction that parts two bodies most: s(n) is largest there.
+
+    s(n) = n . c - sum_k |D_k^T n|,   |n| = 1
 
 c leads from the centre of a to that of b, and the D_k are the summands of both. Every s(n) is at
 most the signed distance of the bodies without their balls, and the largest is that distance: so

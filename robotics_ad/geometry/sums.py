@@ -136,9 +136,7 @@ def _chosen(better: Expression, one: _Kind, other: _Kind) -> _Kind:
     )
 
 
-def _circle(
-    n: Expression, both: Sum
-) -> tuple[Expression, Expression, list[Expression]] | None:
+def _circle(n: Expression, both: Sum) -> tuple[Expression, Expression, list[Expression]] | None:
     """A direction normal to the segment that n is nearest to normal to, that axis, the weights."""
     segments = [k for k, d in enumerate(both.summands) if d.rank == 1]
     if not segments:
@@ -291,9 +289,6 @@ def _arm(n: Expression, found: Climbed, both: Sum, kind: _Kind, count: int) -> E
         ]
     arm: Expression = ad.constant(np.zeros(3))
     for d, x, f in list(zip(both.summands, places, free, strict=True))[:count]:
-        if d.rank == 1:
-            inside = adm.clip(x, -1.0, 1.0)
-        else:
-            inside = x / ad.maximum(adm.norm(x), 1.0)
+        inside = adm.clip(x, -1.0, 1.0) if d.rank == 1 else x / ad.maximum(adm.norm(x), 1.0)
         arm = arm + d.point(ad.cond(f, inside, x))
     return arm
