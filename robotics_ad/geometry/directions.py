@@ -25,7 +25,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.geometry.solids import unit_normal
-from robotics_ad.geometry.summands import DIAGONAL, Body, Summand, in_plane, symmetric
+from robotics_ad.geometry.summands import UNIT, Body, Summand, in_plane, symmetric
 
 # steps from the best start and from the second best, which matters where bodies penetrate alone
 _STEPS, _FEWER = 10, 6
@@ -99,7 +99,7 @@ def _starts(a: Body, b: Body, both: Sum) -> list[tuple[Expression, Expression]]:
     their cross products. A body of revolution has an axis, and c gives it two more.
     """
     c = both.c
-    square = sum((d.square for d in both.summands), ad.constant(_RIDGE * both.size**2 * DIAGONAL))
+    square = ad.sum_((_RIDGE * both.size**2) * UNIT, *(d.square for d in both.summands))
     weighted = adm.solve_spd(square[[0, 1, 2, 1, 3, 4, 2, 4, 5]], c, (3, 3))
     ours, theirs = (_three(body, c) for body in (a, b))
     found = [c, weighted, *(adm.cross(u, v) for u, v in product(ours, theirs))]
@@ -140,7 +140,7 @@ def _climbed(n: Expression, both: Sum, steps: int) -> Climbed:
     method for total variation-based image restoration", 1999). Of a step and a quarter of it the
     better is taken.
     """
-    sizes = both.size * np.geomspace(_FIRST, _LAST, steps)
+    sizes: list[float] = (both.size * np.geomspace(_FIRST, _LAST, steps)).tolist()
     along = [d.along(n) for d in both.summands]
     places = [z / _smooth(z, sizes[0]) for z in along]
     for m in sizes:
@@ -155,29 +155,27 @@ def _step(
     both: Sum,
     m: float,
 ) -> tuple[Expression, list[Expression], list[Expression]]:
-    gradient, H = -both.c, ad.constant(np.zeros(6))
+    gradient, curvature = -both.c, (_RIDGE * both.size) * UNIT
     inverses = [1.0 / _smooth(z, m) for z in along]
     for d, z, x, i in zip(both.summands, along, places, inverses, strict=True):
         q = d.point(i * z)
         gradient = gradient + q
         if d.rank == 1:
-            H = H + (i * (1.0 - i * x * z)) * d.square
+            curvature = curvature + (i * (1.0 - i * x * z)) * d.square
         else:
             X = (0.5 * i) * d.point(x)
-            H = H + (i * d.square - (symmetric(q, X) + symmetric(X, q)))
-    H = H + (ad.maximum(-adm.dot(n, gradient), 0.0) + _RIDGE * both.size) * DIAGONAL
-    w, det = in_plane(H, n, -gradient)
+            curvature = curvature + (i * d.square - (symmetric(q, X) + symmetric(X, q)))
+    curvature = curvature + ad.maximum(-adm.dot(n, gradient), 0.0) * UNIT
+    w, det = in_plane(curvature, n, -gradient)
     step = w / ad.maximum(det, _LEAST * both.size**2)
     longest = ad.maximum(adm.norm(step) / _LONGEST, 1.0)
     step = step / longest
     moves = [d.along(step) for d in both.summands]
     squared = adm.normSquared(step)
-    for k, (z, dz, x, i) in enumerate(zip(along, moves, places, inverses, strict=True)):
-        x = i * (z + dz) - (i * i * adm.dot(z, dz)) * x
-        if both.summands[k].rank == 1:
-            places[k] = adm.clip(x, -_INSIDE, _INSIDE)
-        else:
-            places[k] = x / ad.maximum(adm.norm(x) / _INSIDE, 1.0)
+    places = [
+        _inside(i * (z + dz) - (i * i * adm.dot(z, dz)) * x, d)
+        for d, z, dz, x, i in zip(both.summands, along, moves, places, inverses, strict=True)
+    ]
     values = []
     for part in (1.0, 0.25):
         length = 1.0 + part * part * squared
@@ -191,6 +189,13 @@ def _step(
     scale = 1.0 / adm.sqrt(1.0 + part * part * squared)
     along = [scale * (z + part * dz) for z, dz in zip(along, moves, strict=True)]
     return scale * (n + part * step), along, places
+
+
+def _inside(x: Expression, d: Summand) -> Expression:
+    """The place, or what of its ball is nearest to it."""
+    if d.rank == 1:
+        return adm.clip(x, -_INSIDE, _INSIDE)
+    return x / ad.maximum(adm.norm(x) / _INSIDE, 1.0)
 
 
 def _smooth(z: Expression, m: float) -> Expression:

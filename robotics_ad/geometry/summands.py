@@ -24,7 +24,7 @@ from robotics_ad.model import Box, Capsule, Cylinder, Ellipsoid
 _ROW, _COLUMN = [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]
 # which of the six entries of a symmetric matrix is entry (i, j)
 _ENTRY = ((0, 1, 2), (1, 3, 4), (2, 4, 5))
-DIAGONAL = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 1.0])
+UNIT = ad.constant(np.array([1.0, 0.0, 0.0, 1.0, 0.0, 1.0]))
 """The unit matrix; of a symmetric matrix the six entries 00, 01, 02, 11, 12, 22 are kept."""
 
 
@@ -80,35 +80,40 @@ def own_axes(k: int) -> Expression:
 
 def segment(u: Expression, l: float) -> Summand:
     """All s u with |s| <= l."""
-    return Summand(
-        l, u, 1, lambda n: l * adm.dot(u, n), lambda x: (l * x) * u, l * l * symmetric(u, u)
-    )
+
+    def along(n: Expression) -> Expression:
+        return l * adm.dot(u, n)
+
+    def point(x: Expression) -> Expression:
+        return (l * x) * u
+
+    return Summand(l, u, 1, along, point, (l * l) * symmetric(u, u))
 
 
 def disc(u: Expression, r: float) -> Summand:
     """All points within r of the origin in the plane normal to u: D = r (1 - u u^T)."""
 
-    def shadow(x: Expression) -> Expression:
-        return r * (x - adm.dot(u, x) * u)
+    def along(n: Expression) -> Expression:
+        return r * (n - adm.dot(u, n) * u)
 
-    return Summand(r, u, 2, shadow, lambda x: r * x, r * r * (DIAGONAL - symmetric(u, u)))
+    def point(x: Expression) -> Expression:
+        return r * x
+
+    return Summand(r, u, 2, along, point, (r * r) * (UNIT - symmetric(u, u)))
 
 
 def ellipsoid(axes: Sequence[Expression], radii: Vector) -> Summand:
     """All sum_k x_k radii_k u_k."""
-    R = ad.stack(*axes)
-    square = sum(
-        (float(r * r) * symmetric(u, u) for r, u in zip(radii, axes, strict=True)),
-        ad.constant(np.zeros(6)),
-    )
-    return Summand(
-        float(np.max(radii)),
-        None,
-        3,
-        lambda n: radii * so3.apply_inv(R, n),
-        lambda x: so3.apply(R, radii * x),
-        square,
-    )
+    R, sizes = ad.stack(*axes), ad.constant(radii)
+
+    def along(n: Expression) -> Expression:
+        return sizes * so3.apply_inv(R, n)
+
+    def point(x: Expression) -> Expression:
+        return so3.apply(R, sizes * x)
+
+    squares = [float(r * r) * symmetric(u, u) for r, u in zip(radii, axes, strict=True)]
+    return Summand(float(np.max(radii)), None, 3, along, point, ad.sum_(*squares))
 
 
 # ------------------------------------------------------------------------- symmetric 3x3 matrices
@@ -133,4 +138,4 @@ def in_plane(H: Expression, n: Expression, v: Expression) -> tuple[Expression, E
     w = -adm.cross(n, times(H, adm.cross(n, v)))
     first, second = H[[3, 2, 1, 0, 1, 0]] * H[[5, 4, 4, 5, 2, 3]], H[[4, 1, 2, 2, 0, 1]]
     adjugate = first - second * H[[4, 5, 3, 2, 4, 1]]
-    return w, adm.dot(adjugate, symmetric(n, n) * (2.0 - DIAGONAL))
+    return w, adm.dot(adjugate, symmetric(n, n) * (2.0 - UNIT))

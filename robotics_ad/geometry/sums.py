@@ -36,7 +36,7 @@ from robotics_ad.geometry.directions import (
 )
 from robotics_ad.geometry.solids import AnySolid, unit_normal
 from robotics_ad.geometry.summands import (
-    DIAGONAL,
+    UNIT,
     Summand,
     body_of,
     in_plane,
@@ -104,7 +104,7 @@ def _kind(
     points: list[tuple[Expression, Expression, list[int]]],
 ) -> _Kind:
     """The kind of the largest place near n, by numbers; its axis or its point with derivatives."""
-    ones = [ad.constant(1.0) for _ in both.summands]
+    ones: list[Expression] = [ad.constant(1.0) for _ in both.summands]
     nothing, yes = ad.constant(0.0), ad.constant(1.0)
     kind = _settled(_Kind(n, n, nothing, nothing, ones), both, _FIRST_STEPS)
     most = separation(kind.start, both)
@@ -149,7 +149,9 @@ def _circle(n: Expression, both: Sum) -> tuple[Expression, Expression, list[Expr
         smaller = least - z
         least, axis = ad.cond(smaller, z, least), ad.cond(smaller, _axis(both.summands[k]), axis)
         number = ad.cond(smaller, float(k), number)
-    weights = [ad.cond(ad.abs_(number - k) - 0.5, 1.0, 0.0) for k in range(len(both.summands))]
+    weights: list[Expression] = [
+        ad.cond(ad.abs_(number - k) - 0.5, 1.0, 0.0) for k in range(len(both.summands))
+    ]
     return direction_or(n - adm.dot(axis, n) * axis, unit_normal(axis)), axis, weights
 
 
@@ -166,7 +168,7 @@ def _best_point(
     for n, regular, kinks in points:
         weights = np.ones(len(both.summands))
         weights[kinks] = 0.0
-        values = [ad.constant(w) for w in weights]
+        values: list[Expression] = [ad.constant(w) for w in weights]
         n = towards(n, both.c)
         s = ad.cond(regular, adm.stop_gradient(_separation(n, both, values)), -1e30)
         row = (s, n, ad.constant(weights))
@@ -220,10 +222,10 @@ def _refined(kind: _Kind, both: Sum, hold: bool) -> Expression:
 def _step(n: Expression, kind: _Kind, both: Sum, hold: bool) -> Expression:
     """Newton's step from n in the plane normal to it, or along the circle.
 
-    On the sphere the second derivative of s is -(H + s 1) in that plane. Where that is no largest
+    On the sphere the second derivative of s is -(C + s 1) in that plane. Where that is no largest
     place, s convex enough for one is taken: |n| is replaced by its tangent, which s / |n| is below.
     """
-    v, H = both.c, ad.constant(np.zeros(6))
+    v, curvature = both.c, ad.constant(0.0) * UNIT
     for d, weight in zip(both.summands, kind.weights, strict=True):
         z = d.along(n)
         if d.rank == 1:
@@ -232,13 +234,13 @@ def _step(n: Expression, kind: _Kind, both: Sum, hold: bool) -> Expression:
             weight, size = _length(z, weight)
             q = d.point(z / size)
             v = v - weight * q
-            H = H + (weight / size) * (d.square - symmetric(q, q))
+            curvature = curvature + (weight / size) * (d.square - symmetric(q, q))
     s = adm.dot(n, v)
     v = v - s * n
     convex = ad.maximum(s, 0.0) + 1e-9 * both.size
     # in the plane
-    w, det = in_plane(H, n, v)
-    trace = adm.dot(H, DIAGONAL) - adm.dot(n, times(H, n))
+    w, det = in_plane(curvature, n, v)
+    trace = adm.dot(curvature, UNIT) - adm.dot(n, times(curvature, n))
     product = det + s * (trace + s)
     regular = ad.minimum(product - _FLAT * (trace * trace + s * s), trace + 2.0 * s)
     shift = ad.cond(regular, s, convex)
@@ -246,9 +248,9 @@ def _step(n: Expression, kind: _Kind, both: Sum, hold: bool) -> Expression:
     step = adm.stationary(step) if hold else step
     # on the circle
     t = adm.cross(kind.axis, n)
-    curve = adm.dot(t, times(H, t))
-    shift = ad.cond(curve + s - _FLAT * (curve + ad.abs_(s)), s, convex)
-    turn = adm.clip(adm.dot(t, v) / (curve + shift), -0.5, 0.5)
+    bend = adm.dot(t, times(curvature, t))
+    shift = ad.cond(bend + s - _FLAT * (bend + ad.abs_(s)), s, convex)
+    turn = adm.clip(adm.dot(t, v) / (bend + shift), -0.5, 0.5)
     turn = adm.stationary(turn) if hold else turn
     return ad.cond(kind.circle, turn * t, step)
 
@@ -267,7 +269,7 @@ def _arm(n: Expression, found: Climbed, both: Sum, kind: _Kind, count: int) -> E
     left, moved by the least that makes the points of both bodies lie along n.
     """
     near = adm.dot(n, found.n) - _NEAR
-    A: Expression = ad.constant(_LOOSE * both.size**2 * DIAGONAL)
+    squares: Expression = (_LOOSE * both.size**2) * UNIT
     places: list[Expression] = []
     free: list[Expression] = []
     for d, weight, x in zip(both.summands, kind.weights, found.places, strict=True):
@@ -277,12 +279,12 @@ def _arm(n: Expression, found: Climbed, both: Sum, kind: _Kind, count: int) -> E
         size = adm.sqrt(ad.cond(told, squared, 1.0))
         places.append(ad.cond(told, z / size, adm.stop_gradient(ad.cond(near, x, 0.0 * x))))
         free.append(ad.cond(told, 0.0, 1.0))
-        A = A + free[-1] * d.square
+        squares = squares + free[-1] * d.square
     for _ in range(2):
         rest = both.c
         for d, x in zip(both.summands, places, strict=True):
             rest = rest - d.point(x)
-        w, det = in_plane(A, n, rest)
+        w, det = in_plane(squares, n, rest)
         move = w / det
         places = [
             x + f * d.along(move) for d, x, f in zip(both.summands, places, free, strict=True)
