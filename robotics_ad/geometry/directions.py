@@ -28,9 +28,9 @@ from robotics_ad.geometry.solids import unit_normal
 from robotics_ad.geometry.summands import UNIT, Body, Summand, in_plane, symmetric
 
 # steps from the best start and from the second best, which matters where bodies penetrate alone
-_STEPS, _FEWER = 10, 6
+_STEPS, _FEWER = 12, 8
 # the first and the last smoothing of lengths, by the bodies' size
-_FIRST, _LAST = 0.1, 1e-5
+_FIRST, _LAST = 0.1, 1e-8
 # how far inside of its ball the place in a summand is kept
 _INSIDE = 0.9999
 # what a step may turn the direction by, as a tangent

@@ -206,7 +206,7 @@ def _settled(kind: _Kind, both: Sum, steps: int) -> _Kind:
     """The kind with a start that Newton's method has come to, by numbers."""
     n = kind.start
     for _ in range(steps):
-        n = adm.unit(n + _step(n, kind, both, hold=False))
+        n = _stepped(n, kind, both, hold=False)
     return kind._replace(start=ad.cond(kind.point, kind.start, adm.stop_gradient(n)))
 
 
@@ -215,8 +215,18 @@ def _refined(kind: _Kind, both: Sum, hold: bool) -> Expression:
     n, u = kind.start, kind.axis
     n = ad.cond(kind.circle, adm.unit(n - adm.dot(u, n) * u), n)
     for _ in range(_LAST_STEPS):
-        n = adm.unit(n + ad.cond(kind.point, 0.0, _step(n, kind, both, hold=hold)))
+        n = ad.cond(kind.point, n, _stepped(n, kind, both, hold=hold))
     return n
+
+
+def _stepped(n: Expression, kind: _Kind, both: Sum, hold: bool) -> Expression:
+    """N after a step, or n itself where s would be less: near a kink the step may be far too long.
+
+    Less by rounding counts as more: the last steps give the direction its derivatives.
+    """
+    after = adm.unit(n + _step(n, kind, both, hold=hold))
+    gain = _separation(after, both, kind.weights) - _separation(n, both, kind.weights)
+    return ad.cond(adm.stop_gradient(gain) + _TIE * both.size, after, n)
 
 
 def _step(n: Expression, kind: _Kind, both: Sum, hold: bool) -> Expression:
