@@ -97,21 +97,32 @@ def by_torch(row: Row, point: Point) -> list[Array]:
     return [d.detach().numpy()[None], gradient.detach().numpy(), second.numpy()]
 
 
+@cache
+def truths(row: Row) -> list[tuple[Point, list[Array]]]:
+    """What torch says at each point of a row; the distance alone where it has no derivatives."""
+    found: list[tuple[Point, list[Array]]] = []
+    for point in row.points():
+        if point.smooth:
+            found.append((point, by_torch(row, point)))
+        else:
+            with torch.no_grad():
+                tensors = [torch.from_numpy(x) for pose in (point.a, point.b) for x in pose]
+                truth = row.oracle(row.a, *tensors[:2], row.b, *tensors[2:])
+            found.append((point, [truth.numpy()[None]]))
+    return found
+
+
 def compared(engine: str, row: Row) -> None:
     """Everything of a row at each of its points, beside its oracle."""
-    for point in row.points():
+    for point, (truth, *derivatives) in truths(row):
         d, gradient, second, squared, points = ours(engine, row, point)
         title = f"{point.kind} on {engine}"
         for found in (d, gradient, second, squared, points):
             assert np.isfinite(found).all(), title
-        if point.smooth:
-            truth, slope, change = by_torch(row, point)
+        if derivatives:
+            slope, change = derivatives
             np.testing.assert_allclose(gradient, slope, atol=1e-9, err_msg=title)
             np.testing.assert_allclose(second, change, rtol=1e-8, atol=1e-7, err_msg=title)
-        else:
-            with torch.no_grad():
-                tensors = [torch.from_numpy(x) for pose in (point.a, point.b) for x in pose]
-                truth = row.oracle(row.a, *tensors[:2], row.b, *tensors[2:]).numpy()[None]
         np.testing.assert_allclose(d, truth, atol=1e-12, err_msg=title)
         np.testing.assert_allclose(squared, np.maximum(truth, 0.0) ** 2, atol=1e-12, err_msg=title)
         length = np.linalg.norm(points[3:] - points[:3])

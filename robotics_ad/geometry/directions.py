@@ -176,7 +176,7 @@ def _step(
         _inside(i * (z + dz) - (i * i * adm.dot(z, dz)) * x, d)
         for d, z, dz, x, i in zip(both.summands, along, moves, places, inverses, strict=True)
     ]
-    values = []
+    values: list[Expression] = []
     for part in (1.0, 0.25):
         length = 1.0 + part * part * squared
         extents = [

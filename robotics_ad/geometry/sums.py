@@ -56,7 +56,7 @@ _SQUARED_ZERO = 1e-28
 # length (by the bodies' size) up to which a summand's place is not told by the direction
 _KINK = 1e-7
 # cosine from which what the climb left is near; what keeps a system of such places regular
-_NEAR, _LOOSE = 1.0 - 1e-6, 1e-8
+_NEAR, _LOOSE = 1.0 - 1e-6, 1e-9
 
 
 class _Kind(NamedTuple):
@@ -287,10 +287,12 @@ def _arm(n: Expression, found: Climbed, both: Sum, kind: _Kind, count: int) -> E
         squared = adm.normSquared(z)
         told = ad.minimum(weight - 0.5, squared - (_KINK * d.size) ** 2)
         size = adm.sqrt(ad.cond(told, squared, 1.0))
+        if d.rank == 2:
+            x = d.along(x) / d.size  # in the disc's plane, which the climb leaves by rounding
         places.append(ad.cond(told, z / size, adm.stop_gradient(ad.cond(near, x, 0.0 * x))))
         free.append(ad.cond(told, 0.0, 1.0))
         squares = squares + free[-1] * d.square
-    for _ in range(2):
+    for _ in range(3):
         rest = both.c
         for d, x in zip(both.summands, places, strict=True):
             rest = rest - d.point(x)
