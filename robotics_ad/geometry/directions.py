@@ -99,7 +99,7 @@ def _starts(a: Body, b: Body, both: Sum) -> list[tuple[Expression, Expression]]:
     their cross products. A body of revolution has an axis, and c gives it two more.
     """
     c = both.c
-    square = ad.sum_((_RIDGE * both.size**2) * UNIT, *(d.square for d in both.summands))
+    square = sum((d.square for d in both.summands), (_RIDGE * both.size**2) * UNIT)
     weighted = adm.solve_spd(square[[0, 1, 2, 1, 3, 4, 2, 4, 5]], c, (3, 3))
     ours, theirs = (_three(body, c) for body in (a, b))
     found = [c, weighted, *(adm.cross(u, v) for u, v in product(ours, theirs))]

