@@ -35,7 +35,7 @@ class Point:
     smooth: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """Two shapes, the distance that torch differentiates, and special places."""
 

@@ -126,7 +126,9 @@ DOMAINS: dict[str, Domain] = {
 }
 """By primitive; `solve` needs a regular matrix, and a power of a whole number has no bounds."""
 
-FLAT = frozenset({"sign", "floor", "ceil", "less", "less_equal", "equal", "lookup"})
+FLAT = frozenset(
+    {"sign", "floor", "ceil", "less", "less_equal", "equal", "lookup", "stop_gradient"}
+)
 """Primitives without a slope, which a derivative does not go through."""
 
 

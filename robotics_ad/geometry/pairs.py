@@ -19,6 +19,7 @@ from robotics_ad.geometry.grids import DistanceGrid, sphere_grid
 from robotics_ad.geometry.round_bodies import sphere_cylinder, sphere_ellipsoid
 from robotics_ad.geometry.segments import capsule_capsule, capsule_sphere, sphere_sphere
 from robotics_ad.geometry.solids import AnySolid, Solid
+from robotics_ad.geometry.sums import of_sums
 from robotics_ad.geometry.supports import REACHES, any_half_space
 from robotics_ad.model import Box, Capsule, Cylinder, Ellipsoid, HalfSpace, Mesh, Shape, Sphere
 
@@ -34,6 +35,13 @@ PAIRS: dict[tuple[type[Any], type[Any]], Rule] = {
     (Sphere, Cylinder): sphere_cylinder,
     (Sphere, Ellipsoid): sphere_ellipsoid,
     (Sphere, DistanceGrid): sphere_grid,
+    (Capsule, Cylinder): of_sums,
+    (Capsule, Ellipsoid): of_sums,
+    (Cylinder, Box): of_sums,
+    (Box, Ellipsoid): of_sums,
+    (Cylinder, Cylinder): of_sums,
+    (Cylinder, Ellipsoid): of_sums,
+    (Ellipsoid, Ellipsoid): of_sums,
     **{(kind, HalfSpace): any_half_space for kind in REACHES},
 }
 """The rule of each pair of types, in one of the two orders."""

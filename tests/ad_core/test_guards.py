@@ -54,6 +54,24 @@ def test_a_tape_without_choices_or_unbounded_slopes_stays_as_it_is():
         assert guarded(f) is f
 
 
+def test_what_no_derivative_goes_through_needs_no_guards():
+    """Below `stop_gradient` a slope may be infinite; what is beside it keeps its guard."""
+    x = ad.var("x", 1)
+    held = adm.stop_gradient(ad.cond(x, adm.sqrt(x), 0.0))
+    f = lower(held * x, [x])
+    assert guarded(f) is f
+    beside = lower(held + ad.cond(x, adm.sqrt(x), 0.0), [x])
+    assert guarded(beside) is not beside
+    casadi = pytest.importorskip("casadi")
+    from bridges.casadi import ad_to_casadi
+
+    for symbolic in ("SX", "MX"):
+        at = casadi.MX.sym("x")
+        value = ad_to_casadi(held * x, ["x"], symbolic=symbolic)(at)
+        slope = casadi.Function("slope", [at], [casadi.gradient(value, at)])
+        assert [float(slope(t)) for t in (-1.0, 0.0, 4.0)] == [0.0, 0.0, 2.0]
+
+
 def test_what_is_safe_is_known_to_be():
     x = ad.var("x", 2)
     f = lower(ad.cond(x, adm.sqrt(x), x))
