@@ -11,20 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.tables import Table
+from bridges.native.code import Code, instruction_of, turned
 from bridges.native.interpret import FUNCTIONS
-from bridges.native.program import FIXED, LEAVES, Instruction, Loop, Program, schedule_program
-
-Code: TypeAlias = "tuple[Any, ...]"
-"""A name, then the numbers of its operands; or with a constant, a table, the place of an entry.
-
-("loop", its number among the loops, operands ...), ("result", the loop's instruction, which).
-"""
+from bridges.native.program import Loop, Program, schedule_program
 
 TRUTHS = frozenset({"lt", "le", "eq", "ne", "not", "and", "or"})
 """Operations whose value is 1 or 0."""
@@ -347,7 +341,7 @@ class Builder:
         zero = self.zero
         given = [[None if k == zero else k for k in entries] for entries in outputs]
         roots = [k for entries in given for k in entries if k is not None]
-        instructions = [_instruction(*code) for code in _turned(self.code, roots)]
+        instructions = [instruction_of(*code) for code in turned(self.code, roots)]
         return schedule_program(tuple(input_sizes), instructions, given, tuple(self._loops))
 
 
@@ -367,39 +361,6 @@ _OWN_RULE: dict[str, Callable[..., int]] = {
     "if_else_zero": lambda b, mask, a: b.select(mask, a, b.zero),
     "lookup": Builder.lookup,
 }
-
-
-def _instruction(op: str, *operands: Any) -> Instruction:
-    if op == "loop":
-        return Instruction(op, operands[1:], operands[0])
-    return Instruction(op, (), *operands) if op in FIXED else Instruction(op, operands)
-
-
-def _operands(code: Code) -> Sequence[int]:
-    if code[0] in LEAVES:
-        return ()
-    return code[2:] if code[0] == "loop" else code[1:2] if code[0] == "result" else code[1:]
-
-
-def _turned(code: Sequence[Code], roots: Sequence[int]) -> Sequence[Code]:
-    """The instructions, where `-(a - b)` is `b - a` if nothing else needs the difference."""
-    uses = [0] * len(code)
-    for k in roots:
-        uses[k] += 1
-    negated: list[int] = []
-    for k in range(len(code) - 1, -1, -1):
-        if uses[k]:
-            for a in _operands(code[k]):
-                uses[a] += 1
-            op: str = code[k][0]
-            if op == "neg" and code[int(code[k][1])][0] == "sub":
-                negated.append(k)
-    turned = list(code)
-    for k in negated:
-        inner: int = code[k][1]
-        if uses[inner] == 1:
-            turned[k] = ("sub", code[inner][2], code[inner][1])
-    return turned
 
 
 def _is_power_of_two(y: float) -> bool:

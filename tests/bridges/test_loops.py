@@ -99,6 +99,27 @@ def test_torch_differentiates(row: LoopRow) -> None:
     np.testing.assert_allclose(mapped[0], want[0], atol=1e-13)
 
 
+@pytest.mark.parametrize("mapped", [None, 3])
+def test_compiled_functions(mapped: int | None) -> None:
+    """In one library: the value, its Jacobian and Hessian, a stage or several."""
+    row = ROWS[5]
+    values = list(row.values().values())
+    want = expected(row, row.values())
+    function = ad_to_casadi(row.expression, NAMES, compiled=True, mapped=mapped)
+    given = [v if mapped is None else np.tile(v[:, None], (1, mapped)) for v in values]
+    inputs = [ca.MX.sym(n, *function.size_in(i)) for i, n in enumerate(NAMES)]
+    value = function(*inputs)
+    weights = np.cos(np.arange(float(len(want[0]))))
+    scalar = ca.dot(value, np.tile(weights[:, None], (1, mapped or 1)))
+    outputs = [ca.jacobian(value, inputs[1]), ca.hessian(scalar, inputs[1])[0]]
+    slope, second = (d.full() for d in ca.Function("d", inputs, outputs).call(given))
+    m, n = row.size_u, len(want[0])
+    np.testing.assert_allclose(function(*given).full()[:, 0], want[0], atol=1e-14)
+    np.testing.assert_allclose(slope[:n, :m].reshape(-1), want[2], atol=1e-13)
+    whole = want[-1].reshape(-1, m)[2 : 2 + m]
+    np.testing.assert_allclose(second[:m, :m], whole, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_kernels_of_batches(dtype: str) -> None:
     """Batches around the lanes' number, beside numpy."""
