@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 from bridges.native.parts import Layout
 from bridges.native.program import CARRY, ROW, Program
 from bridges.native.sweeps import Sweep, Sweeps
 from bridges.native.target import Target
 from bridges.native.transpose import suffix
-
-Place: TypeAlias = "Callable[[Sweep], tuple[int, int]]"
-"""The first slot of a sweep, and the size of the rows."""
 
 
 def signature(name: str, number: str = "real", more: str = "") -> str:
@@ -59,12 +55,16 @@ def loop_text(  # noqa: PLR0917
         begin = starts[loop.carried]
         outputs.insert(0, f"w + (k % 2 ? {begin} : {region.second})")
 
-    def loaded(sweep: Sweep) -> tuple[int, int]:
-        return region.operands + sweep.start, program.input_sizes[sweep.array]
-
-    def stored(sweep: Sweep) -> tuple[int, int]:
-        return region.rows + sweep.start, program.output_sizes[sweep.array]
-
+    loads = [
+        _moves(
+            sweep, region.operands + sweep.start, program.input_sizes[sweep.array], True, vectors
+        )
+        for sweep in sweeps.loads.get(k, ())
+    ]
+    stores = [
+        _moves(sweep, region.rows + sweep.start, program.output_sizes[sweep.array], False, vectors)
+        for sweep in sweeps.stores.get(k, ())
+    ]
     stopped: list[str] = []
     moved: list[str] = []
     if loop.until is not None:
@@ -86,11 +86,7 @@ def loop_text(  # noqa: PLR0917
             signature(title, "vec" if vectors else "real"),
             "{",
             *(f"    {line}" for line in _joined_copies(lines)),
-            *(
-                f"    {line}"
-                for s in sweeps.loads.get(k, ())
-                for line in _loaded(s, loaded, vectors)
-            ),
+            *(f"    {line}" for lines in loads for line in lines),
             "    integer k = 0;",
             f"    for (; k < {loop.length}; k++) {{",
             f"        const integer t = {f'{last} - k' if loop.backwards else 'k'};",
@@ -100,45 +96,29 @@ def loop_text(  # noqa: PLR0917
             *stopped,
             "    }",
             *moved,
-            *(
-                f"    {line}"
-                for s in sweeps.stores.get(k, ())
-                for line in _stored(s, stored, vectors)
-            ),
+            *(f"    {line}" for lines in stores for line in lines),
             "}",
             "",
         ]
     )
 
 
-def _loaded(sweep: Sweep, place: Place, vectors: bool) -> list[str]:
-    """Columns of an input into the workspace."""
-    slot, n = place(sweep)
-    if vectors:
-        count = sweep.count * sweep.width
-        return [f"memcpy(w + {slot}, x[{sweep.array}] + {sweep.first}, {count} * sizeof(vec));"]
-    to = ", ".join(f"w + {slot + j} + i" for j in range(sweep.width))
-    return _over(
-        sweep, f"load_{suffix(sweep.width, n)}(x[{sweep.array}] + {sweep.first} + i", n, to
-    )
+def _moves(sweep: Sweep, slot: int, n: int, into: bool, vectors: bool) -> list[str]:
+    """Columns of an input into the workspace from slot `slot`, or of an output out of it.
 
-
-def _stored(sweep: Sweep, place: Place, vectors: bool) -> list[str]:
-    """Columns of an output from the workspace."""
-    slot, n = place(sweep)
-    if vectors:
-        count = sweep.count * sweep.width
-        return [f"memcpy(y[{sweep.array}] + {sweep.first}, w + {slot}, {count} * sizeof(vec));"]
-    given = ", ".join(f"w[{slot + j} + i]" for j in range(sweep.width))
-    start = f"store_{suffix(sweep.width, n)}(y[{sweep.array}] + {sweep.first} + i"
-    return _over(sweep, start, n, given)
-
-
-def _over(sweep: Sweep, call: str, n: int, vectors: str) -> list[str]:
+    n: the size of their rows; vectors: whether they are vectors already.
+    """
     last = sweep.count * sweep.width
+    there = f"{'x' if into else 'y'}[{sweep.array}] + {sweep.first}"
+    if vectors:
+        to, source = (f"w + {slot}", there) if into else (there, f"w + {slot}")
+        return [f"memcpy({to}, {source}, {last} * sizeof(vec));"]
+    name = f"{'load' if into else 'store'}_{suffix(sweep.width, n)}"
+    places = [f"{slot + j} + i" for j in range(sweep.width)]
+    columns = ", ".join(f"w + {place}" if into else f"w[{place}]" for place in places)
     return [
         f"for (integer i = 0; i < {last}; i += {sweep.width})",
-        f"    {call}, {n}, {vectors});",
+        f"    {name}({there} + i, {n}, {columns});",
     ]
 
 
