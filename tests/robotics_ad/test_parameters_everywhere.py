@@ -38,6 +38,8 @@ def extra(kind, link):
         "point": [0.1, -0.2, 0.3],
         "points": [[0.1, 0.2, 0.3]],
         "contacts": [dynamics.PointContact(link, np.array([0.1, -0.2, 0.3]))],
+        "h": 1e-3,
+        "length": 2,
     }
     needed = [p for p in names if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     return [given[p.name] for p in needed]
