@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 SOURCE := ad_core bridges robotics_ad robograd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign coverage lint format bench bench-quick gpu clean
+.PHONY: help demo test test-all campaign coverage lint format bench bench-quick gpu clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -17,9 +17,12 @@ demo: $(VENV)/.demo ## run the demonstration on the packaged arm; writes demo.pn
 	$(BIN)/robograd demo
 
 # Test processes must agree on the names of parametrized tests, and the text of a set depends on the seed.
-test campaign coverage: export PYTHONHASHSEED ?= 0
+test test-all campaign coverage: export PYTHONHASHSEED ?= 0
 
-test: $(VENV)/.dev ## run the tests
+test: $(VENV)/.dev ## run the tests, all but the slow ones
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+test-all: $(VENV)/.dev ## run all tests
 	$(BIN)/python -m pytest -n $(JOBS)
 
 campaign: export ROBOGRAD_TEST_CAMPAIGN := full

@@ -56,7 +56,6 @@ def test_a_function_of_ones_own_is_the_same_on_all_engines() -> None:
     assert load("05_your_own_function").main() < 1e-12
 
 
-@pytest.mark.slow
 def test_a_callback_reaches_the_optimum_of_the_graph() -> None:
     graph, callback = load("06_graph_or_callback").main(nodes=50)
     assert callback == pytest.approx(graph, rel=1e-4)
@@ -66,7 +65,6 @@ def test_torques_from_the_graph_hold_mujocos_robot_on_its_path() -> None:
     assert load("07_control_in_mujoco").main(seconds=2.0) < 1e-3
 
 
-@pytest.mark.slow
 def test_a_spline_goes_through_poses_and_around_a_ball() -> None:
     example = load("08_spline_in_ipopt")
     status, nearest, missed = example.main(samples=40)
@@ -93,7 +91,6 @@ def by_coal(
     return found
 
 
-@pytest.mark.slow
 def test_an_arm_moves_smoothly_among_obstacles() -> None:
     """Its distances are coal's at 1,000 samples, its curve is scipy's."""
     example = load("09_smooth_among_obstacles")
@@ -121,7 +118,6 @@ def test_an_arm_moves_smoothly_among_obstacles() -> None:
     assert all(least[name] < -0.01 for name in ("box", "post", "ball"))  # each of them matters
 
 
-@pytest.mark.slow
 def test_a_policy_balances_a_cart_pole() -> None:
     before, after = load("25_train_a_policy").main()
     assert before > 10 * after

@@ -61,7 +61,6 @@ def test_a_missing_library_is_named_with_the_extra_to_install(
         run_demo(output=tmp_path / "demo.png", settings=SMALL)
 
 
-@pytest.mark.slow
 def test_the_command_trains_twentyfold_and_solves(tmp_path: Path) -> None:
     path = tmp_path / "demo.png"
     result = subprocess.run(

@@ -30,7 +30,6 @@ def solved(error, found, targets) -> int:
     return int((np.linalg.norm(left, axis=1) < 1e-8).sum())
 
 
-@pytest.mark.slow
 def test_through_torch(problem):
     error, starts, targets = problem
     layer = ad_to_torch(error)

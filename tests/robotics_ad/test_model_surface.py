@@ -304,7 +304,6 @@ def test_links_behind_fixed_joints_stay_addressable(twin):
 # ---- size
 
 
-@pytest.mark.slow
 def test_a_chain_of_two_thousand_links():
     count = 2000
     links = [Link(f"l{i}", Inertia(0.1, [0, 0, 0.005], 1e-4 * np.eye(3))) for i in range(count + 1)]

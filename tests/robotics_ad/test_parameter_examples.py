@@ -22,7 +22,6 @@ def load(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.slow
 def test_masses_and_a_tool_are_identified() -> None:
     rows = load("21_system_identification").main(samples=2000, allowed=0.03)
     assert len(rows) == 10

@@ -18,7 +18,6 @@ def test_the_swing_solves_on_casadis_evaluator():
     assert result.again < 40
 
 
-@pytest.mark.slow
 def test_all_dynamics_lead_to_the_same_swing():
     ways = ["--ways", "callback", "map", "mapped"]
     results = example("30_direct_multiple_shooting")(["--nodes", "10", "--repeat", "1", *ways])

@@ -159,7 +159,6 @@ VARIANTS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
 }
 
 
-@pytest.mark.slow
 def test_different_graphs_have_different_kernels(folder: Path) -> None:
     """A library each; and loaded again, all of them in one cache, each has its own values."""
     arguments = {name: make() for name, make in VARIANTS.items()}

@@ -164,7 +164,6 @@ def test_data_loader_workers(layer_of, start):
     torch.testing.assert_close(got, layer(torch.arange(8.0)[:, None].expand(8, 7) * 0.1))
 
 
-@pytest.mark.slow
 def test_two_processes_train_together():
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = ["-m", "torch.distributed.run", "--nproc-per-node=2"]

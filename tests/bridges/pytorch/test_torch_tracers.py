@@ -318,7 +318,6 @@ def test_meta_tensors_have_shapes(layer, kind, engine):
     assert out.shape == (5, 3)
 
 
-@pytest.mark.slow
 def test_compiled_ahead_of_time(layer):
     x, y = points()
     program = exported(layer("module", "auto"), x)

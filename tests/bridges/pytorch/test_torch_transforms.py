@@ -67,7 +67,6 @@ def test_compiled_without_graph_breaks(layer_of, draw, name, engine, transform):
         torch.testing.assert_close(call(), rule(reference, inputs), **TOGETHER)
 
 
-@pytest.mark.slow
 def test_inductor_calls_the_kernel(layer_of, draw):
     torch._dynamo.reset()
     layer = layer_of("kinematics")
