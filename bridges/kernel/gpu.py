@@ -7,6 +7,7 @@ graphs.
 # torch is imported at the first call only, so it is `Any` here.
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -225,13 +226,14 @@ def gpu_caller(kernel: GpuKernel, number: int) -> GpuCaller:
     """What calls the kernel on the GPU of that number. Raises BuildError."""
     source, signature = kernel.source, kernel.source.signature
     tiles = tiles_for(signature.sizes_in, signature.sizes_out, kernel.dtype)
-    launch = load_on(
-        device_at(number),
-        source.identity,
-        kernel.dtype,
-        WARP * tiles.warps,
-        lambda: source.program,
-    )
+    with contextlib.nullcontext() if number < 0 else _torch().cuda.device(number):
+        launch = load_on(
+            device_at(number),
+            source.identity,
+            kernel.dtype,
+            WARP * tiles.warps,
+            lambda: source.program,
+        )
     return GpuCaller(kernel, launch, tiles, number)
 
 

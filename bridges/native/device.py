@@ -89,6 +89,7 @@ class CudaDevice:
             raise BuildError(f"CUDA device {number} cannot be used: {error}") from error
         self.name: str = self._device.name
         self.architecture = f"sm_{major}{minor}"
+        self._bound = threading.local()
 
     @property
     def identity(self) -> bytes:
@@ -103,6 +104,7 @@ class CudaDevice:
 
     def build(self, text: str, threads: int) -> bytes:
         """A cubin, of which as many blocks run at once as registers allow without local memory."""
+        self.bind()
         body = compile_cubin(text, self.architecture)
         if len(text) > _SEARCHED:
             return body
@@ -118,9 +120,16 @@ class CudaDevice:
 
     def load(self, body: bytes, threads: int) -> CudaLaunch:
         """The kernel, in whatever context is current when it is launched."""
+        self.bind()
         kernel = self._kernel(body)
         blocks = self._resident(kernel, threads) * self._device.properties.multiprocessor_count
-        return CudaLaunch(self._core, self._device, kernel, threads, blocks)
+        return CudaLaunch(self._core, self.bind, kernel, threads, blocks)
+
+    def bind(self) -> None:
+        """Makes the device the thread's own at its first call: autograd's threads have none."""
+        if not hasattr(self._bound, "here"):
+            self._device.set_current()
+            self._bound.here = True
 
     def _kernel(self, body: bytes) -> Any:
         try:
@@ -166,18 +175,17 @@ def compile_cubin(text: str, architecture: str, blocks: int = 1, log: Any = None
 class CudaLaunch:
     """A kernel, launched by the driver."""
 
-    def __init__(self, core: Any, device: Any, kernel: Any, threads: int, blocks: int) -> None:
+    def __init__(
+        self, core: Any, bind: Callable[[], None], kernel: Any, threads: int, blocks: int
+    ) -> None:
         self.most_blocks = blocks
-        self._device, self._kernel, self._start = device, kernel, core.launch
+        self._bind, self._kernel, self._start = bind, kernel, core.launch
         self._stream = functools.lru_cache(64)(core.Stream.from_handle)
         self._shape = functools.lru_cache(64)(functools.partial(core.LaunchConfig, block=threads))
-        self._ready = threading.local()
 
     def __call__(self, grid: int, arguments: Sequence[int], stream: int) -> None:
         """As `Launch` says."""
-        if not hasattr(self._ready, "here"):  # autograd's threads have no context at first
-            self._device.set_current()
-            self._ready.here = True
+        self._bind()
         self._start(self._stream(stream), self._shape(grid), self._kernel, *arguments)
 
 

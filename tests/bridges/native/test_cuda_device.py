@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +34,8 @@ def text_of(expression: Any) -> str:
 
 class Played:
     """The driver's part: kernels take the registers of `plan`, by the blocks that are asked for.
+
+    As the driver does, it refuses threads in which no device was made current.
 
     plan: for each number of blocks, how many fit and the bytes of local memory.
     """
@@ -61,17 +64,26 @@ class Played:
 
     def launch(self, *arguments: Any) -> None:
         """Notes the launch."""
+        self._here()
         self.launched.append(arguments)
 
     def _module(self, body: bytes) -> Any:
+        self._here()
         blocks = self.asked[-1]
         fit, local = self.plan[blocks]
         kernel = SimpleNamespace(
             blocks=blocks,
-            occupancy=SimpleNamespace(max_active_blocks_per_multiprocessor=lambda *_: fit),
+            occupancy=SimpleNamespace(
+                max_active_blocks_per_multiprocessor=lambda *_: fit if self._here() else 0
+            ),
             attributes=SimpleNamespace(local_size_bytes=local),
         )
         return SimpleNamespace(get_kernel=lambda name: {"robograd_kernel": kernel}[name])
+
+    def _here(self) -> bool:
+        if threading.current_thread().name not in self.current:
+            raise RuntimeError("CUDA_ERROR_INVALID_CONTEXT")
+        return True
 
 
 def played(monkeypatch: pytest.MonkeyPatch, plan: dict[int, tuple[int, int]]) -> Any:
@@ -137,6 +149,15 @@ def test_launches(monkeypatch: pytest.MonkeyPatch) -> None:
         ("stream 0", (1, 128), [4]),
     ]
     assert driver.current == [threading.current_thread().name, "another"]  # once a thread
+
+
+def test_another_thread_builds_and_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver, gpu = played(monkeypatch, {1: (8, 0)})
+    with ThreadPoolExecutor(1, "builder") as pool:  # as autograd does, in the first backward pass
+        body = pool.submit(gpu.build, text_of(adm.sin(X)), 128).result()
+        launch = pool.submit(gpu.load, body, 128).result()
+    launch(3, [1, 2, 3], 7)
+    assert driver.current == ["builder_0", threading.current_thread().name]
 
 
 def test_cuda_core_has_what_is_used() -> None:
