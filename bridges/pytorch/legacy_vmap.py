@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 
-def depth() -> int:
-    """How many levels of the older vmap are at work."""
-    inner = torch._C._vmapmode_increment_nesting()
-    torch._C._vmapmode_decrement_nesting()
-    return inner - 1
+def hidden_axes(inputs: Sequence[Tensor]) -> bool:
+    """Whether a tensor hides an axis. The level of mapping is not asked for: autograd's threads for
+    GPUs do not have it.
+    """
+    return any(torch._C._functorch.is_legacy_batchedtensor(x) for x in inputs)
 
 
 def refuse_hidden_axes(inputs: Sequence[Tensor]) -> None:
     """Raise RuntimeError for a tensor that hides an axis, as those do that read its memory."""
-    if depth() and any(torch._C._functorch.is_legacy_batchedtensor(x) for x in inputs):
+    if hidden_axes(inputs):
         raise RuntimeError("a tensor of torch's older vmap hides an axis")
 
 
@@ -38,11 +38,11 @@ def call_mapped(
 
     An axis that a tensor does not have comes out with length 1, which broadcasts.
     """
-    levels = range(1, depth() + 1)
-    plain = list(inputs)
-    for level in reversed(levels):
-        plain = [torch._remove_batch_dim(x, level, 1, 0) for x in plain]
+    levels, plain = 0, list(inputs)
+    while hidden_axes(plain):
+        levels += 1
+        plain = [torch._remove_batch_dim(x, levels, 1, 0) for x in plain]
     outputs = list(call(plain))
-    for level in levels:
-        outputs = [torch._add_batch_dim(y, 0, level) for y in outputs]
+    for level in range(1, levels + 1):
+        outputs = [torch._add_batch_dim(y, levels - level, level) for y in outputs]
     return outputs

@@ -37,7 +37,7 @@ from bridges.pytorch.recorded import (
     shared,
 )
 from bridges.pytorch.straight_line import StraightLine, Vector, straight_line
-from bridges.pytorch.tracing import exporting, transformed, transforms, visible
+from bridges.pytorch.tracing import exporting, transformed, transforming, visible
 
 Engine = Literal["auto", "kernel", "torch"]
 Runner = Callable[[Sequence[Tensor]], list[Tensor]]
@@ -143,7 +143,7 @@ class Primitives:
                 f"got {first.dtype} on {first.device}; engine 'auto' takes any"
             )
         if torch.compiler.is_dynamo_compiling():
-            portable = exporting() or transforms()
+            portable = exporting() or transforming()
             if not portable and self._runs_kernel(first.dtype, first.device):
                 return apply_operator(self, broadcast(inputs))
         elif not visible(inputs):
@@ -309,6 +309,10 @@ def tensor(value: Array, device: torch.device | None = None) -> Tensor:
 
 def _without_autocast(device: str) -> AbstractContextManager[object]:
     """The inputs' dtype is kept where torch would lower it."""
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        return torch.autocast(device, enabled=False)
-    return nullcontext()
+    return torch.autocast(device, enabled=False) if _has_autocast(device) else nullcontext()
+
+
+@torch.compiler.assume_constant_result
+def _has_autocast(device: str) -> bool:
+    """Compilers ask again when it changes; those of torch 2.11 cannot look into the question."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 
-from bridges.pytorch.legacy_vmap import call_mapped, depth
+from bridges.pytorch.legacy_vmap import call_mapped, hidden_axes
 from bridges.pytorch.tracing import refuse_pre_dispatch, transformed, visible
 
 Tensors = tuple[Tensor, ...]
@@ -136,7 +136,9 @@ def apply_plain(program: Recordable, inputs: Tensors) -> Tensors:
         recorded = recorded or x.requires_grad
     forward_mode = forward_ad._current_level >= 0
     if forward_mode or (recorded and torch.is_grad_enabled()):
-        if depth() and not forward_mode:  # the axes come out first: autograd is to see them
+        if not forward_mode and hidden_axes(
+            inputs
+        ):  # the axes come out first: autograd is to see them
             return apply_operator(program, broadcast(inputs))
         return Recorded.apply(program, *broadcast(inputs))
     return tuple(_call(program, inputs))
@@ -151,7 +153,7 @@ def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
     try:
         return program.call_torch(inputs)
     except (RuntimeError, TypeError):
-        if depth():
+        if hidden_axes(inputs):
             return apply_operator(program, broadcast(inputs))
         raise
 

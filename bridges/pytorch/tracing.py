@@ -49,19 +49,19 @@ def _other_modes() -> bool:
     return any(type(mode) is not DeviceContext for mode in modes)
 
 
+@torch.compiler.assume_constant_result
 def exporting() -> bool:
-    """Whether a portable program is wanted: it must run where this package is not."""
+    """Whether a portable program is wanted: it must run where this package is not.
+
+    Compilers before torch 2.13 would take that for so, whatever is.
+    """
     return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 @torch.compiler.assume_constant_result
-def transforms() -> frozenset[str]:
-    """The names of the transforms of `torch.func` at work, and of forward mode."""
-    stack = torch._C._functorch.get_interpreter_stack() or []
-    names = {str(level.key()).rsplit(".", 1)[-1].lower() for level in stack}
-    if forward_ad._current_level >= 0:
-        names.add("jvp")
-    return frozenset(names)
+def transforming() -> bool:
+    """Whether `torch.func` or forward mode is at work."""
+    return bool(torch._C._functorch.get_interpreter_stack()) or forward_ad._current_level >= 0
 
 
 @torch.compiler.assume_constant_result
@@ -72,11 +72,17 @@ def refuse_untraceable(what: str) -> None:
             f"{what}: a user's function cannot be exported; write it with primitives, or export "
             "what stands before and behind it"
         )
-    if torch.compiler.is_compiling() and "jvp" in transforms():
+    if torch.compiler.is_compiling() and _in_forward_mode():
         raise NotImplementedError(
             f"{what}: inside torch.compile a user's function has no forward mode; move the "
             "transform out of the compiled function, or do not compile it"
         )
+
+
+def _in_forward_mode() -> bool:
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    jvp = torch._C._functorch.TransformType.Jvp
+    return forward_ad._current_level >= 0 or any(level.key() == jvp for level in stack)
 
 
 def refuse_pre_dispatch(what: str) -> None:

@@ -146,7 +146,7 @@ def test_captured_in_a_graph() -> None:
 
     def step() -> Any:
         out = layer(q)
-        return out, *torch.autograd.grad((out**2).sum(), q)
+        return out.detach(), *torch.autograd.grad((out**2).sum(), q)
 
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())

@@ -3,8 +3,11 @@
 The reference is the straight torch code of the graph, which torch differentiates by itself.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
+from torch._vmap_internals import _vmap
 from torch.func import functional_call
 from torch_transforms import AROUND, EAGER, REFUSED_BY_TORCH, TOGETHER, leaves, straight
 
@@ -161,3 +164,14 @@ def test_export_makes_a_program_of_torch_alone(layer_of, draw):
     assert not any("robograd" in str(node.target) for node in program.graph.nodes)
     more = draw(layer, 5)
     torch.testing.assert_close(program.module()(*more), layer(*more), **TOGETHER)
+
+
+def test_the_older_vmap_in_a_thread_that_does_not_know_its_level(layer_of):
+    """So backward passes of GPUs run."""
+    layer = layer_of("kinematics", "auto")
+    x = torch.randn(2, 5, 4, layer.input_sizes[0], dtype=torch.float64)
+    with ThreadPoolExecutor(1) as pool:
+        once = _vmap(lambda t: pool.submit(layer, t).result())(x)
+        twice = _vmap(_vmap(lambda t: pool.submit(layer, t).result(), in_dims=1))(x)
+    torch.testing.assert_close(once, layer(x), **TOGETHER)
+    torch.testing.assert_close(twice, layer(x).transpose(1, 2), **TOGETHER)
