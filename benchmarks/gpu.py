@@ -51,6 +51,8 @@ ROWS = {
     "Panda inverse dynamics": Row("torques", times=2.0),
     "Panda inverse dynamics, vjp": Row("torques", "vjp", times=2.5),
     "Panda forward dynamics": Row("accelerations", times=4.0),
+    "Panda rollout, 50 steps": Row("rollout", batch=65_536),
+    "Panda rollout, 50 steps, vjp": Row("rollout", "vjp", batch=65_536),
     "G1 inverse dynamics": Row("g1_torques", batch=65_536, millions=500.0),
     "G1 forward dynamics": Row("g1_accelerations", batch=65_536, millions=200.0),
 }
@@ -63,6 +65,7 @@ def save(folder: Path) -> None:
     """Writes what a bare machine needs."""
     from benchmarks.ours import accelerations, pose, torques
     from benchmarks.robots import robot
+    from benchmarks.rollouts import rollout
     from bridges.kernel import ad_to_kernel
     from bridges.pytorch import ad_to_torch
 
@@ -72,6 +75,7 @@ def save(folder: Path) -> None:
         "pose": pose(panda),
         "torques": torques(panda),
         "accelerations": accelerations(panda),
+        "rollout": rollout(panda, 50, "all"),
         "g1_torques": torques(g1),
         "g1_accelerations": accelerations(g1),
     }

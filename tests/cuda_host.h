@@ -15,7 +15,7 @@ static thread_local long long counted[2]; /* accesses to global memory of 16 byt
 
 #define __restrict__
 #define HERE static inline __attribute__((unused))
-#define APART static __attribute__((noinline, unused))
+#define NOINLINE __attribute__((noinline, unused))
 #define TABLE static const
 #define STORED static const
 #define READ(from) (*(from))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import casadi as ca
 import numpy as np
 import pytest
 import torch
 from backends import ENGINES, compute
+from cuda_runs import Batch
 from cuda_runs import Kernel as EmulatedKernel
-from cuda_runs import integers
 from loop_rows import ROWS, LoopRow, by_torch, pendulum
 
 import ad_core as ad
@@ -150,13 +151,40 @@ def test_the_interpreter_and_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load(tmp_path / "loop.kernel")(*batch), want)
 
 
-def test_cuda_text_writes_loops_out() -> None:
-    row = ROWS[5]
-    kernel = ad_to_kernel(row.expression, NAMES)
-    emulated = EmulatedKernel(kernel.program, "float64")
-    batches = emulated.batches(["rows"] * 3, integers(), 40)
+@pytest.mark.parametrize(
+    ("name", "dtype", "weight"),
+    [
+        *((row.name, "float64", None) for row in ROWS),
+        ("all of 6", "float32", None),
+        ("loops in a choice", "float64", 40),
+    ],
+)
+def test_cuda_text_has_loops(
+    name: str, dtype: Literal["float64", "float32"], weight: int | None
+) -> None:
+    """Of the value and all derivatives, also in parts of few instructions."""
+    (row,) = (row for row in ROWS if row.name == name)
+    kernel = ad_to_kernel(derivatives(row), NAMES)
+    emulated = EmulatedKernel(kernel.program, dtype, weight=weight)
+    assert bool(kernel.program.loops) == ("block_body_0(" in emulated.text)
+    batches = emulated.batches(["rows"] * 3, np.random.default_rng(0).normal, 40)
+    error = 1e-11 if dtype == "float64" else 1e-3
     for have, want in zip(emulated(batches, 40), emulated.reference(batches, 40), strict=True):
-        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(have, want, rtol=error, atol=error)
+
+
+def test_lanes_of_a_gpu_end_by_themselves() -> None:
+    """Of roots that take 0 to 40 steps, and of one that is none."""
+    y, a = ad.var("y", 1), ad.var("a", 1)
+    e = ad.root(y**3 - a, {"y": 1.0}, iterations=60, status=True)
+    kernel = ad_to_kernel(e)
+    emulated = EmulatedKernel(kernel.program, "float64")
+    values = np.concatenate([np.geomspace(1e-6, 1e3, 60), [1.0, 0.0, np.nan]])
+    (found,) = emulated([Batch(values, 0, len(values), 0, 1)], len(values))
+    want = kernel(values[:, None])
+    assert 0 < want[:, 1].sum() < len(values)
+    np.testing.assert_array_equal(found[:, 1], want[:, 1])
+    np.testing.assert_allclose(found[:, 0], want[:, 0], rtol=1e-12)
 
 
 def test_code_does_not_grow_with_steps() -> None:

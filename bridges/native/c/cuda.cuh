@@ -9,7 +9,7 @@ typedef long long i64;
 typedef unsigned long long u64;
 #ifdef __CUDACC__
 #define HERE __device__ __forceinline__
-#define APART static __device__ __noinline__
+#define NOINLINE __device__ __noinline__
 #define TABLE static __constant__ const
 #define STORED static __device__ const
 #define READ(from) __ldg(from)
@@ -42,8 +42,13 @@ typedef unsigned long long u64;
 #define USUAL(x) __builtin_expect(!!(x), 1)
 #define R(x) ((real)(x))
 #define INLINE HERE
+#define APART static NOINLINE
+#define restrict __restrict__
 #define ROUNDS_ONCE 1
-typedef real vec;
+typedef real vec; /* of the parts of loops, which are those of C */
+typedef i64 integer;
+HERE vec splat(real x) { return x; }
+HERE bool any_above(vec x, vec limit) { return x > limit; }
 
 /* 1 where true, else 0. */
 HERE real truth(bool mask) { return mask ? R(1) : R(0); }

@@ -169,7 +169,7 @@ def test_large_programs_have_small_parts() -> None:
     made = [Instruction("input", (0, 0)), Instruction("input", (0, 1))]
     made += [Instruction("sub", (k, k - 1)) for k in range(1, 30_001)]
     text = emit_cuda(schedule_program((2,), made, [[30_001]]), "float32")
-    assert text.count("APART void part_") >= 30
+    assert text.count("APART void block_part_") >= 30
 
 
 def test_an_angle_whose_sine_is_taken_twice() -> None:
