@@ -123,6 +123,22 @@ def test_a_policy_balances_a_cart_pole() -> None:
     assert before > 10 * after
 
 
+def test_a_policy_brings_an_arm_to_its_goals() -> None:
+    before, after = load("27_train_an_arm").main(epochs=150, batch=32)
+    assert before > 5 * after
+
+
+def test_sampling_swings_a_pole_up_in_real_time() -> None:
+    example = load("28_sampling_mpc")
+    worst, _ = example.main(seconds=4.0)
+    assert worst < 0.1
+
+
+def test_single_shooting_has_the_optimum_of_multiple_shooting() -> None:
+    single, multiple = load("36_single_shooting").main()
+    assert single == pytest.approx(multiple, rel=1e-7)
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()
