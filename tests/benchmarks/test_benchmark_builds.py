@@ -10,6 +10,7 @@ from benchmarks.report import measurement_text
 from benchmarks.session import choose
 
 
+@pytest.mark.slow  # `make bench-quick` runs them, too
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in MEASUREMENTS])
 def test_each_measurement_runs(row: Measurement) -> None:
     figures = row.measure(True)

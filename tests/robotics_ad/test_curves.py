@@ -156,7 +156,13 @@ def built(engine: str, title: str, space: str, sizes: tuple[tuple[str, int], ...
 
 @pytest.mark.parametrize("engine", ENGINES[1:])
 @pytest.mark.parametrize("space", GROUPS)
-@pytest.mark.parametrize("title", ["cubic, given knots", "quintic, uniform", "linear"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "cubic, given knots",
+        *(pytest.param(t, marks=pytest.mark.slow) for t in ("quintic, uniform", "linear")),
+    ],
+)
 def test_engines_agree_and_are_finite(title, space, engine):
     cases = [values for turns in TURNS for values in inputs(title, space, turns)]
     sizes = {name: value.size for name, value in cases[0].items()}
