@@ -55,8 +55,8 @@ _PARTED = 0.5
 # parts of the rest: |n . c|, lengths, the sum of exponentials, nearly parallel edges (in two
 # halves), and the distance t from which closest directions count; 2 (M + t) counts twice
 _ALONG, _LENGTHS, _SOFT, _SKEW, _NEAR = 0.03, 0.15, 0.2, 0.03, 0.13
-# steps of the search where bodies are apart: smoothing falls to a quarter, at last is what it is
-_FALL, _MORE = 4.0, 3
+# steps of the search where bodies are apart: smoothing falls to a third, then is what it is
+_FALL, _MORE = 3.0, 3
 
 
 class _Budget(NamedTuple):
@@ -127,6 +127,8 @@ class _Pair(NamedTuple):
 
     def among_faces(self) -> tuple[list[Expression], _Budget]:
         """Normals of faces of each, and of an edge of each."""
+        assert not isinstance(self.a, Ellipsoid)
+        assert not isinstance(self.b, Ellipsoid)
         allowed = 0.5 * _PARTED * self.error
         (ours, la, first), (theirs, lb, second) = (edges(s, allowed) for s in (self.a, self.b))
         budget = _Budget.of(self.error - first - second, self.lengths)
@@ -178,8 +180,8 @@ class _Pair(NamedTuple):
         count = rings_count(curvature, radius, allowed)
         if count > MOST_DIRECTIONS:
             raise ValueError(
-                f"smooth distance: error is {self.error}, for which a {type(self.a).__name__} beside an "
-                f"ellipsoid takes {count:,.0f} directions; expected "
+                f"smooth distance: error is {self.error}, for which an ellipsoid beside a "
+                f"{type(self.a).__name__} takes {count:,.0f} directions; expected "
                 f"{self.error * count / MOST_DIRECTIONS:.2g} or more"
             )
         directions = rings(curvature, radius, allowed)
