@@ -21,9 +21,9 @@ from robotics_ad.geometry.softened import largest_of
 from robotics_ad.geometry.solids import AnySolid
 from robotics_ad.model import Box, Cylinder, Ellipsoid
 
-# parts of the error: what coordinates are moved by, the largest of sides, and where their corners
-# begin to count, of which less than a half is lost
-_MOVED, _SOFT, _NEAR = 0.35, 0.3, 0.7
+# parts of the error: what coordinates are moved by, the largest of sides, and what is lost where
+# corners begin to count
+_MOVED, _SOFT, _NEAR = 0.35, 0.3, 0.35
 
 
 def smooth_ball(a: Rod, b: AnySolid, error: float) -> Expression:
@@ -65,7 +65,7 @@ BESIDE: dict[type[Any], Callable[[AnySolid, Expression, float], Expression]] = {
 def _orthant(beyond: Expression, extent: float, error: float) -> Expression:
     """The distance to all x <= 0 of a point with these coordinates, 2 or 3, but for `error`.
 
-    Outside it is |max(x, 0)|, which is at most sqrt(3) max(x): below `near` 0.43 of it is lost.
+    Outside it is |max(x, 0)|, which is at most sqrt(3) max(x): below `near` less than that is lost.
     """
     squared = adm.normSquared(ad.maximum(beyond, 0.0))
     apart = ad.cond(squared, adm.sqrt(ad.cond(squared, squared, 1.0)), 0.0)

@@ -9,16 +9,17 @@ Every s(n) is below, so a smooth maximum of smooth functions that are below some
 The f_i are of two kinds. Constant directions of `partings`, and cross products of edges, lose a
 known part of the depth where the bodies penetrate. Where they are apart, f is
 
-    X - (t / 2)^4 / X^3,   X = max over n of n . c - sum_k sqrt(|D_k^T n|^2 + m^2)
+    X - t^4 / X^3,   X = max over n of n . c - sum_k sqrt(|D_k^T n|^2 + m^2)
 
 There is one such direction, and it turns smoothly. As X falls to 0, f falls below all bounds, and
 its weight is 0 with all derivatives.
 
 So d - error <= F, with these parts of the error: what `partings` lose, P; the lengths' smoothing,
-M = K m for K lengths; t; |n . c|, smoothed by 3 %; log(N) / k; edges that are nearly parallel.
+M = K m for K lengths; t; what |n . c| is smoothed by, A; log(N) / k; edges that are nearly
+parallel, E.
 
-    d >= t + M (of cores)    d - F <= M + t / 16 + log(N) / k
-    d < t + M                d - F <= P + M + 2 max(d, 0) + log(N) / k + the rest
+    d >= t + M (of cores)    d - F <= M + t + log(N) / k
+    d < t + M                d - F <= P + M + A + E + 2 max(d, 0) + log(N) / k
 
 the latter since moving b by d makes the bodies touch: distances and all f change by at most d.
 """
@@ -54,7 +55,7 @@ from robotics_ad.model import Cylinder, Ellipsoid
 _PARTED = 0.5
 # parts of the rest: |n . c|, lengths, the sum of exponentials, nearly parallel edges (in two
 # halves), and the distance t from which closest directions count; 2 (M + t) counts twice
-_ALONG, _LENGTHS, _SOFT, _SKEW, _NEAR = 0.03, 0.15, 0.2, 0.03, 0.13
+_ALONG, _LENGTHS, _SOFT, _SKEW, _NEAR = 0.06, 0.13, 0.2, 0.02, 0.145
 # steps of the search where bodies are apart: smoothing falls to a third, then is what it is
 _FALL, _MORE = 3.0, 3
 

@@ -25,9 +25,9 @@ def largest_of(
 ) -> Expression:
     """Between the largest of some numbers less `loss`, and the largest.
 
-    The numbers are the entries of `bounds` and f = x - (near / 2)^4 / x^3 of x = `apart`. Where x
+    The numbers are the entries of `bounds` and f = x - near^4 / x^3 of x = `apart`. Where x
     falls to 0, f falls below all others, its weight is 0 with all derivatives, and so what x is
-    below 0 does not count; from `near` on f is x but for near / 16.
+    below 0 does not count; from `near` on f is x but for `near` at most, and soon for less.
 
     Args:
         bounds: vectors.
@@ -38,7 +38,7 @@ def largest_of(
     """
     count = sum(x.size or 0 for x in bounds) + 1
     k = math.log(count) / loss
-    power, lowest = (0.5 * near) ** 4, least - 800.0 / k  # exp(-800) is 0
+    power, lowest = near**4, least - 800.0 / k  # exp(-800) is 0
     above = apart - (power / -lowest) ** (1.0 / 3.0)
     x = ad.cond(above, apart, 1.0)
     f = ad.cond(above, x - power / (x * x * x), lowest)
