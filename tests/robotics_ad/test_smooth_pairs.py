@@ -18,6 +18,7 @@ from sum_oracle import generators, searched, separation
 import ad_core as ad
 from ad_core.lowering import lower
 from bridges.casadi import ad_to_casadi
+from bridges.kernel import ad_to_kernel
 from bridges.kernel.source import GraphSource
 from robotics_ad import packaged_arm, se3
 from robotics_ad.geometry import CollisionDistances, PairDistance, SmoothPairDistance
@@ -53,6 +54,10 @@ FLAT = [
     (Box([0.0, 0.0, 0.8]), Box([0.0, 0.3, 0.2])),
 ]
 ERROR = 0.03
+
+
+def slow(*pairs: tuple[Shape, Shape]) -> list:
+    return [pytest.param(*pair, marks=pytest.mark.slow) for pair in pairs]
 
 
 def name(pair: object) -> str:
@@ -92,27 +97,40 @@ def least_translation(a: Shape, b: Shape, pose: tuple) -> float:
     return float(separation(searched(c, parts)[None], c, parts)[0]) - r - s
 
 
-@pytest.mark.parametrize(("a", "b"), [*PAIRS, *FLAT], ids=name)
+HEAVY = [(a, b) for a, b in PAIRS if a is not BALL and {a, b} & {DRUM, EGG} and b is not GROUND]
+QUICK_PAIRS = [pair for pair in PAIRS if pair not in HEAVY]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [*QUICK_PAIRS, (ROD, DRUM), FLAT[1], *slow(*HEAVY[1:], *FLAT)], ids=name
+)
 def test_values_are_within_the_error_at_240_random_and_all_special_poses(a: Shape, b: Shape):
     poses = [*special(), *random_poses(40)]
     Ta, Tb = arrays(poses)
-    d = PairDistance(a, b)("Ta", "Tb").eval_batch(Ta=Ta, Tb=Tb)[:, 0]
-    smooth = SmoothPairDistance(a, b, ERROR)("Ta", "Tb").eval_batch(Ta=Ta, Tb=Tb)[:, 0]
-    swapped = SmoothPairDistance(b, a, ERROR)("Tb", "Ta").eval_batch(Ta=Ta, Tb=Tb)[:, 0]
-    assert 20 < (d > 0.0).sum()
+    both = ad.stack(PairDistance(a, b)("Ta", "Tb"), SmoothPairDistance(a, b, ERROR)("Ta", "Tb"))
+    d, smooth = both.eval_batch(Ta=Ta, Tb=Tb).T
+    assert (d > 0.0).sum() > 20
     assert (smooth >= d - ERROR - 1e-12).all()
     for i in np.flatnonzero(smooth > d + 1e-12):  # d is the least translation but for a few
         assert d[i] < 0.0
         assert smooth[i] <= least_translation(a, b, poses[i]) + 1e-9
-    np.testing.assert_allclose(smooth, swapped, atol=0.5 * ERROR)
-    assert np.isfinite(
-        SmoothPairDistance(a, b, ERROR)("Ta", "Tb").derivative_batch("Ta", Ta=Ta, Tb=Tb)
-    ).all()
+
+
+def test_the_order_of_two_shapes_does_not_matter():
+    """But for rounding: which frame is taken follows from the kinds of shapes."""
+    Ta, Tb = arrays(random_poses(2))
+    for a, b in ((BALL, BLOCK), (DRUM, EGG), (GROUND, ROD)):
+        one = SmoothPairDistance(a, b, ERROR)("Ta", "Tb").eval_batch(Ta=Ta, Tb=Tb)
+        other = SmoothPairDistance(b, a, ERROR)("Tb", "Ta").eval_batch(Ta=Ta, Tb=Tb)
+        np.testing.assert_allclose(one, other, atol=1e-12)
 
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [(ROD, DRUM), (BLOCK, DRUM), (DRUM, DRUM), (ROD, EGG), (BLOCK, EGG), (DRUM, EGG), (EGG, EGG)],
+    [
+        (ROD, DRUM),
+        *slow((BLOCK, DRUM), (DRUM, DRUM), (ROD, EGG), (BLOCK, EGG), (DRUM, EGG), (EGG, EGG)),
+    ],
     ids=name,
 )
 def test_depths_are_within_the_error_of_a_search_over_all_directions(a: Shape, b: Shape):
@@ -157,7 +175,13 @@ def largest_jump(f: ad.Expression, path: Callable[[float], Array], count: int) -
     return float(np.abs(np.diff(g, axis=0)).max())
 
 
-@pytest.mark.parametrize("kind", PATHS)
+QUICK = ("a rod along a side", "two sides within")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in PATHS],
+)
 def test_gradients_have_no_jump_where_those_of_the_distance_do(kind: str):
     """A jump of a continuous gradient falls with the step: to a quarter with a fourth of it."""
     a, b, *motion = PATHS[kind]
@@ -187,7 +211,12 @@ def moving(a: Shape, b: Shape, error: float = ERROR) -> ad.Expression:
     )
 
 
-@pytest.mark.parametrize(("a", "b"), PAIRS, ids=name)
+LIGHT = [(a, b) for a, b in PAIRS if a is BALL or b is GROUND or (a, b) == (ROD, BLOCK)]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [*LIGHT, *slow(*(pair for pair in PAIRS if pair not in LIGHT))], ids=name
+)
 def test_derivatives_beside_differences(a: Shape, b: Shape):
     """Along a motion of both: of the value, and of the gradient, at all kinds of poses."""
     poses = [*special(), *random_poses(4)]
@@ -208,7 +237,9 @@ def test_derivatives_beside_differences(a: Shape, b: Shape):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
 
 
-@pytest.mark.parametrize(("a", "b"), [(ROD, BLOCK), (BALL, DRUM)], ids=name)
+@pytest.mark.parametrize(
+    ("a", "b"), [(BALL, BLOCK), (BALL, DRUM), *slow((ROD, BLOCK), (BLOCK, CHEST))], ids=name
+)
 def test_derivatives_beside_those_of_casadi(a: Shape, b: Shape):
     e = moving(a, b)
     own = ad_to_casadi(e, ["Ta", "Tb", "xa", "xb"], symbolic="SX")
@@ -230,11 +261,7 @@ def test_derivatives_beside_those_of_casadi(a: Shape, b: Shape):
     [
         (BALL, BLOCK),
         (BALL, DRUM),
-        (ROD, BLOCK),
-        *(
-            pytest.param(*pair, marks=pytest.mark.slow)
-            for pair in ((BLOCK, CHEST), (BLOCK, DRUM), (ROD, EGG), (BALL, EGG), (DRUM, GROUND))
-        ),
+        *slow((ROD, BLOCK), (BLOCK, CHEST), (BLOCK, DRUM), (ROD, EGG), (BALL, EGG), (DRUM, GROUND)),
     ],
     ids=name,
 )
@@ -250,6 +277,18 @@ def test_every_engine_agrees(engine: str, a: Shape, b: Shape):
             compute(engine, roots, at), compute("numpy", roots, at), strict=True
         ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-8)
+
+
+def test_a_compiled_kernel_of_a_rod_and_a_block():
+    """Values and gradients, on all poses at once."""
+    e = moving(ROD, BLOCK)
+    Ta, Tb = arrays([*special(), *random_poses(2)])
+    x = np.zeros((len(Ta), 6))
+    names = ["Ta", "Tb", "xa", "xb"]
+    kernel = ad_to_kernel((e, ad.gradient(e, "xb")), names)
+    at = dict(zip(names, (Ta, Tb, x, x), strict=True))
+    for ours, f in zip(kernel(*at.values()), (e, ad.gradient(e, "xb")), strict=True):
+        np.testing.assert_allclose(ours, f.eval_batch(**at), atol=1e-9)
 
 
 # --------------------------------------------------------------------------------- robots, counts
@@ -278,10 +317,10 @@ def test_a_robot_beside_boxes_and_drums():
         (BALL, DRUM, 73, 143),
         (BALL, EGG, 278, 287),
         (BLOCK, GROUND, 38, 60),
-        (ROD, BLOCK, 3331, 3900),
-        (BLOCK, CHEST, 4990, 6444),
-        (DRUM, DRUM, 8127, 14512),
-        (ROD, EGG, 7133, 13611),
+        (ROD, BLOCK, 3313, 3882),
+        (BLOCK, CHEST, 5396, 6850),
+        pytest.param(DRUM, DRUM, 8287, 14672, marks=pytest.mark.slow),
+        pytest.param(ROD, EGG, 7292, 13770, marks=pytest.mark.slow),
     ],
     ids=name,
 )
