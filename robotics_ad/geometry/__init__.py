@@ -32,7 +32,8 @@ from robotics_ad.geometry.points import (
     sphere_sphere_distance,
 )
 from robotics_ad.geometry.robot_distances import CollisionDistances, SelfCollision
-from robotics_ad.geometry.smooth import SmoothPairDistance, smooth_minimum
+from robotics_ad.geometry.smooth import SmoothPairDistance
+from robotics_ad.geometry.softened import smooth_minimum
 from robotics_ad.geometry.swept import SweptClearance
 
 __all__ = [

@@ -6,7 +6,7 @@ c leads from the centre of a to that of b, and the D_k are the summands of both.
 most the signed distance of the bodies without their balls, and the largest is that distance: so
 what is found here is never too much, wherever the iteration ends.
 
-    directions -> the best two -> `_climbed` -> one that is within some 1e-5 of a largest place
+    directions -> the best two -> `climbed` -> one that is within some 1e-5 of a largest place
 
 Where bodies are apart there is one such place, and the climb ends there from any start; where they
 penetrate there may be several, and the starts decide.
@@ -30,7 +30,7 @@ from robotics_ad.geometry.summands import UNIT, Body, Summand, in_plane, symmetr
 # steps from the best start and from the second best, which matters where bodies penetrate alone
 _STEPS, _FEWER = 12, 8
 # the first and the last smoothing of lengths, by the bodies' size
-_FIRST, _LAST = 0.1, 1e-8
+FIRST, _LAST = 0.1, 1e-8
 # how far inside of its ball the place in a summand is kept
 _INSIDE = 0.9999
 # what a step may turn the direction by, as a tangent
@@ -81,7 +81,10 @@ def best_direction(a: Body, b: Body, both: Sum) -> Climbed:
     first, _ = _largest(starts, starts[-1][0])
     others = [(n, ad.cond(_SAME - adm.dot(n, first), s, _NONE)) for n, s in starts]
     second, _ = _largest(others, first)
-    one, other = _climbed(first, both, _STEPS), _climbed(second, both, _FEWER)
+    one, other = (
+        climbed(n, both, (both.size * np.geomspace(FIRST, _LAST, steps)).tolist())
+        for n, steps in ((first, _STEPS), (second, _FEWER))
+    )
     better = separation(other.n, both) - separation(one.n, both)
     return Climbed(
         adm.stop_gradient(ad.cond(better, other.n, one.n)),
@@ -132,15 +135,14 @@ def _largest(
     return best, most
 
 
-def _climbed(n: Expression, both: Sum, steps: int) -> Climbed:
-    """Newton's method with a smoothing that shrinks from step to step.
+def climbed(n: Expression, both: Sum, sizes: Sequence[float]) -> Climbed:
+    """Newton's method with a smoothing of lengths that is `sizes`, m, from step to step.
 
     With lengths sqrt(|D^T n|^2 + m^2) the places x = D^T n / sqrt(..) are unknowns of their own:
     linear in both, the equations lead there from far (Chan, Golub, Mulet, "A nonlinear primal-dual
     method for total variation-based image restoration", 1999). Of a step and a quarter of it the
     better is taken.
     """
-    sizes: list[float] = (both.size * np.geomspace(_FIRST, _LAST, steps)).tolist()
     along = [d.along(n) for d in both.summands]
     places = [z / _smooth(z, sizes[0]) for z in along]
     for m in sizes:

@@ -1,4 +1,4 @@
-"""Signed distance fields on a grid, as functions of a point and as obstacles of spheres.
+"""Signed distance fields on a grid, as functions of a point and as obstacles of balls and capsules.
 
     f(x) = sum_ijk c_ijk w_i(t_1) w_j(t_2) w_k(t_3),   cell + t = (x - lower) / step
 
@@ -10,6 +10,7 @@ the trilinear field leave out the jumps of its slopes between cells.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -22,10 +23,11 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, checked, one_of, real
 from ad_core.ops.tables import MOST_ENTRIES
+from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.geometry.contact import SQUARED_ZERO, Contact
 from robotics_ad.geometry.solids import Solid
-from robotics_ad.model import Sphere
+from robotics_ad.model import Capsule, Sphere
 from robotics_ad.model.rebuilt import Rebuilt
 
 
@@ -102,6 +104,31 @@ class DistanceGrid(Rebuilt):
         within = ad.cond(ad.abs_(beyond), 0.0, ad.stack(*parts))
         return f + away, within + beyond / away
 
+    def along(self, x: Expression, y: Expression, z: Expression) -> Expression:
+        """F of n points of the field's frame, by their coordinates of n entries each."""
+        n = x.size or 1
+        points = list(zip((x, y, z), self.lower, self.upper, self.step, strict=True))
+        inside = [adm.clip(e, low, high) for e, low, high, _ in points]
+        places = [(e - p[1]) / p[3] for e, p in zip(inside, points, strict=True)]
+        cells = [
+            adm.clip(adm.floor(p), 0.0, count - 2.0)
+            for p, count in zip(places, self.values.shape, strict=True)
+        ]
+        rows = [_WEIGHTS[self.order](p - c) for p, c in zip(places, cells, strict=True)]
+        rows = [[w[k * n : k * n + n] for k in range((w.size or 0) // n)] for w in rows]
+        _, ny, nz = self.coefficients.shape
+        table, first = self.coefficients.reshape(-1), (cells[0] * ny + cells[1]) * nz + cells[2]
+        planes: list[Expression] = []
+        for i, u in enumerate(rows[0]):
+            lines: list[Expression] = []
+            for j, v in enumerate(rows[1]):
+                start = (i * ny + j) * nz
+                near = [w * ad.lookup(table, first + (start + k)) for k, w in enumerate(rows[2])]
+                lines.append(v * ad.sum_(*near))
+            planes.append(u * ad.sum_(*lines))
+        gaps = [p[0] - e for p, e in zip(points, inside, strict=True)]
+        return ad.sum_(*planes) + adm.sqrt(ad.sum_(*(g * g for g in gaps)))
+
     def _near(self, cell: Expression) -> Expression:
         """The coefficients that have a weight in a cell, (n, n, n) row by row."""
         _, ny, nz = self.coefficients.shape
@@ -140,6 +167,38 @@ def sphere_grid(a: Solid[Sphere], b: Solid[DistanceGrid]) -> Contact:
     above = ad.maximum(distance, 0.0)
     points = (a.center - a.shape.radius * normal, a.center - core * normal)
     return Contact(distance, points, above * above)
+
+
+def capsule_grid(a: Solid[Capsule], b: Solid[DistanceGrid]) -> Contact:
+    """The least f at n places on a's axis, e apart, minus sqrt(r^2 + e^2 / 4).
+
+    Balls of that radius cover the capsule. So no point of the capsule has a lesser f, as far as f
+    changes by no more than the way; and it is at most sqrt(r^2 + e^2 / 4) - r, a tenth of the
+    grid's least step, less than the least f on the axis minus r. Of places as near, that nearest to
+    a's centre is taken.
+    """
+    offsets, radius = _covering(a.shape, 0.1 * float(np.min(b.shape.step)))
+    y, u = b.local(a.center), so3.apply_inv(b.rotation, a.axis)
+    found = b.shape.along(*(y[k] + offsets * u[k] for k in range(3)))
+    least, s = found[0], ad.constant(offsets[0])
+    for k in range(1, len(offsets)):
+        less = least - found[k]
+        least, s = ad.cond(less, found[k], least), ad.cond(less, offsets[k], s)
+    at = a.center + adm.stop_gradient(s) * a.axis
+    return sphere_grid(Solid(Sphere(radius), at, a.column), b)
+
+
+def _covering(shape: Capsule, more: float) -> tuple[Vector, float]:
+    """Places on a capsule's axis, the middle first, and the radius of balls there that cover it.
+
+    The radius is larger by `more` at most, m.
+    """
+    furthest = 2.0 * math.sqrt(more * (more + 2.0 * shape.radius))
+    n = math.ceil(shape.length / furthest) + 1
+    places = np.linspace(-0.5, 0.5, n) * shape.length if n > 1 else np.zeros(1)
+    gap = shape.length / (n - 1) if n > 1 else 0.0
+    order = np.argsort(np.abs(places), kind="stable")
+    return places[order], math.hypot(shape.radius, 0.5 * gap)
 
 
 def _hat(t: Expression) -> Expression:

@@ -15,7 +15,7 @@ import ad_core as ad
 from ad_core.graph import Expression, checked
 from robotics_ad.geometry.boxes import box_box, capsule_box, sphere_box
 from robotics_ad.geometry.contact import Contact
-from robotics_ad.geometry.grids import DistanceGrid, sphere_grid
+from robotics_ad.geometry.grids import DistanceGrid, capsule_grid, sphere_grid
 from robotics_ad.geometry.round_bodies import sphere_cylinder, sphere_ellipsoid
 from robotics_ad.geometry.segments import capsule_capsule, capsule_sphere, sphere_sphere
 from robotics_ad.geometry.solids import AnySolid, Solid
@@ -35,6 +35,7 @@ PAIRS: dict[tuple[type[Any], type[Any]], Rule] = {
     (Sphere, Cylinder): sphere_cylinder,
     (Sphere, Ellipsoid): sphere_ellipsoid,
     (Sphere, DistanceGrid): sphere_grid,
+    (Capsule, DistanceGrid): capsule_grid,
     (Capsule, Cylinder): of_sums,
     (Capsule, Ellipsoid): of_sums,
     (Cylinder, Box): of_sums,

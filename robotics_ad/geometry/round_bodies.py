@@ -60,15 +60,20 @@ def sphere_ellipsoid(a: Solid[Sphere], b: Solid[Ellipsoid]) -> Contact:
     radii, y = b.shape.radii, b.local(a.center)
     least = 1e-12 * radii
     y = ad.cond(ad.abs_(y) - least, y, ad.cond(y, least, -least))
-    w = _multiplied(y, radii)
-    held = adm.stationary(w)
-    core = (adm.dot(held, y) - adm.norm(radii * held)) / adm.norm(held)
+    core, w = beside_ellipsoid(y, radii)
     normal = adm.unit(w)
     distance = core - a.shape.radius
     above = ad.maximum(distance, 0.0)
     on_b = b.world(y - core * normal)
     on_a = b.world(y - a.shape.radius * normal)
     return Contact(distance, (on_a, on_b), above * above)
+
+
+def beside_ellipsoid(y: Expression, radii: Vector) -> tuple[Expression, Expression]:
+    """The signed distance of a point without a coordinate that is 0, and w as above."""
+    w = _multiplied(y, radii)
+    held = adm.stationary(w)
+    return (adm.dot(held, y) - adm.norm(radii * held)) / adm.norm(held), w
 
 
 def _multiplied(y: Expression, radii: Vector) -> Expression:

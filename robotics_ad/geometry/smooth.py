@@ -1,13 +1,11 @@
-"""Smooth stand-ins for least values and for distances, each with a bound of its error.
+"""Smooth stand-ins for signed distances, each with a bound of its error.
 
-A distance has a kink where cores meet, and where segments are parallel, since the closest points
-jump from end to end. With a term that favours the middle of each segment there is one best pair of
-points everywhere, and it moves without jumps:
+d - error <= F <= d at every pose, apart and penetrating, with a continuous gradient
 
-    Q = min over |s| <= l, |t| <= m of |arm + s u - t v|^2 + (s / l)^2 e^2 + (t / m)^2 e^2 + e^2
-
-with e = error / sqrt(3). So |gap|^2 <= Q <= |gap|^2 + error^2, and sqrt(Q) - error - radii is
-between d - error and d: never more than the distance.
+half-space beside anything      `smooth_reaches`    closed form
+segments and points in balls    `smooth_rods`       closed form
+a ball beside anything          `smooth_balls`      closed form, Newton's method for ellipsoids
+all others                      `smooth_sums`       a smooth maximum of lower bounds
 """
 
 from __future__ import annotations
@@ -15,33 +13,29 @@ from __future__ import annotations
 import math
 
 import ad_core as ad
-from ad_core import math as adm
 from ad_core.graph import Expression, checked, number
+from robotics_ad.geometry.smooth_balls import smooth_ball
+from robotics_ad.geometry.smooth_reaches import smooth_half_space
+from robotics_ad.geometry.smooth_rods import rod, smooth_rods
+from robotics_ad.geometry.smooth_sums import smooth_sums
 from robotics_ad.geometry.solids import AnySolid, Solid
-from robotics_ad.model import Capsule, Shape, Sphere
+from robotics_ad.model import Box, Capsule, Cylinder, Ellipsoid, HalfSpace, Shape, Sphere
 
-
-@ad.composite("smooth_minimum", argnames=("x", "sharpness"), n_in=(None, 1), n_out=1)
-def smooth_minimum(x: Expression, sharpness: Expression) -> Expression:
-    """-log(sum_i exp(-k x_i)) / k of n entries, with k the sharpness.
-
-    It is between min(x) - log(n) / k and min(x), has derivatives of every order, and no entry is
-    too large for it.
-    """
-    return -adm.logsumexp(-sharpness * x) / sharpness
+_BOUNDED = (Sphere, Capsule, Cylinder, Box, Ellipsoid)
 
 
 class SmoothPairDistance(ad.Composite):
     """A function of two poses between d - error and d, and with a continuous gradient everywhere.
 
     Args:
-        a: a `Sphere` or a `Capsule`.
-        b: another one.
-        error: the greatest difference from the distance d, m.
+        a: a `Sphere`, `Capsule`, `Cylinder`, `Box`, `Ellipsoid` or `HalfSpace`.
+        b: another one; of two half-spaces there is no distance.
+        error: the greatest difference from the signed distance d, m. Beside an ellipsoid the number
+            of operations grows as it shrinks.
 
     Raises:
         NotImplementedError: for other shapes.
-        ValueError: for an error that is not positive.
+        ValueError: for an error that is not positive, or too small for an ellipsoid.
     """
 
     argnames = ("Ta", "Tb")
@@ -50,8 +44,13 @@ class SmoothPairDistance(ad.Composite):
 
     def __init__(self, a: Shape, b: Shape, error: float) -> None:
         kind = type(self).__name__
-        self.a, self.b = (_round(shape, kind, name) for shape, name in ((a, "a"), (b, "b")))
-        self.error = checked_error(error, f"{kind}: error")
+        for shape, name in ((a, "a"), (b, "b")):
+            checked(shape, Shape, kind, name, "a Sphere, Capsule, Box ...")
+        self.a, self.b, self.error = a, b, checked_error(error, f"{kind}: error")
+        self.expand(ad.var("Ta", 12), ad.var("Tb", 12))
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({type(self.a).__name__}, {type(self.b).__name__})"
 
     def expand(self, *args: Expression) -> Expression:
         return smooth_distance(
@@ -68,49 +67,28 @@ def checked_error(error: float, kind: str) -> float:
 
 
 def smooth_distance(a: AnySolid, b: AnySolid, error: float) -> Expression:
-    """The smooth distance of two spheres or capsules; NotImplementedError for other solids."""
-    for solid in (a, b):
-        _round(solid.shape, "smooth distance", "shape")
-    arm, e = a.center - b.center, error / math.sqrt(3.0)
-    (u, l), (v, m) = _segment(a), _segment(b)
-    if u is None:
-        arm, u, l, v, m = -arm, v, m, u, l
-    if u is None:
-        gap, more = arm, ad.constant(0.0)
-    elif v is None:
-        pull = (e / l) ** 2
-        s = adm.stationary(adm.clip(-adm.dot(u, arm) / (1.0 + pull), -l, l))
-        gap, more = arm + s * u, pull * s * s
-    else:
-        s, t = _pulled(arm, u, v, l, m, e=e)
-        gap = arm + s * u - t * v
-        more = (e / l) ** 2 * s * s + (e / m) ** 2 * t * t
-    size = adm.sqrt(adm.normSquared(gap) + more + e * e)
-    return size - (error + a.shape.radius + b.shape.radius)
+    """The smooth distance of two solids.
 
-
-def _pulled(
-    arm: Expression, u: Expression, v: Expression, l: float, m: float, *, e: float
-) -> tuple[Expression, Expression]:
-    """Where Q is least: as `closest_on_segments`, with more on the diagonal."""
-    b, c, f = adm.dot(u, v), adm.dot(u, arm), adm.dot(v, arm)
-    first, second = 1.0 + (e / l) ** 2, 1.0 + (e / m) ** 2
-    s = adm.clip((b * f - second * c) / (first * second - b * b), -l, l)
-    t = adm.clip((b * s + f) / second, -m, m)
-    return adm.stationary(adm.clip((b * t - c) / first, -l, l)), adm.stationary(t)
-
-
-def _segment(solid: AnySolid) -> tuple[Expression | None, float]:
-    """The axis of a capsule's segment and half its length; None for a point."""
-    length = getattr(solid.shape, "length", 0.0)
-    return (solid.axis, 0.5 * length) if length > 0.0 else (None, 0.0)
-
-
-def _round(shape: Shape, place: str, argument: str) -> Sphere | Capsule:
-    checked(shape, Shape, place, argument, "a Sphere or a Capsule")
-    if not isinstance(shape, (Sphere, Capsule)):
-        raise NotImplementedError(
-            f"{place}: argument '{argument}' is a {type(shape).__name__}; only the distances of "
-            "Sphere and Capsule have smooth stand-ins"
-        )
-    return shape
+    Raises:
+        NotImplementedError: for two half-spaces, and for shapes that are not in the table above.
+        ValueError: where an ellipsoid asks for too many directions.
+    """
+    if isinstance(a.shape, HalfSpace):
+        a, b = b, a
+    for solid, others in ((a, _BOUNDED), (b, (*_BOUNDED, HalfSpace))):
+        if not isinstance(solid.shape, others):
+            names = ", ".join(kind.__name__ for kind in others)
+            raise NotImplementedError(
+                f"no smooth distance of a {type(a.shape).__name__} and a {type(b.shape).__name__}; "
+                f"expected one of {names}"
+            )
+    if isinstance(b.shape, HalfSpace):
+        return smooth_half_space(a, b, error)
+    first, second = rod(a), rod(b)
+    if first is not None and second is not None:
+        return smooth_rods(first, second, error)
+    if second is not None and second.axis is None:
+        return smooth_ball(second, a, error)
+    if first is not None and first.axis is None:
+        return smooth_ball(first, b, error)
+    return smooth_sums(a, b, error)

@@ -18,7 +18,7 @@ from robotics_ad.geometry import (
     SmoothPairDistance,
     smooth_minimum,
 )
-from robotics_ad.model import Box, Capsule, PlacedShape, Sphere
+from robotics_ad.model import Capsule, PlacedShape, Sphere
 
 RNG = np.random.default_rng(6)
 SHAPES = (Sphere(0.1), Capsule(0.1, 0.8), Capsule(0.15, 0.5), Capsule(0.2, 0.0))
@@ -119,7 +119,7 @@ def test_rows_of_robots_may_be_smooth():
 
 
 def test_what_is_not_smooth_is_refused():
-    with pytest.raises(NotImplementedError, match="SmoothPairDistance: argument 'b' is a Box"):
-        SmoothPairDistance(Sphere(0.1), Box([1, 1, 1]), 0.01)
+    with pytest.raises(TypeError, match="SmoothPairDistance: argument 'b' is a float, expected a"):
+        SmoothPairDistance(Sphere(0.1), 0.1, 0.01)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"error is 0\.0, expected a positive number"):
         SmoothPairDistance(Sphere(0.1), Sphere(0.1), 0.0)
