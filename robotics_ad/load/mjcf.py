@@ -41,9 +41,10 @@ def load_mjcf(
     All joint types of the format are understood, several at one body too: free, ball, slide and
     hinge joints, with anchors, references, limits, damping, friction loss, armature and springs.
     An active equality that ties one joint linearly to another makes a mimic; see
-    `RobotModel.release_mimics`. Active equalities `connect` and `weld` are `robot.loops`. Bodies become links by their names, the root is `world`; a site
-    that has a name is a link that is fixed to its body. Configurations are MuJoCo's `qpos`, apart
-    from mimics; velocities of free joints are ours (see `read_mjcf`).
+    `RobotModel.release_mimics`. Active equalities `connect` and `weld` are `robot.loops`. Bodies
+    become links by their names, the root is `world`; a site that has a name is a link that is fixed
+    to its body. Configurations are MuJoCo's `qpos`, apart from mimics; velocities of free joints
+    are ours (see `read_mjcf`).
 
     The model's gravity is not part of a robot: pass it to the dynamics that need it. Contacts,
     actuators, tendons, fluid, gravity compensation and other equalities are left out;

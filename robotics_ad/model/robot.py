@@ -260,10 +260,10 @@ class RobotModel(ConfigurationSpace, Rebuilt):
     def subchain(self, tip: str, base: str | None = None) -> RobotModel:
         """The model of the links between two links alone, `base` (default: the root) its root.
 
-        Branches are cut off with their masses, parameters and loops: poses and Jacobians of the links
-        that are left are those of the whole robot, relative to `base`; dynamics are those of the
-        chain by itself. A joint that mimics one off the chain takes its leader's place: it moves
-        on its own, and later joints with that leader follow it as they did before.
+        Branches are cut off with their masses, parameters and loops: poses and Jacobians of the
+        links that are left are those of the whole robot, relative to `base`; dynamics are those of
+        the chain by itself. A joint that mimics one off the chain takes its leader's place: it
+        moves on its own, and later joints with that leader follow it as they did before.
 
         Raises:
             ValueError: for unknown links, and if `base` is not on the way from the root to `tip`.
