@@ -19,7 +19,7 @@ import numpy as np
 import ad_core as ad
 from ad_core.graph import Expression
 from robotics_ad import so3
-from robotics_ad.arrays import Vector, frozen
+from robotics_ad.arrays import Matrix, Vector, frozen
 from robotics_ad.dynamics.factors import Sparse
 from robotics_ad.kinematics.closures import Closure
 from robotics_ad.kinematics.loops import closed_configurations, closure
@@ -245,18 +245,21 @@ def _checked(robot: RobotModel, contact: Contact, where: str) -> Held:
 
 def independent_rows(robot: RobotModel, contacts: Sequence[Contact]) -> int:
     """The rank of J, the highest at a few random configurations that close the loops."""
+    return max(
+        int(np.linalg.matrix_rank(J, tol=1e-8 * max(1.0, np.abs(J).max())))
+        for J in sampled_jacobians(robot, contacts)
+    )
+
+
+def sampled_jacobians(robot: RobotModel, contacts: Sequence[Contact]) -> list[Matrix]:
+    """J, (rows, nv), at a few random configurations; they close the loops if they can."""
     function = ContactJacobian(robot, contacts)
     parameters = {"parameters": robot.parameters} if robot.parametrized else {}
     jacobian = function(*function.arguments())
-    best = 0
-    for q in _places_to_try(robot, function.contacts):
-        J = jacobian.eval(q=q, **parameters).reshape(function.rows, robot.nv)
-        best = max(best, int(np.linalg.matrix_rank(J, tol=1e-8 * max(1.0, np.abs(J).max()))))
-    return best
-
-
-def _places_to_try(robot: RobotModel, contacts: Sequence[Held]) -> list[Vector]:
-    loops = [contact for contact in contacts if isinstance(contact, Closure)]
+    loops = [contact for contact in function.contacts if isinstance(contact, Closure)]
     rng = np.random.default_rng(0)
     closed = [q for q, _ in closed_configurations(robot, loops)] if loops else []
-    return closed or [robot.random(rng) for _ in range(3)]
+    return [
+        jacobian.eval(q=q, **parameters).reshape(function.rows, robot.nv)
+        for q in closed or [robot.random(rng) for _ in range(3)]
+    ]
