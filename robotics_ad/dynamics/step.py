@@ -86,7 +86,7 @@ class StepFunction(GravityFunction):
                 position_gain=1.0 / self.loop_time**2,
             )
         except ValueError as error:
-            reason = str(error).replace("damping", "'loop_damping'")
+            reason = str(error).partition(": ")[2].replace("damping", "'loop_damping'")
             raise ValueError(f"{type(self).__name__}: loops: {reason}") from None
 
     def sizes(self) -> Mapping[str, int]:

@@ -214,7 +214,10 @@ def closed_configurations(
                 yield q, J
                 break
             step = -np.linalg.pinv(J, rcond=_RANK) @ e
-            q = robot.integrate(q, step / max(1.0, float(np.linalg.norm(step))))
+            length = float(np.linalg.norm(step))
+            if length < 1e-9:  # nothing helps from here
+                break
+            q = robot.integrate(q, step / max(1.0, length))
         if left == 0:
             return
 
