@@ -89,3 +89,33 @@ def tied(robot: RobotModel, q: np.ndarray, link_a: str, link_b: str, **held: Any
     T_a, T_b = (WorldTransform(robot.link(link))("q") for link in (link_a, link_b))
     frame_b = se3.mul(se3.mul(se3.inv(T_b), T_a), frame_a)
     return LoopConstraint(link_a, frame_a, link_b, frame_b.eval(q=q), **held)
+
+
+BENNETT = {"short": 0.3, "long": 0.3 * np.sin(1.1) / np.sin(0.6), "twist": 0.6, "turn": 1.1}
+
+
+def bennett() -> RobotModel:
+    """Bennett's linkage: four hinges in space that no count of freedoms would let move.
+
+    Opposite links alike, lengths as the sines of the angles between their axes: rows of the hinge
+    that closes it depend on each other in closed configurations alone.
+    """
+    own = BENNETT
+
+    def along(length: float, twist: float) -> dict[str, Any]:
+        c, s = np.cos(twist), np.sin(twist)
+        turned = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+        return {"rotation": turned, "translation": np.array([length, 0.0, 0.0])}
+
+    first, second = along(own["short"], own["twist"]), along(own["long"], own["turn"])
+    names = ("ground", "a", "b", "c")
+    links = [Link("ground"), *(rod(name, 0.3, 1.0) for name in names[1:])]
+    joints = [
+        Joint(f"j{n}", "continuous", names[n - 1], names[n], axis=[0, 0, 1], **place)
+        for n, place in ((1, {}), (2, first), (3, second))
+    ]
+    R, p = first["rotation"], first["translation"]
+    S, r = second["rotation"], second["translation"]
+    on_c, on_ground = np.append(R.T, p), np.append(S, -S.T @ r)
+    loop = LoopConstraint("c", on_c, "ground", on_ground, rotations="xy", name="hinge")
+    return RobotModel("bennett", links, joints, loops=[loop])

@@ -8,7 +8,7 @@ robot, loops -> `Closure` rows -> `LoopError` -> `ad.root` over the joints that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,33 +67,37 @@ class LoopError(LoopFunction):
 class ClosedConfiguration(LoopFunction):
     """q with e(q) = 0, nq entries: the whole configuration for given independent joints.
 
-    A function of `independent`, the coordinates of the joints of that name one behind the other,
-    and `guess` (nq), of which the joints that follow are read: of the assemblies that close the
-    loops, the one near it. Derivatives by `independent` are those of the implicit function, to
-    every order; that by the guess is 0. See `ad.root`.
+    A function of `independent`, the coordinates of the joints of that name one behind the other
+    (if there are some), and `guess` (nq), of which the joints that follow are read: of the
+    assemblies that close the loops, the one near it. Derivatives by `independent` are those of the
+    implicit function, to every order; that by the guess is 0. See `ad.root`.
 
-    Rows of e that depend on others at closed configurations are not solved for. `independent` names
-    as many freedoms as are left then.
+    Where the joints that follow have more freedoms than the loops hold, they take the least way x
+    from the guess, in rad and m: dL/d(x, m) = 0 with L = |x|^2 / 2 + m . e(q), and q follows the
+    guess. Without independent joints that is the closed configuration nearest to it.
+
+    Rows of e that depend on others at closed configurations are not solved for.
 
     Args:
         robot: the model.
-        independent: names of joints; None: the first ones, in the order of q, that leave the others
-            determined.
+        independent: names of joints; None: the first ones, in the order of q, that leave the loops
+            enough freedoms to close; (): none.
         loops: `LoopConstraint`s of its links; None: its own.
         status: whether an entry follows that is 1 where all loops are closed, else 0.
         iterations: how many steps at most.
         tolerance: of the rows that are solved for, rad and m.
 
     Raises:
-        ValueError: for unknown names, for joints that do not determine the others or are not
-            independent themselves, and for loops that no configuration closes.
+        ValueError: for unknown names, for joints that are not independent, since the others cannot
+            close the loops then, and for loops that no configuration closes.
 
     Example:
         >>> closed = ClosedConfiguration(robot, ["crank"])
         >>> q = closed.eval([0.3], robot.neutral())
     """
 
-    ARGUMENTS: ClassVar[Sizes] = {"independent": "n", "guess": "nq"}
+    ARGUMENTS: ClassVar[Sizes] = {}
+    OPTIONS: ClassVar[Sizes] = {"independent": "n", "guess": "nq"}
     RESULT = ("nq + status",)
 
     def __init__(
@@ -119,11 +123,11 @@ class ClosedConfiguration(LoopFunction):
         self.independent = tuple(chosen)
         self._given, self._v = _places(robot, chosen)
         rank = int(np.linalg.matrix_rank(J[:, self._v], tol=_RANK)) if self._v else 0
-        if not rank == len(self.solved) == len(self._v):
+        if rank < len(self.solved):
             raise ValueError(
                 f"{kind}: argument 'independent' names joints with {robot.nv - len(self._v)} "
                 f"freedoms ({', '.join(chosen)}); the loops leave {robot.nv - len(self.solved)}, "
-                f"and hold {rank} of the other {len(self._v)}"
+                f"and hold {len(self.solved)}, {rank} of them by the other joints"
             )
 
     def sizes(self) -> Mapping[str, int]:
@@ -132,30 +136,32 @@ class ClosedConfiguration(LoopFunction):
 
     def expand(self, *args: Expression) -> Expression:
         named = dict(zip(self.arguments(), args, strict=True))
-        given, guess = named["independent"], adm.stop_gradient(named["guess"])
-        places = {k: given[n] for n, k in enumerate(self._given)}
+        n, m, guess = len(self._v), len(self.solved), named["guess"]
+        if n == m:
+            guess = adm.stop_gradient(guess)
+        places = {k: named["independent"][i] for i, k in enumerate(self._given)}
         begin = ad.stack(*(places.get(k, guess[k]) for k in range(self.robot.nq)))
-        x = ad.var("x", len(self._v))
-        moves = {k: x[n] for n, k in enumerate(self._v)}
+        x = ad.var("x", n if n == m else n + m)
+        moves = {k: x[i] for i, k in enumerate(self._v)}
         moved = ad.stack(*(moves.get(k, 0.0) for k in range(self.robot.nv)))
         error = opened(self.robot, self.closures).replace(**{_MOVED: moved})
-        root = ad.root(
-            error[self.solved],
-            {"x": np.zeros(len(self._v))},
-            iterations=self.iterations,
-            tolerance=self.tolerance,
-            status=self.status,
-        )
+        condition = error[self.solved]
+        if n > m:
+            way = 0.5 * adm.normSquared(x[:n])
+            condition = ad.gradient(way + adm.dot(x[n:], condition), "x")
+        options: dict[str, Any] = {"iterations": self.iterations, "tolerance": self.tolerance}
+        zero = np.zeros(x.size or 0)
+        root = ad.root(condition, {"x": zero}, status=self.status, **options)
         values: dict[str, Expression] = {_AT: begin}
         if "parameters" in named:
             values["parameters"] = named["parameters"]
         root = root.replace(**values)
-        values["x"] = root[: len(self._v)]
+        values["x"] = root[: zero.size]
         q = Integrate(self.robot)(begin, moved.replace(x=values["x"]))
         if not self.status:
             return q
-        closed = root[len(self._v)]
-        if len(self.solved) < self.rows:
+        closed = root[zero.size]
+        if m < self.rows:
             widest = ad.maximum(ad.abs_(error.replace(**values)))
             closed = closed * less_equal(widest, _OPEN * self.tolerance)
         return ad.stack(q, closed)

@@ -7,15 +7,15 @@ import mpmath
 import numpy as np
 import pytest
 from backends import ENGINES, compute
-from closed_chains import GUESS, four_bar, pencil, tied
+from closed_chains import BENNETT, GUESS, bennett, four_bar, pencil, tied
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from robot_trees import state, trees
+from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 
 import ad_core as ad
-from ad_core import math as adm
-from robotics_ad import LoopConstraint, RobotModel, packaged_arm
+from robotics_ad import Inertia, Joint, Link, LoopConstraint, RobotModel, packaged_arm
 from robotics_ad.dynamics import ContactJacobian, PointContact
 from robotics_ad.kinematics import (
     ClosedConfiguration,
@@ -184,6 +184,21 @@ def test_a_four_bar_closes_as_triangles_say(translations, rotations):
         np.testing.assert_allclose(q, [*pencil(crank), 1.0], atol=1e-9)
 
 
+def test_bennetts_linkage_moves_as_bennett_says():
+    """Five rows for three joints, and it moves: tan(t1 / 2) tan(t2 / 2) is constant."""
+    robot = bennett()
+    closed = ClosedConfiguration(robot, status=True)
+    assert closed.independent == ("j1",)
+    assert (closed.rows, len(closed.solved)) == (5, 2)
+    half = (BENNETT["turn"] + BENNETT["twist"]) / 2, (BENNETT["turn"] - BENNETT["twist"]) / 2
+    constant = np.sin(half[0]) / np.sin(half[1])
+    for first in (0.9, 1.4, -2.0):
+        second = 2.0 * np.arctan(constant / np.tan(first / 2))
+        guess = [first, second, -first]
+        q = closed.eval([first], np.array(guess) + 0.05)
+        np.testing.assert_allclose(q[[0, 1, 3]], [first, second, 1.0], atol=1e-8)
+
+
 def test_closed_configurations_have_derivatives_of_the_implicit_function():
     """To third order, against mpmath's of the triangles."""
     closed = ClosedConfiguration(four_bar())("t", "guess")
@@ -241,11 +256,10 @@ def test_loops_that_nothing_closes_are_refused():
         ClosedConfiguration(four_bar(), loops=[loop])
 
 
-@pytest.mark.parametrize("names", [(), ("j1", "j3")])
-def test_independent_joints_must_determine_the_others(names):
-    message = rf"'independent' names joints with {len(names)} freedoms .* the loops leave 1, and"
+def test_joints_that_are_not_independent_are_refused():
+    message = "names joints with 2 freedoms .j1, j3.; the loops leave 1, and hold 2, 1 of them by"
     with pytest.raises(ValueError, match=message):
-        ClosedConfiguration(four_bar(), names)
+        ClosedConfiguration(four_bar(), ["j1", "j3"])
 
 
 def test_arguments_of_closed_configurations_are_checked():
@@ -293,17 +307,57 @@ def test_parameters_of_a_model_move_its_closed_configurations():
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * h), atol=1e-8)
 
 
+@pytest.mark.parametrize("rows", [("xz", ""), ("xyz", "")])
+def test_without_independent_joints_the_nearest_configuration_is_found(rows):
+    """That of scipy's minimizer along the triangles, and its derivative by the guess."""
+    robot = four_bar(*rows)
+    nearest = ClosedConfiguration(robot, (), status=True)
+    assert dict(nearest.arguments()) == {"guess": 3}
+    start = pencil(0.7) + np.array([0.1, -0.2, 0.15])
+
+    def by_hand(start):
+        def distance(crank):
+            return np.sum((pencil(crank) - start) ** 2)
+
+        found = minimize_scalar(distance, bracket=(0.6, 0.9), options={"xtol": 1e-12})
+        return pencil(found.x)
+
+    np.testing.assert_allclose(nearest.eval(start), [*by_hand(start), 1.0], atol=1e-7)
+    slope, h = nearest("guess").derivative("guess", guess=start), 1e-3
+    for k, unit in enumerate(np.eye(3)):
+        wanted = (by_hand(start + h * unit) - by_hand(start - h * unit)) / (2 * h)
+        np.testing.assert_allclose(slope[:3, k], wanted, atol=1e-5)
+
+
 def test_the_nearest_closed_configuration_by_least_squares():
-    """The recipe of docs/closed_chains.md: a large weight on the gap, none moves it further."""
+    """The same with a large weight on the gap, to what the weight gives."""
     robot = four_bar()
     q, x = ad.var("q", 3), ad.var("x", 3)
     gap = LoopError(robot)(Integrate(robot)(q, x))
     nearest = ad.least_squares(ad.stack(1e3 * gap, x), {"x": np.zeros(3)}, tolerance=1e-7)
     start = pencil(0.7) + np.array([0.1, -0.2, 0.15])
-    step = nearest.eval(q=start)
-    closed = start + step
-    assert np.abs(LoopError(robot).eval(closed)).max() < 1e-6
-    # the way there stands on the directions in which the loop stays closed
-    along = ClosedConfiguration(robot)("t", "g").derivative("t", t=closed[:1], g=closed)[:, 0]
-    assert abs(step @ along) < 1e-5 * np.linalg.norm(step) * np.linalg.norm(along)
-    assert adm.norm(x).eval(x=step) > 0.05
+    expected = ClosedConfiguration(robot, ()).eval(start)
+    np.testing.assert_allclose(start + nearest.eval(q=start), expected, atol=1e-5)
+
+
+def test_followers_with_freedoms_to_spare_move_least():
+    """A free body pinned to an arm: three of its six freedoms stay with the guess."""
+    arm = packaged_arm()
+    links = [*arm.links, Link("load", Inertia(1.0, [0.0, 0.0, 0.0], np.eye(3)))]
+    joints = [*arm.joints, Joint("free", "floating", "base", "load")]
+    loop = LoopConstraint("tool", [0, 0, 0.1], "load", [0.1, 0.2, 0.3], rotations="")
+    robot = RobotModel("r", links, joints, loops=[loop])
+    closed = ClosedConfiguration(robot, status=True)
+    assert closed.independent == arm.joint_names
+    rng = np.random.default_rng(0)
+    guess = np.concatenate([arm.random(rng), [0.1, 0.2, 0.3, 0.5, 0.5, 0.5, 0.5]])
+    *q, found = closed.eval(guess[:7], guess)
+    assert found == 1.0
+    np.testing.assert_allclose(LoopError(robot).eval(q), 0.0, atol=1e-9)
+    # the way there is normal to what leaves the gap as it is
+    way, h = robot.difference(guess, q), 1e-6
+    slopes = [
+        LoopError(robot).eval(robot.integrate(guess, way + h * unit)) / h for unit in np.eye(13)[7:]
+    ]
+    free = np.linalg.svd(np.array(slopes).T)[2][3:]
+    assert np.abs(free @ way[7:]).max() < 1e-5 * np.linalg.norm(way)
