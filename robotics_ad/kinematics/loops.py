@@ -115,11 +115,12 @@ class ClosedConfiguration(LoopFunction):
         self.status = flag(status, f"{kind}: status")
         self.iterations = whole_number(iterations, f"{kind}: iterations", least=1)
         self.tolerance = number(tolerance, f"{kind}: tolerance")
+        named = None if independent is None else _checked(robot, independent)
         _, J = next(closed_configurations(robot, self.closures), (None, None))
         if J is None:
             raise ValueError(f"{kind}: no configuration of '{robot.name}' closes the loops")
         self.solved = _spanning_rows(J)
-        chosen = _independent(robot, J) if independent is None else _checked(robot, independent)
+        chosen = _independent(robot, J) if named is None else named
         self.independent = tuple(chosen)
         self._given, self._v = _places(robot, chosen)
         rank = int(np.linalg.matrix_rank(J[:, self._v], tol=_RANK)) if self._v else 0
