@@ -185,7 +185,7 @@ RIGHT: dict[str, Any] = {
     "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None,
     "residual": X - 0.5, "guess": {"x": POINT},
     "link_a": "link1", "link_b": "tool", "frame_a": POINT, "frame_b": POINT,
-    **dict.fromkeys(("LoopError.loops", "ClosedConfiguration.loops"), [PIN]),
+    "LoopError.loops": [PIN], "ClosedConfiguration.loops": [PIN],
     "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
     "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),
 }  # fmt: skip
