@@ -120,6 +120,8 @@ class ClosedConfiguration(LoopFunction):
         if J is None:
             raise ValueError(f"{kind}: no configuration of '{robot.name}' closes the loops")
         self.solved = _spanning_rows(J)
+        if not self.solved:
+            raise ValueError(f"{kind}: the loops hold nothing: no joint moves their gaps")
         chosen = _independent(robot, J) if named is None else named
         self.independent = tuple(chosen)
         self._given, self._v = _places(robot, chosen)
@@ -184,11 +186,21 @@ def closures(robot: RobotModel, loops: Loops, where: str) -> tuple[Closure, ...]
 
 
 def closure(robot: RobotModel, loop: LoopConstraint, where: str) -> Closure:
-    """The rows of a loop, if its links are the robot's."""
+    """The rows of a loop, if its links are the robot's and move against each other."""
     checked(loop, LoopConstraint, where, "loops", "LoopConstraints")
     for link in (loop.link_a, loop.link_b):
         found(link, robot.link_index, "link", f"{where}: ")
+    if _carrier(robot, loop.link_a) == _carrier(robot, loop.link_b):
+        raise ValueError(f"{where}: the links of loop '{loop}' are one body, held already")
     return Closure(loop)
+
+
+def _carrier(robot: RobotModel, link: str) -> str:
+    """The link that a link is fixed to, next to a joint that moves or the root."""
+    above = {joint.child: joint for joint in robot.joints}
+    while link in above and (above[link].type.nv == 0 or above[link].follows.multiplier == 0.0):
+        link = above[link].parent
+    return link
 
 
 def opened(robot: RobotModel, loops: Sequence[Closure]) -> Expression:

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 import ad_core as ad
 from robotics_ad import Inertia, Joint, Link, LoopConstraint, RobotModel, packaged_arm
-from robotics_ad.dynamics import ContactJacobian, PointContact
+from robotics_ad.dynamics import ConstrainedDynamics, ContactJacobian, PointContact
 from robotics_ad.kinematics import (
     ClosedConfiguration,
     Integrate,
@@ -254,6 +254,23 @@ def test_loops_that_nothing_closes_are_refused():
     loop = LoopConstraint("coupler", [0.5, 0.1, 0], "rocker", [0.4, 0, 0], rotations="")
     with pytest.raises(ValueError, match="no configuration of 'four_bar' closes the loops"):
         ClosedConfiguration(four_bar(), loops=[loop])
+
+
+def test_loops_that_hold_nothing_are_refused():
+    """Of links that are one body, and of rows that nothing moves."""
+    arm, frame = packaged_arm(), [0.0, 0.0, 0.0]
+    assert arm.joint("tool_mount").kind == "fixed"
+    held = [LoopConstraint("link7", frame, "tool", frame)]
+    for function in (LoopError, ClosedConfiguration, ConstrainedDynamics, ContactJacobian):
+        given = {
+            "contacts" if function in {ConstrainedDynamics, ContactJacobian} else "loops": held
+        }
+        with pytest.raises(
+            ValueError, match=f"{function.__name__}: the links of loop 'link7 ~ tool"
+        ):
+            function(arm, **given)
+    with pytest.raises(ValueError, match="the loops hold nothing: no joint moves their gaps"):
+        ClosedConfiguration(four_bar("y"))
 
 
 def test_joints_that_are_not_independent_are_refused():
