@@ -14,6 +14,7 @@ from robotics_ad.model import (
     JointType,
     Link,
     LinkFrame,
+    LoopConstraint,
     Mimic,
     RobotModel,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "JointType",
     "Link",
     "LinkFrame",
+    "LoopConstraint",
     "Mimic",
     "Mjcf",
     "RobotModel",

@@ -139,6 +139,21 @@ def test_single_shooting_has_the_optimum_of_multiple_shooting() -> None:
     assert single == pytest.approx(multiple, rel=1e-7)
 
 
+def test_a_four_bar_keeps_its_energy_and_its_pin() -> None:
+    kept, missed, gap, curve = load("34_four_bar").main()
+    assert kept < 2e-6
+    assert missed < 1e-6
+    assert gap < 1e-7
+    assert curve.shape == (100, 3)
+    assert np.isfinite(curve).all()
+
+
+def test_a_gripper_holds_as_virtual_work_says() -> None:
+    for width, force, expected in load("35_parallel_gripper").main():
+        assert 0.0 < width < 0.15
+        assert force == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()

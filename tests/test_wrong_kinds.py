@@ -104,6 +104,7 @@ CASADI = casadi.Function("f", [casadi.SX.sym("x", 3)], [casadi.SX.zeros(2)])
 SQUARE = np.eye(3)
 CURVE = trajectory.PiecewiseLinear(3, 2)
 
+PIN = model.LoopConstraint("base", POINT, "tool", POINT, rotations="")
 SPHERE = model.Sphere(0.1)
 BALLS = {name: [model.PlacedShape(SPHERE)] for name in ("base", "tool")}
 PAIRED = ("PairDistance", "PairDistanceSquared", "PairClosest", "SmoothPairDistance")
@@ -183,6 +184,8 @@ RIGHT: dict[str, Any] = {
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
     "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None,
     "residual": X - 0.5, "guess": {"x": POINT},
+    "link_a": "link1", "link_b": "tool", "frame_a": POINT, "frame_b": POINT,
+    "LoopError.loops": [PIN], "ClosedConfiguration.loops": [PIN],
     "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
     "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 Each class takes a `RobotModel` and is a function of `q`, `v` and more, named in its docstring.
 """
 
+from robotics_ad.dynamics.actuated import ActuatedTorques
 from robotics_ad.dynamics.base_parameters import BaseParameters, base_parameters
 from robotics_ad.dynamics.center_of_mass import CenterOfMassJacobian, CenterOfMassVelocity
 from robotics_ad.dynamics.compliance import Compliance
@@ -52,6 +53,7 @@ MomentumVector = GeneralizedMomentum
 __all__ = [
     "GRAVITY",
     "TO_PINOCCHIO",
+    "ActuatedTorques",
     "Ball",
     "BallContact",
     "BaseParameters",

@@ -1,4 +1,4 @@
-"""Forward dynamics of a robot whose contacts hold points and frames of its links still.
+"""Forward dynamics of a robot whose contacts hold points and frames of its links, loops too.
 
     [ M  J^T ] [  a ]   [ tau - C v - g ]
     [ J   0  ] [ -f ] = [ -gamma        ],      gamma = (dJ/dt) v + k_v J v + k_p e
@@ -25,6 +25,7 @@ from robotics_ad.dynamics.contacts import (
     Contact,
     ContactRows,
     checked_contacts,
+    contact_errors,
     contact_rows,
     independent_rows,
 )
@@ -33,7 +34,7 @@ from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
-from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.model import LinkFrame, RobotModel, listed
 from robotics_ad.multibody.function import QVT, RobotFunction, Sizes
 from robotics_ad.multibody.tree import Tree
 
@@ -49,11 +50,12 @@ class HeldFunction(RobotFunction):
                 wherever the robot is and no damping, and numbers out of range.
         """
         kind = type(self).__name__
+        contacts = listed(contacts, kind, "contacts")
         self.contacts = checked_contacts(self.robot, contacts, kind)
         self.rows = sum(contact.rows for contact in self.contacts)
         self.damping = not_negative(damping, f"{kind}: argument 'damping'")
         self.iterations = _checked_iterations(iterations, self.damping, kind)
-        rank = self.rows if self.damping else independent_rows(self.robot, self.contacts)
+        rank = self.rows if self.damping else independent_rows(self.robot, contacts)
         if rank < self.rows:
             raise ValueError(
                 f"{kind}: of {self.rows} contact rows only {rank} are independent, so that the "
@@ -101,10 +103,14 @@ class ContactFunction(HeldFunction, DynamicsFunction):
         friction = self.with_friction(tree, v)
         free = tau - bias if friction is None else tau - friction - bias
         motion = WorldMotion(tree.bodies, tree.nv, q, v)
-        rows = contact_rows(motion, tree, self.contacts, named.get("anchors"))
+        rows = contact_rows(motion, tree, self.contacts)
         system = ContactSystem(Factors(mass_entries(tree, q), tree.nv), rows.jacobian)
         half = system.factors.half_solved(entries_by_index(free, tree.nv))
-        goal = -self._gamma(rows) - system.reached(half)
+        gamma = self._gamma(rows)
+        if self.position_gain != 0.0:
+            errors = contact_errors(motion, tree, self.contacts, named.get("anchors"))
+            gamma = gamma + self.position_gain * errors
+        goal = -gamma - system.reached(half)
         forces = system.forces(goal, self.damping, self.iterations)
         return system.moved(half, forces), forces
 
@@ -112,8 +118,6 @@ class ContactFunction(HeldFunction, DynamicsFunction):
         gamma = rows.drift
         if self.velocity_gain != 0.0:
             gamma = gamma + self.velocity_gain * rows.velocity
-        if rows.error is not None:
-            gamma = gamma + self.position_gain * rows.error
         return gamma
 
 
@@ -132,7 +136,7 @@ class ConstrainedDynamics(ContactFunction):
 
     Args:
         robot: the model.
-        contacts: `PointContact`s and `FrameContact`s of its links.
+        contacts: `PointContact`s, `FrameContact`s and `LoopConstraint`s of its links.
         gravity: acceleration of free fall in the world, 3 numbers, m/s^2; or "argument", and it is
             one more argument of the function, `gravity`.
         wrenches_on: links that external wrenches act on, as for `ForwardDynamics`.
@@ -142,7 +146,7 @@ class ConstrainedDynamics(ContactFunction):
         velocity_gain: k_v, 0 or more, 1/s.
         position_gain: k_p, 0 or more, 1/s^2. If it is not 0 there is one more argument after tau:
             `anchors`, where the contacts should be in the world: 3 numbers for a point, 12 (`se3`)
-            for a frame.
+            for a frame, none for a loop, which should be closed (`LoopError`).
 
     Raises:
         ValueError: for contacts of another robot, dependent rows without damping, and numbers out
@@ -154,11 +158,12 @@ class ConstrainedDynamics(ContactFunction):
 
 
 class ContactForces(ContactFunction):
-    """f, the forces with which contacts hold: up to 3 numbers a point, 6 a frame.
+    """f, the forces with which contacts hold: up to 3 numbers a point, 6 a frame or a loop.
 
     A function of q (nq), v (nv) and tau (nv), with arguments, options and errors of
-    `ConstrainedDynamics`; N and N m [moment; force], along the world's axes, on the robot. Lowered
-    together with the accelerations, both share all of their work.
+    `ConstrainedDynamics`; N and N m [moment; force], along the world's axes, on the robot. Those of
+    a loop act on link b at the origin of frame b, and back on link a, along the axes of frame a.
+    Lowered together with the accelerations, both share all of their work.
 
     Args:
         robot: the model.

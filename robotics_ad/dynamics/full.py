@@ -60,7 +60,7 @@ class FullDynamics(DynamicsFunction):
         friction: bool = False,
     ) -> None:
         super().__init__(robot, gravity, friction=friction)
-        self.actuated = _with_motors(robot, actuated)
+        self.actuated = with_motors(robot, actuated, "FullDynamics")
         self.points = tuple(
             (
                 link_of(link, robot, "FullDynamics: 'forces_on'"),
@@ -104,12 +104,17 @@ def _pair(point: Point) -> tuple[LinkFrame | str, ArrayLike]:
     return point
 
 
-def _with_motors(robot: RobotModel, actuated: Sequence[str] | None) -> tuple[str, ...]:
+def with_motors(robot: RobotModel, actuated: Sequence[str] | None, where: str) -> tuple[str, ...]:
+    """Names of joints, each once; those of all joints but floating ones for None.
+
+    Raises:
+        ValueError: for unknown and repeated names; the message begins with `where`.
+    """
     if actuated is None:
         return tuple(j.name for j in robot.independent_joints if j.type.name != "floating")
-    actuated = listed(actuated, "FullDynamics: 'actuated'", "names")
+    actuated = listed(actuated, f"{where}: 'actuated'", "names")
     for name in actuated:
-        found(name, robot.v_slices, "moving joint", "FullDynamics: ")
+        found(name, robot.v_slices, "moving joint", f"{where}: ")
     if len(set(actuated)) < len(actuated):
-        raise ValueError("FullDynamics: a joint is listed twice in 'actuated'")
+        raise ValueError(f"{where}: a joint is listed twice in 'actuated'")
     return tuple(actuated)

@@ -46,7 +46,7 @@ class ImpactFunction(HeldFunction):
 
     def solution(self, tree: Tree, q: Expression, v: Expression) -> tuple[Expression, Expression]:
         """(v+, impulses on the robot), nv and `rows` entries."""
-        rows = contact_rows(WorldMotion(tree.bodies, tree.nv, q, v), tree, self.contacts, None)
+        rows = contact_rows(WorldMotion(tree.bodies, tree.nv, q, v), tree, self.contacts)
         system = ContactSystem(Factors(mass_entries(tree, q), tree.nv), rows.jacobian)
         goal = -(1.0 + self.restitution) * rows.velocity
         impulses = system.forces(goal, self.damping, self.iterations)
@@ -61,7 +61,7 @@ class ImpactDynamics(ImpactFunction):
 
     Args:
         robot: the model.
-        contacts: `PointContact`s and `FrameContact`s of its links.
+        contacts: `PointContact`s, `FrameContact`s and `LoopConstraint`s of its links.
         restitution: 0 (the contacts stop) to 1 (they bounce back and no energy is lost).
         damping: mu, as for `ConstrainedDynamics`.
         iterations: as for `ConstrainedDynamics`.

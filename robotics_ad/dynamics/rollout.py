@@ -15,6 +15,7 @@ from robotics_ad.dynamics.compliant_contacts import CompliantContact
 from robotics_ad.dynamics.function import GRAVITY, Gravity
 from robotics_ad.dynamics.step import Method, Step, StepFunction
 from robotics_ad.kinematics.configurations import Difference, Integrate
+from robotics_ad.kinematics.loops import Loops
 from robotics_ad.model import RobotModel
 from robotics_ad.multibody.function import Sizes
 from robotics_ad.multibody.tree import Tree
@@ -29,6 +30,7 @@ class Rollout(StepFunction):
 
     Args:
         robot, h, method, gravity, passive, friction_speed, limits, contacts: as for `Step`.
+        loops, loop_damping, loop_time: as for `Step`.
         length: how many steps.
         keep: "last", or "all": (length, nq + nv), a row for each step.
     """
@@ -48,6 +50,9 @@ class Rollout(StepFunction):
         friction_speed: float = 0.0,
         limits: Compliance | None = None,
         contacts: Sequence[CompliantContact] = (),
+        loops: Loops = None,
+        loop_damping: float = 0.0,
+        loop_time: float | None = None,
     ) -> None:
         self.length = whole_number(length, "Rollout: length")
         self.keep: Literal["last", "all"] = keep
@@ -58,6 +63,9 @@ class Rollout(StepFunction):
             "friction_speed": friction_speed,
             "limits": limits,
             "contacts": contacts,
+            "loops": loops,
+            "loop_damping": loop_damping,
+            "loop_time": loop_time,
         }
         super().__init__(robot, h, method, **options)
         self.step = Step(robot, h, method, **options)

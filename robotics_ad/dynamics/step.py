@@ -16,10 +16,12 @@ from robotics_ad.dynamics.compliant_contacts import (
     compliant_contacts,
     contact_torques,
 )
+from robotics_ad.dynamics.constrained import ConstrainedDynamics
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
 from robotics_ad.dynamics.integrators import runge_kutta_4, semi_implicit_euler
 from robotics_ad.dynamics.springs import JointSprings
+from robotics_ad.kinematics.loops import Loops, closures
 from robotics_ad.model import RobotModel
 from robotics_ad.multibody.function import QVT
 from robotics_ad.multibody.motion import scaled_rates
@@ -45,6 +47,9 @@ class StepFunction(GravityFunction):
         friction_speed: float = 0.0,
         limits: Compliance | None = None,
         contacts: Sequence[CompliantContact] = (),
+        loops: Loops = None,
+        loop_damping: float = 0.0,
+        loop_time: float | None = None,
     ) -> None:
         super().__init__(robot, gravity)
         kind = type(self).__name__
@@ -58,7 +63,31 @@ class StepFunction(GravityFunction):
             checked(limits, Compliance, kind, "limits", "a Compliance")
         self.limits = limits
         self.contacts = compliant_contacts(contacts, robot, kind)
-        self._forward = ForwardDynamics(robot, gravity)
+        self.loop_damping = not_negative(loop_damping, f"{kind}: argument 'loop_damping'")
+        time = 10.0 * self.h if loop_time is None else loop_time
+        self.loop_time = number(time, f"{kind}: argument 'loop_time'")
+        if not self.loop_time > 0.0:
+            raise ValueError(f"{kind}: argument 'loop_time' is {loop_time}, expected more than 0 s")
+        self.loops = tuple(closure.loop for closure in closures(robot, loops, kind))
+        self._forward = self._dynamics()
+
+    def _dynamics(self) -> ForwardDynamics | ConstrainedDynamics:
+        """Forward dynamics, with what closes the loops again within `loop_time`."""
+        gravity = "argument" if self.gravity is None else self.gravity
+        if not self.loops:
+            return ForwardDynamics(self.robot, gravity)
+        try:
+            return ConstrainedDynamics(
+                self.robot,
+                self.loops,
+                gravity,
+                damping=self.loop_damping,
+                velocity_gain=2.0 / self.loop_time,
+                position_gain=1.0 / self.loop_time**2,
+            )
+        except ValueError as error:
+            reason = str(error).partition(": ")[2].replace("damping", "'loop_damping'")
+            raise ValueError(f"{type(self).__name__}: loops: {reason}") from None
 
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "nq + nv": self.robot.nq + self.robot.nv}
@@ -118,9 +147,14 @@ class Step(StepFunction):
             0 it is friction * sign(v), whose derivative is 0.
         limits: how limits of joints of one coordinate push back; None: not at all.
         contacts: `GroundContact`s and `BallContact`s, compliant ones.
+        loops: `LoopConstraint`s that hold; None: the robot's own, `robot.loops`.
+        loop_damping: as `damping` of `ConstrainedDynamics`; needed for rows that depend on others.
+        loop_time: T, in which errors e of loops decay by e'' + 2 e' / T + e / T^2 = 0, s; None:
+            10 h.
 
     Raises:
-        ValueError: for a step that is not above 0 and for unknown methods.
+        ValueError: for a step that is not above 0, for unknown methods, and for loops as
+            `ConstrainedDynamics`.
 
     Example:
         >>> step = Step(packaged_arm(), 1e-3)

@@ -4,6 +4,7 @@ Each class takes a link, as `robot.link(name)` gives it, and is a function of `q
 that prints under its own name. Calling it builds an expression that holds only the chain to its
 link. `WorldTransforms` and `KinematicsBuilder` serve many links from one set of nodes.
 `Integrate` and the like step between configurations; `DriversToLinks` and the like follow mimics.
+`ClosedConfiguration` closes loops.
 """
 
 from robotics_ad.kinematics.accelerations import (
@@ -24,6 +25,7 @@ from robotics_ad.kinematics.drivers import (
     LinkTorquesToDrivers,
 )
 from robotics_ad.kinematics.jacobian import Jacobian, JacobianTimeDerivative, PointJacobian
+from robotics_ad.kinematics.loops import ClosedConfiguration, LoopError
 from robotics_ad.kinematics.positions import (
     WorldDirection,
     WorldOrientation,
@@ -35,6 +37,7 @@ from robotics_ad.kinematics.velocities import WorldAngularVelocity, WorldVelocit
 
 __all__ = [
     "ClassicalAcceleration",
+    "ClosedConfiguration",
     "ConfigInterpolate",
     "Difference",
     "DriftAcceleration",
@@ -48,6 +51,7 @@ __all__ = [
     "LinkDerivsToDrivers",
     "LinkTorquesToDrivers",
     "LinksToDrivers",
+    "LoopError",
     "PointJacobian",
     "SpatialAcceleration",
     "WorldAcceleration",

@@ -176,19 +176,32 @@ class WorldMotion:
 
     def point_twist(self, index: int, local: Vector | Expression) -> Column:
         """[w; velocity of the point]."""
-        return Column(self.spin(index), self.velocity(index)).at(self.along(index, local))
+        return self.twist_at(index, self.along(index, local))
+
+    def twist_at(self, index: int, arm: Maybe) -> Column:
+        """The same of the body's point that is `arm` away from its origin."""
+        return Column(self.spin(index), self.velocity(index)).at(arm)
 
     def point_acceleration(self, index: int, local: Vector | Expression) -> Column:
         """[alpha; acceleration of the point]: A + alpha x r + w x (w x r)."""
-        arm, w = self.along(index, local), self.spin(index)
+        return self.acceleration_at(index, self.along(index, local))
+
+    def acceleration_at(self, index: int, arm: Maybe) -> Column:
+        """The same of the body's point that is `arm` away from its origin."""
+        w = self.spin(index)
         moving = Column(self.spin_rate(index), self.acceleration(index)).at(arm)
         return Column(moving.angular, plus(moving.linear, cross(w, cross(w, arm))))
 
     def point_columns(self, index: int, local: Vector | Expression) -> dict[int, Column]:
         """[w; velocity of the point] for a unit of each velocity that moves it."""
+        return self.columns_at(index, self.along(index, local))
+
+    def columns_at(self, index: int, arm: Maybe, base: int = WORLD) -> dict[int, Column]:
+        """The same of the point that is `arm` away, as it moves relative to the body `base`."""
         found: dict[int, Column] = {}
-        arm = self.along(index, local)
         for i in self.chain(index):
+            if i == base:
+                break
             for entry, column in self.columns[i].items():
                 added_to(found, entry, column.at(arm))
             arm = plus(arm, self.arm(i))

@@ -28,6 +28,7 @@ from robotics_ad.model import (
     Inertia,
     Joint,
     Link,
+    LoopConstraint,
     Mimic,
     PlacedShape,
     RobotModel,
@@ -163,7 +164,9 @@ def _understood(said: dict[str, Any]) -> tuple[RobotModel | None, list[str], Exc
     given = said["robot"]
     links = [_link(link) for link in given["links"]]
     joints = [Joint(**joint | {"mimic": _made(Mimic, joint["mimic"])}) for joint in given["joints"]]
-    return RobotModel(given["name"], links, joints), [str(told) for told in said["warnings"]], error
+    loops = [LoopConstraint(**loop) for loop in given["loops"]]
+    robot = RobotModel(given["name"], links, joints, loops=loops)
+    return robot, [str(told) for told in said["warnings"]], error
 
 
 def _link(given: dict[str, Any]) -> Link:

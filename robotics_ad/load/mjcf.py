@@ -3,7 +3,7 @@
 MuJoCo resolves defaults, includes, frames, attachments and inertias of meshes; what is read here is
 the compiled model. `mjcf_guard` looks at all of its
 files before, `mjcf_tree` builds links and joints, `mjcf_rules`
-says which joints follow others and what stays behind.
+says which joints follow others and what stays behind, `mjcf_loops` which bodies are tied.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from robotics_ad.arrays import Vector, frozen
 from robotics_ad.interop import MujocoOrder, mujoco_order
 from robotics_ad.interop.mujoco_names import names_of
 from robotics_ad.load.isolated import load_in_child
+from robotics_ad.load.mjcf_loops import loops_of
 from robotics_ad.load.mjcf_rules import check_finite, check_inertias, left_out, mimics_of
 from robotics_ad.load.mjcf_shapes import shapes_left_out, shapes_of
 from robotics_ad.load.mjcf_source import compiled, disabled
@@ -40,9 +41,10 @@ def load_mjcf(
     All joint types of the format are understood, several at one body too: free, ball, slide and
     hinge joints, with anchors, references, limits, damping, friction loss, armature and springs.
     An active equality that ties one joint linearly to another makes a mimic; see
-    `RobotModel.release_mimics`. Bodies become links by their names, the root is `world`; a site
-    that has a name is a link that is fixed to its body. Configurations are MuJoCo's `qpos`, apart
-    from mimics; velocities of free joints are ours (see `read_mjcf`).
+    `RobotModel.release_mimics`. Active equalities `connect` and `weld` are `robot.loops`. Bodies
+    become links by their names, the root is `world`; a site that has a name is a link that is fixed
+    to its body. Configurations are MuJoCo's `qpos`, apart from mimics; velocities of free joints
+    are ours (see `read_mjcf`).
 
     The model's gravity is not part of a robot: pass it to the dynamics that need it. Contacts,
     actuators, tendons, fluid, gravity compensation and other equalities are left out;
@@ -140,13 +142,13 @@ def read_mjcf(
     try:
         check_finite(model, names)
         check_inertias(model)
-        mimics = mimics_of(model, names)
+        mimics, loops = mimics_of(model, names), loops_of(model, names)
         shapes = shapes_of(model, names) if geometry else {}
         followers = {j: mimic for j, (mimic, _) in mimics.items()}
         links, joints = links_and_joints(model, names, followers, shapes, sites=sites)
-        robot = RobotModel(name or "mujoco", links, joints)
+        robot = RobotModel(name or "mujoco", links, joints, loops=tuple(loops.values()))
     except ValueError as error:
         raise ValueError(f"{read.label}: {error}") from None
-    behind = [*left_out(model, {equality for _, equality in mimics.values()})]
+    behind = [*left_out(model, {*loops, *(equality for _, equality in mimics.values())})]
     behind += shapes_left_out(model) if geometry else ()
     return Mjcf(robot, model, tuple(behind), read.warnings)

@@ -6,6 +6,7 @@ joint types -> `Joint`; `Inertia` -> `Link`; both -> `RobotModel`, which changes
 from robotics_ad.model.inertia import Inertia, Link, combined, inertia_matrix
 from robotics_ad.model.joint import Joint, Mimic
 from robotics_ad.model.joint_types import JOINT_TYPES, JointType, helical, universal
+from robotics_ad.model.loop import LoopConstraint
 from robotics_ad.model.parameters import (
     PARAMETER_KINDS,
     ParameterKind,
@@ -44,6 +45,7 @@ __all__ = [
     "JointType",
     "Link",
     "LinkFrame",
+    "LoopConstraint",
     "Mesh",
     "Mimic",
     "ParameterKind",

@@ -94,7 +94,7 @@ class Joint(Rebuilt):
         object.__setattr__(self, "pitch", number(self.pitch, f"{where}: pitch"))
         row = self.type
         values: dict[str, Any] = {
-            "rotation": _rotation(self.rotation, where),
+            "rotation": rotation_matrix(self.rotation, where),
             "translation": frozen(self.translation, (3,), f"{where}: translation"),
             "axis": _unit(self.axis, where) if row.has_axis else frozen([1, 0, 0], (3,), where),
         }
@@ -178,7 +178,12 @@ class Joint(Rebuilt):
 _UNIT = 4.0 * float(np.finfo(np.float64).eps)
 
 
-def _rotation(value: ArrayLike, where: str) -> Matrix:
+def rotation_matrix(value: ArrayLike, where: str) -> Matrix:
+    """A read-only 3x3 rotation.
+
+    Raises:
+        ValueError: for anything else; the message begins with `where`.
+    """
     R = frozen(value, (3, 3), f"{where}: rotation")
     if np.max(np.abs(R @ R.T - np.eye(3))) > 1e-9 or np.linalg.det(R) < 0.0:
         raise ValueError(f"{where}: not a rotation matrix: {R.tolist()}")

@@ -18,6 +18,7 @@ from robotics_ad.arrays import Vector, frozen
 from robotics_ad.model import reduced
 from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint
+from robotics_ad.model.loop import LoopConstraint
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.model.printing import cut, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
@@ -87,22 +88,27 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         name: the robot's name.
         links, joints: given in any order that the tree allows; see above for the order kept.
         parametrized: the numbers that are arguments of graphs, as `parametrize` gives them.
+        loops: what holds links together outside the tree, for functions that take
+            `LoopConstraint`s; to all others the loops are open.
 
     Raises:
         ValueError: for duplicate names, unknown parents, cycles, several roots, a link with two
-            parents, or a mimic that leads nowhere; the message names the fault.
+            parents, a mimic that leads nowhere, or a loop of unknown links; the message names the
+            fault.
     """
 
     name: str
     links: Sequence[Link]
     joints: Sequence[Joint]
     parametrized: tuple[Parameter, ...] = ()
+    loops: Sequence[LoopConstraint] = ()
 
     def __post_init__(self) -> None:
         given = {
             "links": Link,
             "joints": Joint,
             "parametrized": Parameter,
+            "loops": LoopConstraint,
         }
         for what, kind in given.items():
             values = listed(getattr(self, what), "RobotModel", what)
@@ -121,6 +127,9 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         for parameter in self.parametrized:
             if parameter.owner not in owners[parameter.kind.of]:
                 raise ValueError(f"parameter '{parameter.name}': no such {parameter.kind.of}")
+        for loop in self.loops:
+            for link in (loop.link_a, loop.link_b):
+                found(link, by_name, "link", f"loop '{loop.name}': ")
 
     # ---- links and joints by name
 
@@ -230,7 +239,7 @@ class RobotModel(ConfigurationSpace, Rebuilt):
             link if link.inertia is inertia else replace(link, inertia=inertia)
             for link, inertia in zip(self.links, inertias, strict=True)
         ]
-        return RobotModel(self.name, links, joints)
+        return RobotModel(self.name, links, joints, loops=self.loops)
 
     # ---- reduced models
 
@@ -251,10 +260,10 @@ class RobotModel(ConfigurationSpace, Rebuilt):
     def subchain(self, tip: str, base: str | None = None) -> RobotModel:
         """The model of the links between two links alone, `base` (default: the root) its root.
 
-        Branches are cut off with their masses and parameters: poses and Jacobians of the links
-        that are left are those of the whole robot, relative to `base`; dynamics are those of the
-        chain by itself. A joint that mimics one off the chain takes its leader's place: it moves
-        on its own, and later joints with that leader follow it as they did before.
+        Branches are cut off with their masses, parameters and loops: poses and Jacobians of the
+        links that are left are those of the whole robot, relative to `base`; dynamics are those of
+        the chain by itself. A joint that mimics one off the chain takes its leader's place: it
+        moves on its own, and later joints with that leader follow it as they did before.
 
         Raises:
             ValueError: for unknown links, and if `base` is not on the way from the root to `tip`.
@@ -271,6 +280,7 @@ class RobotModel(ConfigurationSpace, Rebuilt):
             [link for link in self.links if link.name in kept],
             reduced.without_absent_leaders(joints),
             tuple(p for p in self.parametrized if p.owner in owners[p.kind.of]),
+            tuple(loop for loop in self.loops if {loop.link_a, loop.link_b} <= kept),
         )
 
     def floating(self) -> RobotModel:
@@ -293,18 +303,20 @@ class RobotModel(ConfigurationSpace, Rebuilt):
     # ---- printing
 
     def pretty(self, width: int = 120) -> str:
-        """The tree of links as text, a line each: joint, type, limits with units, mass.
+        """The tree of links as text, a line each: joint, type, limits with units, mass; then loops.
 
         Lines have at most `width` characters, 20 or more.
         """
         tree = tree_text(self.links, self.joints, self.q_slices, width)
         sizes = f"{len(self.links)} links, nq {self.nq}, nv {self.nv}, {self.mass:.4g} kg"
-        return f"{cut(f'{self.name}: {sizes}', width)}\n{tree}"
+        loops = [cut(f"loop {loop}", width) for loop in self.loops]
+        return "\n".join([cut(f"{self.name}: {sizes}", width), tree, *loops])
 
     def __repr__(self) -> str:
         sizes = f"{len(self.links)} links, nq={self.nq}, nv={self.nv}"
         varied = f", {self.n_parameters} parameters" if self.parametrized else ""
-        return f"RobotModel('{self.name}', {sizes}{varied})"
+        closed = f", {len(self.loops)} loops" if self.loops else ""
+        return f"RobotModel('{self.name}', {sizes}{varied}{closed})"
 
 
 def _free_name(wanted: Iterable[str], taken: Iterable[str]) -> str:

@@ -388,7 +388,7 @@ def test_functions_of_contacts_print_and_check():
         ConstrainedDynamics(robot, [PointContact(other)])
     with pytest.raises(ValueError, match="argument 'contacts' is empty"):
         ImpactDynamics(robot, [])
-    with pytest.raises(TypeError, match="a contact is a LinkFrame, expected PointContact or Frame"):
+    with pytest.raises(TypeError, match="a contact is a LinkFrame, expected PointContact, Frame"):
         ContactForces(robot, [tool])  # type: ignore[list-item]
     for kind in (PointContact, FrameContact):
         with pytest.raises(TypeError, match=f"{kind.__name__}: argument 'link' is a int, expected"):

@@ -6,8 +6,9 @@ import numpy as np
 import parametrized_robot as parts
 import pytest
 
-from robotics_ad import RobotModel, dynamics, kinematics
+from robotics_ad import LoopConstraint, RobotModel, dynamics, kinematics
 from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, JointFriction, MassMatrix
+from robotics_ad.kinematics.loops import LoopFunction
 from robotics_ad.multibody.function import LinkFunction, RobotFunction
 
 
@@ -41,6 +42,11 @@ def extra(kind, link):
         "h": 1e-3,
         "length": 2,
     }
+    if kind is dynamics.ActuatedTorques:  # a floating base has no motor
+        given["contacts"] = [dynamics.FrameContact(link)]
+    if issubclass(kind, LoopFunction):
+        tie = LoopConstraint("arm", [0.1, 0.2, 0.3], link, [0.0, 0.1, 0.0], "x", rotations="")
+        return [[tie]] if kind is kinematics.LoopError else [(), [tie]]
     needed = [p for p in names if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     return [given[p.name] for p in needed]
 
@@ -97,7 +103,9 @@ def test_every_function_equals_that_of_the_model_with_the_numbers(base):
         seen += 1
         names = [without.argname(i) for i in range(without.n_args())]
         given = {
-            name: varied.random(rng) if name.startswith("q") else rng.normal(size=without.n_in(i))
+            name: varied.random(rng)
+            if name.startswith(("q", "guess"))
+            else rng.normal(size=without.n_in(i))
             for i, name in enumerate(names)
         }
         assert with_argument.argname(with_argument.n_args() - 1) == "parameters"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from robotics_ad import dynamics, kinematics, packaged_arm
+from robotics_ad import LoopConstraint, dynamics, kinematics, packaged_arm
 from robotics_ad.kinematics.configurations import JointwiseFunction
+from robotics_ad.kinematics.loops import LoopFunction
 from robotics_ad.multibody.function import LinkFunction, RobotFunction
 
 PAGE = (Path(__file__).parents[2] / "docs/robots.md").read_text(encoding="utf-8")
@@ -42,6 +43,7 @@ def test_arguments_on_the_page_are_those_of_the_functions():
     robot = packaged_arm()
     link = robot.link("tool")
     contacts, checked = [dynamics.PointContact(link)], 0
+    pin = LoopConstraint("base", [0.1, 0.2, 0.3], link, [0.0, 0.0, 0.0], rotations="")
     for name, given in arguments().items():
         kind = getattr(dynamics, name, None) or getattr(kinematics, name)
         if not issubclass(kind, LinkFunction | RobotFunction | JointwiseFunction):
@@ -55,6 +57,8 @@ def test_arguments_on_the_page_are_those_of_the_functions():
         extra = [values[n] for n in needed]
         if name == "FullDynamics":
             extra = [[(link, [0.0, 0.0, 0.1])]]
+        if issubclass(kind, LoopFunction):
+            extra = [None, [pin]] if name == "ClosedConfiguration" else [[pin]]
         function = kind(link if issubclass(kind, LinkFunction) else robot, *extra)
         names = [function.argname(i) for i in range(function.n_args())]
         assert given.split() == names, name
