@@ -56,7 +56,7 @@ def test_200_random_capsules_are_bounded_from_both_sides(field: str, order):
     rng = np.random.default_rng(2)
     grid = DistanceGrid(BALL if field == "ball" else SLOPED, LOWER, UPPER, order)
     turns = [random_pose(rng, s) for s in (0.15, 0.15, 0.3, 1.0) * 50]
-    poses = [(R, p + [0.0, 0.25, 0.0]) for R, p in turns]
+    poses = [(R, p + np.array([0.0, 0.25, 0.0])) for R, p in turns]
     Ta = np.stack([entries(pose) for pose in poses])
     d = PairDistance(ROD, grid)("Ta", "Tb").eval_batch(Ta=Ta, Tb=entries((EYE, np.zeros(3))))[:, 0]
     axis = least_on_axis(grid, poses, ROD)
