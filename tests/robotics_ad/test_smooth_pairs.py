@@ -211,7 +211,7 @@ def moving(a: Shape, b: Shape, error: float = ERROR) -> ad.Expression:
     )
 
 
-LIGHT = [(a, b) for a, b in PAIRS if a is BALL or b is GROUND or (a, b) == (ROD, BLOCK)]
+LIGHT = [(a, b) for a, b in PAIRS if a is BALL or b is GROUND]
 
 
 @pytest.mark.parametrize(
@@ -260,8 +260,7 @@ def test_derivatives_beside_those_of_casadi(a: Shape, b: Shape):
     ("a", "b"),
     [
         (BALL, BLOCK),
-        (BALL, DRUM),
-        *slow((ROD, BLOCK), (BLOCK, CHEST), (BLOCK, DRUM), (ROD, EGG), (BALL, EGG), (DRUM, GROUND)),
+        *slow((BALL, DRUM), (ROD, BLOCK), (BLOCK, CHEST), (BLOCK, DRUM), (ROD, EGG), (BALL, EGG)),
     ],
     ids=name,
 )
