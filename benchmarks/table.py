@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import distances, ours, rollouts
+from benchmarks import distances, ours, pairs, rollouts
 from benchmarks.limits import (
     empty_call,
     empty_layer,
@@ -137,6 +137,20 @@ ROWS = (
         ours=distances.spheres_kernel,
         limits=BULK,
         at_most=900 * 4e-9,
+    ),
+    Row(
+        name="pairs",
+        what="a capsule beside a cylinder and a box, distance and gradient, exact and smooth",
+        robot=None,
+        batch=4_096,
+        dtype="float64",
+        ours=pairs.capsule_cylinder,
+        siblings=(
+            pairs.smooth_capsule_cylinder,
+            pairs.capsule_box,
+            pairs.smooth_capsule_box,
+        ),
+        limits=BULK,
     ),
     # The torch layer, small batches: the cost of a call.
     Row(

@@ -51,8 +51,8 @@ class CollisionDistances(RobotFunction):
             configurations, the same each time; and every shape that moves with every obstacle.
             `collision_pairs` leaves out those that an SRDF disables, too.
         shapes: shapes in links' frames by the links' names; those of the model if it is not given.
-        smooth: a row is between d - smooth and d then, with a continuous gradient; for spheres and
-            capsules. See `SmoothPairDistance`.
+        smooth: a row is between d - smooth and d then, with a continuous gradient; not for fields
+            on a grid. See `SmoothPairDistance`.
 
     Attributes:
         pairs: the pair of each row.

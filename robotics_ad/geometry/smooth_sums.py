@@ -57,7 +57,7 @@ _PARTED = 0.5
 # halves), and the distance t from which closest directions count; 2 (M + t) counts twice
 _ALONG, _LENGTHS, _SOFT, _SKEW, _NEAR = 0.06, 0.13, 0.2, 0.02, 0.145
 # steps of the search where bodies are apart: smoothing falls to a third, then is what it is
-_FALL, _MORE = 3.0, 3
+_FALL, _MORE = 3.0, 4
 
 
 class _Budget(NamedTuple):
@@ -241,7 +241,7 @@ def _times(s: Expression, v: Columns) -> Columns:
 def _widest(both: Sum, m: float) -> Expression:
     """X where it is positive; else something that is not.
 
-    The search is by numbers, and a last step of Newton's gives the direction its derivatives.
+    The search is by numbers; a last step of Newton's gives the direction its derivatives.
     """
     square = sum((d.square for d in both.summands), (1e-9 * both.size**2) * UNIT)
     start = adm.solve_spd(square[[0, 1, 2, 1, 3, 4, 2, 4, 5]], both.c, (3, 3))
@@ -249,7 +249,8 @@ def _widest(both: Sum, m: float) -> Expression:
     first = max(FIRST * both.size, m)
     steps = math.ceil(math.log(first / m) / math.log(_FALL))
     sizes = np.geomspace(first, m, steps + 1).tolist()
-    n = adm.stop_gradient(climbed(start, both, sizes + _MORE * [m]).n)
+    n = climbed(start, both, sizes + _MORE * [m]).n
+    n = adm.stop_gradient(adm.unit(n + _newton(n, both, m)))
     n = adm.unit(n + adm.stationary(_newton(n, both, m)))
     lengths = [adm.sqrt(adm.normSquared(d.along(n)) + m * m) for d in both.summands]
     return adm.dot(n, both.c) - ad.sum_(*lengths)

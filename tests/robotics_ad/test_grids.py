@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from backends import ENGINES, Array, compute
+from grid_oracle import straight
 from pair_rows import entries
 from scipy.interpolate import NdBSpline, RegularGridInterpolator, make_interp_spline
 from scipy.spatial.transform import Rotation
@@ -160,22 +161,6 @@ def test_64_points_a_side_on_every_engine(order):
     for engine, found in of_engines.items():
         digits = 1e-5 if engine == "float32" else 1e-13
         np.testing.assert_allclose(found, value, atol=digits, err_msg=engine)
-
-
-def straight(grid: DistanceGrid, x: torch.Tensor) -> torch.Tensor:
-    """The field at one point, as one would write it for torch alone."""
-    lower, upper, step = (torch.tensor(v) for v in (grid.lower, grid.upper, grid.step))
-    inside = torch.clamp(x, lower, upper)
-    place = (inside - lower) / step
-    cell = place.detach().floor().clamp(max=torch.tensor(grid.values.shape) - 2)
-    i, j, k = cell.long().tolist()
-    n, first = (2, 0) if grid.order == "linear" else (4, -1)
-    block = torch.tensor(grid.coefficients[i : i + n, j : j + n, k : k + n])
-    u = ((place - cell)[:, None] - torch.arange(first, first + n)).abs()
-    hat, wide = torch.relu(1 - u), torch.relu(2 - u)
-    weights = hat if grid.order == "linear" else (wide**3 - 4 * hat**3) / 6
-    f = torch.einsum("i,j,k,ijk", *weights, block)
-    return f + torch.linalg.norm(x - inside) if (x != inside).any() else f
 
 
 @pytest.mark.parametrize("order", ["linear", "cubic"])

@@ -211,7 +211,7 @@ def moving(a: Shape, b: Shape, error: float = ERROR) -> ad.Expression:
     )
 
 
-LIGHT = [(a, b) for a, b in PAIRS if a is BALL or b is GROUND or (a, b) == (ROD, BLOCK)]
+LIGHT = [(a, b) for a, b in PAIRS if a is BALL or b is GROUND]
 
 
 @pytest.mark.parametrize(
@@ -260,8 +260,7 @@ def test_derivatives_beside_those_of_casadi(a: Shape, b: Shape):
     ("a", "b"),
     [
         (BALL, BLOCK),
-        (BALL, DRUM),
-        *slow((ROD, BLOCK), (BLOCK, CHEST), (BLOCK, DRUM), (ROD, EGG), (BALL, EGG), (DRUM, GROUND)),
+        *slow((BALL, DRUM), (ROD, BLOCK), (BLOCK, CHEST), (BLOCK, DRUM), (ROD, EGG), (BALL, EGG)),
     ],
     ids=name,
 )
@@ -317,10 +316,10 @@ def test_a_robot_beside_boxes_and_drums():
         (BALL, DRUM, 73, 143),
         (BALL, EGG, 278, 287),
         (BLOCK, GROUND, 38, 60),
-        (ROD, BLOCK, 3313, 3882),
-        (BLOCK, CHEST, 5396, 6850),
-        pytest.param(DRUM, DRUM, 8287, 14672, marks=pytest.mark.slow),
-        pytest.param(ROD, EGG, 7292, 13770, marks=pytest.mark.slow),
+        (ROD, BLOCK, 3805, 4374),
+        (BLOCK, CHEST, 5673, 7130),
+        pytest.param(DRUM, DRUM, 9019, 15404, marks=pytest.mark.slow),
+        pytest.param(ROD, EGG, 7797, 14275, marks=pytest.mark.slow),
     ],
     ids=name,
 )
