@@ -26,7 +26,7 @@ Compile: TypeAlias = Callable[..., Callable[..., Any]]
 Floats: TypeAlias = "NDArray[Any]"
 
 # Steps of a round, and rounds of the shortest try; samples that a round takes at least.
-_ROUND, _SHORTEST, _FILL = 6, 2, 256
+_ROUND, _SHORTEST, _FILL = 6, 2, 64
 # Configurations in the table, and goals that are compared with them at once.
 _TABLE, _BLOCK = 128, 128
 # Errors that float32 can tell from none, and what it leaves for float64 to find as small.
@@ -103,30 +103,31 @@ class IKSolver:
         start = None if given is None else last_axis(given, ik.robot.nq, f"{kind}: argument 'q0'")
         batch = np.broadcast_shapes(batch, () if start is None else start.shape[:-1])
         flat = [_flat(value, batch) for value in values]
-        starts = self._nearest(flat) if start is None else _flat(start, batch)
-        found = self._finish(self._searched(starts, flat, start is not None, tries, rng), *flat)
+        if start is None:
+            starts, rounds = self._nearest(flat, tries), 0
+        else:
+            starts, rounds = _flat(start, batch)[None], -(-ik.steps // _ROUND)
+        found = self._finish(self._searched(starts, rounds, flat, tries, rng), *flat)
         nq = ik.robot.nq
         q, error = found[:, :nq].reshape(*batch, nq), found[:, nq:].reshape(*batch, 2)
         return Solutions(q, error, (error <= ik.within).all(-1))
 
     def _searched(
-        self, q0: Vector, values: Sequence[Vector], is_given: bool, tries: int, rng: Any
+        self, starts: Vector, rounds: int, values: Sequence[Vector], tries: int, rng: Any
     ) -> Vector:
-        """The configuration after rounds for each goal: one that meets it, or the best."""
-        robot, nq, n = self.ik.robot, self.ik.robot.nq, len(q0)
+        """The configuration after rounds for each goal: one that meets it, or the best.
+
+        From starts (copies, samples, nq), which have some rounds at least, then from random ones.
+        """
+        robot, (tried, n, nq) = self.ik.robot, (int(size) for size in starts.shape)
         all_values = [value.astype(np.float32) for value in values]
-        best, least, met = q0.astype(np.float32), np.full(n, np.inf, np.float32), np.zeros(n, bool)
-        live, kept, lengths, tried = np.arange(n), n, _rounds_of_tries(), 0
-        while len(live) and tried < tries:
-            copies = max(min(_FILL // len(live), tries - tried), 1)
-            rounds = next(lengths)
-            if is_given and kept:
-                copies, rounds = 1, max(rounds, -(-self.ik.steps // _ROUND))
-            live, tried = np.tile(live, copies), tried + copies
-            drawn = robot.random(rng, len(live) - kept).astype(np.float32)
-            q, kept, excess = np.concatenate([best[:kept], drawn]), 0, least
-            held = [value[live] for value in all_values]
-            for _ in range(rounds):
+        best, least, met = starts[0].astype(np.float32), np.full(n, np.inf), np.zeros(n, bool)
+        live: NDArray[np.intp] = np.tile(np.arange(n, dtype=np.intp), tried)
+        q: Floats = starts.reshape(-1, nq).astype(np.float32)
+        lengths = _rounds_of_tries()
+        while len(live):
+            held, excess = [value[live] for value in all_values], least
+            for _ in range(max(rounds, next(lengths))):
                 result = self._round(q, *held)
                 q, excess, done = result[:, :nq], result[:, nq], result[:, nq + 1] > 0.5
                 best[live[done]], least[live[done]], met[live[done]] = q[done], 0.0, True
@@ -138,7 +139,12 @@ class IKSolver:
             order = np.argsort(-excess)  # of several starts of a goal the last counts: the best
             better = order[excess[order] < least[live[order]]]
             best[live[better]], least[live[better]] = q[better], excess[better]
-            live = np.flatnonzero(~met)
+            live, rounds = np.flatnonzero(~met), 0
+            if tried >= tries or not len(live):
+                break
+            copies = max(min(_FILL // len(live), tries - tried), 1)
+            live, tried = np.tile(live, copies), tried + copies
+            q = robot.random(rng, len(live)).astype(np.float32)
         return best.astype(np.float64)
 
     def _finished(self, q0: Expression, held: Sequence[Expression]) -> Expression:
@@ -162,16 +168,20 @@ class IKSolver:
     def _features(self) -> Vector:
         return np.concatenate([target.features for target in self.ik.targets])
 
-    def _nearest(self, values: Sequence[Vector]) -> Vector:
-        """The configurations of the table that come nearest to the goals g: g f - f f / 2 is most.
+    def _nearest(self, values: Sequence[Vector], most: int) -> Vector:
+        """Configurations of the table that come nearest to goals g, (copies, samples, nq).
 
-        In blocks that the cache holds, and that BLAS takes without other threads.
+        g f - f f / 2 is largest for them. In blocks that the cache holds, and that BLAS takes
+        without other threads.
         """
         q, columns = self._table
         g = np.concatenate(values[: len(self.ik.targets)], axis=-1) * self._features
         rows = np.column_stack([g, np.ones(len(g))]).astype(np.float32)
+        copies = max(min(_FILL // max(len(rows), 1), most, len(q)), 1)
+        if copies > 1:
+            return q[np.argsort(rows @ -columns, axis=-1)[:, :copies].T]
         blocks = np.array_split(rows, len(rows) // _BLOCK + 1)
-        return q[np.concatenate([(block @ columns).argmax(axis=-1) for block in blocks])]
+        return q[np.concatenate([(block @ columns).argmax(axis=-1) for block in blocks])][None]
 
     def _values(
         self, goals: Sequence[ArrayLike], posture: ArrayLike | None, parameters: ArrayLike | None
