@@ -41,6 +41,8 @@ _SECOND = 1e-8
 # Steps to the posture: how many, how long at most, how fast they grow, and what is none any more.
 _SETTLING_STEPS, _LONGEST, _GROWTH, _STILL = 200, 1.0, 1.2, 1e-9
 _FAR = 1e30
+# Damping: of |e|^2, at least; what a step after which |e| is larger makes of it, and another one.
+_DAMPING, _LEAST_DAMPING, _MORE, _LESS = 0.03, 1e-6, 4.0, 0.7
 
 Inputs: TypeAlias = "list[tuple[ADTerminal, str]]"
 
@@ -175,21 +177,28 @@ class InverseKinematics(TargetFunction):
         held: Sequence[Expression],
         within: Sequence[float] | None = None,
     ) -> Expression:
-        """[q, excess, done]: some steps from one start, as far as targets are not met before.
+        """[q, excess, done, ...]: some steps from one start, as far as targets are not met before.
 
-        `excess` is that before the last step, and `done` is 1 where it was small enough.
+        `excess` is that before the last step, and `done` is 1 where it was small enough. Damping is
+        a part of |e|^2, so that it vanishes as targets are met (Sugihara, "Solvability-unconcerned
+        inverse kinematics by the Levenberg-Marquardt method", 2011), times a factor that grows
+        where errors do: out of reach they bend more than |e|^2 tells.
         """
         n = self.robot.nq
-        carry, inputs = ADTerminal("@carry", n + 2), self._inputs()
-        q = carry[0:n]
+        carry, inputs = ADTerminal("@carry", n + 4), self._inputs()
+        q, _, _, last, factor = cut(carry, [n, 1, 1, 1, 1])
         rows = self._rows(q, [v for v, _ in inputs])
+        square = adm.normSquared(rows.error)
+        factor = ad.cond(less(last, square), _MORE * factor, ad.maximum(_LESS * factor, 1.0))
         pushed = self.limits.held(q, rows.pulled(rows.error))
-        moved = Integrate(self.robot)(q, rows.step(pushed, rows.damping()))
+        step = rows.step(pushed, factor * (_DAMPING * square + _LEAST_DAMPING))
+        moved = self.limits.clipped(Integrate(self.robot)(q, step))
         excess = rows.excess(self.within if within is None else within)
         done = less_equal(excess, 1.0)
-        following = ad.stack(ad.cond(done, q, self.limits.clipped(moved)), excess, done)
+        following = ad.stack(ad.cond(done, q, moved), excess, done, square, factor)
         body = Body.of(following, Constant(np.zeros(0)), [*inputs, (carry, CARRY)])
-        return Scan(body, length, until=n + 1)(*held, ad.stack(q0, [_FAR, 0.0]))
+        loop = Scan(body, length, until=n + 1)
+        return loop(*held, ad.stack(q0, [_FAR, 0.0, _FAR, 1.0]))
 
     def best_met(self, q: Expression, held: Sequence[Expression]) -> tuple[Expression, Expression]:
         """The configuration that is settled, where there is a posture; and whether it stands still.

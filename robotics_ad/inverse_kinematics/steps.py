@@ -3,9 +3,7 @@
     dq = z + J^T (J J^T + mu)^-1 (e - J z),      q <- clip(integrate(q, dq), lower, upper)
 
 The step that makes |J dq - e|^2 + mu |dq - z|^2 least, of rows J and errors e times their weights.
-z is the way to a posture, or 0. The damping mu = 0.03 |e|^2 + 1e-6 vanishes as targets are reached
-(Sugihara, "Solvability-unconcerned inverse kinematics by the Levenberg-Marquardt method", 2011).
-Joints at a limit that would be pushed outwards are held in this step.
+z is the way to a posture, or 0. Joints at a limit that would be pushed outwards are held in it.
 """
 
 from __future__ import annotations
@@ -25,8 +23,6 @@ from robotics_ad.inverse_kinematics.targets import Part
 from robotics_ad.kinematics.motion_in_world import by_rows
 from robotics_ad.model import RobotModel, coordinates
 from robotics_ad.multibody.optional import full
-
-_DAMPING, _LEAST_DAMPING = 0.03, 1e-6
 
 STRAIGHT = (coordinates.ANGLE, coordinates.TWO_ANGLES, coordinates.LENGTH, coordinates.CIRCLE)
 """Joints whose numbers in q add up, so that they can have limits."""
@@ -131,10 +127,6 @@ class Rows:
         G = adm.matmul(J, adm.transpose(J, m, n), (m, n), (n, m)) + mu * np.eye(m).reshape(-1)
         dq = adm.matmul(adm.solve_spd(G, e, (m, m), (m, 1)), J, (1, m), (m, n))
         return dq if z is None else z + dq
-
-    def damping(self) -> Expression:
-        """The damping mu that vanishes with the errors."""
-        return _DAMPING * adm.normSquared(self.error) + _LEAST_DAMPING
 
     def largest(self, angular: bool) -> Expression:
         """The square of the largest error of one kind, without weights; 0 if there is none."""
