@@ -27,7 +27,7 @@ from robotics_ad import (
     load_urdf,
     packaged_arm,
 )
-from robotics_ad.kinematics import Integrate, WorldTransform
+from robotics_ad.kinematics import Integrate
 
 ARM = packaged_arm()
 HALF = {"joint1": 0.3, "joint2": 0.5, "joint3": -0.4, "joint4": 1.2, "joint5": 0.4, "joint6": 0.6}
@@ -135,38 +135,6 @@ def test_the_derivative_moves_joints_the_least() -> None:
         assert not have[held].any()
 
 
-def six_joints() -> RobotModel:
-    return ARM.lock_joints({"joint3": -0.4})
-
-
-def test_higher_derivatives_and_parameters() -> None:
-    """No joint is left over: solutions are functions of goals, and differences of them are right.
-
-    Numbers of the model are goals' equals.
-    """
-    robot = six_joints().parametrize(["link4.length", ("tool_mount", "translation")])
-    ik = InverseKinematics(robot, "tool", within=(1e-12, 1e-12))
-    q = robot.configuration({name: x for name, x in HALF.items() if name != "joint3"})
-    pose = WorldTransform(robot.link("tool"))
-    p = robot.parameters
-    values = {"q0": q, "goal": pose("q", "parameters").eval(q=q, parameters=p), "parameters": p}
-    e = call(ik)
-    h, rng = 1e-5, np.random.default_rng(3)
-    for name in ("goal", "parameters"):
-        way = rng.normal(size=values[name].size)
-        if name == "goal":
-            way[:9] = np.cross(rng.normal(size=3), values[name][:9].reshape(3, 3)).reshape(-1)
-        sides = [{**values, name: values[name] + s * h * way} for s in (1.0, -1.0)]
-        first = e.derivative(name, **values)
-        slope = (e.eval(**sides[0]) - e.eval(**sides[1])) / (2.0 * h)
-        np.testing.assert_allclose(first @ way, slope, atol=1e-6)
-        weights = rng.normal(size=robot.nq)
-        gradient = ad.gradient(ad.math.dot(e, weights), "parameters")
-        second = gradient.derivative(name, **values) @ way
-        slopes = [gradient.eval(**side) for side in sides]
-        np.testing.assert_allclose(second, (slopes[0] - slopes[1]) / (2.0 * h), atol=2e-5)
-
-
 PLANAR = """<robot name="planar"><link name="a"/>
 {}<link name="d"/><joint name="end" type="fixed"><parent link="l3"/><child link="d"/>
 <origin xyz="0.5 0 0"/></joint></robot>""".format(
@@ -183,6 +151,29 @@ PLANAR = """<robot name="planar"><link name="a"/>
 @pytest.fixture(scope="module")
 def planar() -> RobotModel:
     return load_urdf(PLANAR)
+
+
+def test_higher_derivatives_and_parameters(planar: RobotModel) -> None:
+    """No joint is left over: solutions are functions of goals, and differences of them are right.
+
+    Numbers of the model are goals' equals.
+    """
+    robot = planar.lock_joints({"j3": 0.4}).parametrize(["l1.length", ("end", "translation")])
+    ik = InverseKinematics(robot, PositionTarget("d"), within=(1e-12, 1e-12))
+    q, p = np.array([0.3, 0.6]), robot.parameters
+    goal = call(ik.values).eval(q=q, parameters=p)
+    values = {"q0": q, "goal": goal, "parameters": p}
+    h, rng, e = 1e-5, np.random.default_rng(3), call(ik)
+    gradient = ad.gradient(ad.math.dot(e, [0.7, -0.4]), "parameters")
+    for name in ("goal", "parameters"):
+        way = rng.normal(size=values[name].size)
+        way[-1] = 0.0  # in the plane
+        sides = [{**values, name: values[name] + s * h * way} for s in (1.0, -1.0)]
+        slope = (e.eval(**sides[0]) - e.eval(**sides[1])) / (2.0 * h)
+        np.testing.assert_allclose(e.derivative(name, **values) @ way, slope, atol=1e-6)
+        slopes = [gradient.eval(**side) for side in sides]
+        second = gradient.derivative(name, **values) @ way
+        np.testing.assert_allclose(second, (slopes[0] - slopes[1]) / (2.0 * h), atol=2e-5)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -246,43 +237,44 @@ def test_restarts_find_what_one_start_does_not() -> None:
     assert reached[1] == 1.0
 
 
-def test_posture_is_the_second_aim() -> None:
-    """The nearest to the posture of all that meet the pose, beside scipy's; the pose is met."""
-    ik = InverseKinematics(ARM, "tool", posture=True, status=True)
-    posture = Q + 0.3 * np.random.default_rng(5).normal(size=7)
-    values = {**arguments(ik, Q, Q), "posture": posture}
-    *q, reached = call(ik).eval(**values)
-    assert reached == 1.0
-    error = call(ik.errors)
-    assert (error.eval(q=np.array(q), goal=values["goal"]) < 1e-7).all()
-    pose = WorldTransform(ARM.link("tool"))("q")
-    options = {"method": "SLSQP", "options": {"ftol": 1e-14, "maxiter": 500}}
-    best = optimize.minimize(
-        lambda q: ((q - posture) ** 2).sum(),
-        Q,
-        jac=lambda q: 2.0 * (q - posture),
-        bounds=list(zip(ARM.q_lower, ARM.q_upper, strict=True)),
-        constraints={
-            "type": "eq",
-            "fun": lambda q: (pose.eval(q=q) - values["goal"])[[1, 2, 5, 9, 10, 11]],
-            "jac": lambda q: pose.derivative("q", q=q)[[1, 2, 5, 9, 10, 11]],
-        },
-        **options,
-    )
-    np.testing.assert_allclose(q, best.x, atol=1e-5)
-    h, rng = 1e-4, np.random.default_rng(6)
-    for name in ("goal", "posture"):
-        way = rng.normal(size=values[name].size)
-        if name == "goal":
-            way[:9] = np.cross(rng.normal(size=3), values[name][:9].reshape(3, 3)).reshape(-1)
-        sides = [call(ik).eval(**{**values, name: values[name] + s * h * way}) for s in (1, -1)]
-        have = call(ik).derivative(name, **values) @ way
-        np.testing.assert_allclose(have, (sides[0] - sides[1]) / (2 * h), atol=1e-5)
+def test_posture_is_the_second_aim(planar: RobotModel) -> None:
+    """The nearest to the posture of all that meet the goal, beside scipy's; the goal is met."""
+    ik = InverseKinematics(planar, PositionTarget("d"), posture=True, status=True)
+    values = arguments(ik, np.array([0.2, 0.7, 0.3]), np.array([0.5, 0.9, -0.4]))
+    e, where = call(ik), call(ik.values)
+    for posture in ([0.5, -0.2, 1.3], [2.0, -0.5, 1.9]):  # the second ends at a limit
+        values["posture"] = np.array(posture)
+        *q, reached = e.eval(**values)
+        assert reached == 1.0
+        best = optimize.minimize(
+            lambda q, p: ((q - p) ** 2).sum(),
+            np.array(q) + 0.05,
+            args=(values["posture"],),
+            jac=lambda q, p: 2.0 * (q - p),
+            bounds=[(-2.0, 2.0)] * 3,
+            constraints={
+                "type": "eq",
+                "fun": lambda q: (where.eval(q=q) - values["goal"])[:2],
+                "jac": lambda q: where.derivative("q", q=q)[:2],
+            },
+            method="SLSQP",
+            options={"ftol": 1e-15, "maxiter": 500},
+        )
+        np.testing.assert_allclose(q, best.x, atol=1e-5)
+        assert (call(ik.errors).eval(q=np.array(q), goal=values["goal"]) < 1e-7).all()
+        h, rng = 1e-4, np.random.default_rng(6)
+        for name in ("goal", "posture"):
+            way = rng.normal(size=3)
+            way[2] *= name == "posture"
+            sides = [e.eval(**{**values, name: values[name] + s * h * way}) for s in (1, -1)]
+            have = e.derivative(name, **values) @ way
+            np.testing.assert_allclose(have, (sides[0] - sides[1]) / (2 * h), atol=1e-5)
 
 
 def test_a_floating_robot_stands_on_its_foot() -> None:
     """The base is held by a pose, the hand and the centre of mass go where they shall."""
-    robot = ARM.floating()
+    arm = ARM.subchain("tool")
+    robot = arm.floating()
     ik = InverseKinematics(
         robot, [PoseTarget("base"), PositionTarget("tool"), CenterOfMassTarget()], status=True
     )
@@ -290,7 +282,7 @@ def test_a_floating_robot_stands_on_its_foot() -> None:
     q = robot.random(rng)
     q0 = robot.integrate(q, 0.2 * rng.normal(size=robot.nv))
     q0[3:7] *= 1.5  # not of unit length
-    q0 = np.r_[q0[:7], ARM.clamp(q0[7:])]
+    q0 = np.r_[q0[:7], arm.clamp(q0[7:])]
     values = arguments(ik, q0, q)
     *found, reached = call(ik).eval(**values)
     assert reached == 1.0
@@ -322,7 +314,7 @@ WRONG = [
         "'within' is [0.1, 0.0], expected rad and m, both above 0",
     ),
     (
-        lambda: InverseKinematics(six_joints(), ARM.link("tool")),
+        lambda: InverseKinematics(packaged_arm(), ARM.link("tool")),
         ValueError,
         "link 'tool' is of another robot",
     ),
