@@ -101,7 +101,9 @@ class IKSolver:
         batch, values = self._values(goals, posture, parameters)
         given = posture if q0 is None else q0
         start = None if given is None else last_axis(given, ik.robot.nq, f"{kind}: argument 'q0'")
-        batch = np.broadcast_shapes(batch, () if start is None else start.shape[:-1])
+        if start is not None:
+            _finite(start, f"{kind}: argument 'q0'")
+            batch = np.broadcast_shapes(batch, start.shape[:-1])
         flat = [_flat(value, batch) for value in values]
         if start is None:
             starts, rounds = self._nearest(flat, tries), 0
@@ -210,14 +212,18 @@ class IKSolver:
             for name, size in list(ik.arguments().items())[1:]
         ]
         for name, array in zip(given, arrays, strict=True):
-            if not np.isfinite(array).all():
-                raise ValueError(f"{kind}: argument '{name}' has an entry that is not finite")
+            _finite(array, f"{kind}: argument '{name}'")
         return np.broadcast_shapes(*(array.shape[:-1] for array in arrays)), arrays
 
 
 def interpreted(e: Expression, names: Sequence[str], dtype: str) -> Callable[..., Vector]:
     """An expression on the numpy engine, always in double precision."""
     return lambda *values: e.eval_batch(**dict(zip(names, values, strict=True)))
+
+
+def _finite(value: Vector, what: str) -> None:
+    if not np.isfinite(value).all():
+        raise ValueError(f"{what} has an entry that is not finite")
 
 
 def _flat(value: Vector, batch: tuple[int, ...]) -> Vector:
