@@ -123,6 +123,12 @@ def test_a_policy_balances_a_cart_pole() -> None:
     assert before > 10 * after
 
 
+def test_ten_thousand_poses_are_met_and_differentiated() -> None:
+    share, difference = load("26_inverse_kinematics_of_ten_thousand_poses").main(samples=2000)
+    assert share >= 0.999
+    assert difference < 1e-5
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()
