@@ -2,12 +2,13 @@
 
 start -> steps until the targets are met, from seeds where they are not -> posture -> `Implicit`
 
-The derivatives are those of the implicit function: with Phi the squares of the errors plus a small
-square of the way to the posture, or from the configuration found,
+The derivatives are those of the implicit function at the configuration q found, not of the steps.
+Without a posture, dq is the shortest way along which errors e stay as they are,
 
-    grad Phi(q, goals, parameters) = 0,     dq = -(d grad Phi / dq)^-1 d grad Phi
+    e(integrate(q, J^T x), goals, parameters) = 1e-8 x
 
-on tangents, with joints at a limit held. Steps are not differentiated.
+and with one q stays where the gradient of |e|^2 + 1e-8 |difference(posture, q)|^2 is zero. Joints
+at a limit are held.
 """
 
 from __future__ import annotations
@@ -130,13 +131,13 @@ class InverseKinematics(TargetFunction):
         q, settled = self.best_met(self.search(self.begun(q0), held), held)
         rows = self._rows(q, held)
         reached = less_equal(rows.excess(self.within), 1.0)
-        left = reached * (1.0 - settled) * rows.error
         free = 1.0 - self.limits.touched(q)
         if self.has_posture:
+            left = reached * (1.0 - settled) * rows.error
             condition, known = self._stationary(rows.m), [q, free, left, settled]
         else:
             J = rows.jacobian * free[list(range(self.robot.nv)) * rows.m]
-            condition, known = self._met(rows.m), [q, J, left]
+            condition, known = self._met(rows.m), [q, J]
         reached, *known = map(stop_gradient, (reached, *known))
         start = ad.constant(np.zeros(condition.size))
         moved = Implicit(condition, str(self))(start, reached, *known, *held)
@@ -237,16 +238,16 @@ class InverseKinematics(TargetFunction):
         return end[0:n], end[n + 2]
 
     def _met(self, m: int) -> Body:
-        """Of x: the errors at the configuration found, moved along J^T x, are those left there.
+        """Of x: the errors at the configuration found, moved along J^T x.
 
         Of all ways to meet other goals J^T x is the shortest. Columns of joints at a limit are 0.
         """
         nv, inputs = self.robot.nv, self._inputs()
-        x, left = ADTerminal("@x", m), ADTerminal("@left", m)
-        found, J = ADTerminal("@q", self.robot.nq), ADTerminal("@J", m * nv)
+        x, J = ADTerminal("@x", m), ADTerminal("@J", m * nv)
+        found = ADTerminal("@q", self.robot.nq)
         q = Integrate(self.robot)(found, adm.matmul(x, J, (1, m), (m, nv)))
-        condition = _SECOND * x - (self._rows(q, [v for v, _ in inputs]).error - left)
-        known = [(v, HELD) for v in (found, J, left)]
+        condition = _SECOND * x - self._rows(q, [v for v, _ in inputs]).error
+        known = [(v, HELD) for v in (found, J)]
         return Body.of(condition, Constant(np.zeros(0)), [(x, CARRY), *known, *inputs])
 
     def _stationary(self, m: int) -> Body:

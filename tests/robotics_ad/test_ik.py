@@ -11,6 +11,7 @@ import pinocchio
 import pytest
 import torch
 from backends import ENGINES, compute
+from robot_files import urdf_path
 from scipy import optimize
 
 import ad_core as ad
@@ -20,7 +21,10 @@ from bridges.pytorch import ad_to_torch
 from robotics_ad import (
     CenterOfMassTarget,
     DirectionTarget,
+    IKSolver,
     InverseKinematics,
+    Joint,
+    Link,
     PoseTarget,
     PositionTarget,
     RobotModel,
@@ -64,13 +68,11 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("targets", TARGETS)
-def test_pinocchio_finds_links_where_they_shall_be(targets: str, twin_of_arm) -> None:
+def test_pinocchio_finds_links_where_they_shall_be(targets: str, twin_named) -> None:
     """From random starts nearby, within limits; what is met is measured by Pinocchio."""
     ik = InverseKinematics(ARM, TARGETS[targets], status=True, steps=200)
     rng = np.random.default_rng(1)
-    model, data = twin_of_arm
-    frame = {name: model.getFrameId(name) for name in ("tool", "link7")}
-    met = 0
+    twin, met = twin_named("arm7"), 0
     for _ in range(6):
         goal = ARM.clamp(Q + rng.uniform(-0.5, 0.5, ARM.nq))
         values = arguments(ik, ARM.clamp(goal + rng.uniform(-0.2, 0.2, ARM.nq)), goal)
@@ -78,52 +80,36 @@ def test_pinocchio_finds_links_where_they_shall_be(targets: str, twin_of_arm) ->
             warnings.simplefilter("ignore")
             *q, reached = call(ik).eval(**values)
         met += int(reached)
-        pinocchio.framesForwardKinematics(model, data, np.array(q))
-        pinocchio.centerOfMass(model, data, np.array(q))
         assert (np.array(q) >= ARM.q_lower).all()
         assert (np.array(q) <= ARM.q_upper).all()
         for target, goal_value in zip(ik.targets, list(values.values())[1:], strict=True):
             if isinstance(target, CenterOfMassTarget):
-                have = moving_mass_center(model, data)
+                have = pinocchio.centerOfMass(twin.model, twin.data, np.array(q))
             else:
-                pose = data.oMf[frame[str(target.link)]]
+                R, p = twin.frame_pose(np.array(q), str(target.link))
                 local = np.asarray(target.local)
                 have = {
-                    PoseTarget: np.r_[pose.rotation.T.reshape(-1), pose.act(local)],
-                    PositionTarget: pose.act(local),
-                    DirectionTarget: pose.rotation @ local,
+                    PoseTarget: np.r_[R.T.reshape(-1), R @ local + p],
+                    PositionTarget: R @ local + p,
+                    DirectionTarget: R @ local,
                 }[type(target)]
             if reached:
                 np.testing.assert_allclose(have, goal_value, atol=2e-6)
     assert met == 6
 
 
-def moving_mass_center(model, data) -> np.ndarray:
-    """Of the links that move: Pinocchio's universe holds the others."""
-    return np.array(data.com[0])
-
-
-@pytest.fixture(scope="module")
-def twin_of_arm():
-    from robotics_ad.data import packaged_arm_text
-
-    model = pinocchio.buildModelFromXML(packaged_arm_text())
-    return model, model.createData()
-
-
-def test_the_derivative_moves_joints_the_least() -> None:
+def test_the_derivative_moves_joints_the_least(twin_named) -> None:
     """With joints left over it is the pseudoinverse of Pinocchio's Jacobian; limits hold joints."""
-    from robotics_ad.data import packaged_arm_text
-
-    model = pinocchio.buildModelFromXML(packaged_arm_text())
-    data, tool = model.createData(), model.getFrameId("tool")
+    model, data = twin_named("arm7").model, twin_named("arm7").data
+    tool = model.getFrameId("tool")
     ik = InverseKinematics(ARM, "tool")
     at_limit = Q.copy()
     at_limit[[1, 4]] = ARM.q_upper[1], ARM.q_lower[4]
     rng = np.random.default_rng(2)
-    for q, held in ((Q, []), (at_limit, [1, 4])):
-        values = arguments(ik, q, q)
+    for q0, q, held in ((Q + 0.1, Q, []), (at_limit, at_limit, [1, 4])):
+        values = arguments(ik, q0, q)
         have = call(ik).derivative("goal", **values)
+        q = call(ik).eval(**values)
         J = pinocchio.computeFrameJacobian(model, data, q, tool, pinocchio.LOCAL_WORLD_ALIGNED)
         J = np.r_[J[3:], J[:3]]
         J[:, held] = 0.0
@@ -294,6 +280,61 @@ def test_a_floating_robot_stands_on_its_foot() -> None:
     tangent = call(Integrate(robot)).derivative("v", q=np.array(found), v=np.zeros(robot.nv))
     left = slope - tangent @ np.linalg.lstsq(tangent, slope, rcond=None)[0]
     np.testing.assert_allclose(left, 0.0, atol=1e-9)  # along the manifold
+
+
+def ball_joints(**limits: object) -> RobotModel:
+    """Two links on a joint that turns any way, and one that glides in a plane."""
+    joints = [
+        Joint("shoulder", "spherical", "world", "upper"),
+        Joint("elbow", "spherical", "upper", "lower", translation=[0.5, 0.0, 0.0]),
+        Joint("slide", "planar", "lower", "tip", translation=[0.4, 0.0, 0.0], **limits),
+    ]
+    return RobotModel("balls", [Link(n) for n in ("world", "upper", "lower", "tip")], joints)
+
+
+def test_joints_that_turn_any_way() -> None:
+    robot = ball_joints()
+    ik = InverseKinematics(robot, "tip", status=True)
+    rng = np.random.default_rng(8)
+    for _ in range(5):
+        q0, q = robot.random(rng), robot.random(rng)
+        values = arguments(ik, q0, q)
+        *found, reached = call(ik).eval(**values)
+        assert reached == 1.0
+        for quaternion in (found[0:4], found[4:8]):
+            assert np.linalg.norm(quaternion) == pytest.approx(1.0, abs=1e-12)
+        np.testing.assert_allclose(
+            call(ik.values).eval(q=np.array(found)), values["goal"], atol=2e-6
+        )
+    limited = ball_joints(lower=[-1.0, -1.0, -1.0])
+    with pytest.raises(ValueError, match="planar joint 'slide' has limits, which are kept for"):
+        InverseKinematics(limited, "tip")
+    assert InverseKinematics(limited, "tip", limits=False).n_out() == robot.nq
+
+
+@pytest.mark.slow
+def test_a_humanoid_keeps_its_feet(free_twin_of) -> None:
+    """Both feet stand, a hand and the centre of mass go where they shall; Pinocchio measures."""
+    twin = free_twin_of(urdf_path("g1_description/urdf/g1_29dof_rev_1_0.urdf"), "floating")
+    robot, feet = twin.robot, ("left_ankle_roll_link", "right_ankle_roll_link")
+    hand = "right_wrist_yaw_link"
+    targets = [*map(PoseTarget, feet), PositionTarget(hand), CenterOfMassTarget()]
+    ik, rng = InverseKinematics(robot, targets, steps=100), np.random.default_rng(9)
+    stands = robot.neutral()
+    q = robot.integrate(np.tile(stands, (100, 1)), 0.2 * rng.normal(size=(100, robot.nv)))
+    q = robot.clamp(q)
+    goals = np.split(call(ik.values).eval_batch(q=q), [12, 24, 27], axis=-1)
+    found = IKSolver(ik, ad_to_kernel)(*goals, q0=stands)
+    assert found.converged.mean() >= 0.99
+    for q, *goal in zip(
+        found.q[found.converged], *(g[found.converged] for g in goals), strict=True
+    ):
+        for foot, pose in zip(feet, goal, strict=False):
+            R, p = twin.frame_pose(q, foot)
+            np.testing.assert_allclose(np.r_[R.T.reshape(-1), p], pose, atol=2e-6)
+        np.testing.assert_allclose(twin.frame_pose(q, hand)[1], goal[2], atol=2e-6)
+        mass = pinocchio.centerOfMass(twin.model, twin.data, twin.to_pin_q(q))
+        np.testing.assert_allclose(mass, goal[3], atol=2e-6)
 
 
 def test_prints_and_pickles(planar: RobotModel) -> None:
