@@ -11,6 +11,7 @@ import pinocchio
 import pytest
 import torch
 from backends import ENGINES, compute
+from planar_arm import PLANAR
 from robot_files import urdf_path
 from scipy import optimize
 
@@ -121,19 +122,6 @@ def test_the_derivative_moves_joints_the_least(twin_named) -> None:
         assert not have[held].any()
 
 
-PLANAR = """<robot name="planar"><link name="a"/>
-{}<link name="d"/><joint name="end" type="fixed"><parent link="l3"/><child link="d"/>
-<origin xyz="0.5 0 0"/></joint></robot>""".format(
-    "".join(
-        f'<link name="l{i}"/><joint name="j{i}" type="revolute"><axis xyz="0 0 1"/>'
-        f'<parent link="{"a" if i == 1 else f"l{i - 1}"}"/><child link="l{i}"/>'
-        f'<origin xyz="{0.0 if i == 1 else 0.5} 0 0"/>'
-        f'<limit lower="-2" upper="2" velocity="1" effort="1"/></joint>'
-        for i in (1, 2, 3)
-    )
-)
-
-
 @pytest.fixture(scope="module")
 def planar() -> RobotModel:
     return load_urdf(PLANAR)
@@ -226,12 +214,17 @@ def test_restarts_find_what_one_start_does_not() -> None:
 def test_posture_is_the_second_aim(planar: RobotModel) -> None:
     """The nearest to the posture of all that meet the goal, beside scipy's; the goal is met."""
     ik = InverseKinematics(planar, PositionTarget("d"), posture=True, status=True)
-    values = arguments(ik, np.array([0.2, 0.7, 0.3]), np.array([0.5, 0.9, -0.4]))
     e, where = call(ik), call(ik.values)
-    for posture in ([0.5, -0.2, 1.3], [2.0, -0.5, 1.9]):  # the second ends at a limit
-        values["posture"] = np.array(posture)
+    for goal, posture, at_limit in (
+        ([0.5, 0.9, -0.4], [0.5, -0.2, 1.3], 0),
+        ([0.5, 0.9, -0.4], [3.0, -3.0, 3.0], 0),
+        ([0.3, 1.5, 1.8], [0.0, 3.0, 1.0], 1),
+    ):
+        q0 = np.add(goal, [-0.3, -0.2, 0.1])
+        values = {**arguments(ik, q0, np.array(goal)), "posture": np.array(posture)}
         *q, reached = e.eval(**values)
         assert reached == 1.0
+        assert sum(np.abs(q) == 2.0) == at_limit
         best = optimize.minimize(
             lambda q, p: ((q - p) ** 2).sum(),
             np.array(q) + 0.05,
@@ -240,7 +233,7 @@ def test_posture_is_the_second_aim(planar: RobotModel) -> None:
             bounds=[(-2.0, 2.0)] * 3,
             constraints={
                 "type": "eq",
-                "fun": lambda q: (where.eval(q=q) - values["goal"])[:2],
+                "fun": lambda q, goal=values["goal"]: (where.eval(q=q) - goal)[:2],
                 "jac": lambda q: where.derivative("q", q=q)[:2],
             },
             method="SLSQP",

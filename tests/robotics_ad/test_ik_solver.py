@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pinocchio
 import pytest
+from planar_arm import PLANAR
 
 from bridges.kernel import ad_to_kernel
-from robotics_ad import IKSolver, InverseKinematics, PositionTarget, packaged_arm
+from robotics_ad import IKSolver, InverseKinematics, PositionTarget, load_urdf, packaged_arm
 from robotics_ad.data import packaged_arm_text
 
 ARM = packaged_arm()
@@ -91,6 +92,15 @@ def test_close_tolerances_postures_and_parameters() -> None:
     away = np.linalg.norm(found.q - posture, axis=-1)
     assert (away < np.linalg.norm(q - posture, axis=-1)).all()
     assert solve(values.eval(q=q[0], parameters=robot.parameters), posture=q[0]).converged
+
+
+def test_the_best_of_all_starts_out_of_reach() -> None:
+    """A flat arm of 1.5 m, stretched out towards goals that are 2 m away."""
+    solve = IKSolver(InverseKinematics(load_urdf(PLANAR), PositionTarget("d")))
+    at = np.linspace(-1.9, 1.9, 3)
+    found = solve(2.0 * np.stack([np.cos(at), np.sin(at), 0.0 * at], -1), tries=60)
+    np.testing.assert_allclose(found.error[:, 1], 0.5, atol=1e-6)
+    assert not found.converged.any()
 
 
 WRONG = [
