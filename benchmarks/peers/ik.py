@@ -19,6 +19,8 @@ Solve = Callable[[], Array]
 
 # Steps from a start, starts, and the time of a step: it goes all the way.
 _STEPS, _STARTS, _H = 50, 10, 1.0
+# How far inside limits quadratic programs are begun, so that they have a solution.
+_INSIDE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def pink(robot: Robot, poses: Array, angle: float, distance: float) -> Solve:
     model = pinocchio.buildModelFromXML(robot.urdf)
     data = model.createData()
     task = library.FrameTask(robot.end, position_cost=1.0, orientation_cost=1.0)
-    low, high = robot.model.q_lower, robot.model.q_upper
+    low, high = robot.model.q_lower + _INSIDE, robot.model.q_upper - _INSIDE
 
     def steps(goal: Array, q: Array) -> Iterator[tuple[Array, Array]]:
         task.set_target(pinocchio.SE3(goal))
@@ -102,6 +104,7 @@ def mink(robot: Robot, poses: Array, angle: float, distance: float) -> Solve:
     model = mujoco.MjModel.from_xml_string(text)
     task = library.FrameTask(robot.end, "body", position_cost=1.0, orientation_cost=1.0)
     limits = [library.ConfigurationLimit(model)]
+    low, high = robot.model.q_lower + _INSIDE, robot.model.q_upper - _INSIDE
     state = library.Configuration(model)
 
     def steps(goal: Array, q: Array) -> Iterator[tuple[Array, Array]]:
@@ -110,7 +113,7 @@ def mink(robot: Robot, poses: Array, angle: float, distance: float) -> Solve:
         for _ in range(_STEPS):
             yield state.q.copy(), task.compute_error(state)
             velocity = library.solve_ik(state, [task], _H, solver="daqp", limits=limits)
-            state.integrate_inplace(velocity, _H)
+            state.update(np.clip(state.integrate(velocity, _H), low, high))
 
     return _one_by_one(robot, poses, angle, distance, steps)
 

@@ -69,6 +69,7 @@ class IKSolver:
             )
         names = list(ik.arguments())
         q0, *held = (ADTerminal(name, size) for name, size in ik.arguments().items())
+        self._sizes = dict(list(ik.arguments().items())[1:])
         coarse = [max(_MARGIN * tolerance, _LEAST) for tolerance in ik.within]
         self._round = compile(ik.tried(_ROUND, q0, held, coarse), names, dtype="float32")
         self._finish = compile(self._finished(q0, held), names, dtype="float64")
@@ -95,9 +96,8 @@ class IKSolver:
         """
         ik, kind = self.ik, "IKSolver"
         tries = whole_number(tries, f"{kind}: argument 'tries'", least=1)
-        if rng is None:
-            rng = np.random.default_rng(ik.seed)
-        checked(rng, np.random.Generator, kind, "rng", "a numpy Generator")
+        if rng is not None:
+            checked(rng, np.random.Generator, kind, "rng", "a numpy Generator")
         batch, values = self._values(goals, posture, parameters)
         given = posture if q0 is None else q0
         start = None if given is None else last_axis(given, ik.robot.nq, f"{kind}: argument 'q0'")
@@ -115,7 +115,12 @@ class IKSolver:
         return Solutions(q, error, (error <= ik.within).all(-1))
 
     def _searched(
-        self, starts: Vector, rounds: int, values: Sequence[Vector], tries: int, rng: Any
+        self,
+        starts: Vector,
+        rounds: int,
+        values: Sequence[Vector],
+        tries: int,
+        rng: np.random.Generator | None,
     ) -> Vector:
         """The configuration after rounds for each goal: one that meets it, or the best.
 
@@ -132,7 +137,9 @@ class IKSolver:
             for _ in range(max(rounds, next(lengths))):
                 result = self._round(q, *held)
                 q, excess, done = result[:, :nq], result[:, nq], result[:, nq + 1] > 0.5
-                best[live[done]], least[live[done]], met[live[done]] = q[done], 0.0, True
+                if done.any():
+                    there = np.flatnonzero(done)[::-1]  # of several starts the first counts
+                    best[live[there]], least[live[there]], met[live[there]] = q[there], 0.0, True
                 left = ~met[live]
                 live, q, excess = live[left], q[left], excess[left]
                 held = [value[left] for value in held]
@@ -144,6 +151,7 @@ class IKSolver:
             live, rounds = np.flatnonzero(~met), 0
             if tried >= tries or not len(live):
                 break
+            rng = np.random.default_rng(self.ik.seed) if rng is None else rng
             copies = max(min(_FILL // len(live), tries - tried), 1)
             live, tried = np.tile(live, copies), tried + copies
             q = robot.random(rng, len(live)).astype(np.float32)
@@ -190,11 +198,11 @@ class IKSolver:
     ) -> tuple[tuple[int, ...], list[Vector]]:
         """The batch, and all arguments but q0 in order."""
         ik, kind = self.ik, "IKSolver"
-        sizes = ik.goal_sizes
-        if len(goals) != len(sizes):
-            names = ", ".join(sizes)
-            raise ValueError(f"{kind}: got {len(goals)} goals, expected {len(sizes)}: {names}")
-        given: dict[str, ArrayLike] = dict(zip(sizes, goals, strict=True))
+        names = list(self._sizes)[: len(ik.targets)]
+        if len(goals) != len(names):
+            expected = f"{len(names)}: {', '.join(names)}"
+            raise ValueError(f"{kind}: got {len(goals)} goals, expected {expected}")
+        given: dict[str, ArrayLike] = dict(zip(names, goals, strict=True))
         for name, value, has in (
             ("posture", posture, ik.has_posture),
             ("parameters", parameters, bool(ik.robot.parametrized)),
@@ -209,7 +217,7 @@ class IKSolver:
                 raise ValueError(f"{kind}: argument '{name}' is missing")
         arrays = [
             last_axis(given[name], size, f"{kind}: argument '{name}'")
-            for name, size in list(ik.arguments().items())[1:]
+            for name, size in self._sizes.items()
         ]
         for name, array in zip(given, arrays, strict=True):
             _finite(array, f"{kind}: argument '{name}'")
