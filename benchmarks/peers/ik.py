@@ -85,7 +85,7 @@ def pink(robot: Robot, poses: Array, angle: float, distance: float) -> Solve:
         state = library.Configuration(model, data, q)
         for _ in range(_STEPS):
             yield state.q, task.compute_error(state)
-            velocity = library.solve_ik(state, [task], _H, solver="daqp", safety_break=False)
+            velocity = library.solve_ik(state, [task], _H, solver="quadprog", safety_break=False)
             state = library.Configuration(
                 model, data, np.clip(state.integrate(velocity, _H), low, high)
             )
@@ -112,7 +112,7 @@ def mink(robot: Robot, poses: Array, angle: float, distance: float) -> Solve:
         state.update(q)
         for _ in range(_STEPS):
             yield state.q.copy(), task.compute_error(state)
-            velocity = library.solve_ik(state, [task], _H, solver="daqp", limits=limits)
+            velocity = library.solve_ik(state, [task], _H, solver="quadprog", limits=limits)
             state.update(np.clip(state.integrate(velocity, _H), low, high))
 
     return _one_by_one(robot, poses, angle, distance, steps)
