@@ -22,6 +22,7 @@ from typing import Any
 import casadi
 import numpy as np
 
+from benchmarks.inverse_kinematics import figures as ik_figures
 from benchmarks.loads import load_figures
 from benchmarks.model import Measured, Measurement
 from benchmarks.ours import pose, torques
@@ -217,6 +218,7 @@ MEASUREMENTS = (
         "memory of the gradient of 4,096 rollouts of 100 steps",
         _elsewhere("rollout_memory"),
     ),
+    Measurement("inverse_kinematics", "10,000 poses of Panda to 1 mm and 0.1 degrees", ik_figures),
 )
 
 

@@ -24,7 +24,9 @@ _PEERS = (
     "frax",
     "jax",
     "klampt",
+    "mink",
     "pin",
+    "pin-pink",
     "pytorch-kinematics",
 )
 

@@ -20,8 +20,9 @@ _USER_ERRORS = (ValueError, OSError, ImportError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv[1:]`` if None) and return the exit status.
 
-    0 is success, 1 a fault that is reported in one line on standard error, 2 a command line that
-    does not parse, 130 an interrupt from the keyboard, 141 output that nobody reads any more.
+    0 is success, 1 a fault that is reported in one line on standard error or an answer that was not
+    found, 2 a command line that does not parse, 130 an interrupt from the keyboard, 141 output that
+    nobody reads any more.
     """
     try:
         try:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except BrokenPipeError:
         raise
     except _USER_ERRORS as error:
@@ -48,7 +49,6 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print(f"robograd {arguments.command}: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,6 +105,24 @@ def _parser() -> argparse.ArgumentParser:
         "--width", type=int, metavar="N", help="longest line (default: the terminal's width)"
     )
     info.set_defaults(run=_info)
+
+    ik = commands.add_parser(
+        "ik",
+        help="a configuration that brings a link to a pose",
+        description="Print a configuration that brings a link of a robot to a position or a pose, "
+        "by joint, within limits. The exit status is 1 where none is found.",
+    )
+    ik.add_argument("file", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf")
+    ik.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
+    ik.add_argument(
+        "--position", nargs=3, type=float, required=True, metavar=("X", "Y", "Z"), help="m"
+    )
+    turned = ik.add_mutually_exclusive_group()
+    turned.add_argument("--rpy", nargs=3, type=float, metavar=("R", "P", "Y"), help="rad")
+    turned.add_argument("--quaternion", nargs=4, type=float, metavar=("W", "X", "Y", "Z"))
+    ik.add_argument("--start", nargs="+", type=float, metavar="Q", help="all joints, rad and m")
+    ik.add_argument("--json", action="store_true", help="as one JSON object")
+    ik.set_defaults(run=_ik)
 
     cache = commands.add_parser("cache", help="the compiled kernels on disk")
     actions = cache.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -164,6 +182,22 @@ def _info(arguments: argparse.Namespace) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:{width}}  {value}")
+
+
+def _ik(arguments: argparse.Namespace) -> int:
+    from robograd.ik import solve
+
+    text, converged = solve(
+        arguments.file,
+        arguments.link,
+        arguments.position,
+        rpy=arguments.rpy,
+        quaternion=arguments.quaternion,
+        start=arguments.start,
+        as_json=arguments.json,
+    )
+    print(text)
+    return 0 if converged else 1
 
 
 def _cache_info(_: argparse.Namespace) -> None:

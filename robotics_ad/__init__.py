@@ -5,6 +5,14 @@ file -> `RobotModel` (frozen data) -> `kinematics`, `dynamics` -> expressions of
 
 from robotics_ad import dynamics, geometry, kinematics, se3, so3, trajectory
 from robotics_ad.data import packaged_arm
+from robotics_ad.inverse_kinematics import (
+    CenterOfMassTarget,
+    DirectionTarget,
+    IKSolver,
+    InverseKinematics,
+    PoseTarget,
+    PositionTarget,
+)
 from robotics_ad.load import Mjcf, load_mjcf, load_srdf, load_urdf, read_mjcf
 from robotics_ad.model import (
     JOINT_TYPES,
@@ -22,7 +30,11 @@ from robotics_ad.model import (
 __all__ = [
     "JOINT_TYPES",
     "PARAMETER_KINDS",
+    "CenterOfMassTarget",
+    "DirectionTarget",
+    "IKSolver",
     "Inertia",
+    "InverseKinematics",
     "Joint",
     "JointType",
     "Link",
@@ -30,6 +42,8 @@ __all__ = [
     "LoopConstraint",
     "Mimic",
     "Mjcf",
+    "PoseTarget",
+    "PositionTarget",
     "RobotModel",
     "dynamics",
     "geometry",

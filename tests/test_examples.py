@@ -154,6 +154,12 @@ def test_a_gripper_holds_as_virtual_work_says() -> None:
         assert force == pytest.approx(expected, rel=1e-9)
 
 
+def test_ten_thousand_poses_are_met_and_differentiated() -> None:
+    share, difference = load("26_inverse_kinematics_of_ten_thousand_poses").main(samples=2000)
+    assert share >= 0.999
+    assert difference < 1e-5
+
+
 def test_a_leg_jumps_ahead_within_its_limits() -> None:
     example = load("40_jump_with_ipopt")
     status, height, friction, moved = example.main()

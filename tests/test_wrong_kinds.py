@@ -31,6 +31,7 @@ from robotics_ad import (
     dynamics,
     geometry,
     interop,
+    inverse_kinematics,
     kinematics,
     load,
     log_cholesky,
@@ -58,6 +59,7 @@ MODULES = {
     "dynamics": dynamics,
     "trajectory": trajectory,
     "geometry": geometry,
+    "inverse_kinematics": inverse_kinematics,
 }
 
 
@@ -183,6 +185,7 @@ RIGHT: dict[str, Any] = {
     **{f"{f}.{x}": SPHERE for x in "ab" for f in PAIRED},
     **dict.fromkeys((f"{f}.shapes" for f in DISTANCES), BALLS),
     "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None,
+    "ik": robotics_ad.InverseKinematics(ROBOT, "tool"), "targets": "tool",
     "residual": X - 0.5, "guess": {"x": POINT},
     "link_a": "link1", "link_b": "tool", "frame_a": POINT, "frame_b": POINT,
     "LoopError.loops": [PIN], "ClosedConfiguration.loops": [PIN],
@@ -193,6 +196,7 @@ RIGHT: dict[str, Any] = {
 # torch and kernels, unchecked for the sake of time.
 SKIPPED = {
     "Curve",
+    "Solutions",
     "ADModule",
     "BaseParameters",
     "Fit",
@@ -326,7 +330,7 @@ def called(name: str, wrong: str | None = None, value: object = None) -> Any:
 def is_right(parameter: str, kind: str) -> bool:
     """Whether this is a right kind after all: what it does then is its own affair."""
     return (parameter, kind) in {
-        *((p, "function") for p in ("f", "func", "module")),
+        *((p, "function") for p in ("compile", "f", "func", "module")),
         *(("args", k) for k in ("generator", "array")),  # two arguments: what takes one says so
         ("options", "dict"),  # which options there are is CasADi's affair
     }

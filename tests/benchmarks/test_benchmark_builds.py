@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.builds import MEASUREMENTS
+from benchmarks.inverse_kinematics import figures
 from benchmarks.model import Measured, Measurement
 from benchmarks.report import measurement_text
 from benchmarks.session import choose
@@ -32,3 +33,12 @@ def test_bounds() -> None:
     assert text[1].endswith("2.00 s, goal: at most 1, NOT REACHED")
     assert text[2].endswith("2.00 s, goal: at least 1")
     assert not figures[0].meets_goal
+
+
+def test_inverse_kinematics_meets_what_pinocchio_measures() -> None:
+    first, met, one, *peers = figures(quick=True)
+    assert first.value > 0.0
+    assert one.value > 0.0
+    assert met.meets_goal
+    assert met.value >= 99.9
+    assert len(peers) % 2 == 0

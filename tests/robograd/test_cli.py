@@ -1,5 +1,6 @@
 """The command line: what each subcommand prints, and how it says that something is wrong."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+import pinocchio
 import pytest
 
 import robograd
@@ -212,3 +215,52 @@ def test_a_reader_that_goes_ends_the_command_in_silence(argv: str, tmp_path: Pat
 
 def _write_a_mebibyte(path: Path) -> None:
     path.write_bytes(bytes(2**20))
+
+
+POSE = ["--position", "0.4", "-0.1", "0.6", "--quaternion", "0", "2", "0", "0"]
+
+
+@pytest.mark.parametrize("orientation", [[], ["--rpy", "3", "0.1", "-0.2"], POSE[4:]])
+def test_ik_puts_a_link_where_it_shall_be(
+    orientation: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Pinocchio measures what the JSON says; joints by name, within limits."""
+    urdf = tmp_path / "arm.urdf"
+    urdf.write_text(packaged_arm_text(), encoding="utf-8")
+    assert main(["ik", str(urdf), "--link", "tool", *POSE[:4], *orientation, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    arm = packaged_arm()
+    assert list(answer["q"]) == list(arm.joint_names)
+    assert answer["converged"] is True
+    q = np.array(list(answer["q"].values()))
+    assert (q >= arm.q_lower).all()
+    assert (q <= arm.q_upper).all()
+    model = pinocchio.buildModelFromXML(packaged_arm_text())
+    data = model.createData()
+    pinocchio.framesForwardKinematics(model, data, q)
+    pose = data.oMf[model.getFrameId("tool")]
+    np.testing.assert_allclose(pose.translation, [0.4, -0.1, 0.6], atol=2e-6)
+    if "--rpy" in orientation:
+        want = pinocchio.rpy.rpyToMatrix(3.0, 0.1, -0.2)
+        np.testing.assert_allclose(pose.rotation, want, atol=2e-6)
+    elif orientation:
+        np.testing.assert_allclose(pose.rotation, np.diag([1.0, -1.0, -1.0]), atol=2e-6)
+
+
+def test_ik_out_of_reach_is_status_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    urdf = tmp_path / "arm.urdf"
+    urdf.write_text(packaged_arm_text(), encoding="utf-8")
+    assert main(["ik", str(urdf), "--position", "9", "0", "0", "--start", *["0.1"] * 7]) == 1
+    *rows, end = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == list(packaged_arm().joint_names)
+    assert all(row.endswith(" rad") for row in rows)
+    assert end.startswith("error 0.00e+00 rad, ")
+    assert end.endswith("not converged: no configuration was found, this is the best")
+    faults = {
+        "no link 'hand'; links: base,": [*POSE, "--link", "hand"],
+        "argument 'q0' has size 2, expected 7": [*POSE, "--start", "1", "2"],
+        "--quaternion: length is 0.0": [*POSE[:5], "0", "0", "0", "0"],
+    }
+    for message, arguments in faults.items():
+        assert main(["ik", str(urdf), *arguments]) == 1
+        assert message in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robotics_ad import LoopConstraint, dynamics, kinematics, packaged_arm
+from robotics_ad import LoopConstraint, dynamics, inverse_kinematics, kinematics, packaged_arm
 from robotics_ad.kinematics.configurations import JointwiseFunction
 from robotics_ad.kinematics.loops import LoopFunction
 from robotics_ad.multibody.function import LinkFunction, RobotFunction
@@ -22,7 +22,8 @@ def test_every_name_is_on_the_page(module):
 
 def test_names_on_the_page_exist():
     named = set(re.findall(r"`([A-Z]\w+)\(", PAGE))
-    assert named <= {*kinematics.__all__, *dynamics.__all__}
+    modules = (kinematics, dynamics, inverse_kinematics)
+    assert named <= {name for module in modules for name in module.__all__}
 
 
 def arguments() -> dict[str, str]:
@@ -45,7 +46,8 @@ def test_arguments_on_the_page_are_those_of_the_functions():
     contacts, checked = [dynamics.PointContact(link)], 0
     pin = LoopConstraint("base", [0.1, 0.2, 0.3], link, [0.0, 0.0, 0.0], rotations="")
     for name, given in arguments().items():
-        kind = getattr(dynamics, name, None) or getattr(kinematics, name)
+        modules = (dynamics, kinematics, inverse_kinematics)
+        kind = next(getattr(module, name) for module in modules if hasattr(module, name))
         if not issubclass(kind, LinkFunction | RobotFunction | JointwiseFunction):
             continue
         needed = [
@@ -54,6 +56,7 @@ def test_arguments_on_the_page_are_those_of_the_functions():
             if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
         ]
         values = {"local": [0.0, 0.0, 0.1], "contacts": contacts, "h": 1e-3, "length": 2}
+        values["targets"] = "tool"
         extra = [values[n] for n in needed]
         if name == "FullDynamics":
             extra = [[(link, [0.0, 0.0, 0.1])]]
