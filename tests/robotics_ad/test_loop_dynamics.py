@@ -154,13 +154,14 @@ def test_a_dog_moves_as_pinocchios(name, free_twin_of):
 # ---- identities
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(trees(), st.sampled_from(ROTATIONS), st.data())
 def test_the_equation_of_motion_holds_on_trees_of_every_joint_type(robot, rotations, data):
     """Anywhere, closed or open: InverseDynamics(a) = tau + J^T f, J a + (dJ/dt) v = -mu f."""
     q, v, tau = state(robot)
     rng = np.random.default_rng(2)
-    names = data.draw(st.permutations(robot.link_names))[:2]
+    bodies = [name for name in robot.link_names if not name.startswith("t")]  # the others are fixed
+    names = data.draw(st.permutations(bodies))[:2]
     points = rng.normal(size=(2, 3))
     loop = LoopConstraint(names[0], points[0], names[1], points[1], rotations=rotations)
     contacts, mu = [loop, PointContact(robot.link_names[-1])], 0.1
