@@ -115,7 +115,6 @@ def test_a_four_bar_moves_as_pinocchios():
 
 
 FEET = {
-    "feet pinned together": ("LF_FOOT", "RF_FOOT", ""),
     "feet welded together": ("LH_FOOT", "RF_FOOT", "xyz"),
     "a foot pinned to the base": ("LF_FOOT", "base", ""),
 }
@@ -154,7 +153,7 @@ def test_a_dog_moves_as_pinocchios(name, free_twin_of):
 # ---- identities
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(trees(), st.sampled_from(ROTATIONS), st.data())
 def test_the_equation_of_motion_holds_on_trees_of_every_joint_type(robot, rotations, data):
     """Anywhere, closed or open: InverseDynamics(a) = tau + J^T f, J a + (dJ/dt) v = -mu f."""
@@ -308,7 +307,9 @@ def test_a_rollout_of_ten_seconds_is_what_triangles_say():
     assert np.ptp(crank) > 3.0
 
 
-@pytest.mark.parametrize("method", ["semi_implicit", "implicit"])
+@pytest.mark.parametrize(
+    "method", ["semi_implicit", pytest.param("implicit", marks=pytest.mark.slow)]
+)
 def test_steps_of_first_order_stay_closed(method):
     """Ten seconds with idle rows, springs of stabilisation alone: 1 mm at h = 1 ms."""
     robot, T = four_bar("xyz", "xz"), 10_000
@@ -340,7 +341,7 @@ def test_a_step_holds_the_robots_loops_unless_told_otherwise():
 # ---- torques of motors
 
 
-@pytest.mark.parametrize("rows", [("xz", ""), ("xyz", ""), ("xyz", "xyz"[::2])])
+@pytest.mark.parametrize("rows", [("xz", ""), ("xyz", "xz")])
 def test_the_motor_of_a_crank_does_the_work_of_all_joints(rows):
     """Virtual work: tau = V^T (M a + C v + g), V how the joints move with the crank."""
     robot = four_bar(*rows)
