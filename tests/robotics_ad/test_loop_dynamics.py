@@ -329,6 +329,11 @@ def test_a_step_holds_the_robots_loops_unless_told_otherwise():
     np.testing.assert_allclose(Step(robot, h).eval(q, v, tau)[3:], v + h * a, atol=1e-9)
     opened = Step(robot, h, loops=())
     np.testing.assert_allclose(opened.eval(q, v, tau)[3:], v + h * free, atol=1e-9)
+    for time, T in ((None, 10 * h), (0.05, 0.05)):  # e'' + 2 e' / T + e / T^2 = 0 where it is open
+        gains = {"velocity_gain": 2 / T, "position_gain": 1 / T**2}
+        a = ConstrainedDynamics(robot, robot.loops, **gains).eval(q + 0.1, v + 0.2, tau)
+        moved = Step(robot, h, loop_time=time).eval(q + 0.1, v + 0.2, tau)
+        close(moved[3:], v + 0.2 + h * a, np.abs(a).max())
     AB = LinearizedStep(robot, h).eval(q, v, tau).reshape(6, 9)
     step, at = Step(robot, h)("q", "v", "tau"), {"q": q, "v": v, "tau": tau}
     slopes = [step.derivative(name, **at) for name in at]
