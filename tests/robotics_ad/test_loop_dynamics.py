@@ -222,6 +222,22 @@ def test_rows_that_depend_on_others_are_refused_unless_damped():
         ConstrainedDynamics(arm, pins)
 
 
+def test_damping_keeps_a_stretched_ring_finite():
+    """With the rocker's foot at 0.3 m all bars may lie in one line, where a row of J vanishes."""
+    robot = four_bar().parametrize([("j3", "translation")])
+    at = {"q": np.zeros(3), "v": np.zeros(3), "tau": np.array([0.4, -0.2, 0.7])}
+    at["p"] = np.array([0.3, 0.0, 0.0])
+    J = ContactJacobian(robot, robot.loops)("q", "p").eval(q=at["q"], p=at["p"]).reshape(2, 3)
+    assert np.linalg.matrix_rank(J) == 1
+    motion = ConstrainedDynamics(robot, robot.loops, **DAMPED)("q", "v", "tau", "p")
+    a = motion.eval(**at)
+    np.testing.assert_allclose(J @ a, 0.0, atol=1e-7 * np.abs(a).max())
+    assert all(np.isfinite(motion.derivative(name, **at)).all() for name in at)
+    needed = InverseDynamics(robot)("q", "v", "a", "p").eval(q=at["q"], v=at["v"], a=a, p=at["p"])
+    work = np.linalg.svd(J)[2][1:] @ (needed - at["tau"])  # on motions that the ring allows
+    np.testing.assert_allclose(work, 0.0, atol=1e-7)
+
+
 def test_a_frame_welded_to_the_world_is_a_frame_contact():
     """The same accelerations as `FrameContact`, and the same wrench in other axes."""
     arm = packaged_arm()
