@@ -159,16 +159,21 @@ class ClosedConfiguration(LoopFunction):
         values: dict[str, Expression] = {_AT: begin}
         if "parameters" in named:
             values["parameters"] = named["parameters"]
-        root = root.replace(**values)
+        root = _replaced(root, values)
         values["x"] = root[: zero.size]
         q = Integrate(self.robot)(begin, moved.replace(x=values["x"]))
         if not self.status:
             return q
         closed = root[zero.size]
         if m < self.rows:
-            widest = ad.maximum(ad.abs_(error.replace(**values)))
+            widest = ad.maximum(ad.abs_(_replaced(error, values)))
             closed = closed * less_equal(widest, _OPEN * self.tolerance)
         return ad.stack(q, closed)
+
+
+def _replaced(e: Expression, values: Mapping[str, Expression]) -> Expression:
+    """The expression with those of its variables that are named replaced."""
+    return e.replace(**{name: values[name] for name in e.terminals() if name in values})
 
 
 _AT, _MOVED = "q", "moved"

@@ -348,6 +348,16 @@ def test_without_independent_joints_the_nearest_configuration_is_found(rows):
         np.testing.assert_allclose(slope[:3, k], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("independent", [(), ["j1"]])
+def test_parameters_that_move_no_link_change_no_closed_configuration(independent):
+    robot = four_bar("xyz")
+    heavy = robot.parametrize(["crank.mass"])
+    given = [[0.7]] if independent else []
+    ours = ClosedConfiguration(heavy, independent, status=True).eval(*given, GUESS, [3.0])
+    theirs = ClosedConfiguration(robot, independent, status=True).eval(*given, GUESS)
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
 def test_the_nearest_closed_configuration_by_least_squares():
     """The same with a large weight on the gap, to what the weight gives."""
     robot = four_bar()
