@@ -224,7 +224,8 @@ def test_closed_configurations_on_every_engine(engine):
     closed = ClosedConfiguration(four_bar("xyz"), status=True, iterations=12)
     t, guess = ad.var("t", 1), ad.var("guess", 3)
     q = closed(t, guess)
-    roots = [q, ad.jacobian(q, "t"), ad.hessian(q[1], "t")]
+    near = ClosedConfiguration(four_bar(), (), iterations=12)(guess)
+    roots = [q, ad.jacobian(q, "t"), ad.hessian(q[1], "t"), ad.jacobian(near, "guess")]
     values = {"t": np.array([0.7]), "guess": GUESS}
     expected = compute("numpy", roots, values)
     assert expected[0][3] == 1.0
