@@ -116,16 +116,17 @@ class ClosedConfiguration(LoopFunction):
         self.iterations = whole_number(iterations, f"{kind}: iterations", least=1)
         self.tolerance = number(tolerance, f"{kind}: tolerance")
         named = None if independent is None else _checked(robot, independent)
-        _, J = next(closed_configurations(robot, self.closures), (None, None))
-        if J is None:
+        slopes = [J for _, J in closed_configurations(robot, self.closures)]
+        if not slopes:
             raise ValueError(f"{kind}: no configuration of '{robot.name}' closes the loops")
+        J = max(slopes, key=_rank)
         self.solved = _spanning_rows(J)
         if not self.solved:
             raise ValueError(f"{kind}: the loops hold nothing: no joint moves their gaps")
         chosen = _independent(robot, J) if named is None else named
         self.independent = tuple(chosen)
         self._given, self._v = _places(robot, chosen)
-        rank = int(np.linalg.matrix_rank(J[:, self._v], tol=_RANK)) if self._v else 0
+        rank = _rank(J[:, self._v]) if self._v else 0
         if rank < len(self.solved):
             raise ValueError(
                 f"{kind}: argument 'independent' names joints with {robot.nv - len(self._v)} "
@@ -158,16 +159,21 @@ class ClosedConfiguration(LoopFunction):
         values: dict[str, Expression] = {_AT: begin}
         if "parameters" in named:
             values["parameters"] = named["parameters"]
-        root = root.replace(**values)
+        root = _replaced(root, values)
         values["x"] = root[: zero.size]
         q = Integrate(self.robot)(begin, moved.replace(x=values["x"]))
         if not self.status:
             return q
         closed = root[zero.size]
         if m < self.rows:
-            widest = ad.maximum(ad.abs_(error.replace(**values)))
+            widest = ad.maximum(ad.abs_(_replaced(error, values)))
             closed = closed * less_equal(widest, _OPEN * self.tolerance)
         return ad.stack(q, closed)
+
+
+def _replaced(e: Expression, values: Mapping[str, Expression]) -> Expression:
+    """The expression with those of its variables that are named replaced."""
+    return e.replace(**{name: values[name] for name in e.terminals() if name in values})
 
 
 _AT, _MOVED = "q", "moved"
@@ -214,17 +220,17 @@ def opened(robot: RobotModel, loops: Sequence[Closure]) -> Expression:
 def closed_configurations(
     robot: RobotModel, loops: Sequence[Closure], count: int = 3
 ) -> Iterator[tuple[Vector, Matrix]]:
-    """Random q that close loops, and de/dv there, (rows, nv); fewer where they are hard to find.
+    """Some q that close loops, and de/dv there, (rows, nv); fewer where they are hard to find.
 
-    Gauss and Newton's steps, of the least length and not beyond 1, from random configurations.
+    Gauss and Newton's steps, of the least length and not beyond 1, from the neutral configuration
+    and from random ones.
     """
     error, rng = opened(robot, loops), np.random.default_rng(0)
     values = {_MOVED: np.zeros(robot.nv)}
     if robot.parametrized:
         values["parameters"] = robot.parameters
     left = count
-    for _ in range(10 * count):
-        q = robot.random(rng)
+    for q in (robot.neutral(), *robot.random(rng, 10 * count)):
         for _ in range(50):
             e = np.atleast_1d(error.eval(**values, **{_AT: q}))
             J = error.derivative(_MOVED, **values, **{_AT: q})
@@ -239,6 +245,10 @@ def closed_configurations(
             q = robot.integrate(q, step / max(1.0, length))
         if left == 0:
             return
+
+
+def _rank(J: Matrix) -> int:
+    return int(np.linalg.matrix_rank(J, tol=_RANK))
 
 
 def _spanning_rows(J: Matrix) -> list[int]:
@@ -256,11 +266,11 @@ def _spanning_rows(J: Matrix) -> list[int]:
 
 def _independent(robot: RobotModel, J: Matrix) -> list[str]:
     """The first joints that leave the columns of the others with the rank of all."""
-    rank, chosen, columns = np.linalg.matrix_rank(J, tol=_RANK), list[str](), list(range(robot.nv))
+    rank, chosen, columns = _rank(J), list[str](), list(range(robot.nv))
     for joint in robot.independent_joints:
         own = range(*robot.v_slices[joint.name].indices(robot.nv))
         rest = [k for k in columns if k not in own]
-        if rest and np.linalg.matrix_rank(J[:, rest], tol=_RANK) == rank:
+        if rest and _rank(J[:, rest]) == rank:
             chosen.append(joint.name)
             columns = rest
     return chosen

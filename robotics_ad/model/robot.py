@@ -129,7 +129,8 @@ class RobotModel(ConfigurationSpace, Rebuilt):
                 raise ValueError(f"parameter '{parameter.name}': no such {parameter.kind.of}")
         for loop in self.loops:
             for link in (loop.link_a, loop.link_b):
-                found(link, by_name, "link", f"loop '{loop.name}': ")
+                name = loop.name or f"{loop.link_a} ~ {loop.link_b}"
+                found(link, by_name, "link", f"loop '{name}': ")
 
     # ---- links and joints by name
 

@@ -115,7 +115,6 @@ def test_a_four_bar_moves_as_pinocchios():
 
 
 FEET = {
-    "feet pinned together": ("LF_FOOT", "RF_FOOT", ""),
     "feet welded together": ("LH_FOOT", "RF_FOOT", "xyz"),
     "a foot pinned to the base": ("LF_FOOT", "base", ""),
 }
@@ -154,13 +153,14 @@ def test_a_dog_moves_as_pinocchios(name, free_twin_of):
 # ---- identities
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(trees(), st.sampled_from(ROTATIONS), st.data())
 def test_the_equation_of_motion_holds_on_trees_of_every_joint_type(robot, rotations, data):
     """Anywhere, closed or open: InverseDynamics(a) = tau + J^T f, J a + (dJ/dt) v = -mu f."""
     q, v, tau = state(robot)
     rng = np.random.default_rng(2)
-    names = data.draw(st.permutations(robot.link_names))[:2]
+    bodies = [name for name in robot.link_names if not name.startswith("t")]  # the others are fixed
+    names = data.draw(st.permutations(bodies))[:2]
     points = rng.normal(size=(2, 3))
     loop = LoopConstraint(names[0], points[0], names[1], points[1], rotations=rotations)
     contacts, mu = [loop, PointContact(robot.link_names[-1])], 0.1
@@ -220,6 +220,22 @@ def test_rows_that_depend_on_others_are_refused_unless_damped():
     ConstrainedDynamics(arm, [weld])
     with pytest.raises(ValueError, match="of 9 contact rows only 3 are independent"):
         ConstrainedDynamics(arm, pins)
+
+
+def test_damping_keeps_a_stretched_ring_finite():
+    """With the rocker's foot at 0.3 m all bars may lie in one line, where a row of J vanishes."""
+    robot = four_bar().parametrize([("j3", "translation")])
+    at = {"q": np.zeros(3), "v": np.zeros(3), "tau": np.array([0.4, -0.2, 0.7])}
+    at["p"] = np.array([0.3, 0.0, 0.0])
+    J = ContactJacobian(robot, robot.loops)("q", "p").eval(q=at["q"], p=at["p"]).reshape(2, 3)
+    assert np.linalg.matrix_rank(J) == 1
+    motion = ConstrainedDynamics(robot, robot.loops, **DAMPED)("q", "v", "tau", "p")
+    a = motion.eval(**at)
+    np.testing.assert_allclose(J @ a, 0.0, atol=1e-7 * np.abs(a).max())
+    assert all(np.isfinite(motion.derivative(name, **at)).all() for name in at)
+    needed = InverseDynamics(robot)("q", "v", "a", "p").eval(q=at["q"], v=at["v"], a=a, p=at["p"])
+    work = np.linalg.svd(J)[2][1:] @ (needed - at["tau"])  # on motions that the ring allows
+    np.testing.assert_allclose(work, 0.0, atol=1e-7)
 
 
 def test_a_frame_welded_to_the_world_is_a_frame_contact():
@@ -307,7 +323,9 @@ def test_a_rollout_of_ten_seconds_is_what_triangles_say():
     assert np.ptp(crank) > 3.0
 
 
-@pytest.mark.parametrize("method", ["semi_implicit", "implicit"])
+@pytest.mark.parametrize(
+    "method", ["semi_implicit", pytest.param("implicit", marks=pytest.mark.slow)]
+)
 def test_steps_of_first_order_stay_closed(method):
     """Ten seconds with idle rows, springs of stabilisation alone: 1 mm at h = 1 ms."""
     robot, T = four_bar("xyz", "xz"), 10_000
@@ -327,6 +345,11 @@ def test_a_step_holds_the_robots_loops_unless_told_otherwise():
     np.testing.assert_allclose(Step(robot, h).eval(q, v, tau)[3:], v + h * a, atol=1e-9)
     opened = Step(robot, h, loops=())
     np.testing.assert_allclose(opened.eval(q, v, tau)[3:], v + h * free, atol=1e-9)
+    for time, T in ((None, 10 * h), (0.05, 0.05)):  # e'' + 2 e' / T + e / T^2 = 0 where it is open
+        gains = {"velocity_gain": 2 / T, "position_gain": 1 / T**2}
+        a = ConstrainedDynamics(robot, robot.loops, **gains).eval(q + 0.1, v + 0.2, tau)
+        moved = Step(robot, h, loop_time=time).eval(q + 0.1, v + 0.2, tau)
+        close(moved[3:], v + 0.2 + h * a, np.abs(a).max())
     AB = LinearizedStep(robot, h).eval(q, v, tau).reshape(6, 9)
     step, at = Step(robot, h)("q", "v", "tau"), {"q": q, "v": v, "tau": tau}
     slopes = [step.derivative(name, **at) for name in at]
@@ -339,7 +362,7 @@ def test_a_step_holds_the_robots_loops_unless_told_otherwise():
 # ---- torques of motors
 
 
-@pytest.mark.parametrize("rows", [("xz", ""), ("xyz", ""), ("xyz", "xyz"[::2])])
+@pytest.mark.parametrize("rows", [("xz", ""), ("xyz", "xz")])
 def test_the_motor_of_a_crank_does_the_work_of_all_joints(rows):
     """Virtual work: tau = V^T (M a + C v + g), V how the joints move with the crank."""
     robot = four_bar(*rows)
