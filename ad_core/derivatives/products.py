@@ -40,6 +40,7 @@ class Products:
     def __init__(self, roots: Sequence[Expression]) -> None:
         self._roots = tuple(roots)
         self._order = topological(roots)
+        self._passed = _passed(roots)
         self._simplest = Simplifier(self._order)
 
     def push(self, tangents: Mapping[str, Expression]) -> list[Expression]:
@@ -52,7 +53,7 @@ class Products:
         for node in self._order:
             if isinstance(node, ADTerminal):
                 pushed[node] = tangents.get(node.name)
-            elif isinstance(node, ADFunctionCall):
+            elif isinstance(node, ADFunctionCall) and node in self._passed:
                 incoming = [pushed[a] for a in node.args]
                 active = any(t is not None for t in incoming)
                 pushed[node] = self._moved(_push(node, incoming)) if active else None
@@ -130,6 +131,20 @@ class Products:
         if product is None:
             return Constant(0.0 if size in (None, 1) else np.zeros(size))
         return self._simplest(spread(product, size))
+
+
+def _passed(roots: Sequence[Expression]) -> set[Expression]:
+    """The nodes that derivatives pass: not those below the first argument of what is `ruled`."""
+    passed: set[Expression] = set()
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        if node not in passed:
+            passed.add(node)
+            if isinstance(node, ADFunctionCall):
+                ruled = isinstance(node.func, Op) and node.func.ruled
+                waiting.extend(node.args[1:] if ruled else node.args)
+    return passed
 
 
 def _push(node: ADFunctionCall, incoming: Sequence[Expression | None]) -> Expression | None:

@@ -3,6 +3,18 @@
 from ad_core.loops.body import CARRY, HELD, ROW
 from ad_core.loops.function import scan
 from ad_core.loops.scan_op import Scan, loop_steps
+from ad_core.loops.solved import Equation, Solved
 from ad_core.loops.solves import least_squares, root
 
-__all__ = ["CARRY", "HELD", "ROW", "Scan", "least_squares", "loop_steps", "root", "scan"]
+__all__ = [
+    "CARRY",
+    "HELD",
+    "ROW",
+    "Equation",
+    "Scan",
+    "Solved",
+    "least_squares",
+    "loop_steps",
+    "root",
+    "scan",
+]

@@ -272,7 +272,10 @@ def _sized(
 
 
 def make_tape(roots: Sequence[Expression], inputs: Sequence[tuple[str, int]]) -> Tape:
-    """The tape of graphs whose sizes are fixed: a slot for each input, then one for each node."""
+    """The tape of graphs whose sizes are fixed: a slot for each input, then one for each node.
+
+    What is `ruled` is its first argument: rules are for derivatives, which are made of graphs.
+    """
     slot_of_name = {name: i for i, (name, _) in enumerate(inputs)}
     slots: dict[Expression, int] = {}
     sizes = [size for _, size in inputs]
@@ -283,6 +286,9 @@ def make_tape(roots: Sequence[Expression], inputs: Sequence[tuple[str, int]]) ->
             if node.name not in slot_of_name:
                 raise unknown_name("terminal", node.name, slot_of_name)
             slots[node] = slot_of_name[node.name]
+            continue
+        if isinstance(node, ADFunctionCall) and isinstance(node.func, Op) and node.func.ruled:
+            slots[node] = slots[node.args[0]]
             continue
         slots[node] = slot = len(sizes)
         if node.size is None:

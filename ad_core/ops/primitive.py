@@ -102,6 +102,8 @@ class Op(Graphed):
     """Whether each entry of the result depends on that entry of the arguments alone."""
     moves: bool = False
     """Whether each entry of an argument goes to one entry of the result at most, unchanged."""
+    ruled: bool = False
+    """Whether it is its first argument, with derivatives by the others alone."""
 
     def bind(self, xp: Namespace) -> Kernel:
         """The kernel over a namespace: values with their vector on the last axis, in and out."""

@@ -4,6 +4,11 @@
 
 in one of two ways, with the same result and whichever takes fewer operations for the tree:
 articulated bodies (`articulated_body`), or composite bodies and sparse factors of M (`factors`).
+
+    da = M^-1 (dtau - dID(q, v, a)),   a held in the inverse dynamics ID
+
+are its derivatives (Carpentier and Mansard, "Analytical derivatives of rigid body dynamics
+algorithms", 2018): those of inverse dynamics, and M^-1 as the same graph applies it (`Solved`).
 """
 
 from __future__ import annotations
@@ -13,10 +18,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ad_core.graph import Expression
+from ad_core.loops import Solved
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
 from robotics_ad.dynamics.function import DynamicsFunction
-from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces
+from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces, newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.multibody.function import QVT
 from robotics_ad.multibody.motion import JointMotion, joint_motion
@@ -47,9 +53,43 @@ class ForwardDynamics(DynamicsFunction):
         own = body_wrenches(tree, self.field(args), motions, v, wrenches=self.external(args))
         friction = self.with_friction(tree, v)
         tau = tau if friction is None else tau - friction
-        articulated = has_own_velocities(tree) and is_deep(tree)
-        solve = accelerations if articulated else factored_accelerations
-        return solve(tree, q, motions, own, tau)
+        return _solved(tree, q, motions, own, tau)
+
+    def expand(self, *args: Expression) -> Expression:
+        sizes = (self.robot.nv, *self.arguments().values())
+        return Solved(self, sizes)(super().expand(*args), *args)
+
+    # the equation that it solves, from which its derivatives are made
+
+    def residual(self, y: Expression, *args: Expression) -> Expression:
+        """What inverse dynamics of the accelerations y takes, less tau."""
+        tree, (q, v, tau, *_) = self._tree_of(args), args
+        wrenches = self.external(args)
+        taken = newton_euler(tree, self.field(args), q, v, y, wrenches=wrenches) - tau
+        friction = self.with_friction(tree, v)
+        return taken if friction is None else taken + friction
+
+    def solution(self, b: Expression, *args: Expression) -> Expression:
+        """M(q)^-1 b."""
+        tree, q = self._tree_of(args), args[0]
+        motions = [joint_motion(body, q) for body in tree.bodies]
+        return _solved(tree, q, motions, [(None, None)] * len(motions), b)
+
+    def _tree_of(self, args: Sequence[Expression]) -> Tree:
+        return self.tree(args[-1]) if self.robot.parametrized else self.tree()
+
+
+def _solved(
+    tree: Tree,
+    q: Expression,
+    motions: Sequence[JointMotion],
+    own: Sequence[Wrench],
+    tau: Expression,
+) -> Expression:
+    """As `articulated_body.accelerations`, in the way that takes fewer operations."""
+    articulated = has_own_velocities(tree) and is_deep(tree)
+    solve = accelerations if articulated else factored_accelerations
+    return solve(tree, q, motions, own, tau)
 
 
 def factored_accelerations(

@@ -58,7 +58,10 @@ class StepFunction(GravityFunction):
             checked(limits, Compliance, kind, "limits", "a Compliance")
         self.limits = limits
         self.contacts = compliant_contacts(contacts, robot, kind)
-        self._forward = ForwardDynamics(robot, gravity)
+        softened = self.method == "implicit" and self.passive
+        self._forward = (
+            _Softened(robot, self.h, gravity) if softened else ForwardDynamics(robot, gravity)
+        )
 
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "nq + nv": self.robot.nq + self.robot.nv}
@@ -66,21 +69,14 @@ class StepFunction(GravityFunction):
     def stepped(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
         """(q', v')."""
         q, v, tau = args[:3]
-        softened = self._softened(tree)
+        parameters = [] if tree.parameters is None else [tree.parameters]
 
         def acceleration(q: Expression, v: Expression) -> Expression:
             forces = self._forces(tree, q, v, tau)
-            return self._forward.build(softened, q, v, forces, *args[3:])
+            return self._forward(q, v, forces, *args[3:], *parameters)
 
         move = runge_kutta_4 if self.method == "rk4" else semi_implicit_euler
         return move(self.robot, acceleration, q, v, self.h)
-
-    def _softened(self, tree: Tree) -> Tree:
-        """The tree in which M is M + h D where the method takes damping at the step's end."""
-        if self.method != "implicit" or not self.passive:
-            return tree
-        damping: Any = tree.damping
-        return replace(tree, armature=damping * self.h + tree.armature)
 
     def _forces(self, tree: Tree, q: Expression, v: Expression, tau: Expression) -> Expression:
         """The torques and all that the joints do by themselves."""
@@ -94,6 +90,19 @@ class StepFunction(GravityFunction):
             tau = tau + contact_torques(self.contacts, tree, q, v)
         stops = None if self.limits is None else limit_torques(self.robot, self.limits, q, v)
         return tau if stops is None else tau + stops
+
+
+class _Softened(ForwardDynamics):
+    """Forward dynamics with M + h D for M, where the method takes damping at the step's end."""
+
+    def __init__(self, robot: RobotModel, h: float, gravity: Gravity) -> None:
+        super().__init__(robot, gravity)
+        self.h = h
+
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        tree = super().tree(parameters)
+        damping: Any = tree.damping
+        return replace(tree, armature=damping * self.h + tree.armature)
 
 
 class Step(StepFunction):
