@@ -15,6 +15,7 @@ from ad_core.graph.walks import rebuild
 from ad_core.lowering.lowered import Lowered, Step, lower
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.primitive import Op
+from ad_core.ops.structure import spread
 
 T = TypeVar("T")
 Roles: TypeAlias = "tuple[str, ...]"
@@ -131,3 +132,9 @@ def replaced(roots: Sequence[Expression], new: Mapping[str, Expression]) -> list
     return rebuild(
         roots, lambda leaf: new.get(leaf.name, leaf) if isinstance(leaf, ADTerminal) else leaf
     )
+
+
+def at(f: Lowered, values: Sequence[Expression]) -> Expression:
+    """The one result of `f` for other inputs."""
+    (root,) = replaced(f.roots, dict(zip(f.names_in, values, strict=True)))
+    return spread(root, f.sizes_out[0])

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ad_core.derivatives.products import jvp, vjp
+from ad_core.derivatives.products import columns, jvp, vjp
 from ad_core.graph.nodes import ADTerminal, Constant, Expression
-from ad_core.loops.body import replaced
+from ad_core.loops.body import at, replaced
 from ad_core.lowering.lowered import Lowered, lower
 from ad_core.ops.namespace import Kernel, Namespace
 from ad_core.ops.pattern import Dependence, Pattern
@@ -36,6 +36,10 @@ class Equation(Protocol):
 
     def solution(self, b: Expression, *p: Expression) -> Expression:
         """A(p)^-1 b."""
+        ...
+
+    def solution_of_many(self, b: Expression, *p: Expression) -> Expression:
+        """A(p)^-1 b in a way that takes fewer operations for each further b."""
         ...
 
 
@@ -64,19 +68,32 @@ class Solved(Op):
 
         return kernel
 
+    def passed(self, all_columns: bool) -> slice:
+        return slice(1, None)
+
     def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         _, *p = args
         active = [i for i, t in enumerate(tangents) if i > 0 and t is not None]
         if not active:
             return None
-        moves = [spread(t, args[i].size) for i, t in enumerate(tangents) if i > 0 and t is not None]
-        moved = _at(jvp(self.residual, active), [out, *p, *moves])
-        return self._solved(-moved, p)
+        moved = at(jvp(self.residual, active), [out, *p, *_moves(args, tangents)])
+        return self._solved(self._solution, -moved, p)
+
+    def columns_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
+        _, *p = args
+        active = [i for i, t in enumerate(tangents) if i > 0 and t is not None]
+        if not active:
+            return None
+        # the value, too, in the way that all columns share
+        rest = at(self.residual, [Constant(np.zeros(self._sizes[0])), *p])
+        out = self(at(self._solution_of_many, [-rest, *p]), *p)
+        moved = at(columns(self.residual, active), [out, *p, *_moves(args, tangents)])
+        return self._solved(self._solution_of_many, -moved, p)
 
     def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         _, *p = args
         active = [i for i, need in enumerate(needed) if i > 0 and need]
-        force = -self._solved(spread(cotangent, self.size_out), p)
+        force = -self._solved(self._solution, spread(cotangent, self.size_out), p)
         pulled = vjp(self.residual, active)
         values = dict(zip(pulled.names_in, [out, *p, force], strict=True))
         found = dict(zip(active, replaced(pulled.roots, values), strict=True))
@@ -85,9 +102,9 @@ class Solved(Op):
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         return args[0].pattern
 
-    def _solved(self, b: Expression, p: Sequence[Expression]) -> Expression:
+    def _solved(self, way: Lowered, b: Expression, p: Sequence[Expression]) -> Expression:
         """A(p)^-1 b, with this rule for its derivatives."""
-        z = _at(self._solution, [b, *p])
+        z = at(way, [b, *p])
         if isinstance(self.equation, _Homogeneous):
             return self(z, b, *p[1:])
         sizes = self._sizes
@@ -102,6 +119,10 @@ class Solved(Op):
     def _solution(self) -> Lowered:
         """A(p)^-1 b, of b and p."""
         return self._lowered(self.equation.solution)
+
+    @cached_property
+    def _solution_of_many(self) -> Lowered:
+        return self._lowered(self.equation.solution_of_many)
 
     def _lowered(self, graph: Callable[..., Expression]) -> Lowered:
         variables = [ADTerminal(f"@{i}", size) for i, size in enumerate(self._sizes)]
@@ -118,13 +139,16 @@ class _Homogeneous:
     def residual(self, y: Expression, *p: Expression) -> Expression:
         b, *q = p
         pushed = jvp(Solved(self.equation, self.sizes).residual, [0])
-        return _at(pushed, [Constant(np.zeros(self.sizes[0])), *q, y]) - b
+        return at(pushed, [Constant(np.zeros(self.sizes[0])), *q, y]) - b
 
     def solution(self, b: Expression, *p: Expression) -> Expression:
         return self.equation.solution(b, *p[1:])
 
+    def solution_of_many(self, b: Expression, *p: Expression) -> Expression:
+        return self.equation.solution_of_many(b, *p[1:])
 
-def _at(f: Lowered, values: Sequence[Expression]) -> Expression:
-    """The one result of `f` for other inputs."""
-    (root,) = replaced(f.roots, dict(zip(f.names_in, values, strict=True)))
-    return spread(root, f.sizes_out[0])
+
+def _moves(args: Args, tangents: Terms) -> list[Expression]:
+    """The tangents of p that there are, as large as p."""
+    pairs = list(zip(args, tangents, strict=True))[1:]
+    return [spread(t, arg.size) for arg, t in pairs if t is not None]

@@ -281,13 +281,13 @@ def make_tape(roots: Sequence[Expression], inputs: Sequence[tuple[str, int]]) ->
     sizes = [size for _, size in inputs]
     constants: list[tuple[int, Array]] = []
     steps: list[Step] = []
-    for node in topological(roots):
+    for node in topological(roots, _computed):
         if isinstance(node, ADTerminal):
             if node.name not in slot_of_name:
                 raise unknown_name("terminal", node.name, slot_of_name)
             slots[node] = slot_of_name[node.name]
             continue
-        if isinstance(node, ADFunctionCall) and isinstance(node.func, Op) and node.func.ruled:
+        if isinstance(node, ADFunctionCall) and _is_ruled(node):
             slots[node] = slots[node.args[0]]
             continue
         slots[node] = slot = len(sizes)
@@ -300,6 +300,15 @@ def make_tape(roots: Sequence[Expression], inputs: Sequence[tuple[str, int]]) ->
             constants.append((slot, np.atleast_1d(node.value)))
     outputs = tuple(slots[r] for r in roots)
     return Tape(tuple(inputs), tuple(constants), tuple(steps), outputs, tuple(sizes))
+
+
+def _is_ruled(call: ADFunctionCall) -> bool:
+    return isinstance(call.func, Op) and call.func.ruled
+
+
+def _computed(call: ADFunctionCall) -> Sequence[Expression]:
+    """The arguments that the value is computed from."""
+    return call.args[:1] if _is_ruled(call) else call.args
 
 
 def scalar_nodes(

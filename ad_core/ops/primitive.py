@@ -103,7 +103,7 @@ class Op(Graphed):
     moves: bool = False
     """Whether each entry of an argument goes to one entry of the result at most, unchanged."""
     ruled: bool = False
-    """Whether it is its first argument, with derivatives by the others alone."""
+    """Whether its value is its first argument: what else it says is about derivatives."""
 
     def bind(self, xp: Namespace) -> Kernel:
         """The kernel over a namespace: values with their vector on the last axis, in and out."""
@@ -121,6 +121,14 @@ class Op(Graphed):
     def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         """The tangent of the result. All sizes are known here."""
         raise NotImplementedError(f"{self}: no jvp rule")
+
+    def columns_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
+        """As `jvp_rule`, of few operations for each tangent where there are many."""
+        return self.jvp_rule(args, out, tangents)
+
+    def passed(self, all_columns: bool) -> slice:
+        """The arguments whose tangents `jvp_rule` reads, or `columns_rule`, where it is `ruled`."""
+        return slice(None)
 
     def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         """The cotangent of each argument that is `needed`."""

@@ -38,6 +38,8 @@ class Motion:
         det = a * c - off * off
         return ad.stack(c * b[0] - off * b[1], a * b[1] - off * b[0]) / det
 
+    solution_of_many = solution
+
 
 def solved(hidden: bool) -> Expression:
     """y; hidden: its graph shows no derivative, so that only the rule can have given one."""
