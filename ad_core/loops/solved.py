@@ -53,6 +53,7 @@ class Solved(Op):
 
     name = "solved"
     ruled = True
+    kept = True
     scalarity = staticmethod(never)
 
     def __init__(self, equation: Equation, sizes: Sequence[int]) -> None:

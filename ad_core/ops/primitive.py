@@ -105,6 +105,9 @@ class Op(Graphed):
     ruled: bool = False
     """Whether its value is its first argument: what else it says is about derivatives."""
 
+    kept: bool = False
+    """Whether loops keep its value for their derivatives, which then do not compute it again."""
+
     def bind(self, xp: Namespace) -> Kernel:
         """The kernel over a namespace: values with their vector on the last axis, in and out."""
         raise NotImplementedError(f"{self}: no kernel")
@@ -113,6 +116,10 @@ class Op(Graphed):
         """The value at numbers, by numpy, as a vector."""
         with np.errstate(all="ignore"):
             return np.atleast_1d(self.bind(NUMPY)(*map(np.atleast_1d, args)))
+
+    def wider(self) -> tuple[Op, tuple[int, ...]] | None:
+        """A primitive of the same arguments that gives this one's entries, and which these are."""
+        return None
 
     def guarded(self) -> Op:
         """The same primitive with derivatives finite in its own branches that are not taken."""
