@@ -12,7 +12,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.derivatives.products import jvp_graph, vjp_graph
 from ad_core.graph import Expression
-from ad_core.loops import Solved
+from ad_core.loops import Scan, Solved
 from ad_core.lowering import fix_sizes, lower
 from bridges.casadi import ad_to_casadi
 from bridges.native.identity import tape_bytes
@@ -92,3 +92,25 @@ def test_engines_run_the_graph_alone():
     np.testing.assert_allclose(
         slope(AT["p"]).full(), solved(False).derivative("p", **AT), rtol=1e-12
     )
+
+
+def test_loops_keep_solutions_and_run_once():
+    """Value and gradient are two loops, of which the second does not solve anew."""
+    x, u = ad.var("x", 2), ad.var("u", 2)
+    y = Solved(Motion(), (2, 2, 2))(Motion().solution(adm.cos(x) * u, x), x, u)
+    plain = Motion().solution(adm.cos(x) * u, x)
+    start, controls = ad.constant(AT["p"]), ad.var("controls", 10)
+    values = {"controls": np.linspace(-1.0, 1.0, 10)}
+    weights = ad.constant([1.0, -2.0])
+    for keep in ("last", "all"):
+        pairs = []
+        for rate in (y, plain):
+            states = ad.scan(x + 0.1 * rate, {"x": start}, {"u": controls}, length=5, keep=keep)
+            loss = adm.dot(states[-2:], weights) + adm.dot(states, np.ones(len(states)))
+            pairs.append((loss, ad.gradient(loss, "controls")))
+        for ours, theirs in zip(*pairs, strict=True):
+            np.testing.assert_allclose(ours.eval(**values), theirs.eval(**values), rtol=1e-12)
+        steps = [step.func for step in lower(pairs[0], [controls]).tape.steps]
+        bodies = [func.body.lowered.tape for func in steps if isinstance(func, Scan)]
+        divisions = [sum(str(s.func) == "div" for s in body.steps) for body in bodies]
+        assert divisions == [1, 1]  # y, and its cotangent
