@@ -148,6 +148,30 @@ def aba_kernel(case: Case) -> Timed:
     return _dynamics(case, accelerations(case.arm))
 
 
+@contender("kernel of all Jacobians")
+def rnea_jacobians(case: Case) -> Timed:
+    """Jacobians of joint torques by q, v and a."""
+    return _jacobians(case, torques(case.arm))
+
+
+@contender("kernel of all Jacobians")
+def aba_jacobians(case: Case) -> Timed:
+    """Jacobians of joint accelerations by q, v and tau."""
+    return _jacobians(case, accelerations(case.arm))
+
+
+def _jacobians(case: Case, expression: ad.Expression) -> Timed:
+    kernel = ad_to_kernel(expression, dtype=case.dtype).jacobian()
+    quaternions = case.arm.model.nq - case.arm.model.nv
+
+    def read(results: Any) -> Arrays:
+        by_q, *others = several(results)
+        # a base's pose is left out: we count its entries, others its tangents
+        return by_q[..., 7 * quaternions :], *others
+
+    return Timed(partial(kernel, *case.states()), read, work=work(kernel))
+
+
 def _dynamics(case: Case, expression: ad.Expression) -> Timed:
     kernel = ad_to_kernel(expression, dtype=case.dtype)
     return Timed(partial(kernel, *case.states()), single, work=work(kernel))

@@ -264,6 +264,24 @@ ROWS = (
         limits=BULK,
         goals={pinocchio.aba.label: 22},
     ),
+    *(
+        Row(
+            name=f"{prefix}{name}_jacobians",
+            what=f"Jacobians of {what} by all arguments",
+            robot=robot,
+            batch=1_024,
+            dtype="float64",
+            ours=ours_of,
+            peers=(peer,),
+            limits=BULK,
+            goals={peer.label: goal},
+        )
+        for robot, prefix, goal in (("panda", "", 25), ("g1", "g1_", 10))
+        for name, what, ours_of, peer in (
+            ("rnea", "inverse dynamics", ours.rnea_jacobians, pinocchio.rnea_jacobians),
+            ("aba", "forward dynamics", ours.aba_jacobians, pinocchio.aba_jacobians),
+        )
+    ),
     # Rollouts.
     Row(
         name="rollout",

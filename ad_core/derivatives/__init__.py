@@ -5,7 +5,7 @@
 
 from ad_core.derivatives.compress import Compression, jacobian_pattern
 from ad_core.derivatives.operators import curl, divergence, gradient, hessian, jacobian, laplacian
-from ad_core.derivatives.products import Jacobian, hessian_vp, jvp, vjp
+from ad_core.derivatives.products import Jacobian, hessian_vp, jacobian_in_full, jvp, vjp
 from ad_core.derivatives.products import jacobian as jacobian_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "hessian",
     "hessian_vp",
     "jacobian",
+    "jacobian_in_full",
     "jacobian_of",
     "jacobian_pattern",
     "jvp",

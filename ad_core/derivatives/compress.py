@@ -99,6 +99,12 @@ class Compression:
         return out.reshape(*batch, p.rows, p.columns)
 
 
+def by_columns(pattern: Pattern) -> Compression:
+    """A tangent for each column."""
+    none = np.zeros((0, pattern.rows))
+    return Compression(pattern, np.eye(pattern.columns), none, pattern.column, pattern.row)
+
+
 def compress(pattern: Pattern) -> Compression:
     """The fewest products that a simple search finds for a pattern."""
     p = pattern

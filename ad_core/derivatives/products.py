@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ad_core.derivatives.choices import Cotangent, pull, summed
-from ad_core.derivatives.compress import Compression, compress, jacobian_pattern
+from ad_core.derivatives.compress import Compression, by_columns, compress, jacobian_pattern
 from ad_core.functions.opaque import opaque_jvp
 from ad_core.graph.errors import unknown_size
 from ad_core.graph.nodes import (
@@ -30,16 +30,21 @@ from ad_core.lowering.guards import guarded, guarded_graphs
 from ad_core.lowering.lowered import Lowered, lowered_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
 from ad_core.ops.elementwise import stationary
-from ad_core.ops.primitive import Op
+from ad_core.ops.primitive import Op, Term
 from ad_core.ops.structure import spread
 
 
 class Products:
-    """The products of one graph; what several of them share is made once."""
+    """The products of one graph; what several of them share is made once.
 
-    def __init__(self, roots: Sequence[Expression]) -> None:
+    all_columns: whether tangents are pushed by rules for many of them (`Op.columns_rule`).
+    """
+
+    def __init__(self, roots: Sequence[Expression], all_columns: bool = False) -> None:
         self._roots = tuple(roots)
         self._order = topological(roots)
+        self._all_columns = all_columns
+        self._passed = _passed(roots, all_columns)
         self._simplest = Simplifier(self._order)
 
     def push(self, tangents: Mapping[str, Expression]) -> list[Expression]:
@@ -52,10 +57,10 @@ class Products:
         for node in self._order:
             if isinstance(node, ADTerminal):
                 pushed[node] = tangents.get(node.name)
-            elif isinstance(node, ADFunctionCall):
+            elif isinstance(node, ADFunctionCall) and node in self._passed:
                 incoming = [pushed[a] for a in node.args]
                 active = any(t is not None for t in incoming)
-                pushed[node] = self._moved(_push(node, incoming)) if active else None
+                pushed[node] = self._moved(self._push(node, incoming)) if active else None
             else:
                 pushed[node] = None
         return self._released([self._whole(pushed[root], root.size) for root in self._roots])
@@ -103,6 +108,12 @@ class Products:
         wholes = [self._whole(products.get(name), size) for name, size in variables.items()]
         return self._released(wholes)
 
+    def _push(self, node: ADFunctionCall, incoming: Sequence[Expression | None]) -> Term:
+        if not isinstance(node.func, Op):
+            return opaque_jvp(node, incoming)
+        rule = node.func.columns_rule if self._all_columns else node.func.jvp_rule
+        return rule(node.args, node, incoming)
+
     def _released(self, products: list[Expression]) -> list[Expression]:
         """The products with `x` for `stationary(x)`: only this differentiation passes it by."""
         if not any(
@@ -132,10 +143,15 @@ class Products:
         return self._simplest(spread(product, size))
 
 
-def _push(node: ADFunctionCall, incoming: Sequence[Expression | None]) -> Expression | None:
-    if isinstance(node.func, Op):
-        return node.func.jvp_rule(node.args, node, incoming)
-    return opaque_jvp(node, incoming)
+def _passed(roots: Sequence[Expression], all_columns: bool) -> set[Expression]:
+    """The nodes that tangents pass."""
+
+    def read(call: ADFunctionCall) -> Sequence[Expression]:
+        if isinstance(call.func, Op) and call.func.ruled:
+            return call.args[call.func.passed(all_columns)]
+        return call.args
+
+    return set(topological(roots, read))
 
 
 def jvp_graph(roots: Sequence[Expression], tangents: Mapping[str, Expression]) -> list[Expression]:
@@ -167,10 +183,19 @@ def jvp(f: Lowered, wrt: Sequence[int]) -> Lowered:
 
     Tangents are named `tan_x`, results `tan_y`.
     """
+    return _pushed(f, wrt, all_columns=False)
+
+
+def columns(f: Lowered, wrt: Sequence[int]) -> Lowered:
+    """As `jvp`, for many tangents: operations that do not depend on them may be more."""
+    return _pushed(f, wrt, all_columns=True)
+
+
+def _pushed(f: Lowered, wrt: Sequence[int], all_columns: bool) -> Lowered:
     f = guarded(f)
     seeds = _seeds(f, [(f"tan_{f.names_in[i]}", f.sizes_in[i]) for i in wrt])
     tangents = {f.names_in[i]: seed for i, seed in zip(wrt, seeds, strict=True)}
-    pushed = Products(f.roots).push(tangents)
+    pushed = Products(f.roots, all_columns).push(tangents)
     roots = [(f"tan_{name}", e) for name, e in zip(f.names_out, pushed, strict=True)]
     return lowered_graphs(f"jvp of {f.title}", roots, _inputs(f, seeds), f.single, safe=True)
 
@@ -223,6 +248,27 @@ def jacobian(f: Lowered, wrt: Sequence[int]) -> Jacobian:
         jvp(f, wrt) if len(found.tangents) else None,
         vjp(f, wrt) if len(found.cotangents) else None,
     )
+
+
+def jacobian_in_full(f: Lowered, wrt: Sequence[int]) -> Jacobian:
+    """As `jacobian`, for products that are written out with each seed.
+
+    Where parts of the graph know their Jacobians there is a tangent for each column, unless the
+    rows are far fewer.
+    """
+    f = guarded(f)
+    pattern = jacobian_pattern(f.tape, wrt)
+    if _know_columns(f) and pattern.columns <= _COLUMNS_A_ROW * pattern.rows:
+        return Jacobian(f.sizes_in, by_columns(pattern), columns(f, wrt), None)
+    return jacobian(f, wrt)
+
+
+_COLUMNS_A_ROW = 4
+
+
+def _know_columns(f: Lowered) -> bool:
+    calls = (node for node in topological(f.roots) if isinstance(node, ADFunctionCall))
+    return any(isinstance(node.func, Op) and node.func.ruled for node in calls)
 
 
 def _seeds(f: Lowered, named: Sequence[tuple[str, int]]) -> list[ADTerminal]:

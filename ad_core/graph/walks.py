@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, cast
 
 from ad_core.graph.errors import unknown_name, wrong_size
@@ -15,8 +16,16 @@ def size_of(value: ExpressionLike) -> int | None:
     return value.size if isinstance(value, Expression) else as_value(value, "value").size
 
 
-def topological(roots: Sequence[Expression]) -> list[Expression]:
+_ARGS: Callable[[ADFunctionCall], Sequence[Expression]] = attrgetter("args")
+
+
+def topological(
+    roots: Sequence[Expression],
+    args_of: Callable[[ADFunctionCall], Sequence[Expression]] = _ARGS,
+) -> list[Expression]:
     """Every node below the roots once, arguments before the calls that use them.
+
+    args_of: the arguments of a call that count; by default all.
 
     Raises ValueError where a node is its own argument, at any distance.
     """
@@ -29,11 +38,11 @@ def topological(roots: Sequence[Expression]) -> list[Expression]:
         if node not in opened:
             opened.add(node)
             if isinstance(node, ADFunctionCall):
-                stack.extend(node.args[::-1])
+                stack.extend(args_of(node)[::-1])
         else:
             stack.pop()
             if node not in done:
-                if isinstance(node, ADFunctionCall) and not done.issuperset(node.args):
+                if isinstance(node, ADFunctionCall) and not done.issuperset(args_of(node)):
                     raise ValueError(f"{node.func}: the expression contains itself")
                 done.add(node)
                 order.append(node)

@@ -2,7 +2,22 @@
 
 from ad_core.loops.body import CARRY, HELD, ROW
 from ad_core.loops.function import scan
+from ad_core.loops.known_jacobian import Known, KnownJacobian
 from ad_core.loops.scan_op import Scan, loop_steps
+from ad_core.loops.solved import Equation, Solved
 from ad_core.loops.solves import least_squares, root
 
-__all__ = ["CARRY", "HELD", "ROW", "Scan", "least_squares", "loop_steps", "root", "scan"]
+__all__ = [
+    "CARRY",
+    "HELD",
+    "ROW",
+    "Equation",
+    "Known",
+    "KnownJacobian",
+    "Scan",
+    "Solved",
+    "least_squares",
+    "loop_steps",
+    "root",
+    "scan",
+]

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar, cast
 
-from ad_core.graph.nodes import ADTerminal, Expression
-from ad_core.graph.walks import rebuild
+from ad_core.graph.nodes import ADFunctionCall, ADTerminal, Expression
+from ad_core.graph.walks import rebuild, topological
+from ad_core.lowering.guards import guarded
 from ad_core.lowering.lowered import Lowered, Step, lower
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.primitive import Op
+from ad_core.ops.structure import spread
 
 T = TypeVar("T")
 Roles: TypeAlias = "tuple[str, ...]"
@@ -67,6 +69,18 @@ class Body:
         """Whether the result's row is the next carry."""
         first, second = self.lowered.tape.outputs
         return first == second
+
+    @cached_property
+    def safe(self) -> Lowered:
+        """The same with slopes that are finite in branches that are not taken."""
+        return guarded(self.lowered)
+
+    @cached_property
+    def kept(self) -> list[ADFunctionCall]:
+        """The calls in `safe` whose values derivatives read, of those that make the next carry."""
+        nodes = topological(self.safe.roots[:1])
+        calls = [node for node in nodes if isinstance(node, ADFunctionCall)]
+        return [call for call in calls if isinstance(call.func, Op) and call.func.kept]
 
     @cached_property
     def _key(self) -> Hashable:
@@ -131,3 +145,22 @@ def replaced(roots: Sequence[Expression], new: Mapping[str, Expression]) -> list
     return rebuild(
         roots, lambda leaf: new.get(leaf.name, leaf) if isinstance(leaf, ADTerminal) else leaf
     )
+
+
+def put(roots: Sequence[Expression], new: Mapping[Expression, Expression]) -> list[Expression]:
+    """The graphs with others in the place of some of their nodes."""
+    made: dict[Expression, Expression] = dict(new)
+    for node in topological(roots, lambda call: () if call in new else call.args):
+        if node not in made:
+            made[node] = node
+            if isinstance(node, ADFunctionCall):
+                args = [made[a] for a in node.args]
+                if any(a is not b for a, b in zip(args, node.args, strict=True)):
+                    made[node] = ADFunctionCall(node.func, args)
+    return [made[root] for root in roots]
+
+
+def at(f: Lowered, values: Sequence[Expression]) -> Expression:
+    """The one result of `f` for other inputs."""
+    (root,) = replaced(f.roots, dict(zip(f.names_in, values, strict=True)))
+    return spread(root, f.sizes_out[0])

@@ -18,7 +18,7 @@ import numpy as np
 from ad_core.derivatives.compress import jacobian_pattern
 from ad_core.derivatives.products import jvp, vjp
 from ad_core.graph.nodes import ADTerminal, Constant, Expression
-from ad_core.loops.body import CARRY, HELD, ROW, Body, replaced
+from ad_core.loops.body import CARRY, HELD, ROW, Body, put, replaced
 from ad_core.lowering.guards import guarded
 from ad_core.lowering.lowered import Lowered, Tape
 from ad_core.ops.namespace import Kernel, Namespace
@@ -81,6 +81,23 @@ class Scan(Op):
         body = replace(self.body, lowered=lowered)
         return Scan(body, self.length, self.backwards, self.until)
 
+    def wider(self) -> tuple[Scan, tuple[int, ...]] | None:
+        """The loop that keeps what derivatives read, of one that has states as rows, or none."""
+        body, n = self.body, self.body.size
+        if self.until is not None or (body.size_row and not body.keeps):
+            return None
+        whole = self._keeping()
+        if whole.params == self.params:
+            return None
+        starts = range(n, whole.size_out or 0, whole.body.size_row) if body.keeps else ()
+        return whole, (*range(n), *(k for start in starts for k in range(start, start + n)))
+
+    def _keeping(self) -> Scan:
+        """The loop with rows of all that derivatives read: the next carry, then values kept."""
+        following = self.body.safe.roots[0]
+        body = Body.of(following, stack(following, *self.body.kept), self.body.inputs)
+        return Scan(body, self.length, self.backwards)
+
     @property
     def order(self) -> range:
         """The rows in the order in which they are read."""
@@ -91,30 +108,30 @@ class Scan(Op):
         body = self.body
         active = [i for i, t in enumerate(tangents) if t is not None]
         moved = sorted({body.carried, *active})
-        pushed = jvp(body.lowered, moved)
-        inputs, values = self._at(args, out, pushed)
+        pushed = jvp(body.safe, moved)
+        inputs, values, roots = self._at(args, pushed)
         for i, name in zip(moved, pushed.names_in[len(args) :], strict=True):
             role, size = body.roles[i], body.lowered.sizes_in[i]
             tangent = tangents[i]
             inputs.append((ADTerminal(name, size), role))
             whole = size * self.length if role == ROW else size
             values.append(Constant(np.zeros(whole)) if tangent is None else spread(tangent, whole))
-        following, row = (spread(e, m) for e, m in zip(pushed.roots, pushed.sizes_out, strict=True))
+        following, row = (spread(e, m) for e, m in zip(roots, pushed.sizes_out, strict=True))
         return Scan(Body.of(following, row, inputs), self.length, self.backwards)(*values)
 
     def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         body, n, sizes = self.body, self.body.size, self.body.lowered.sizes_in
         wanted = [i for i, need in enumerate(needed) if need]
         through = sorted({body.carried, *wanted})
-        pulled = vjp(body.lowered, through)
-        gradients = dict(zip(through, map(spread, pulled.roots, pulled.sizes_out), strict=True))
+        pulled = vjp(body.safe, through)
+        inputs, values, roots = self._at(args, pulled)
+        gradients = dict(zip(through, map(spread, roots, pulled.sizes_out), strict=True))
         held = [i for i in wanted if body.roles[i] == HELD]
         rows = [i for i in wanted if body.roles[i] == ROW]
         carry = ADTerminal("@cotangent", n + sum(sizes[i] for i in held))
         of_carry, *sums = cut(carry, [n, *(sizes[i] for i in held)])
         following = [gradients[body.carried]]
         following += [total + gradients[i] for total, i in zip(sums, held, strict=True)]
-        inputs, values = self._at(args, out, pulled)
         of_next, of_row = pulled.names_in[len(args) :]
         new: dict[str, Expression] = {of_next: of_carry}
         begin, later = cut(cotangent, [n, self.length * body.size_row])
@@ -140,10 +157,15 @@ class Scan(Op):
         return [found[i] if need else None for i, need in enumerate(needed)]
 
     def _at(
-        self, args: Args, out: Expression, derivative: Lowered
-    ) -> tuple[list[tuple[ADTerminal, str]], list[Expression]]:
-        """Inputs of a derivative's body and their values: the same, the carries as rows."""
-        body = self.body
+        self, args: Args, derivative: Lowered
+    ) -> tuple[list[tuple[ADTerminal, str]], list[Expression], list[Expression]]:
+        """Inputs of a derivative's body, their values, and its graphs of these inputs.
+
+        Inputs are the same, the carries as rows, and values kept.
+        """
+        body, n = self.body, self.body.size
+        whole = self._keeping()
+        rows = Take(tuple(range(n, whole.size_out or 0)))(whole(*args))
         inputs: list[tuple[ADTerminal, str]] = []
         values: list[Expression] = []
         for i, (role, arg) in enumerate(zip(body.roles, args, strict=True)):
@@ -153,20 +175,30 @@ class Scan(Op):
                     ROW if role == CARRY else role,
                 )
             )
-            values.append(self.carries(args, out) if role == CARRY else arg)
-        return inputs, values
+            values.append(self._carries(arg, rows) if role == CARRY else arg)
+        start, kept = n, dict[Expression, Expression]()
+        for number, call in enumerate(body.kept):
+            size = call.size or 0
+            variable = ADTerminal(f"@kept{number}", size)
+            kept[call] = variable
+            inputs.append((variable, ROW))
+            values.append(self._part(rows, start, size))
+            start += size
+        return inputs, values, put(derivative.roots, kept)
 
-    def carries(self, args: Args, out: Expression) -> Expression:
+    def _part(self, rows: Expression, start: int, size: int) -> Expression:
+        """Some entries of each row."""
+        stride = (rows.size or 0) // self.length
+        firsts = range(start, self.length * stride, stride)
+        return Take(tuple(k for first in firsts for k in range(first, first + size)))(rows)
+
+    def _carries(self, begin: Expression, rows: Expression) -> Expression:
         """The carry before each row."""
-        body, n = self.body, self.body.size
-        if not body.keeps:
-            following = body.lowered.roots[0]
-            kept = Scan(Body.of(following, following, body.inputs), self.length, self.backwards)
-            return kept.carries(args, kept(*args))
-        begin, last = args[body.carried], n + self.length * n
+        n = self.body.size
+        states = self._part(rows, 0, n)
         if self.backwards:
-            return stack(Take(tuple(range(2 * n, last)))(out), begin)
-        return stack(begin, Take(tuple(range(n, last - n)))(out))
+            return stack(Take(tuple(range(n, self.length * n)))(states), begin)
+        return stack(begin, Take(tuple(range((self.length - 1) * n)))(states))
 
     def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
         body, columns = self.body, args[0].pattern.columns

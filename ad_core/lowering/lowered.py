@@ -31,6 +31,7 @@ from ad_core.graph.values import Array, whole_number
 from ad_core.graph.walks import sizes_asked, terminals_among, topological
 from ad_core.lowering.simplify import Simplifier, simplify_call
 from ad_core.ops.primitive import Composite, Graphed, Op
+from ad_core.ops.structure import Take
 
 Func: TypeAlias = "Expression | Iterable[Expression] | ADFunctionInterface"
 SizeProbe: TypeAlias = "Callable[[ADFunctionCall], tuple[int, bool]]"
@@ -272,28 +273,69 @@ def _sized(
 
 
 def make_tape(roots: Sequence[Expression], inputs: Sequence[tuple[str, int]]) -> Tape:
-    """The tape of graphs whose sizes are fixed: a slot for each input, then one for each node."""
+    """The tape of graphs whose sizes are fixed: a slot for each input, then one for each node.
+
+    What is `ruled` is its first argument: rules are for derivatives, which are made of graphs.
+    """
     slot_of_name = {name: i for i, (name, _) in enumerate(inputs)}
     slots: dict[Expression, int] = {}
     sizes = [size for _, size in inputs]
     constants: list[tuple[int, Array]] = []
     steps: list[Step] = []
-    for node in topological(roots):
+    order = topological(roots, _computed)
+    wider = _wider(order)
+    for node in order:
         if isinstance(node, ADTerminal):
             if node.name not in slot_of_name:
                 raise unknown_name("terminal", node.name, slot_of_name)
             slots[node] = slot_of_name[node.name]
             continue
-        slots[node] = slot = len(sizes)
-        if node.size is None:
-            raise ValueError("a node's size is not known; fix_sizes comes before make_tape")
-        sizes.append(node.size)
-        if isinstance(node, ADFunctionCall):
-            steps.append(Step(node.func, tuple([slots[a] for a in node.args]), slot))
-        elif isinstance(node, Constant):
-            constants.append((slot, np.atleast_1d(node.value)))
+        if isinstance(node, ADFunctionCall) and _is_ruled(node):
+            slots[node] = slots[node.args[0]]
+            continue
+        whole, entries = wider.get(node, (None, ()))
+        for call in (node,) if whole is None else (whole, node):
+            if call in slots:
+                continue
+            slots[call] = slot = len(sizes)
+            if call.size is None:
+                raise ValueError("a node's size is not known; fix_sizes comes before make_tape")
+            sizes.append(call.size)
+            if call is node and whole is not None:
+                steps.append(Step(Take(entries), (slots[whole],), slot))
+            elif isinstance(call, ADFunctionCall):
+                steps.append(Step(call.func, tuple([slots[a] for a in call.args]), slot))
+            elif isinstance(call, Constant):
+                constants.append((slot, np.atleast_1d(call.value)))
     outputs = tuple(slots[r] for r in roots)
     return Tape(tuple(inputs), tuple(constants), tuple(steps), outputs, tuple(sizes))
+
+
+def _wider(order: Sequence[Expression]) -> dict[Expression, tuple[Expression, tuple[int, ...]]]:
+    """The calls of which others of the same arguments give all entries: those, and which."""
+    alike: dict[object, list[tuple[ADFunctionCall, Op]]] = {}
+    for node in order:
+        if isinstance(node, ADFunctionCall):
+            func = node.func
+            if isinstance(func, Op) and type(func).wider is not Op.wider:
+                alike.setdefault((type(func), node.args), []).append((node, func))
+    found: dict[Expression, tuple[Expression, tuple[int, ...]]] = {}
+    for calls in alike.values():
+        known = {func.params: node for node, func in calls}
+        for node, func in calls if len(calls) > 1 else ():
+            whole = func.wider()
+            if whole is not None and whole[0].params in known:
+                found[node] = known[whole[0].params], whole[1]
+    return found
+
+
+def _is_ruled(call: ADFunctionCall) -> bool:
+    return isinstance(call.func, Op) and call.func.ruled
+
+
+def _computed(call: ADFunctionCall) -> Sequence[Expression]:
+    """The arguments that the value is computed from."""
+    return call.args[:1] if _is_ruled(call) else call.args
 
 
 def scalar_nodes(

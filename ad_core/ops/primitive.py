@@ -102,6 +102,11 @@ class Op(Graphed):
     """Whether each entry of the result depends on that entry of the arguments alone."""
     moves: bool = False
     """Whether each entry of an argument goes to one entry of the result at most, unchanged."""
+    ruled: bool = False
+    """Whether its value is its first argument: what else it says is about derivatives."""
+
+    kept: bool = False
+    """Whether loops keep its value for their derivatives, which then do not compute it again."""
 
     def bind(self, xp: Namespace) -> Kernel:
         """The kernel over a namespace: values with their vector on the last axis, in and out."""
@@ -112,6 +117,10 @@ class Op(Graphed):
         with np.errstate(all="ignore"):
             return np.atleast_1d(self.bind(NUMPY)(*map(np.atleast_1d, args)))
 
+    def wider(self) -> tuple[Op, tuple[int, ...]] | None:
+        """A primitive of the same arguments that gives this one's entries, and which these are."""
+        return None
+
     def guarded(self) -> Op:
         """The same primitive with derivatives finite in its own branches that are not taken."""
         return self
@@ -119,6 +128,14 @@ class Op(Graphed):
     def jvp_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
         """The tangent of the result. All sizes are known here."""
         raise NotImplementedError(f"{self}: no jvp rule")
+
+    def columns_rule(self, args: Args, out: Expression, tangents: Terms) -> Term:
+        """As `jvp_rule`, of few operations for each tangent where there are many."""
+        return self.jvp_rule(args, out, tangents)
+
+    def passed(self, all_columns: bool) -> slice:
+        """The arguments whose tangents `jvp_rule` reads, or `columns_rule`, where it is `ruled`."""
+        return slice(None)
 
     def vjp_rule(self, args: Args, out: Expression, cotangent: Expression, needed: Flags) -> Terms:
         """The cotangent of each argument that is `needed`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.model import Case, Timed, contender
+from benchmarks.model import Arrays, Case, Timed, contender
 from benchmarks.peers.poses import pose_vector
 from benchmarks.robots import Robot
 from robotics_ad.interop import pinocchio_order
@@ -48,6 +48,43 @@ def aba(case: Case) -> Timed:
     import pinocchio
 
     return _dynamics(case, pinocchio.aba)
+
+
+@_named
+def rnea_jacobians(case: Case) -> Timed:
+    """Jacobians of joint torques: `computeRNEADerivatives`."""
+    import pinocchio
+
+    return _jacobians(case, pinocchio.computeRNEADerivatives)
+
+
+@_named
+def aba_jacobians(case: Case) -> Timed:
+    """Jacobians of joint accelerations: `computeABADerivatives`."""
+    import pinocchio
+
+    return _jacobians(case, pinocchio.computeABADerivatives)
+
+
+def _jacobians(case: Case, algorithm: Callable[..., Any]) -> Timed:
+    """By q (along tangents), v and x, of which the last is symmetric and has its upper half."""
+    model, ours = load(case.arm), case.arm.model
+    data, order = model.createData(), pinocchio_order(ours, model)
+    q, v, x = case.states()
+    states = list(zip(order.to_q(q), order.to_v(v), order.to_v(x), strict=True))
+    place = order.from_v(np.arange(float(ours.nv))).astype(int)
+    base = 6 * (ours.nq - ours.nv)
+
+    def call() -> list[Any]:
+        return [[J.copy() for J in algorithm(model, data, *state)] for state in states]
+
+    def read(results: list[Any]) -> Arrays:
+        by_q, by_v, half = (np.stack(J) for J in zip(*results, strict=True))
+        by_x = np.triu(half) + np.triu(half, 1).swapaxes(1, 2)
+        found = [J[:, place[:, None], place] for J in (by_q, by_v, by_x)]
+        return found[0][..., base:], found[1], found[2]
+
+    return Timed(call, read, 1e-8)
 
 
 def _dynamics(case: Case, algorithm: Callable[..., Any]) -> Timed:

@@ -21,7 +21,7 @@ from itertools import product
 import casadi
 import numpy as np
 
-from ad_core.derivatives import jacobian_of, vjp
+from ad_core.derivatives import jacobian_in_full, vjp
 from ad_core.lowering import Lowered
 from bridges.casadi.lowering import input_names
 from bridges.casadi.tensors import Tensor, second_derivatives
@@ -142,7 +142,7 @@ class _Blocks:
     """A Jacobian in blocks, one for each output and input; CasADi counts column by column."""
 
     def __init__(self, f: Lowered, wrt: Sequence[int]) -> None:
-        self._f, self._jacobian = f, jacobian_of(f, wrt)
+        self._f, self._jacobian = f, jacobian_in_full(f, wrt)
         self._rows, self._columns = f.sizes_out, [f.sizes_in[i] for i in wrt]
         pattern = self._jacobian.compression.pattern
         self._blocks = list(block_patterns(pattern, self._rows, self._columns))

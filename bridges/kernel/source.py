@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ad_core.derivatives import hessian_vp, jacobian_of, jacobian_pattern, jvp, vjp
+from ad_core.derivatives import hessian_vp, jacobian_in_full, jacobian_pattern, jvp, vjp
 from ad_core.lowering import Lowered
 from bridges.kernel.signature import SIGNATURES, Signature, jacobian_signature, values_signature
 from bridges.native.identity import program_bytes, tape_bytes
@@ -131,7 +131,7 @@ class GraphSource(Source):
     def _jacobian(
         self, wrt: Wrt, entries: Callable[..., Sequence[Sequence[int | None]]]
     ) -> Lowered:
-        found = jacobian_of(self.lowered, wrt)
+        found = jacobian_in_full(self.lowered, wrt)
         chosen = entries(found.compression.pattern, *self._block_sizes(wrt))
         return jacobian_graph(self.lowered, found, chosen)
 

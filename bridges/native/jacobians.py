@@ -5,15 +5,14 @@ The matrix of all outputs by all inputs is cut into a block for each output and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
 
 from ad_core.derivatives import Jacobian
-from ad_core.graph import ADTerminal, Constant, Expression, rebuild
+from ad_core.graph import ADFunctionCall, ADTerminal, Constant, Expression, topological
 from ad_core.lowering import Lowered, lowered_graphs
 from ad_core.ops import Pattern as Entries
 from ad_core.ops.structure import Take, stack
@@ -62,11 +61,12 @@ def jacobian_graph(f: Lowered, found: Jacobian, outputs: Sequence[Sequence[int |
         if product is None:
             continue
         seeds = product.tape.inputs[len(f.names_in) :]
+        moving = _above(product.roots, {name for name, _ in seeds})
         for row in rows:
             cuts = np.split(row, np.cumsum([n for _, n in seeds])[:-1])
             bound = {name: Constant(cut) for (name, _), cut in zip(seeds, cuts, strict=True)}
             starts.append(size)
-            products.extend(rebuild(product.roots, partial(_bound, bound)))
+            products.extend(_bound(product.roots, moving, bound))
             size += sum(product.sizes_out)
     every = stack(*products)
     first = np.array([*starts, 0])  # there may be no product at all
@@ -76,5 +76,27 @@ def jacobian_graph(f: Lowered, found: Jacobian, outputs: Sequence[Sequence[int |
     return lowered_graphs(f"jacobian of {f.title}", roots, f.tape.inputs)
 
 
-def _bound(values: Mapping[str, Expression], leaf: Expression) -> Expression:
-    return values.get(leaf.name, leaf) if isinstance(leaf, ADTerminal) else leaf
+def _above(roots: Sequence[Expression], names: Set[str]) -> list[Expression]:
+    """The variables of these names and the calls that depend on them, arguments first."""
+    found: dict[Expression, None] = {}
+    for node in topological(roots):
+        if isinstance(node, ADTerminal):
+            depends = node.name in names
+        else:
+            depends = isinstance(node, ADFunctionCall) and not found.keys().isdisjoint(node.args)
+        if depends:
+            found[node] = None
+    return list(found)
+
+
+def _bound(
+    roots: Sequence[Expression], moving: Sequence[Expression], values: Mapping[str, Expression]
+) -> list[Expression]:
+    """The graphs with variables replaced, of which `moving` depend on them."""
+    new: dict[Expression, Expression] = {}
+    for node in moving:
+        if isinstance(node, ADFunctionCall):
+            new[node] = ADFunctionCall(node.func, [new.get(a, a) for a in node.args])
+        elif isinstance(node, ADTerminal):
+            new[node] = values[node.name]
+    return [new.get(root, root) for root in roots]

@@ -26,7 +26,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.arrays import Matrix, Vector, congruence, skew, symmetric
-from robotics_ad.dynamics.inverse import Wrench
+from robotics_ad.dynamics.newton_euler import Wrench
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import JointMotion, entries_of, joint_configuration
 from robotics_ad.multibody.optional import full

@@ -91,6 +91,16 @@ class Composite:
         first, second = self.first + other.first, self.second + other.second
         return Composite(self.mass + other.mass, first, second)
 
+    def taken(self, spin: Maybe, lift: Maybe) -> tuple[Maybe, Maybe]:
+        """[n; f] of the accelerations alpha = `spin` and A = `lift`: J alpha + h x A, ..."""
+        n = f = None
+        if spin is not None:
+            J = adm.linear(INERTIA, self.second)
+            n, f = adm.matmul(J, spin, (3, 3), (3, 1)), adm.cross(spin, self.first)
+        if lift is not None:
+            n, f = plus(n, adm.cross(self.first, lift)), plus(f, lift * self.mass)
+        return n, f
+
     def momentum(self, axis: Vector) -> tuple[Expression, Expression]:
         """[n; f] of the unit velocity [w; u] = `axis`: n = J w + h x u, f = w x h + m u."""
         w, u = axis[:3], axis[3:]

@@ -31,8 +31,8 @@ from robotics_ad.dynamics.contacts import (
 )
 from robotics_ad.dynamics.factors import Factors, Sparse, dense, entries_by_index
 from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
-from robotics_ad.dynamics.inverse import newton_euler
 from robotics_ad.dynamics.mass_matrix import mass_entries
+from robotics_ad.dynamics.newton_euler import newton_euler
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel, listed
 from robotics_ad.multibody.function import QVT, RobotFunction, Sizes

@@ -12,7 +12,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, as_expression
 from robotics_ad.dynamics.function import GravityFunction
-from robotics_ad.dynamics.inverse import newton_euler
+from robotics_ad.dynamics.newton_euler import newton_euler
 from robotics_ad.kinematics.motion_in_world import along_axes
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel

@@ -4,22 +4,31 @@
 
 in one of two ways, with the same result and whichever takes fewer operations for the tree:
 articulated bodies (`articulated_body`), or composite bodies and sparse factors of M (`factors`).
+
+    da = M^-1 (dtau - dID(q, v, a)),   a held in the inverse dynamics ID
+
+are its derivatives (Carpentier and Mansard, "Analytical derivatives of rigid body dynamics
+algorithms", 2018): those of inverse dynamics, and M^-1 as the same graph applies it (`Solved`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ad_core.graph import Expression
+from ad_core.loops import Solved
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
+from robotics_ad.dynamics.free_fall import at_rest
 from robotics_ad.dynamics.function import DynamicsFunction
-from robotics_ad.dynamics.inverse import Wrench, body_wrenches, joint_forces
+from robotics_ad.dynamics.inverse import recursion
 from robotics_ad.dynamics.mass_matrix import mass_entries
+from robotics_ad.dynamics.newton_euler import Wrench, body_wrenches, joint_forces
 from robotics_ad.multibody.function import QVT
-from robotics_ad.multibody.motion import JointMotion, joint_motion
+from robotics_ad.multibody.motion import JointMotion, joint_motion, scaled_rates
 from robotics_ad.multibody.tree import WORLD, Tree
 
 _DEEP = 4.0
@@ -43,13 +52,65 @@ class ForwardDynamics(DynamicsFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         q, v, tau = args[:3]
-        motions = [joint_motion(body, q) for body in tree.bodies]
-        own = body_wrenches(tree, self.field(args), motions, v, wrenches=self.external(args))
+        rest = at_rest(tree, self.field(args), q, v)
         friction = self.with_friction(tree, v)
         tau = tau if friction is None else tau - friction
-        articulated = has_own_velocities(tree) and is_deep(tree)
-        solve = accelerations if articulated else factored_accelerations
-        return solve(tree, q, motions, own, tau)
+        parameters = () if tree.parameters is None else (tree.parameters,)
+        given = (rest.q, rest.v, tau, rest.gravity, *args[3:])
+        equation = _Motion(self)
+        solved = Solved(equation, [tree.nv, *(x.size or 0 for x in (*given, *parameters))])
+        return rest.dropped(solved(equation.value(tree, given), *given, *parameters))
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """M(q) a + C(q, v) v + g(q) = tau for a, of q, v, tau and gravity; without friction."""
+
+    function: DynamicsFunction
+
+    def value(self, tree: Tree, args: Sequence[Expression]) -> Expression:
+        """The accelerations over a tree."""
+        q, v, tau, gravity, *others = args
+        motions = [joint_motion(body, q) for body in tree.bodies]
+        wrenches = self.function.external((q, v, tau, *others))
+        own = body_wrenches(tree, gravity, motions, v, wrenches=wrenches)
+        return _solved(tree, q, motions, own, tau)
+
+    def residual(self, y: Expression, *args: Expression) -> Expression:
+        """What the accelerations y take, less tau."""
+        tree = self.function.tree_of(args)
+        q, v, tau, *others = args[:-1] if self.function.robot.parametrized else args
+        rotors = scaled_rates(tree.armature, y)
+        taken = recursion(self.function, tree, (q, v, y, *others)) - tau
+        return taken if rotors is None else taken + rotors
+
+    def solution(self, b: Expression, *args: Expression) -> Expression:
+        """M(q)^-1 b."""
+        return self._inverse_times(_solved, b, args)
+
+    def solution_of_many(self, b: Expression, *args: Expression) -> Expression:
+        """M(q)^-1 b by the factors of M."""
+        return self._inverse_times(factored_accelerations, b, args)
+
+    def _inverse_times(
+        self, solve: Callable[..., Expression], b: Expression, args: Sequence[Expression]
+    ) -> Expression:
+        tree, q = self.function.tree_of(args), args[0]
+        motions = [joint_motion(body, q) for body in tree.bodies]
+        return solve(tree, q, motions, [(None, None)] * len(motions), b)
+
+
+def _solved(
+    tree: Tree,
+    q: Expression,
+    motions: Sequence[JointMotion],
+    own: Sequence[Wrench],
+    tau: Expression,
+) -> Expression:
+    """As `articulated_body.accelerations`, in the way that takes fewer operations."""
+    articulated = has_own_velocities(tree) and is_deep(tree)
+    solve = accelerations if articulated else factored_accelerations
+    return solve(tree, q, motions, own, tau)
 
 
 def factored_accelerations(

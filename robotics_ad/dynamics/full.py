@@ -84,7 +84,8 @@ class FullDynamics(DynamicsFunction):
         if self.points:
             torques = torques + self._external(tree, q, named["forces"])
         others = [named["gravity"]] if "gravity" in named else []
-        return self._forward.build(tree, q, v, torques, *others)
+        parameters = [] if tree.parameters is None else [tree.parameters]
+        return self._forward(q, v, torques, *others, *parameters)
 
     def _external(self, tree: Tree, q: Expression, forces: Expression) -> Expression:
         motion = WorldMotion(tree.bodies, tree.nv, q)

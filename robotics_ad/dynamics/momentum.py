@@ -16,7 +16,7 @@ from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.dynamics.composite import composites, momenta
 from robotics_ad.dynamics.energy import center_of_mass
-from robotics_ad.dynamics.inverse import body_wrenches, carried_wrenches
+from robotics_ad.dynamics.newton_euler import body_wrenches, carried_wrenches
 from robotics_ad.kinematics.motion_in_world import by_rows
 from robotics_ad.multibody.function import QV, QVA, RobotFunction
 from robotics_ad.multibody.motion import joint_motion

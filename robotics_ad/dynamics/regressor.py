@@ -25,7 +25,7 @@ from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.arrays import COLUMNS, ROWS, Matrix, symmetric
 from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
-from robotics_ad.dynamics.inverse import U_TRANSPOSED, BodyState, body_states
+from robotics_ad.dynamics.newton_euler import U_TRANSPOSED, BodyState, body_states
 from robotics_ad.model import LinkFrame, RobotModel, links_of
 from robotics_ad.multibody.function import QVA
 from robotics_ad.multibody.motion import JointMotion, joint_motion

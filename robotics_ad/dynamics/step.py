@@ -18,7 +18,7 @@ from robotics_ad.dynamics.compliant_contacts import (
 )
 from robotics_ad.dynamics.constrained import ConstrainedDynamics
 from robotics_ad.dynamics.forward import ForwardDynamics
-from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
+from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity, GravityFunction
 from robotics_ad.dynamics.integrators import runge_kutta_4, semi_implicit_euler
 from robotics_ad.dynamics.springs import JointSprings
 from robotics_ad.kinematics.loops import Loops, closures
@@ -70,14 +70,16 @@ class StepFunction(GravityFunction):
             raise ValueError(f"{kind}: argument 'loop_time' is {loop_time}, expected more than 0 s")
         self.loops = tuple(closure.loop for closure in closures(robot, loops, kind))
         self._forward = self._dynamics()
+        if self.method == "implicit" and self.passive:
+            self._forward.softening = self.h
 
-    def _dynamics(self) -> ForwardDynamics | ConstrainedDynamics:
+    def _dynamics(self) -> _Softened:
         """Forward dynamics, with what closes the loops again within `loop_time`."""
         gravity = "argument" if self.gravity is None else self.gravity
         if not self.loops:
-            return ForwardDynamics(self.robot, gravity)
+            return _Free(self.robot, gravity)
         try:
-            return ConstrainedDynamics(
+            return _Held(
                 self.robot,
                 self.loops,
                 gravity,
@@ -95,21 +97,14 @@ class StepFunction(GravityFunction):
     def stepped(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
         """(q', v')."""
         q, v, tau = args[:3]
-        softened = self._softened(tree)
+        parameters = [] if tree.parameters is None else [tree.parameters]
 
         def acceleration(q: Expression, v: Expression) -> Expression:
             forces = self._forces(tree, q, v, tau)
-            return self._forward.build(softened, q, v, forces, *args[3:])
+            return self._forward(q, v, forces, *args[3:], *parameters)
 
         move = runge_kutta_4 if self.method == "rk4" else semi_implicit_euler
         return move(self.robot, acceleration, q, v, self.h)
-
-    def _softened(self, tree: Tree) -> Tree:
-        """The tree in which M is M + h D where the method takes damping at the step's end."""
-        if self.method != "implicit" or not self.passive:
-            return tree
-        damping: Any = tree.damping
-        return replace(tree, armature=damping * self.h + tree.armature)
 
     def _forces(self, tree: Tree, q: Expression, v: Expression, tau: Expression) -> Expression:
         """The torques and all that the joints do by themselves."""
@@ -123,6 +118,25 @@ class StepFunction(GravityFunction):
             tau = tau + contact_torques(self.contacts, tree, q, v)
         stops = None if self.limits is None else limit_torques(self.robot, self.limits, q, v)
         return tau if stops is None else tau + stops
+
+
+class _Softened(DynamicsFunction):
+    """Dynamics with M + h D for M, where the method takes damping at the step's end."""
+
+    softening: float = 0.0
+
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        tree = super().tree(parameters)
+        if not self.softening:
+            return tree
+        damping: Any = tree.damping
+        return replace(tree, armature=damping * self.softening + tree.armature)
+
+
+class _Free(_Softened, ForwardDynamics): ...
+
+
+class _Held(_Softened, ConstrainedDynamics): ...
 
 
 class Step(StepFunction):

@@ -9,7 +9,7 @@ import numpy as np
 import ad_core as ad
 from ad_core.graph import Expression
 from robotics_ad.dynamics.function import GravityFunction, joint_friction
-from robotics_ad.dynamics.inverse import newton_euler
+from robotics_ad.dynamics.newton_euler import newton_euler
 from robotics_ad.multibody.function import QV, RobotFunction, Sizes
 from robotics_ad.multibody.tree import Tree
 

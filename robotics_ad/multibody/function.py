@@ -105,9 +105,12 @@ class RobotFunction(ModelFunction):
         raise NotImplementedError(f"{type(self).__name__} has no build")
 
     def expand(self, *args: Expression) -> Expression:
-        if not self.robot.parametrized:
-            return self.build(self.tree(), *args)
-        return self.build(self.tree(args[-1]), *args[:-1])
+        own = args[:-1] if self.robot.parametrized else args
+        return self.build(self.tree_of(args), *own)
+
+    def tree_of(self, args: Sequence[Expression]) -> Tree:
+        """The tree for all arguments."""
+        return self.tree(args[-1]) if self.robot.parametrized else self.tree()
 
     def tree(self, parameters: Expression | None = None) -> Tree:
         """The bodies, in the frames and with the mass moments that take fewest operations."""

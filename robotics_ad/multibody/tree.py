@@ -67,7 +67,8 @@ class Tree:
 
     `armature` (nv) adds to the diagonal of the mass matrix; `damping` and `friction` (nv) are the
     coefficients of viscous and Coulomb friction; `springs` the stiffness of joints that have some.
-    `base` holds mass moments that were moved into the world by `frames.regrouped`.
+    `base` holds mass moments that were moved into the world by `frames.regrouped`; `parameters`
+    are what numbers of the tree are expressions of, if they are.
     """
 
     nq: int
@@ -79,6 +80,7 @@ class Tree:
     friction: Vector | Expression
     springs: Mapping[str, float | Expression]
     base: AnyMoments = field(default_factory=no_moments)
+    parameters: Expression | None = None
 
     def path(self, link: str) -> Tree:
         """The chain of bodies from the world to a link, and that link alone."""
@@ -133,7 +135,8 @@ def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
             bodies[carrier] = replace(body, moments=added(body.moments, own.seen_from(pose)))
     armature, damping, friction = map(varying.rates, ("armature", "damping", "friction"))
     springs = varying.springs()
-    return Tree(robot.nq, robot.nv, tuple(bodies), links, armature, damping, friction, springs)
+    tree = Tree(robot.nq, robot.nv, tuple(bodies), links, armature, damping, friction, springs)
+    return replace(tree, parameters=parameters)
 
 
 def _placed(joint: Joint, parent: int, place: Pose, given: VaryingPose) -> Body:

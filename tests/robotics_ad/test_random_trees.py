@@ -20,7 +20,7 @@ from robotics_ad.dynamics import (
 )
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.forward import factored_accelerations
-from robotics_ad.dynamics.inverse import body_wrenches
+from robotics_ad.dynamics.newton_euler import body_wrenches
 from robotics_ad.kinematics import Jacobian, WorldTransform
 from robotics_ad.multibody.motion import joint_motion
 

@@ -59,7 +59,7 @@ def test_found_without_a_program(folder: Path, monkeypatch: pytest.MonkeyPatch, 
     }
     results = {name: call(kernel) for name, kernel in cold.items()}
     counts = {name: kernel.program.n_ops for name, kernel in cold.items()}
-    for name in ("scalar_program", "jacobian_graph", "jacobian_of"):
+    for name in ("scalar_program", "jacobian_graph", "jacobian_in_full"):
         monkeypatch.setattr(source, name, refuse)
     monkeypatch.setattr(source, "_PRODUCTS", dict.fromkeys(source._PRODUCTS, refuse))
     for name, derive in DERIVATIVES.items():
