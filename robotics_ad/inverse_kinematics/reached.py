@@ -37,6 +37,8 @@ class TargetFunction(RobotFunction):
         if not given:
             raise ValueError(f"{kind}: argument 'targets' is empty")
         self.targets = tuple(_target(target, robot, kind) for target in given)
+        if not any(target.features.any() for target in self.targets):
+            raise ValueError(f"{kind}: all weights of targets are 0")
 
     @property
     def goal_sizes(self) -> dict[str, int]:
@@ -65,7 +67,7 @@ class TargetFunction(RobotFunction):
         """The rows of all targets."""
         state = self.state(q, parameters)
         parts = [p for t, g in zip(self.targets, goals, strict=True) for p in t.parts(state, g)]
-        return Rows(parts, self.robot.nv)
+        return Rows([part for part in parts if part.weight > 0.0], self.robot.nv)
 
 
 class TargetValues(TargetFunction):

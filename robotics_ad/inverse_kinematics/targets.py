@@ -8,7 +8,7 @@ is to what shall be, along the world's axes, so that the rows of J are those of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, NamedTuple, TypeAlias
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import ad_core as ad
+from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.arrays import Vector, frozen, not_negative
@@ -68,8 +69,6 @@ class _LinkTarget:
 
     goal_size: ClassVar[int] = 3
     """Numbers of a goal."""
-    goal_weights: ClassVar[Sequence[float]]
-    """What makes distances between goals comparable, entry by entry, before weights."""
 
     link: LinkFrame | str
 
@@ -99,7 +98,7 @@ class PoseTarget(_LinkTarget):
     Attributes:
         link: its name, or from `robot.link(name)`.
         local: which point of the link shall be at t, in the link's frame, 3 numbers, m.
-        angular, linear: the weights, 1/rad and 1/m.
+        angular, linear: the weights, 1/rad and 1/m; rows of weight 0 are left out.
     """
 
     goal_size: ClassVar[int] = 12
@@ -179,7 +178,7 @@ class PositionTarget(_LinkTarget):
 
 @dataclass(frozen=True, eq=False)
 class DirectionTarget(_LinkTarget):
-    """A direction of a link in the world: the goal is a unit vector.
+    """A direction of a link in the world; its goal has 3 numbers, of any length but 0.
 
     The error is the chord from one unit vector to the other, 2 sin(angle / 2).
 
@@ -217,7 +216,7 @@ class DirectionTarget(_LinkTarget):
         is_now = self.value(state)
         columns = state.motion.point_columns(index, end.p)
         turned = {k: cross(column.angular, is_now) for k, column in columns.items()}
-        return [Part(True, self.angular, goal - is_now, turned)]
+        return [Part(True, self.angular, adm.unit(goal) - is_now, turned)]
 
 
 @dataclass(frozen=True, eq=False)

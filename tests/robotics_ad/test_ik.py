@@ -337,6 +337,23 @@ def test_prints_and_pickles(planar: RobotModel) -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(e)).eval(**values), e.eval(**values))
 
 
+def test_rows_of_weight_0_are_left_out() -> None:
+    """A pose without its rotation is a position; directions have any length."""
+    q0, goal = ARM.clamp(Q + 0.2), arguments(InverseKinematics(ARM, "tool"), Q, Q)["goal"]
+    pose = InverseKinematics(ARM, PoseTarget("tool", angular=0.0), status=True)
+    place = InverseKinematics(ARM, PositionTarget("tool"), status=True)
+    nowhere = np.r_[np.zeros(9), goal[9:]]
+    np.testing.assert_allclose(
+        call(pose).eval(q0=q0, goal=nowhere), call(place).eval(q0=q0, goal=goal[9:]), atol=1e-9
+    )
+    e = call(InverseKinematics(ARM, DirectionTarget("tool"), status=True))
+    up = e.eval(q0=q0, goal=np.array([0.1, 0.2, 0.9]))
+    assert up[-1] == 1.0
+    np.testing.assert_allclose(e.eval(q0=q0, goal=np.array([0.2, 0.4, 1.8])), up, atol=1e-12)
+    with pytest.raises(ValueError, match="InverseKinematics: all weights of targets are 0"):
+        InverseKinematics(ARM, PositionTarget("tool", linear=0.0))
+
+
 WRONG = [
     (lambda: InverseKinematics(ARM, []), ValueError, "argument 'targets' is empty"),
     (lambda: InverseKinematics(ARM, "hand"), ValueError, "no link 'hand'; links: base, link1"),

@@ -131,3 +131,19 @@ def test_wrong_parts() -> None:
     ik = InverseKinematics(ARM, PositionTarget("tool"), posture=True)
     with pytest.raises(ValueError, match="argument 'posture' is missing"):
         IKSolver(ik)(np.ones(3))
+
+
+def test_links_of_all_robots(twin) -> None:
+    """Trees, joints that mimic, links that do not move: on the numpy engine, beside Pinocchio."""
+    robot, names = twin.robot, twin.robot.link_names
+    for link in (names[-1], names[len(names) // 2]):
+        ik = InverseKinematics(robot, link)
+        q = robot.random(np.random.default_rng(0), 6)
+        goals = ik.values("q").eval_batch(q=q)
+        found = IKSolver(ik)(goals)
+        assert found.converged.all()
+        assert (found.q >= robot.q_lower).all()
+        assert (found.q <= robot.q_upper).all()
+        for x, goal in zip(found.q, goals, strict=True):
+            R, p = twin.frame_pose(x, link)
+            np.testing.assert_allclose(np.r_[R.T.reshape(-1), p], goal, atol=2e-6)
