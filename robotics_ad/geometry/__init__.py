@@ -3,7 +3,7 @@
 Distances are signed and in metres: where two bodies penetrate, minus the least translation that
 parts them. Poses are 12 numbers, as in `se3`.
 
-    points, pairs, grids -> graphs -> `robot_distances`, `swept`
+    points, pairs, smooth, grids -> graphs -> `robot_distances`, `swept`
     meshes -> `coal_shapes` -> `features`, `queries`, `rays` -> `near` -> `geoms`, `min_distance`
     shapes of `RobotModel` -> `pairs_of_links`, `fits`
 """

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
+from robotics_ad.geometry.partings import Bounded
 from robotics_ad.geometry.solids import AnySolid
 from robotics_ad.model import Box, Capsule, Cylinder, Ellipsoid, Sphere
 
@@ -37,7 +38,7 @@ _LENGTHS: dict[type[object], int] = {Box: 3, Cylinder: 2, Capsule: 1, Ellipsoid:
 """The most lengths of a shape's sum."""
 
 
-def smooth_reach(shape: Box | Capsule | Cylinder | Ellipsoid, n: Columns, m: float) -> Expression:
+def smooth_reach(shape: Bounded, n: Columns, m: float) -> Expression:
     """The sum of directions in the shape's frame; of a capsule without its ball."""
     x, y, z = n
     if isinstance(shape, Box):
