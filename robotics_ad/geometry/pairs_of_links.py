@@ -41,7 +41,7 @@ def collision_pairs(
     - on links that do not move against each other, and so on one link;
     - on links that a joint joins, or several joints with nothing but links without mass and shapes
       between them: these are made to touch. Floating and planar joints join nothing, so a base
-      keeps its ground;
+      keeps its ground; a loop of the robot joins links if it holds two translations or three;
     - that the SRDF disables;
     - that touch in (a part `always` of) random configurations: no motion could part them.
 
@@ -121,6 +121,9 @@ def _pairs_of_links(robot: RobotModel, shaped: set[str]) -> Iterator[tuple[str, 
             other = above[other]
         if other is not None:
             neighbours.add(frozenset((one, other)))
+    for loop in robot.loops:
+        if len(loop.translations) > 1:
+            neighbours.add(frozenset((body[loop.link_a], body[loop.link_b])))
     for link1, link2 in combinations([name for name in robot.link_names if name in shaped], 2):
         pair = frozenset((body[link1], body[link2]))
         if len(pair) == 2 and pair not in neighbours:

@@ -7,7 +7,16 @@ import pinocchio
 import pytest
 from robot_files import urdf_path
 
-from robotics_ad import Inertia, Joint, Link, RobotModel, load_mjcf, load_srdf, load_urdf
+from robotics_ad import (
+    Inertia,
+    Joint,
+    Link,
+    LoopConstraint,
+    RobotModel,
+    load_mjcf,
+    load_srdf,
+    load_urdf,
+)
 from robotics_ad.geometry import collision_pairs
 from robotics_ad.interop import pinocchio_order
 from robotics_ad.model import HalfSpace, PlacedShape, Sphere
@@ -73,6 +82,15 @@ def test_branches_that_meet_in_a_link_without_shapes_are_no_neighbours():
     assert collision_pairs(RobotModel("r", links, joints), samples=0) == [
         (("left", 0), ("right", 0))
     ]
+
+
+@pytest.mark.parametrize(("held", "joined"), [("xyz", True), ("xz", True), ("x", False)])
+def test_links_that_a_loop_joins_are_neighbours(held, joined):
+    links = [Link("base"), Link("left", None, [BALL]), Link("right", None, [BALL])]
+    joints = [Joint(name, "revolute", "base", name) for name in ("left", "right")]
+    loop = LoopConstraint("left", [1, 0, 0], "right", [1, 0, 0], held, rotations="")
+    pairs = collision_pairs(RobotModel("r", links, joints, loops=[loop]), samples=0)
+    assert pairs == ([] if joined else [(("left", 0), ("right", 0))])
 
 
 def test_pairs_that_always_touch_are_left_out_and_others_are_not():
