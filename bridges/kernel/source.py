@@ -169,8 +169,10 @@ def _is_entire(tape: Tape) -> bool:
     return names <= _ENTIRE
 
 
-_ENTIRE = {"add", "sub", "mul", "div", "neg", "sin", "cos", "exp"}
-_ENTIRE |= {"total", "stack", "broadcast", "take", "scatter", "matmul", "solve"}
+_ENTIRE = {
+    *("add", "sub", "mul", "div", "neg", "sin", "cos", "exp"),
+    *("total", "stack", "broadcast", "take", "scatter", "matmul", "solve"),
+}
 
 
 def _stored_entries(*blocks: Any) -> list[list[int]]:

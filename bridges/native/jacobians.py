@@ -55,7 +55,8 @@ def lower_half(whole: Entries, rows: Sequence[int], columns: Sequence[int]) -> l
 
     rows, columns: the place of each row and column in the matrix, from which some may be missing.
     """
-    places = [(rows[r], columns[c]) for r, c in zip(whole.row, whole.column, strict=True)]
+    pairs = zip(whole.row.tolist(), whole.column.tolist(), strict=True)
+    places = [(rows[r], columns[c]) for r, c in pairs]
     numbers = {place: number for number, place in enumerate(places)}
     return [numbers.get((max(place), min(place)), numbers[place]) for place in places]
 
