@@ -55,8 +55,9 @@ def lower_half(whole: Entries, rows: Sequence[int], columns: Sequence[int]) -> l
 
     rows, columns: the place of each row and column in the matrix, from which some may be missing.
     """
-    pairs = zip(whole.row.tolist(), whole.column.tolist(), strict=True)
-    places = [(rows[r], columns[c]) for r, c in pairs]
+    at_row: list[int] = whole.row.tolist()
+    at_column: list[int] = whole.column.tolist()
+    places = [(rows[r], columns[c]) for r, c in zip(at_row, at_column, strict=True)]
     numbers = {place: number for number, place in enumerate(places)}
     return [numbers.get((max(place), min(place)), numbers[place]) for place in places]
 
