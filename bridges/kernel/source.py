@@ -16,10 +16,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ad_core.derivatives import hessian_vp, jacobian_in_full, jacobian_pattern, jvp, vjp
-from ad_core.lowering import Lowered
+from ad_core.lowering import Lowered, Tape
+from ad_core.ops import Op
+from ad_core.ops import Pattern as Entries
 from bridges.kernel.signature import SIGNATURES, Signature, jacobian_signature, values_signature
 from bridges.native.identity import program_bytes, tape_bytes
-from bridges.native.jacobians import Pattern, block_patterns, dense_entries, jacobian_graph
+from bridges.native.jacobians import (
+    Pattern,
+    block_patterns,
+    dense_entries,
+    jacobian_graph,
+    lower_half,
+)
 from bridges.native.load import digest_of
 from bridges.native.program import Program
 from bridges.native.scalars import scalar_program
@@ -85,6 +93,7 @@ class GraphSource(Source):
     ) -> None:
         self.signature = signature
         self.content = content
+        self._gradient: tuple[GraphSource, Wrt] | None = None
         self._make, self._make_program = make, program
         self._program: Program | None = None
 
@@ -113,7 +122,9 @@ class GraphSource(Source):
         if kind in _PRODUCTS:
             rule = _PRODUCTS[kind]
             signature = SIGNATURES[kind](self.signature, wrt)
-            return GraphSource(signature, lambda: rule(self.lowered, wrt), content)
+            made = GraphSource(signature, lambda: rule(self.lowered, wrt), content)
+            made._gradient = (self, wrt) if kind == "vjp" else None
+            return made
         if kind == "jacobian":
             signature = jacobian_signature(self.signature, wrt)
             return GraphSource(signature, lambda: self._jacobian(wrt, dense_entries), content)
@@ -132,8 +143,36 @@ class GraphSource(Source):
         self, wrt: Wrt, entries: Callable[..., Sequence[Sequence[int | None]]]
     ) -> Lowered:
         found = jacobian_in_full(self.lowered, wrt)
-        chosen = entries(found.compression.pattern, *self._block_sizes(wrt))
+        pattern = found.compression.pattern
+        chosen = entries(pattern, *self._block_sizes(wrt))
+        twins = self._twins(pattern, wrt)
+        if twins is not None:
+            chosen = [[None if e is None else twins[e] for e in block] for block in chosen]
         return jacobian_graph(self.lowered, found, chosen)
+
+    def _twins(self, whole: Entries, wrt: Wrt) -> list[int] | None:
+        """For each entry of a gradient's Jacobian, which is symmetric, the one to compute."""
+        if self._gradient is None or not _is_entire(self._gradient[0].lowered.tape):
+            return None
+        sizes = self.signature.sizes_in
+        starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        rows, columns = (
+            [k for i in inputs for k in range(starts[i], starts[i] + sizes[i])]
+            for inputs in (self._gradient[1], wrt)
+        )
+        return lower_half(whole, rows, columns)
+
+
+def _is_entire(tape: Tape) -> bool:
+    """Whether second derivatives are symmetric at every point: there is no branch and no edge."""
+    names = {func.name if isinstance(func, Op) else None for func, _, _ in tape.steps}
+    return names <= _ENTIRE
+
+
+_ENTIRE = {
+    *("add", "sub", "mul", "div", "neg", "sin", "cos", "exp"),
+    *("total", "stack", "broadcast", "take", "scatter", "matmul", "solve"),
+}
 
 
 def _stored_entries(*blocks: Any) -> list[list[int]]:

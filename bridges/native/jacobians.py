@@ -50,6 +50,18 @@ def dense_entries(
     return blocks
 
 
+def lower_half(whole: Entries, rows: Sequence[int], columns: Sequence[int]) -> list[int]:
+    """For each entry of a symmetric matrix's pattern the number of its twin below the diagonal.
+
+    rows, columns: the place of each row and column in the matrix, from which some may be missing.
+    """
+    at_row: list[int] = whole.row.tolist()
+    at_column: list[int] = whole.column.tolist()
+    places = [(rows[r], columns[c]) for r, c in zip(at_row, at_column, strict=True)]
+    numbers = {place: number for number, place in enumerate(places)}
+    return [numbers.get((max(place), min(place)), numbers[place]) for place in places]
+
+
 def jacobian_graph(f: Lowered, found: Jacobian, outputs: Sequence[Sequence[int | None]]) -> Lowered:
     """The graph whose output `o` has entry `outputs[o][k]` of the pattern at `k`."""
     products: list[Expression] = [Constant(0.0)]

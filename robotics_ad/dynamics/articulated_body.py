@@ -3,8 +3,8 @@
 From the leaves inwards (Featherstone, "Rigid Body Dynamics Algorithms", 2008, section 7.3), each
 body and what hangs on it takes the wrench I a + p, with a the acceleration of the body beyond the
 one that it has while all joint accelerations are 0. That one holds gravity and all products of
-velocities, so p starts as what the body takes then (`inverse.body_wrenches`) and no such product
-occurs here. A joint of axis s (6, [angular; linear]) with armature r gives way:
+velocities, so p starts as what the body takes then (`newton_euler.body_wrenches`) and no such
+product occurs here. A joint of axis s (6, [angular; linear]) with armature r gives way:
 
     U = I s,   D = s^T U + r,   x = (tau - s^T p) / D,
     I <- I - U U^T / D,   p <- p + U x,      and outwards   qdd = x - U^T a / D,   a <- a + s qdd.
@@ -57,7 +57,7 @@ def accelerations(
         tree: bodies that each have velocities of their own (`has_own_velocities`).
         q: the configuration.
         motions: of the bodies' joints, `motion.joint_motion`.
-        own: what each body takes without joint accelerations, `inverse.body_wrenches`.
+        own: what each body takes without joint accelerations, `newton_euler.body_wrenches`.
         tau: nv torques and forces.
     """
     bodies = tree.bodies

@@ -10,8 +10,8 @@ A joint velocity that moves the body with the twist [w; l] at its origin takes f
 
     tau = w . n + l . f,    f = m A + U m c,    n = m c x A + I alpha + omega x I omega
 
-(A, U, omega, alpha as in `inverse`). So each body's motion is found once, each twist is carried
-from body to body outwards, and their products are the columns.
+(A, U, omega, alpha as in `newton_euler`). So each body's motion is found once, each twist is
+carried from body to body outwards, and their products are the columns.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ in body coordinates. The motion of a body changes by
 
     (dw, e, dA),   e = dalpha - dw x w,
 
-with w, alpha and A as in `inverse`. In these numbers all that hangs on the body takes
+with w, alpha and A as in `newton_euler`. In these numbers all that hangs on the body takes
 
     dn = J e + h x dA + 2 (tr(K) 1 - K) dw,     df = e x h + m dA + 2 dw x P,
 

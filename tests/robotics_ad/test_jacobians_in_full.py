@@ -35,6 +35,12 @@ CASES = {
 G1 = "g1_description/urdf/g1_29dof_rev_1_0.urdf"
 
 
+def hessian(function: ADFunctionInterface) -> Program:
+    """All second derivatives of the results' sum with weights, by the first three inputs."""
+    every = (0, 1, 2)
+    return GraphSource.of(lower(function)).derived("vjp", every).derived("jacobian", every).program
+
+
 def program(function: ADFunctionInterface, inputs: int) -> Program:
     """All Jacobians by the first inputs."""
     return GraphSource.of(lower(function)).derived("jacobian", tuple(range(inputs))).program
@@ -94,3 +100,44 @@ def test_operations_of_an_arm(panda, function, count):
 def test_operations_of_a_humanoid(function, count):
     robot = load_urdf(urdf_path(G1), base="floating")
     assert program(function(robot), 3).n_ops <= count
+
+
+def test_hessians_of_a_lagrangian_equal_casadis():
+    """Entries above the diagonal are those below."""
+    function = InverseDynamics(parts.robot("fixed"))
+    at = point(function)
+    weights = np.cos(np.arange(float(function.n_out())))
+    symbols = [casadi.SX.sym(x, value.size) for x, value in at.items()]
+    value = casadi.dot(ad_to_casadi(function, symbolic="SX")(*symbols), weights)
+    whole = casadi.hessian(value, casadi.vertcat(*symbols))[0]
+    theirs = casadi.Function("f", symbols, [whole])(*at.values()).full()
+    found = run(hessian(function), {**at, "weights": weights})
+    sizes = [x.size for x in at.values()]
+    blocks = [block.reshape(-1, n) for block, n in zip(found, 3 * sizes, strict=True)]
+    ours = np.block([blocks[3 * i : 3 * i + 3] for i in range(3)])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10 * np.abs(theirs).max())
+
+
+def test_operations_of_hessians_of_a_lagrangian(panda):
+    panda7 = panda.robot.lock_joints({"panda_finger_joint1": 0.0})
+    assert hessian(InverseDynamics(panda7)).n_ops <= 8040
+
+
+@pytest.mark.slow
+def test_operations_of_a_humanoids_hessian():
+    robot = load_urdf(urdf_path(G1), base="floating")
+    assert hessian(InverseDynamics(robot)).n_ops <= 80694
+
+
+def test_second_derivatives_at_edges_keep_their_sides():
+    """At 0 a power has other second derivatives by base and exponent than by exponent and base."""
+    x, y = ad.var("x", 1), ad.var("y", 1)
+    source = GraphSource.of(lower(x**y, [x, y])).derived("vjp", (0, 1))
+    found = run(
+        source.derived("jacobian", (0, 1)).program,
+        {"x": np.zeros(1), "y": np.ones(1), "w": np.ones(1)},
+    )
+    slopes = [ad.jacobian(x**y, name) for name in "xy"]
+    at = {"x": np.zeros(1), "y": np.ones(1)}
+    expected = [J.derivative(name, **at).item() for J in slopes for name in "xy"]
+    np.testing.assert_array_equal([f.item() for f in found], expected)

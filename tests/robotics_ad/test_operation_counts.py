@@ -77,9 +77,9 @@ def test_panda_dynamics(panda7, function, count, vjp_count):
 @pytest.mark.parametrize(
     ("function", "count", "vjp_count"),
     [
-        (InverseDynamics, 3539, 8201),
+        (InverseDynamics, 3511, 8137),
         (MassMatrix, 3866, None),
-        (ForwardDynamics, 8220, 20492),
+        (ForwardDynamics, 8133, 20296),
         (MassMatrixInverse, 20619, None),
     ],
 )
