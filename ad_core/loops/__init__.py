@@ -2,6 +2,7 @@
 
 from ad_core.loops.body import CARRY, HELD, ROW
 from ad_core.loops.function import scan
+from ad_core.loops.kept import kept
 from ad_core.loops.known_jacobian import Known, KnownJacobian
 from ad_core.loops.scan_op import Scan, loop_steps
 from ad_core.loops.solved import Equation, Solved
@@ -16,6 +17,7 @@ __all__ = [
     "KnownJacobian",
     "Scan",
     "Solved",
+    "kept",
     "least_squares",
     "loop_steps",
     "root",

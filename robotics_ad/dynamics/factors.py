@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
+from ad_core.loops import kept
 from robotics_ad.multibody.optional import total
 
 Sparse = dict[int, Expression]
@@ -43,6 +44,14 @@ class Factors:
                     product = factor * row[j]
                     rows[i][j] = rows[i][j] - product if j in rows[i] else -product
                 self._L[k][i] = factor
+
+    def kept(self) -> None:
+        """Let loops keep the factors for their derivatives."""
+        places = [(i, j) for i, row in enumerate(self._L) for j in row]
+        values = kept(ad.stack(*self.inverse, *(self._L[i][j] for i, j in places)))
+        self.inverse = [values[k] for k in range(self.n)]
+        for k, (i, j) in enumerate(places, self.n):
+            self._L[i][j] = values[k]
 
     def half_solved(self, b: Mapping[int, Expression]) -> Sparse:
         """L^-T b, so that M^-1 b = L^-1 D^-1 (L^-T b) and b . M^-1 c = (L^-T b) . D^-1 (L^-T c).

@@ -123,6 +123,7 @@ def factored_accelerations(
     """As `articulated_body.accelerations`, for any tree: M(q)^-1 (tau - bias) with M = L^T D L."""
     free = tau - joint_forces(tree, motions, own)
     factors = Factors(mass_entries(tree, q), tree.nv)
+    factors.kept()
     half = factors.half_solved(entries_by_index(free, tree.nv))
     return dense(factors.solved(half), tree.nv)
 

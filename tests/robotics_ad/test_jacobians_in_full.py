@@ -21,7 +21,7 @@ from bridges.kernel.source import GraphSource
 from bridges.native.interpret import interpret
 from bridges.native.program import Program
 from robotics_ad import load_urdf
-from robotics_ad.dynamics import ForwardDynamics, InverseDynamics
+from robotics_ad.dynamics import ForwardDynamics, InverseDynamics, Rollout
 from robotics_ad.kinematics import Integrate
 
 ALL = joints_of_all_types()
@@ -141,3 +141,15 @@ def test_second_derivatives_at_edges_keep_their_sides():
     at = {"x": np.zeros(1), "y": np.ones(1)}
     expected = [J.derivative(name, **at).item() for J in slopes for name in "xy"]
     np.testing.assert_array_equal([f.item() for f in found], expected)
+
+
+def test_operations_of_a_rollout_and_its_gradient(panda):
+    """Two loops, of which the second neither factors M again nor solves for accelerations."""
+    panda7 = panda.robot.lock_joints({"panda_finger_joint1": 0.0})
+    rollout = Rollout(panda7, 1e-3, 100)
+    variables = [ad.var(name, n) for name, n in rollout.arguments().items()]
+    value = ad.math.dot(rollout(*variables), np.ones(14))
+    both = lower((value, ad.gradient(value, "taus")), variables)
+    found = GraphSource.of(both).program
+    assert len(found.loops) == 2
+    assert found.text_ops <= 2849
