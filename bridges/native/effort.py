@@ -38,8 +38,8 @@ class Effort:
 
 
 def effort_for(*programs: Program) -> Effort:
-    """The effort for one program, or for several in one library."""
-    n_ops = sum(program.text_ops for program in programs)
+    """The effort for one program, or for several in one library; loops' bodies are functions."""
+    n_ops = sum(program.longest for program in programs)
     uses = sum(i.op in INLINED for program in programs for i in program.all_instructions)
     columns = sum(sum(program.input_sizes + program.output_sizes) for program in programs)
     return effort_for_size(n_ops, uses, columns)

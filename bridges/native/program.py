@@ -102,6 +102,11 @@ class Program:
         return self._own_ops + sum(loop.body.text_ops for loop in self.loops)
 
     @property
+    def longest(self) -> int:
+        """Operations of the longest straight line: those of the program itself, or of a body."""
+        return max([self._own_ops, *(loop.body.longest for loop in self.loops)])
+
+    @property
     def all_instructions(self) -> Iterator[Instruction]:
         """Those of loops' bodies, too."""
         yield from self.instructions
