@@ -115,7 +115,7 @@ class Row:
             many times its time ours may take at most. For a sibling: how many times the time of
             ours it may take at most.
         at_most: seconds a sample that ours shall take at most, if that is a goal.
-        slow: preparing takes minutes, because a peer compiles.
+        slow: preparing takes long, by what we or a peer compile.
     """
 
     name: str

@@ -275,6 +275,7 @@ ROWS = (
             peers=(peer,),
             limits=BULK,
             goals={peer.label: goal},
+            slow=prefix == "g1_",
         )
         for robot, prefix, goal in (("panda", "", 25), ("g1", "g1_", 10))
         for name, what, ours_of, peer in (

@@ -57,7 +57,7 @@ def test_a_function_of_ones_own_is_the_same_on_all_engines() -> None:
 
 
 def test_a_callback_reaches_the_optimum_of_the_graph() -> None:
-    graph, callback = load("06_graph_or_callback").main(nodes=50)
+    graph, callback = load("06_graph_or_callback").main(nodes=25)
     assert callback == pytest.approx(graph, rel=1e-4)
 
 
@@ -67,7 +67,7 @@ def test_torques_from_the_graph_hold_mujocos_robot_on_its_path() -> None:
 
 def test_a_spline_goes_through_poses_and_around_a_ball() -> None:
     example = load("08_spline_in_ipopt")
-    status, nearest, missed = example.main(samples=40)
+    status, nearest, missed = example.main(samples=25)
     assert status == "Solve_Succeeded"
     assert nearest > example.RADIUS - 1e-6
     assert missed < 1e-6

@@ -151,6 +151,7 @@ RIGHT: dict[str, Any] = {
     "module": torch.nn.Linear(3, 2), "name": "name", "path": "saved.kernel", "policy": "warn",
     "positions": {"joint1": 0.1}, "q": Q, "q0": Q, "q1": Q, "rng": np.random.default_rng(0),
     "robot": ROBOT, "shape_a": (3, 3), "shape_b": (3, 1), "source": packaged_arm_text(),
+    "fit_spheres.tolerance": 0.2,
     "tangents": {"x": POINT}, "theta": np.zeros(10), "tip": "tool", "u": 0.5, "v": Q,
     "value": 1.0, "values": POINT, "x": POINT, "y": POINT, "mass": 1.0, "parent": "base",
     "child": "tool", "links": ROBOT.links, "joints": ROBOT.joints, "inputs": POINT,

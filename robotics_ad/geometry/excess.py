@@ -25,8 +25,9 @@ class Excess:
         else:
             coal = imported_coal()
             self._coal, self._shape = coal, coal_shape(shape)
-            self._point, self._here = coal.Sphere(0.0), coal.Transform3s.Identity()
-            self._request = coal.DistanceRequest()
+            self._point = coal.Sphere(0.0)
+            self._here, self._there = coal.Transform3s.Identity(), coal.Transform3s.Identity()
+            self._request, self._result = coal.DistanceRequest(), coal.DistanceResult()
 
     def bound(self, body: Enclosing) -> float:
         """A number, m, that no point of the body's surface is farther from the shape than.
@@ -76,9 +77,12 @@ class Excess:
         if self._surface is not None:
             found = self._surface.nearest(point)
             return found.distance, found.point
-        coal, result = self._coal, self._coal.DistanceResult()
-        there = coal.Transform3s(np.eye(3), point)
-        coal.distance(self._shape, self._here, self._point, there, self._request, result)
+        result = self._result
+        result.clear()
+        self._there.setTranslation(point)
+        self._coal.distance(
+            self._shape, self._here, self._point, self._there, self._request, result
+        )
         return float(result.min_distance), result.getNearestPoint1()
 
 

@@ -102,8 +102,14 @@ def check(title: str, at: At, answer: Answer) -> None:
         np.testing.assert_allclose(second, true, err_msg=f"second at {title}", **TOLERANCE)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("engine", "way"),
+    [
+        pytest.param(e, w, marks=pytest.mark.slow) if e == "MX" and w != "reverse twice" else (e, w)
+        for e in ENGINES
+        for w in WAYS
+    ],
+)
 def test_graphs(engine: str, way: str):
     for title, (_, at), answer in zip(TITLES, POINTS, graph_answers(engine, way), strict=True):
         check(title, at, answer)

@@ -18,7 +18,7 @@ SMALL = Settings(samples=2000, steps=20, batch=32, nodes=12, progress=False)
     [
         (None, "tool"),
         ("panda_description/urdf/panda.urdf", "panda_hand_tcp"),
-        ("ur_description/urdf/ur5_robot.urdf", "tool0"),
+        pytest.param("ur_description/urdf/ur5_robot.urdf", "tool0", marks=pytest.mark.slow),
     ],
 )
 def test_every_part_runs_and_says_its_figures(

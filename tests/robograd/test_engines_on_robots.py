@@ -52,7 +52,16 @@ def robot_named(name: str) -> Any:
 TOOL = {"arm7": "tool", "panda": "panda_link8", "ur5": "tool0"}
 
 
-@pytest.fixture(scope="module", params=["arm7 FK", "panda FK", "ur5 FK", "panda ID", "ur5 ID"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "arm7 FK",
+        "panda FK",
+        "ur5 FK",
+        "panda ID",
+        pytest.param("ur5 ID", marks=pytest.mark.slow),
+    ],
+)
 def case(request: pytest.FixtureRequest) -> Case:
     name, kind = request.param.split()
     robot = robot_named(name)

@@ -7,7 +7,7 @@ import pytest
 from ad_core_layouts import natural
 
 import ad_core as ad
-from robotics_ad import dynamics, kinematics, packaged_arm, se3, so3
+from robotics_ad import LoopConstraint, dynamics, kinematics, packaged_arm, se3, so3
 from robotics_ad.multibody.function import LinkFunction, ModelFunction
 
 ROBOT = packaged_arm()
@@ -24,6 +24,7 @@ def instances():
     """One object of each function of a robot or of a link that the package exports."""
     values = {"local": [0.0, 0.0, 0.1], "contacts": [dynamics.FrameContact("tool")]}
     values |= {"h": 1e-3, "length": 2}
+    held = LoopConstraint("base", [0.3, 0.2, 0.4], "tool", [0.0, 0.0, 0.0], rotations="")
     for module in (kinematics, dynamics):
         for name in module.__all__:
             kind = getattr(module, name)
@@ -32,7 +33,8 @@ def instances():
             parameters = list(inspect.signature(kind.__init__).parameters.values())[2:]
             needed = [p.name for p in parameters if p.default is p.empty and p.kind.value < 2]
             first = LINK if issubclass(kind, LinkFunction) else ROBOT
-            yield pytest.param(kind(first, *(values[n] for n in needed)), id=name)
+            options = {"loops": [held]} if name in ("ClosedConfiguration", "LoopError") else {}
+            yield pytest.param(kind(first, *(values[n] for n in needed), **options), id=name)
 
 
 @pytest.mark.parametrize("function", list(instances()))

@@ -140,7 +140,7 @@ def bodies(robot: RobotModel) -> dict[str, list[PlacedShape]]:
     }
 
 
-@settings(deadline=None, max_examples=10, phases=[Phase.explicit, Phase.generate])
+@settings(deadline=None, max_examples=6, phases=[Phase.explicit, Phase.generate])
 @given(trees())
 def test_any_tree_of_joints(robot: RobotModel):
     """Values by link transforms; derivatives along motions, which keep quaternions unit."""
@@ -165,7 +165,7 @@ def test_any_tree_of_joints(robot: RobotModel):
     np.testing.assert_allclose(e.derivative("q", q=q) @ along, theirs @ along, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=4, phases=[Phase.explicit, Phase.generate])
+@settings(deadline=None, max_examples=2, phases=[Phase.explicit, Phase.generate])
 @given(trees())
 def test_no_motion_of_any_tree_goes_below_its_swept_clearance(robot: RobotModel):
     shapes = bodies(robot)

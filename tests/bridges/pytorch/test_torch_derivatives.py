@@ -37,7 +37,10 @@ def test_gradcheck_reverse_forward_and_batched(layer_of, draw, name):
     )
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "dynamics" else n for n in GRAPHS],
+)
 def test_gradgradcheck_with_batched_gradients(layer_of, draw, name):
     layer = layer_of(name)
     inputs = draw(layer, 1, requires_grad=True)
