@@ -7,9 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ad_core.derivatives.products import vjp_graph
+from ad_core.graph import Expression
 from ad_core.graph.errors import checked, unknown_name
 from ad_core.graph.nodes import var
 from ad_core.graph.values import Array, real
+from ad_core.lowering import lower
 from bridges.casadi.control.phase import Phase
 from bridges.casadi.control.stages import FOLLOWING, REFERENCE, Sizes, Stage, Transcription
 
@@ -75,21 +78,29 @@ class Layout:
                 values[name][0] = start[name]
         return values
 
-    def packed(self, values: Sequence[Named]) -> Array:
-        """The unknowns: what is on a manifold is at its reference."""
+    def at_references(self, values: Sequence[Named]) -> list[Named]:
+        """The same as unknowns: what is on a manifold is at its reference."""
+        return [
+            own | {name: np.zeros((len(own[name]), integrate.n_in(1)))
+                   for name, (integrate, _) in phase.charts.items()}
+            for phase, own in zip(self._phases, values, strict=True)
+        ]  # fmt: skip
+
+    def packed(self, values: Sequence[Named], *, leads: bool = True) -> Array:
+        """The vector of unknowns, from those of each phase by name.
+
+        leads: whether states that a transition leaves free are those of the next phase; else 0.
+        """
         x = np.zeros(self._made.starts("n_w")[-1])
         for k, stage, block in self._blocks(x, "n_w"):
-            at = 0
+            own, at = values[stage.phase], 0
             for name, n in {**stage.states, **stage.controls}.items():
-                phase = self._phases[stage.phase]
-                part = slice(at, at + n)
-                at += n
+                part, at = slice(at, at + n), at + n
                 if name in stage.states:
-                    if name not in phase.charts:
-                        block[:, part] = self._rows_of(values[stage.phase][name], k)
+                    block[:, part] = self._rows_of(own[name], k)
                 elif k % 2 == 0:
-                    block[:, part] = values[stage.phase][name]
-                elif name not in self._phases[stage.phase + 1].charts:
+                    block[:, part] = own[name]
+                elif leads:
                     block[:, part] = values[stage.phase + 1][name][0]
         return x
 
@@ -105,11 +116,47 @@ class Layout:
                 if name in stage.states or k % 2 == 0:
                     parts[stage.phase][name] = found
         for phase, own, reference in zip(self._phases, parts, references, strict=True):
-            for name, (integrate, _) in phase.charts.items():
-                from_, moved = reference[name], own[name]
-                graph = integrate(var("x", from_.shape[-1]), var("d", moved.shape[-1]))
-                own[name] = graph.eval_batch(x=from_, d=moved)
+            for name in phase.charts:
+                own[name] = _charted(phase, name).eval_batch(x=reference[name], d=own[name])
         return tuple(parts)
+
+    def pulled(
+        self, cotangents: Sequence[Named], references: Sequence[Named]
+    ) -> tuple[Array, list[Named]]:
+        """Gradients by states and controls as those by the unknowns, and by the references."""
+        unknowns: list[Named] = []
+        by_references: list[Named] = []
+        for phase, own, reference in zip(self._phases, cotangents, references, strict=True):
+            unknowns.append(dict(own))
+            by_references.append({})
+            for name, (integrate, _) in phase.charts.items():
+                n, m = reference[name].shape[-1], integrate.n_in(1)
+                by = [var("x", n), var("d", m)]
+                seed = var("seed", n)
+                pulled = vjp_graph(lower(_charted(phase, name)).roots, [seed], by)
+                at = {"x": reference[name], "seed": own[name]}
+                zeros = np.zeros((len(own[name]), m))
+                found = {v: e.eval_batch(**at, d=zeros) for v, e in pulled.items()}
+                unknowns[-1][name], by_references[-1][name] = found["d"], found["x"]
+        return self.packed(unknowns, leads=False), by_references
+
+    def gradients(self, p_bar: Array) -> tuple[Named, list[Named]]:
+        """The gradient by p as parameters by name, and the first reference of each phase."""
+        named: dict[str, list[Array]] = {}
+        first: list[Named] = [{} for _ in self._phases]
+        end = self._made.starts("n_row")[-1]
+        for k, stage, block in self._blocks(p_bar[:end], "n_row"):
+            at = 0
+            for name, n in stage.row.items():
+                rows, at = block[:, at : at + n], at + n
+                if name.startswith(REFERENCE) and k % 2 == 0:
+                    first[stage.phase][name.removeprefix(REFERENCE)] = rows[0]
+                elif not name.startswith((REFERENCE, FOLLOWING)):
+                    named.setdefault(name, []).append(rows)
+        found = {name: np.concatenate(rows) for name, rows in named.items()}
+        for name, n in self._made.shared.items():
+            found[name], end = p_bar[end : end + n], end + n
+        return found, first
 
     def parameters(self, given: Mapping[str, Any], references: Sequence[Named]) -> Array:
         """The vector p. Raises ValueError where a parameter is missing, or one is not known."""
@@ -159,6 +206,14 @@ class Layout:
             at += n
         return lower, upper
 
+    def first_states(self, x: Array) -> Named:
+        """The first states of a vector like that of the unknowns."""
+        found: Named = {}
+        at = 0
+        for name, n in self._made.stages[0].states.items():
+            found[name], at = x[at : at + n], at + n
+        return found
+
     def _state_sizes(self, i: int) -> Sizes:
         """The size of each state of a phase, as users give it."""
         stage = self._made.stages[2 * i]
@@ -175,6 +230,12 @@ class Layout:
     def _rows_of(rows: Array, k: int) -> Array:
         """Those of points 0 ... N - 1, or of the last."""
         return rows[:-1] if k % 2 == 0 else rows[-1:]
+
+
+def _charted(phase: Phase, name: str) -> Expression:
+    """A state as a graph of its reference x and the tangent d."""
+    integrate = phase.charts[name][0]
+    return integrate(var("x", integrate.n_in(0)), var("d", integrate.n_in(1)))
 
 
 def _bounds(stage: Stage) -> tuple[Array, Array]:

@@ -63,8 +63,16 @@ FUNCTIONS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         "nlp_jac_fg": (_X, ("f", "grad_f_x", "g", "jac_g_x")),
         "nlp_hess_l": (_XL, ("hess_gamma_x_x",)),
     },
+    "sensitivity": {
+        "nlp_g": (_X, ("g",)),
+        "nlp_jac_g": (_X, ("jac_g_x",)),
+        "nlp_hess_l": (_XL, ("hess_gamma_x_x",)),
+        "nlp_pull": ((*_XL, "x_", "lam_g_"), ("pull_p",)),
+    },
 }
+SOLVERS = ("fatrop", "ipopt", "sqpmethod")
 _ARRAYS = {W: 0, ROW: 1, SHARED: 1, SIGMA: 2, MULTIPLIERS: 3}
+_ARRAYS |= {f"tan_{W}": 4, f"tan_{MULTIPLIERS}": 5}
 
 
 def build_functions(
@@ -131,6 +139,7 @@ class _Writer:
             SHARED: self.made.starts("n_row")[-1],
             MULTIPLIERS: self.made.starts("n_rows")[part.stage],
         }
+        starts |= {f"tan_{name}": starts[name] for name in (W, MULTIPLIERS)}
         table = self.ints
         arrays = table(f"{name}_array", [_ARRAYS.get(n, -1) for n in part.names])
         sizes = table(f"{name}_size", program.input_sizes)
@@ -159,6 +168,10 @@ _GRAPHS: dict[str, list[tuple[Callable[[Stage], Lowered | None], str]]] = {
     "grad_gamma_p": [
         (partial(programs.lagrangian_gradient, by=ROW), "n_row"),
         (partial(programs.lagrangian_gradient, by=SHARED), "shared"),
+    ],
+    "pull_p": [
+        (partial(programs.parameter_pull, by=ROW), "n_row"),
+        (partial(programs.parameter_pull, by=SHARED), "shared"),
     ],
 }
 
@@ -228,7 +241,8 @@ def _text(made: Transcription, flavour: str, hessian: Hessian, target: Target) -
             writer.part(f"{output}_{k}", part, block)
     sizes = {"f": 1, "g": n_g, "grad_f_x": n_w, "grad_gamma_x": n_w}
     sizes |= {"x": n_w, "p": made.starts("n_row")[-1] + made.n_shared, "lam_f": 1, "lam_g": n_g}
-    sizes["grad_gamma_p"] = sizes["p"]
+    sizes["grad_gamma_p"] = sizes["pull_p"] = sizes["p"]
+    sizes |= {f"{name}_": sizes[name] for name in ("x", "lam_g")}
     dense = {name: writer.ints(f"dense_{name}", (n, 1, 1), "integer") for name, n in sizes.items()}
     functions = [
         _function(name, names_in, names_out, parts, dense, structures)
@@ -322,7 +336,7 @@ EXPORT int {name}_work(integer *sz_arg, integer *sz_res, integer *sz_iw, integer
 
 
 # Stages may add nothing to these.
-_ADDED = ("f", "grad_f_x", "grad_gamma_x", "grad_gamma_p")
+_ADDED = ("f", "grad_f_x", "grad_gamma_x", "grad_gamma_p", "pull_p")
 _FOLLOWED = {
     "g": "    add_unknowns(sizes, KINDS, arg[0], res[{}]);",
     "grad_gamma_x": "    add_multipliers(sizes, KINDS, arg[3], res[{}]);",

@@ -14,10 +14,10 @@ from typing import Any
 import casadi
 
 from ad_core.graph.errors import checked, one_of
-from ad_core.graph.values import flag, whole_number
-from bridges.casadi.control.library import FUNCTIONS, Hessian, build_functions
+from ad_core.graph.values import flag, number, whole_number
+from bridges.casadi.control.library import SOLVERS, Hessian
 from bridges.casadi.control.phase import Phase
-from bridges.casadi.control.solver import ControlSolver
+from bridges.casadi.control.solver import ControlSolver, Settings
 from bridges.casadi.control.stages import Transcription, transcribe
 from bridges.casadi.lowering import symbol_for, symbolic_function
 
@@ -48,6 +48,9 @@ class ControlProblem:
             raise ValueError("ControlProblem: argument 'phases' is empty")
         self.phases = tuple(listed)
         self.transcription: Transcription = transcribe(self.phases)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.phases,)
 
     def __repr__(self) -> str:
         stages = self.transcription.stages
@@ -88,17 +91,18 @@ class ControlProblem:
             BuildError: where there is no compiler; `program` needs none.
         """
         place = "ControlProblem.solver"
-        one_of(solver, f"{place}: solver", tuple(FUNCTIONS))
+        one_of(solver, f"{place}: solver", SOLVERS)
         one_of(hessian, f"{place}: hessian", ("exact", "gauss_newton"))
         if max_iterations is not None:
             whole_number(max_iterations, f"{place}: max_iterations")
         flag(verbose, f"{place}: verbose")
         checked(options or {}, Mapping, place, "options", "a dict")
-        functions = build_functions(self.transcription, solver, hessian)
-        return ControlSolver(
-            self.transcription, self.phases, functions, solver,
-            max_iterations, tolerance, verbose, options or {},
-        )  # fmt: skip
+        if tolerance is not None:
+            tolerance = number(tolerance, f"{place}: tolerance")
+        settings = Settings(
+            solver, hessian, max_iterations, tolerance, verbose, dict(options or {})
+        )
+        return ControlSolver(self.transcription, self.phases, settings)
 
     def program(self) -> dict[str, casadi.MX]:
         """The same as symbols `x`, `p`, `f`, `g`, for `casadi.nlpsol` and whoever reads programs.

@@ -69,6 +69,14 @@ def lagrangian_gradient(stage: Stage, by: str = W) -> Lowered | None:
     return None if L is None or not size else _graph(stage, _gradient(stage, L, by))
 
 
+def parameter_pull(stage: Stage, by: str) -> Lowered | None:
+    """`d/dp (u . dL/dw + v . rows)` by one input, of a tangent u of w and v of the multipliers."""
+    gradient = lagrangian_gradient(stage, by)
+    if gradient is None:
+        return None
+    return jvp(gradient, [gradient.names_in.index(name) for name in (W, MULTIPLIERS)])
+
+
 def jacobian_matrix(stage: Stage, *, has_previous: bool) -> Matrix:
     """D rows / dw, with 1 where the rows of the stage before hold its states."""
     columns: list[list[tuple[int, int]]] = [[] for _ in range(stage.n_w)]

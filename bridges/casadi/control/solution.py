@@ -22,6 +22,7 @@ class Solution:
         status: in the solver's words.
         iterations, seconds: of the solver; `function_seconds` of them in the problem's functions.
         x, p, lam_x, lam_g: CasADi's vectors: unknowns, parameters, multipliers of bounds and rows.
+        bounds: of the unknowns; references: of each phase, where charts are taken.
     """
 
     phases: tuple[dict[str, Array], ...]
@@ -35,6 +36,8 @@ class Solution:
     p: Array
     lam_x: Array
     lam_g: Array
+    bounds: tuple[Array, Array]
+    references: tuple[dict[str, Array], ...]
 
     def __getitem__(self, name: str) -> Array:
         """The rows of a state or control, of all phases that have it one behind the other."""
