@@ -93,7 +93,7 @@ def build_functions(
     facts = repr((flavour, hessian, layout, roots, made.n_shared, target)).encode()
 
     def text() -> tuple[str, str]:
-        return _text(made, flavour, hessian, target)
+        return library_text(made, flavour, hessian, target)
 
     def load(path: Path, body: bytes) -> dict[str, casadi.Function]:
         _ = load_whole(str(path), body, FUNCTIONS[flavour])
@@ -220,7 +220,9 @@ def _parts_of(made: Transcription, matrices: list[Matrix]) -> list[_Part]:
     return parts
 
 
-def _text(made: Transcription, flavour: str, hessian: Hessian, target: Target) -> tuple[str, str]:
+def library_text(
+    made: Transcription, flavour: str, hessian: Hessian, target: Target
+) -> tuple[str, str]:
     """The C text of a library, and the flags to build it with."""
     writer = _Writer(made, target)
     parts: dict[str, list[_Part]] = {}
