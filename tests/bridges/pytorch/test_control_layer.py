@@ -181,7 +181,7 @@ def random_problem(seed: int) -> ControlProblem:
             residual=x - times(rng.normal(size=(n, 3)), p),
             end_residual=2.0 * x - p[1],
             bounds={"u": (-limit, limit)},
-            path=[Constraint(x[0] + 0.1 * u[0], -3.0 * limit, 1.5 * limit)] if seed % 2 else (),
+            path=[Constraint(x[0] + 0.1 * u[0], -3.0 * limit, 2.0 * limit)] if seed % 2 else (),
         )
     )
 
@@ -194,7 +194,7 @@ def test_random_problems(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = solver.layout.state_sizes(0)["x"]
     p = torch.from_numpy(0.5 * rng.normal(size=(2, 3))).requires_grad_()
-    x = torch.from_numpy(0.2 * rng.normal(size=(2, n))).requires_grad_()
+    x = torch.from_numpy(0.05 * rng.normal(size=(2, n))).requires_grad_()
 
     def run(p: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         result = layer({"p": p}, {"x": x})
