@@ -58,7 +58,7 @@ def library_units(entries: Iterable[Entry], target: Target) -> Units:
             block = emit_block(program, target, f"{name}_block", effort=effort)
             slots[name] = block.n_slots
             heads.append(declared(block.functions[-1].head))
-            yield from block_units(block, program, target, effort)
+            yield from block_units([block], [program], target, effort)
         waiting.clear()
     if not slots:
         return Unit(library_text(known, target), effort_for(*waiting.values()).flags)

@@ -40,20 +40,24 @@ def program_units(program: Program, target: Target) -> Units:
     block = emit_block(program, target, most_blocks=2)
     if len(block.text) <= UNIT_BYTES or tables_text([program], target.dtype):
         return Unit(emit_c(program, target), effort.flags)
-    yield from block_units(block, program, target, effort)
+    yield from block_units([block], [program], target, effort)
     driver = driver_text(program, block.n_slots, block.n_blocks)
     head = declared(block.functions[-1].head)
     return Unit("\n".join([emit_preamble((), target, effort), head, driver]), "-O2")
 
 
-def block_units(block: Block, program: Program, target: Target, effort: Effort) -> Iterator[Unit]:
-    """The texts of a block function, which other texts of the library may declare and call.
+def block_units(
+    blocks: Sequence[Block], programs: Sequence[Program], target: Target, effort: Effort
+) -> Iterator[Unit]:
+    """The texts of block functions, which other texts of the library may declare and call.
 
-    One that reads tables is one text, so that each table is in the library once.
+    Those that read tables are one text, so that each table is in the library once.
     """
-    tables = tables_text([program], target.dtype)
-    preamble = emit_preamble(block.called, target, effort) + tables
-    for functions in [block.functions] if tables else _groups(block.functions):
+    tables = tables_text(programs, target.dtype)
+    called = {name for block in blocks for name in block.called}
+    preamble = emit_preamble(called, target, effort) + tables
+    every = [function for block in blocks for function in block.functions]
+    for functions in [every] if tables else _groups(every):
         own = {function.head for function in functions}
         calls = dict.fromkeys(head for function in functions for head in function.calls)
         heads = [head for head in calls if head not in own]
