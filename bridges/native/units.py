@@ -24,10 +24,14 @@ UNIT_BYTES = 150_000
 
 
 class Unit(NamedTuple):
-    """A C text, and the flags to build it with: optimisation level, refinements of it for GCC."""
+    """A C text, and the flags to build it with: optimisation level, refinements of it for GCC.
+
+    ahead: about how many bytes of texts come after it, as far as is known.
+    """
 
     text: str
     flags: str
+    ahead: int = 0
 
 
 Units: TypeAlias = "Generator[Unit, None, Unit]"
@@ -46,19 +50,25 @@ def program_units(program: Program, target: Target) -> Units:
     return Unit("\n".join([emit_preamble((), target, effort), head, driver]), "-O2")
 
 
-def block_units(block: Block, program: Program, target: Target, effort: Effort) -> Iterator[Unit]:
+def block_units(
+    block: Block, program: Program, target: Target, effort: Effort, ahead: int = 0
+) -> Iterator[Unit]:
     """The texts of a block function, which other texts of the library may declare and call.
+
+    ahead: about how many bytes come after it.
 
     One that reads tables is one text, so that each table is in the library once.
     """
     tables = tables_text([program], target.dtype)
     preamble = emit_preamble(block.called, target, effort) + tables
+    ahead += len(block.text)
     for functions in [block.functions] if tables else _groups(block.functions):
         own = {function.head for function in functions}
         calls = dict.fromkeys(head for function in functions for head in function.calls)
         heads = [head for head in calls if head not in own]
         texts = [f.text.replace(f.head, _seen(f.head), 1) for f in functions]
-        yield Unit("\n".join([preamble, *map(declared, heads), *texts]), effort.flags)
+        ahead -= sum(map(len, texts))
+        yield Unit("\n".join([preamble, *map(declared, heads), *texts]), effort.flags, ahead)
 
 
 def declared(head: str) -> str:
