@@ -18,6 +18,8 @@ demo: $(VENV)/.demo ## run the demonstration on the packaged arm; writes demo.pn
 
 # Test processes must agree on the names of parametrized tests, and the text of a set depends on the seed.
 test test-all campaign coverage: export PYTHONHASHSEED ?= 0
+# Tests start hundreds of processes, and none of them should compile our modules anew.
+test test-all campaign coverage bench-quick: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/.dev ## run the tests, all but the slow ones
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
