@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import ADFunctionCall, Expression, ExpressionLike
+from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.se3.algebra import TRANSFORM
 
@@ -31,29 +33,16 @@ class _Distance(ad.Composite):
     It has no derivative where R1 = R2 or t1 = t2; the derivative of that term is then taken as 0.
     """
 
-    _NAMES = ("T1", "T2", "Rweight", "tweight")
+    argnames = ("T1", "T2", "Rweight", "tweight")
+    sizes_in = (12, 12, 1, 1)
+    size_out = 1
+    defaults = MappingProxyType({"Rweight": 1.0, "tweight": 1.0})
 
     def __str__(self) -> str:
         return "se3.distance"
 
     def __reduce__(self) -> str:
         return "distance"
-
-    def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
-        weights: list[ExpressionLike] = [1.0] * (4 - len(args)) if len(args) in (2, 3) else []
-        return super().__call__(*args, *weights)
-
-    def n_args(self) -> int:
-        return 4
-
-    def n_in(self, arg: int) -> int:
-        return 12 if arg < 2 else 1
-
-    def n_out(self) -> int:
-        return 1
-
-    def argname(self, arg: int) -> str:
-        return self._NAMES[arg]
 
     def expand(self, *args: Expression) -> Expression:
         first, second, R_weight, t_weight = args
