@@ -9,15 +9,16 @@ from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad import so3
 from robotics_ad.se3.algebra import TRANSFORM
+from robotics_ad.so3.function import GroupFunction, group_function
 
 
-@ad.composite("se3.error", n_in=(12, 12), n_out=6, argnames=("T1", "T2"))
+@group_function("se3.error", n_in=(12, 12), n_out=6, argnames=("T1", "T2"))
 def error(T1: Expression, T2: Expression) -> Expression:
     """[so3.error(R1, R2); t1 - t2]: R1 = exp(first three) R2, which jump at half a turn."""
     return ad.stack(so3.error(T1[0:9], T2[0:9]), T1[9:12] - T2[9:12])
 
 
-@ad.composite("se3.interpolate", n_in=(12, 12, 1), n_out=TRANSFORM, argnames=("Ta", "Tb", "u"))
+@group_function("se3.interpolate", n_in=(12, 12, 1), n_out=TRANSFORM, argnames=("Ta", "Tb", "u"))
 def interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expression:
     """Geodesic in R and linear in t: [so3.interpolate(Ra, Rb, u), (1 - u) ta + u tb].
 
@@ -27,7 +28,7 @@ def interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expression:
     return ad.stack(so3.interpolate(Ta[0:9], Tb[0:9], u), t)
 
 
-class _Distance(ad.Composite):
+class _Distance(GroupFunction):
     """Rweight so3.distance(R1, R2) + tweight |t1 - t2|, with both weights 1 if not given.
 
     It has no derivative where R1 = R2 or t1 = t2; the derivative of that term is then taken as 0.
