@@ -22,6 +22,7 @@ from typing import Any
 import casadi
 import numpy as np
 
+from benchmarks.control import figures as swing_figures
 from benchmarks.inverse_kinematics import figures as ik_figures
 from benchmarks.loads import load_figures
 from benchmarks.model import Measured, Measurement
@@ -219,6 +220,12 @@ MEASUREMENTS = (
         _elsewhere("rollout_memory"),
     ),
     Measurement("inverse_kinematics", "10,000 poses of Panda to 1 mm and 0.1 degrees", ik_figures),
+    Measurement("swing", "Panda's swing of least torque, 50 nodes", swing_figures),
+    Measurement(
+        "swing_short_of_torque",
+        "the same with 23 % of the torques",
+        partial(swing_figures, share=0.23),
+    ),
 )
 
 
