@@ -60,7 +60,7 @@ def mapped(swing: Swing, solver: str) -> Solve:
 
 def functions_time(stats: dict[str, Any]) -> float:
     """Seconds that a solver of CasADi waited for functions and their derivatives."""
-    return sum(t for name, t in stats.items() if name.startswith("t_wall_nlp_"))
+    return sum(t for name, t in stats.items() if name.startswith("t_proc_nlp_"))
 
 
 def crocoddyl(swing: Swing, stop: float) -> Solve:
