@@ -27,6 +27,7 @@ from benchmarks.inverse_kinematics import figures as ik_figures
 from benchmarks.loads import load_figures
 from benchmarks.model import Measured, Measurement
 from benchmarks.ours import pose, torques
+from benchmarks.receding import figures as horizon_figures
 from benchmarks.robots import robot
 from benchmarks.rollouts import memory_figures
 from bridges.casadi import ad_to_casadi
@@ -226,6 +227,7 @@ MEASUREMENTS = (
         "the same with 23 % of the torques",
         partial(swing_figures, share=0.23),
     ),
+    Measurement("receding_horizon", "Panda in MuJoCo, 20 nodes a control", horizon_figures),
 )
 
 
