@@ -54,7 +54,9 @@ class Jump:
         self.speeds = ad.stack(*map(kin.world_velocity, FEET))
         self.pulls = ad.stack(*map(kin.world_acceleration, FEET))
         self.stand = self._standing()
-        self.problem = ControlProblem([self.stance("stance"), self.flight(), self.stance("landing")])
+        self.problem = ControlProblem(
+            [self.stance("stance"), self.flight(), self.stance("landing")]
+        )
 
     def _standing(self) -> Array:
         """On its feet, the trunk above them."""
@@ -90,7 +92,12 @@ class Jump:
             },
             controls=[a, self.f] if held else [a],
             residual=ad.sqrt(h) * ad.stack(share, *small),
-            path=[Constraint(forces[:6] / self.weight), Constraint(share, -1.0, 1.0), joints, *path],
+            path=[
+                Constraint(forces[:6] / self.weight),
+                Constraint(share, -1.0, 1.0),
+                joints,
+                *path,
+            ],
             bounds={
                 "v": (-self.robot.v_limit, self.robot.v_limit),
                 T.name: (0.15, 0.8),
@@ -121,19 +128,38 @@ class Jump:
         heights = ad.stack(*(self.feet[3 * i + 2] for i in range(4)))
         above = Constraint(heights - ad.var("clearance", 1), 0.0, np.inf)
         down = self.feet - ad.var("spots_landing", 12)
-        found = self.phase("flight", [above], [Constraint(down), Constraint(self.speeds)], held=False)
+        found = self.phase(
+            "flight", [above], [Constraint(down), Constraint(self.speeds)], held=False
+        )
         from dataclasses import replace
+
         return replace(found, stage_parameters=["clearance"])
+
     def numbers(self, ahead, turn):
-        R=np.array([[np.cos(turn),-np.sin(turn),0],[np.sin(turn),np.cos(turn),0],[0,0,1]])
-        goal=self.stand.copy(); goal[:3]=R@goal[:3]+[ahead,0,0]; goal[3:7]=[np.cos(turn/2),0,0,np.sin(turn/2)]
-        s=np.linspace(0,1,STEPS["flight"]+1)
-        clear=RADIUS+CLEARANCE*np.sin(np.pi*s)**2; clear[0]=RADIUS-1e-3
-        return {"spots_stance":self.feet.eval(q=self.stand),"spots_landing":self.feet.eval(q=goal),"goal":goal,"clearance":clear}
+        R = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+        goal = self.stand.copy()
+        goal[:3] = R @ goal[:3] + [ahead, 0, 0]
+        goal[3:7] = [np.cos(turn / 2), 0, 0, np.sin(turn / 2)]
+        s = np.linspace(0, 1, STEPS["flight"] + 1)
+        clear = RADIUS + CLEARANCE * np.sin(np.pi * s) ** 2
+        clear[0] = RADIUS - 1e-3
+        return {
+            "spots_stance": self.feet.eval(q=self.stand),
+            "spots_landing": self.feet.eval(q=goal),
+            "goal": goal,
+            "clearance": clear,
+        }
+
     def guess(self, p):
-        goal=p["goal"]
-        up=np.zeros(12); up[2::3]=.25
-        s=np.linspace(0,1,STEPS["flight"]+1)
-        fly=np.array([self.robot.interpolate(self.stand,goal,x) for x in s]); fly[:,2]+=.2*4*s*(1-s)
-        zero=np.zeros(18)
-        return [{"q":self.stand,"v":zero,"T_stance":.3,"f":up},{"q":fly,"v":zero,"T_flight":.35},{"q":goal,"v":zero,"T_landing":.4,"f":up}]
+        goal = p["goal"]
+        up = np.zeros(12)
+        up[2::3] = 0.25
+        s = np.linspace(0, 1, STEPS["flight"] + 1)
+        fly = np.array([self.robot.interpolate(self.stand, goal, x) for x in s])
+        fly[:, 2] += 0.2 * 4 * s * (1 - s)
+        zero = np.zeros(18)
+        return [
+            {"q": self.stand, "v": zero, "T_stance": 0.3, "f": up},
+            {"q": fly, "v": zero, "T_flight": 0.35},
+            {"q": goal, "v": zero, "T_landing": 0.4, "f": up},
+        ]

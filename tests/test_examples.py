@@ -134,6 +134,11 @@ def test_sampling_swings_a_pole_up_in_real_time() -> None:
     assert worst < 0.1
 
 
+def test_a_tool_follows_its_goals_in_mujoco() -> None:
+    error, _ = load("38_receding_horizon").main(seconds=1.0)
+    assert error < 2e-3
+
+
 def test_single_shooting_has_the_optimum_of_multiple_shooting() -> None:
     single, multiple = load("36_single_shooting").main()
     assert single == pytest.approx(multiple, rel=1e-7)
