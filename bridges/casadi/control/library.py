@@ -36,6 +36,8 @@ from bridges.native.target import Target
 
 Hessian: TypeAlias = Literal["exact", "gauss_newton"]
 
+_TANGENTS = {f"tan_{W}": 4, f"tan_{MULTIPLIERS}": 5}
+
 # What each function gives, of f (cost), g (rows), and their derivatives.
 _X, _XL = ("x", "p"), ("x", "p", "lam_f", "lam_g")
 _COMMON = {"nlp": (_X, ("f", "g"))}
@@ -67,12 +69,12 @@ FUNCTIONS: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         "nlp_g": (_X, ("g",)),
         "nlp_jac_g": (_X, ("jac_g_x",)),
         "nlp_hess_l": (_XL, ("hess_gamma_x_x",)),
+        "nlp_grad": (_XL, ("grad_gamma_p",)),
         "nlp_pull": ((*_XL, "x_", "lam_g_"), ("pull_p",)),
     },
 }
 SOLVERS = ("fatrop", "ipopt", "sqpmethod")
-_ARRAYS = {W: 0, ROW: 1, SHARED: 1, SIGMA: 2, MULTIPLIERS: 3}
-_ARRAYS |= {f"tan_{W}": 4, f"tan_{MULTIPLIERS}": 5}
+_ARRAYS = {W: 0, ROW: 1, SHARED: 1, SIGMA: 2, MULTIPLIERS: 3, **_TANGENTS}
 
 
 def build_functions(

@@ -45,19 +45,17 @@ class Sensitivity:
         every = np.arange(self._n + m)
         rows = np.concatenate([h_row, self._n + a_row, a_column, every])
         columns = np.concatenate([h_column, a_column, self._n + a_row, every])
-        sparsity = casadi.Sparsity.triplet(
-            self._n + m, self._n + m, rows.tolist(), columns.tolist()
-        )
+        size = self._n + m
+        sparsity = casadi.Sparsity.triplet(size, size, rows.tolist(), columns.tolist())
         self._sparsity = sparsity
         self._rows, self._columns = (np.array(t) for t in sparsity.get_triplet())
-        order = np.argsort(self._columns * (self._n + m) + self._rows)
-        keys = (self._columns * (self._n + m) + self._rows)[order]
-        self._places = order[np.searchsorted(keys, columns * (self._n + m) + rows)]
-        self._diagonal = self._places[-(self._n + m) :]
+        keys = self._columns * size + self._rows  # in order, as CasADi stores them
+        self._places = np.searchsorted(keys, columns * size + rows)
+        self._diagonal = self._places[-size:]
         self._solver = casadi.Linsol("kkt", "qr", sparsity)
 
-    def pull(self, solution: Solution, x_bar: Array) -> tuple[Array, Array]:
-        """`x_bar . dx/dp`, and `x_bar . dx/db` by the bounds that unknowns are held at.
+    def pull(self, solution: Solution, x_bar: Array, cost: float) -> tuple[Array, Array]:
+        """`x_bar . dx/dp + cost df/dp`, and the same by the bounds that unknowns are held at.
 
         Raises ValueError for a solution that is none, and FloatingPointError where the conditions
         do not determine the derivative.
@@ -87,9 +85,9 @@ class Sensitivity:
                 "the conditions at the solution do not determine its derivative"
             )
         u, v = moved[:n], moved[n:]
-        p_bar = -_flat(f["nlp_pull"](*args, u, v))
+        p_bar = cost * _flat(f["nlp_grad"](*args)) - _flat(f["nlp_pull"](*args, u, v))
         whole = np.bincount(self._columns, full * moved[self._rows], minlength=len(moved))[:n]
-        return p_bar, np.where(np.isinf(bound), x_bar - whole, 0.0)
+        return p_bar, np.where(np.isinf(bound), x_bar - whole - cost * solution.lam_x, 0.0)
 
 
 def _weights(value: Array, lower: Array, upper: Array, multiplier: Array, barrier: float) -> Array:

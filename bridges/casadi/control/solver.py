@@ -87,6 +87,11 @@ class ControlSolver:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._made, self._phases, self.settings)
 
+    @property
+    def stage_parameters(self) -> tuple[str, ...]:
+        """The parameters that have a row for each point."""
+        return tuple(dict.fromkeys(n for phase in self._phases for n in phase.stage_parameters))
+
     def solve(
         self,
         start: Mapping[str, Any] | None = None,
@@ -132,15 +137,20 @@ class ControlSolver:
             return list(pool.map(one, problems))
 
     def gradients(
-        self, solution: Solution, cotangents: Sequence[Named], barrier: float = 0.0
+        self,
+        solution: Solution,
+        cotangents: Sequence[Named],
+        barrier: float = 0.0,
+        cost: float = 0.0,
     ) -> tuple[Named, Named]:
-        """Gradients of a function of a solution, by the parameters and by the start.
+        """Gradients of a function of a solution and its cost, by the parameters and by the start.
 
         Args:
             solution: one of this solver.
             cotangents: the function's gradient by states and controls, of each phase by name; what
                 is not named is 0.
             barrier: mu of `Sensitivity`; 0 for the derivative of the solution itself.
+            cost: the function's derivative by the cost.
 
         Raises:
             ValueError: for a solution that is none.
@@ -153,7 +163,7 @@ class ControlSolver:
         ]
         x_bar, by_reference = self.layout.pulled(every, solution.references)
         mu = number(barrier, "gradients: barrier")
-        p_bar, held = self._sensitivity(mu).pull(solution, x_bar)
+        p_bar, held = self._sensitivity(mu).pull(solution, x_bar, number(cost, "gradients: cost"))
         parameters, first = self.layout.gradients(p_bar)
         start = self.layout.first_states(held)
         for name, rows in by_reference[0].items():
@@ -178,10 +188,8 @@ class ControlSolver:
         layout, fixed = self.layout, self.layout.start(start or {})
         given = guess.phases if isinstance(guess, Solution) else guess
         values = layout.guess(given, fixed)
-        x0, p = (
-            layout.packed(layout.at_references(values)),
-            layout.parameters(parameters or {}, values),
-        )
+        x0 = layout.packed(layout.at_references(values))
+        p = layout.parameters(parameters or {}, values)
         bounds = layout.bounds(fixed)
         numbers: dict[str, Any] = {"x0": x0, "p": p, "lbg": layout.lower, "ubg": layout.upper}
         numbers |= dict(zip(("lbx", "ubx"), bounds, strict=True))
