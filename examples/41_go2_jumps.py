@@ -14,8 +14,6 @@ Run: python examples/41_go2_jumps.py [picture.png]  (needs the package example-r
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -41,7 +39,7 @@ def go2() -> RobotModel:
 
 
 class Jump:
-    """The problem and its graphs, functions of q, v, a, f (forces on feet over the weight), T."""
+    """The problem, and its graphs of q, v, a and f, the forces on feet over the weight."""
 
     def __init__(self) -> None:
         self.robot = robot = go2()
@@ -49,14 +47,10 @@ class Jump:
         self.limit = robot.effort_limit[6:]
         self.q, self.v = ad.var("q", robot.nq), ad.var("v", robot.nv)
         self.a, self.f = ad.var("a", robot.nv), ad.var("f", 12)
-        kin = KinematicsBuilder(robot, self.q, self.v, self.a)
-        self.feet = ad.stack(*map(kin.world_position, FEET))
-        self.speeds = ad.stack(*map(kin.world_velocity, FEET))
-        self.pulls = ad.stack(*map(kin.world_acceleration, FEET))
+        self.feet = self.motion(self.q, self.v)[0]
         self.stand = self._standing()
-        self.problem = ControlProblem(
-            [self.stance("stance"), self.flight(), self.stance("landing")]
-        )
+        phases = [self.phase(name, held=name != "flight") for name in STEPS]
+        self.problem = ControlProblem(phases)
 
     def _standing(self) -> Array:
         """On its feet, the trunk above them."""
@@ -65,101 +59,90 @@ class Jump:
         q[2] = RADIUS - self.feet.eval(q=q)[2]
         return q
 
-    def forces(self, held: bool) -> ad.Expression:
+    def motion(self, q: ad.Expression, v: ad.Expression) -> list[ad.Expression]:
+        """Positions, velocities and accelerations of the feet, 12 each."""
+        kin = KinematicsBuilder(self.robot, q, v, self.a)
+        every = kin.world_position, kin.world_velocity, kin.world_acceleration
+        return [ad.stack(*map(of, FEET)) for of in every]
+
+    def forces(self, q: ad.Expression, v: ad.Expression, held: bool) -> ad.Expression:
         """ID - J^T f: what the trunk and the motors have to give."""
-        total = InverseDynamics(self.robot)(self.q, self.v, self.a)
-        if held:
-            for i, foot in enumerate(FEET):
-                force = self.weight * self.f[3 * i : 3 * i + 3]
-                total = total - PointForceTorques(self.robot.link(foot))(self.q, force)
+        total = InverseDynamics(self.robot)(q, v, self.a)
+        for i, foot in enumerate(FEET if held else ()):
+            force = self.weight * self.f[3 * i : 3 * i + 3]
+            total = total - PointForceTorques(self.robot.link(foot))(q, force)
         return total
 
-    def phase(self, name: str, path: list[Constraint], end: list[Constraint], held: bool) -> Phase:
-        """What all phases share."""
-        q, v, a, steps = self.q, self.v, self.a, STEPS[name]
-        T = ad.var(f"T_{name}", 1)
+    def phase(self, name: str, held: bool) -> Phase:
+        """What the phases share; a step is looked at in its middle."""
+        robot, a, steps, T = self.robot, self.a, STEPS[name], ad.var(f"T_{name}", 1)
         h = T / steps
-        forces = self.forces(held)
+        q, v = self.after(h / 2)
+        forces = self.forces(q, v, held)
         share = forces[6:] / self.limit
         small = [1e-3 * a, 0.03 * self.f] if held else [1e-3 * a]
-        joints = Constraint(q[7:], self.robot.q_lower[7:], self.robot.q_upper[7:])
+        joints = Constraint(self.q[7:], robot.q_lower[7:], robot.q_upper[7:])
+        path = [Constraint(forces[:6] / self.weight), Constraint(share, -1.0, 1.0), joints]
+        end = [joints]
+        after = dict(zip("qv", self.after(h), strict=True))
+        feet, speeds, pulls = self.motion(q, v)
+        if held:
+            off = feet - ad.var("spots", 12)
+            path += [Constraint(pulls + 2 * GAIN * speeds + GAIN**2 * off)]
+            path += [Constraint(self.cone(), 0.0, np.inf)]
+        else:
+            heights = ad.stack(*(feet[3 * i + 2] for i in range(4)))
+            path += [Constraint(heights - ad.var("clearance", 1), 0.0, np.inf)]
+            places, rates, _ = self.motion(self.q, self.v)
+            end += [Constraint(places - ad.var("touch_down", 12)), Constraint(rates)]
+        if name == "landing":
+            pose = Difference(robot)(ad.var("goal", robot.nq), self.q)[:6]
+            end += [Constraint(pose), Constraint(self.v[:6])]
         return Phase(
             nodes=steps,
-            dynamics={
-                "q": Integrate(self.robot)(q, h * v + h * h / 2 * a),
-                "v": v + h * a,
-                T.name: T,
-            },
+            dynamics={**after, T.name: T},
             controls=[a, self.f] if held else [a],
             residual=ad.sqrt(h) * ad.stack(share, *small),
-            path=[
-                Constraint(forces[:6] / self.weight),
-                Constraint(share, -1.0, 1.0),
-                joints,
-                *path,
-            ],
-            bounds={
-                "v": (-self.robot.v_limit, self.robot.v_limit),
-                T.name: (0.15, 0.8),
-            },
-            end=[joints, *end],
-            charts={"q": (Integrate(self.robot), Difference(self.robot))},
+            path=path,
+            bounds={"v": (-robot.v_limit, robot.v_limit), T.name: (0.15, 0.8)},
+            end=end,
+            charts={"q": (Integrate(robot), Difference(robot))},
+            stage_parameters=["spots" if held else "clearance"],
         )
 
-    def stance(self, name: str) -> Phase:
-        """Feet stay at `spots_<name>` (12), and push."""
-        spots = ad.var(f"spots_{name}", 12)
-        held = self.pulls + 2 * GAIN * self.speeds + GAIN**2 * (self.feet - spots)
-        pyramid = [
-            FRICTION / np.sqrt(2.0) * self.f[3 * i + 2] - sign * self.f[3 * i + axis]
+    def after(self, t: ad.Expression) -> tuple[ad.Expression, ad.Expression]:
+        """Configuration and velocity after a time of the same accelerations."""
+        moved = Integrate(self.robot)(self.q, t * self.v + t * t / 2 * self.a)
+        return moved, self.v + t * self.a
+
+    def cone(self) -> ad.Expression:
+        """A pyramid of forces within the friction cone of each foot: 16 rows above 0."""
+        rows = [
+            FRICTION / np.sqrt(2.0) * self.f[3 * i + 2] + sign * self.f[3 * i + axis]
             for i in range(4)
             for axis in (0, 1)
             for sign in (-1, 1)
         ]
-        path = [Constraint(held), Constraint(ad.stack(*pyramid), 0.0, np.inf)]
-        end: list[Constraint] = []
-        if name == "landing":
-            pose = Difference(self.robot)(ad.var("goal", self.robot.nq), self.q)[:6]
-            end = [Constraint(pose), Constraint(self.v[:6])]
-        return self.phase(name, path, end, held=True)
+        return ad.stack(*rows)
 
-    def flight(self) -> Phase:
-        """Feet above `clearance`, and down at rest on the spots of the landing."""
-        heights = ad.stack(*(self.feet[3 * i + 2] for i in range(4)))
-        above = Constraint(heights - ad.var("clearance", 1), 0.0, np.inf)
-        down = self.feet - ad.var("spots_landing", 12)
-        found = self.phase(
-            "flight", [above], [Constraint(down), Constraint(self.speeds)], held=False
-        )
-        from dataclasses import replace
-
-        return replace(found, stage_parameters=["clearance"])
-
-    def numbers(self, ahead, turn):
-        R = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    def numbers(self, ahead: float, turn: float) -> dict[str, Array]:
+        """Parameters: where the feet stand and land, the pose of the trunk at the end, heights."""
         goal = self.stand.copy()
-        goal[:3] = R @ goal[:3] + [ahead, 0, 0]
-        goal[3:7] = [np.cos(turn / 2), 0, 0, np.sin(turn / 2)]
-        s = np.linspace(0, 1, STEPS["flight"] + 1)
-        clear = RADIUS + CLEARANCE * np.sin(np.pi * s) ** 2
-        clear[0] = RADIUS - 1e-3
-        return {
-            "spots_stance": self.feet.eval(q=self.stand),
-            "spots_landing": self.feet.eval(q=goal),
-            "goal": goal,
-            "clearance": clear,
-        }
+        goal[0], goal[3:7] = ahead, [np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2)]
+        begin, end = (self.feet.eval(q=q) for q in (self.stand, goal))
+        s = np.arange(STEPS["flight"] + 1) / STEPS["flight"]
+        clearance = RADIUS + CLEARANCE * np.sin(np.pi * s) ** 2
+        spots = np.repeat([begin, end], [STEPS["stance"] + 1, STEPS["landing"] + 1], axis=0)
+        return {"spots": spots, "touch_down": end, "goal": goal, "clearance": clearance}
 
-    def guess(self, p):
-        goal = p["goal"]
-        up = np.zeros(12)
-        up[2::3] = 0.25
-        s = np.linspace(0, 1, STEPS["flight"] + 1)
+    def guess(self, goal: Array) -> list[dict[str, object]]:
+        """It stands, flies through the air in a curve, and stands."""
+        s = np.linspace(0.0, 1.0, STEPS["flight"] + 1)
         fly = np.array([self.robot.interpolate(self.stand, goal, x) for x in s])
-        fly[:, 2] += 0.2 * 4 * s * (1 - s)
-        zero = np.zeros(18)
+        fly[:, 2] += 0.8 * s * (1.0 - s)
+        up = np.tile([0.0, 0.0, 0.25], 4)
         return [
-            {"q": self.stand, "v": zero, "T_stance": 0.3, "f": up},
-            {"q": fly, "v": zero, "T_flight": 0.35},
-            {"q": goal, "v": zero, "T_landing": 0.4, "f": up},
+            {"q": self.stand, "v": 0.0, "f": up, "T_stance": 0.3},
+            {"q": fly, "v": 0.0, "T_flight": 0.35},
+            {"q": goal, "v": 0.0, "f": up, "T_landing": 0.4},
         ]

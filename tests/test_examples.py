@@ -134,6 +134,13 @@ def test_sampling_swings_a_pole_up_in_real_time() -> None:
     assert worst < 0.1
 
 
+def test_opti_rockit_and_stages_find_the_same_swing() -> None:
+    costs = load("37_opti_and_rockit").main()
+    assert len(costs) >= 2
+    for cost in costs.values():
+        assert cost == pytest.approx(costs["ControlProblem"], rel=1e-6)
+
+
 def test_a_tool_follows_its_goals_in_mujoco() -> None:
     error, _ = load("38_receding_horizon").main(seconds=1.0)
     assert error < 2e-3
