@@ -1,11 +1,12 @@
 """The same swing of an arm by CasADi's Opti, by rockit, and as a ControlProblem.
 
     minimise    sum_k h |tau_k / limit|^2
-    subject to  q'' = a,   tau = InverseDynamics(q, v, a) within limits,   from rest to rest
+    subject to  q'' = a,   tau = f(q, v, a) within limits,   from rest to rest
 
-`ad_to_casadi` gives plain `casadi.Function`s, so whatever takes these takes robots: here one that
-is written down by hand, and one where rockit does the transcription. A `ControlProblem` makes one
-native library of all stages instead. All find the same cost.
+where f is inverse dynamics plus the reflected inertia of the motors. `ad_to_casadi` gives plain
+`casadi.Function`s, so whatever takes these takes robots: here one program that is written down by
+hand, and one that rockit transcribes. A `ControlProblem` makes one native library of all stages
+instead. All find the same cost.
 
 Run: python examples/37_opti_and_rockit.py  (rockit is the package rockit-meco)
 """
@@ -21,14 +22,17 @@ from robotics_ad import packaged_arm
 from robotics_ad.dynamics import InverseDynamics
 
 NODES, DURATION = 30, 0.7  # s
+MOTOR_INERTIA = 0.2  # kg m^2, reflected through the gears
 ROBOT = packaged_arm()
 START = np.array([0.0, 0.5, 0.0, 1.2, 0.0, 0.8, 0.3])
 GOAL = START + np.array([0.8, 0.4, 0.2, 0.4, 0.2, 0.3, 0.2])
+LINE = np.linspace(START, GOAL, NODES + 1)
+SPEED = np.tile((GOAL - START) / DURATION, (NODES + 1, 1))
 QUIET = {"print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes"}
 
 
 Q, V, A = (ad.var(name, ROBOT.nv) for name in "qva")
-SHARE = InverseDynamics(ROBOT)(Q, V, A) / ROBOT.effort_limit
+SHARE = (InverseDynamics(ROBOT)(Q, V, A) + MOTOR_INERTIA * A) / ROBOT.effort_limit
 
 
 def by_opti() -> float:
@@ -45,7 +49,8 @@ def by_opti() -> float:
     opti.subject_to(q[:, -1] == GOAL)
     for end in (v[:, 0], v[:, -1]):
         opti.subject_to(end == 0)
-    opti.set_initial(q, np.linspace(START, GOAL, NODES + 1).T)
+    opti.set_initial(q, LINE.T)
+    opti.set_initial(v, SPEED.T)
     opti.solver("ipopt", QUIET)
     return float(opti.solve().value(opti.f))
 
@@ -66,7 +71,8 @@ def by_rockit() -> float:
     for x, begin, end in ((q, START, GOAL), (v, 0, 0)):
         ocp.subject_to(ocp.at_t0(x) == begin)
         ocp.subject_to(ocp.at_tf(x) == end)
-    ocp.set_initial(q, START[:, None] + (GOAL - START)[:, None] * np.linspace(0, 1, NODES + 1))
+    ocp.set_initial(q, LINE.T)
+    ocp.set_initial(v, SPEED.T)
     ocp.solver("ipopt", QUIET)
     ocp.method(rockit.MultipleShooting(N=NODES, intg="rk"))
     solution = ocp.solve()
@@ -84,8 +90,8 @@ def by_control_problem() -> float:
         path=[Constraint(SHARE, -1, 1)],
         end=[Constraint(Q, GOAL, GOAL), Constraint(V)],
     )
-    line = np.linspace(START, GOAL, NODES + 1)
-    return ControlProblem(phase).solver("fatrop").solve({"q": START, "v": 0}, {"q": line}).cost
+    solver = ControlProblem(phase).solver("fatrop")
+    return solver.solve({"q": START, "v": 0}, {"q": LINE, "v": SPEED}).cost
 
 
 def main() -> dict[str, float]:
