@@ -14,13 +14,14 @@ Run: python examples/41_go2_jumps.py [picture.png]  (needs the package example-r
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 import ad_core as ad
-from bridges.casadi import Constraint, ControlProblem, Phase
+from bridges.casadi import Constraint, ControlProblem, Phase, Solution
 from robotics_ad import RobotModel, load_urdf
 from robotics_ad.dynamics import InverseDynamics, PointForceTorques
 from robotics_ad.kinematics import Difference, Integrate, KinematicsBuilder
@@ -47,7 +48,7 @@ class Jump:
         self.limit = robot.effort_limit[6:]
         self.q, self.v = ad.var("q", robot.nq), ad.var("v", robot.nv)
         self.a, self.f = ad.var("a", robot.nv), ad.var("f", 12)
-        self.feet = self.motion(self.q, self.v)[0]
+        self.feet, self.speeds, _ = self.motion(self.q, self.v)
         self.stand = self._standing()
         phases = [self.phase(name, held=name != "flight") for name in STEPS]
         self.problem = ControlProblem(phases)
@@ -93,8 +94,7 @@ class Jump:
         else:
             heights = ad.stack(*(feet[3 * i + 2] for i in range(4)))
             path += [Constraint(heights - ad.var("clearance", 1), 0.0, np.inf)]
-            places, rates, _ = self.motion(self.q, self.v)
-            end += [Constraint(places - ad.var("touch_down", 12)), Constraint(rates)]
+            end += [Constraint(self.feet - ad.var("touch_down", 12)), Constraint(self.speeds)]
         if name == "landing":
             pose = Difference(robot)(ad.var("goal", robot.nq), self.q)[:6]
             end += [Constraint(pose), Constraint(self.v[:6])]
@@ -146,3 +146,98 @@ class Jump:
             {"q": fly, "v": 0.0, "T_flight": 0.35},
             {"q": goal, "v": 0.0, "f": up, "T_landing": 0.4},
         ]
+
+    def solve(self, ahead: float = AHEAD, turn: float = TURN) -> tuple[Solution, dict[str, Array]]:
+        """A jump so far ahead (m) with such a turn (rad), and its parameters."""
+        numbers = self.numbers(ahead, turn)
+        solver = self.problem.solver("fatrop", tolerance=1e-6, max_iterations=300)
+        start = {"q": self.stand, "v": 0.0}
+        return solver.solve(start, self.guess(numbers["goal"]), numbers), numbers
+
+    def motions(self, found: Solution, samples: int) -> dict[str, dict[str, Array]]:
+        """Each phase at instants between its points: `q`, `v`, `a`, `f` and the time `t`."""
+        motions: dict[str, dict[str, Array]] = {}
+        for (name, steps), values in zip(STEPS.items(), found.phases, strict=True):
+            duration = values[f"T_{name}"][0, 0]
+            t = (np.arange(samples) + 0.5) / samples * duration
+            k = (t / duration * steps).astype(int)
+            s = (t - k * duration / steps)[:, None]
+            v, a = values["v"][k], values["a"][k]
+            f = values["f"][k] if "f" in values else np.zeros((samples, 12))
+            q = self.robot.integrate(values["q"][k], s * v + s * s / 2 * a)
+            motions[name] = {"t": t, "q": q, "v": v + s * a, "a": a, "f": f}
+        return motions
+
+    def violations(self, found: Solution, numbers: dict[str, Array]) -> dict[str, float]:
+        """How far constraints are from holding at 1,000 instants of each phase."""
+        worst: dict[str, float] = {}
+
+        def see(name: str, value: Array) -> None:
+            worst[name] = max(worst.get(name, 0.0), float(np.max(value)))
+
+        forces, robot = self.forces(self.q, self.v, held=True), self.robot
+        for name, motion in self.motions(found, 1000).items():
+            q, f = motion["q"], self.weight * motion["f"].reshape(-1, 4, 3)
+            total = forces.eval_batch(**motion)
+            see("moment that nothing gives, N m", np.abs(total[:, :3]))
+            see("force that nothing gives, N", np.abs(total[:, 3:6]))
+            see("torque beyond its limit, N m", np.abs(total[:, 6:]) - self.limit)
+            see("angle beyond its limit, rad", np.abs(q - np.clip(q, robot.q_lower, robot.q_upper)))
+            see("speed beyond its limit, rad/s", np.abs(motion["v"][:, 6:]) - robot.v_limit[6:])
+            feet = self.feet.eval_batch(q=q)
+            see("foot in the floor, mm", 1e3 * (RADIUS - feet[:, 2::3]))
+            if name != "flight":
+                spots = numbers["spots"][0 if name == "stance" else -1]
+                see("foot off its spot, mm", 1e3 * np.abs(feet - spots))
+                see(
+                    "force out of the cone, N",
+                    np.hypot(f[..., 0], f[..., 1]) - FRICTION * f[..., 2],
+                )
+        return worst
+
+
+def main(picture: str | None = None) -> tuple[Solution, dict[str, float]]:
+    """The solution, and how far its constraints are from holding between the points."""
+    jump = Jump()
+    found, numbers = jump.solve()
+    worst = jump.violations(found, numbers)
+    durations = ", ".join(f"{name} {found[f'T_{name}'][0, 0]:.2f} s" for name in STEPS)
+    print(f"{jump.problem}\nsolved: {found.success}, {found.iterations} iterations; {durations}")
+    print(f"{found.seconds:.1f} s in fatrop, of these {found.function_seconds:.1f} s in functions")
+    for name, value in worst.items():
+        print(f"  {name}: {max(value, 0.0):.2g}")
+    if picture is not None:
+        draw(picture, jump, found)
+    return found, worst
+
+
+def draw(path: str, jump: Jump, found: Solution) -> None:
+    """The robot from the side at some instants, and over it the forces on its feet."""
+    from matplotlib.figure import Figure
+
+    kin = KinematicsBuilder(jump.robot, jump.q)
+    legs = [foot[:2] for foot in FEET]
+    ends = [f"{leg}_{part}" for leg in legs for part in ("hip", "thigh", "calf", "foot")]
+    places = ad.stack(*map(kin.world_position, ends))
+    figure = Figure(figsize=(11.0, 1.5), layout="constrained")
+    axes = figure.subplots(1, 1)
+    shift = 0.0
+    for name, motion in jump.motions(found, 4).items():
+        for q, f in zip(motion["q"], motion["f"], strict=True):
+            points = places.eval(q=q).reshape(4, 4, 3) + np.array([shift, 0.0, 0.0])
+            trunk = points[[0, 2, 3, 1, 0], 0]
+            axes.plot(trunk[:, 0], trunk[:, 2], color="black", linewidth=2.5)
+            for leg, force in zip(points, f.reshape(4, 3), strict=True):
+                axes.plot(leg[:, 0], leg[:, 2], color="tab:blue", linewidth=1.2)
+                tip = leg[3] + 0.4 * force
+                axes.plot([leg[3, 0], tip[0]], [leg[3, 2], tip[2]], color="tab:red", linewidth=1.0)
+            shift += 0.55
+        middle = points[:, 0, 0].mean() - 1.5 * 0.55
+        axes.text(middle, 0.58, f"{name}, {found[f'T_{name}'][0, 0]:.2f} s", ha="center")
+    axes.axhline(0.0, color="tab:brown")
+    axes.set(aspect="equal", xticks=[], ylabel="z, m", ylim=(-0.05, 0.68))
+    figure.savefig(path, dpi=90)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -181,6 +181,20 @@ def test_a_leg_jumps_ahead_within_its_limits() -> None:
     assert moved < 0.02
 
 
+@pytest.mark.slow  # its library takes minutes to build
+def test_go2_jumps_within_its_limits_between_the_points_too() -> None:
+    example = load("41_go2_jumps")
+    found, worst = example.main()
+    assert found.success
+    assert worst["force that nothing gives, N"] < 0.12 * 9.81 * example.go2().mass
+    assert worst["moment that nothing gives, N m"] < 2.5
+    assert worst["torque beyond its limit, N m"] < 0.1
+    assert worst["angle beyond its limit, rad"] < 5e-3
+    assert worst["foot off its spot, mm"] < 1.0
+    assert worst["foot in the floor, mm"] < 1.0
+    assert worst["force out of the cone, N"] < 1e-3
+
+
 def test_an_example_runs_as_a_script() -> None:
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     result = subprocess.run(
