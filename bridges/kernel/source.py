@@ -16,8 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ad_core.derivatives import hessian_vp, jacobian_in_full, jacobian_pattern, jvp, vjp
-from ad_core.lowering import Lowered, Tape
-from ad_core.ops import Op
+from ad_core.lowering import Lowered
 from ad_core.ops import Pattern as Entries
 from bridges.kernel.signature import SIGNATURES, Signature, jacobian_signature, values_signature
 from bridges.native.identity import program_bytes, tape_bytes
@@ -25,6 +24,7 @@ from bridges.native.jacobians import (
     Pattern,
     block_patterns,
     dense_entries,
+    is_entire,
     jacobian_graph,
     lower_half,
 )
@@ -152,7 +152,7 @@ class GraphSource(Source):
 
     def _twins(self, whole: Entries, wrt: Wrt) -> list[int] | None:
         """For each entry of a gradient's Jacobian, which is symmetric, the one to compute."""
-        if self._gradient is None or not _is_entire(self._gradient[0].lowered.tape):
+        if self._gradient is None or not is_entire(self._gradient[0].lowered.tape):
             return None
         sizes = self.signature.sizes_in
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
@@ -161,18 +161,6 @@ class GraphSource(Source):
             for inputs in (self._gradient[1], wrt)
         )
         return lower_half(whole, rows, columns)
-
-
-def _is_entire(tape: Tape) -> bool:
-    """Whether second derivatives are symmetric at every point: there is no branch and no edge."""
-    names = {func.name if isinstance(func, Op) else None for func, _, _ in tape.steps}
-    return names <= _ENTIRE
-
-
-_ENTIRE = {
-    *("add", "sub", "mul", "div", "neg", "sin", "cos", "exp"),
-    *("total", "stack", "broadcast", "take", "scatter", "matmul", "solve"),
-}
 
 
 def _stored_entries(*blocks: Any) -> list[list[int]]:

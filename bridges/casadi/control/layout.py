@@ -39,7 +39,7 @@ class Layout:
 
     def start(self, start: Mapping[str, Any]) -> Named:
         """States at the first point, as vectors."""
-        sizes = self._state_sizes(0)
+        sizes = self.state_sizes(0)
         return {
             name: _rows(value, (), _size(sizes, name, "state"), f"start: '{name}'")
             for name, value in checked(start, dict, "solve", "start", "a dict").items()
@@ -58,7 +58,7 @@ class Layout:
         return [self._guess(i, named, start, n > 1) for i, named in enumerate(given)]
 
     def _guess(self, i: int, given: Mapping[str, Any], start: Named, several: bool) -> Named:
-        phase, states = self._phases[i], self._state_sizes(i)
+        phase, states = self._phases[i], self.state_sizes(i)
         controls = self._made.stages[2 * i].controls
         for name in given:
             if not several:
@@ -106,6 +106,14 @@ class Layout:
 
     def unpacked(self, x: Array, references: Sequence[Named]) -> tuple[Named, ...]:
         """States and controls of each phase by name."""
+        parts = self._unknowns(x)
+        for phase, own, reference in zip(self._phases, parts, references, strict=True):
+            for name in phase.charts:
+                own[name] = _charted(phase, name).eval_batch(x=reference[name], d=own[name])
+        return tuple(parts)
+
+    def _unknowns(self, x: Array) -> list[Named]:
+        """The unknowns of each phase by name."""
         parts: list[Named] = [{} for _ in self._phases]
         for k, stage, block in self._blocks(x, "n_w"):
             at = 0
@@ -115,28 +123,24 @@ class Layout:
                     found = np.concatenate([parts[stage.phase][name], found])
                 if name in stage.states or k % 2 == 0:
                     parts[stage.phase][name] = found
-        for phase, own, reference in zip(self._phases, parts, references, strict=True):
-            for name in phase.charts:
-                own[name] = _charted(phase, name).eval_batch(x=reference[name], d=own[name])
-        return tuple(parts)
+        return parts
 
     def pulled(
-        self, cotangents: Sequence[Named], references: Sequence[Named]
+        self, cotangents: Sequence[Named], references: Sequence[Named], x: Array
     ) -> tuple[Array, list[Named]]:
-        """Gradients by states and controls as those by the unknowns, and by the references."""
+        """Gradients by states and controls as those by the unknowns x, and by the references."""
         unknowns: list[Named] = []
         by_references: list[Named] = []
-        for phase, own, reference in zip(self._phases, cotangents, references, strict=True):
+        every = zip(self._phases, cotangents, references, self._unknowns(x), strict=True)
+        for phase, own, reference, tangents in every:
             unknowns.append(dict(own))
             by_references.append({})
-            for name, (integrate, _) in phase.charts.items():
-                n, m = reference[name].shape[-1], integrate.n_in(1)
-                by = [var("x", n), var("d", m)]
-                seed = var("seed", n)
-                pulled = vjp_graph(lower(_charted(phase, name)).roots, [seed], by)
-                at = {"x": reference[name], "seed": own[name]}
-                zeros = np.zeros((len(own[name]), m))
-                found = {v: e.eval_batch(**at, d=zeros) for v, e in pulled.items()}
+            for name in phase.charts:
+                graph, at = _charted(phase, name), {"x": reference[name], "d": tangents[name]}
+                by = [var(v, rows.shape[-1]) for v, rows in at.items()]
+                seed = var("seed", reference[name].shape[-1])
+                pulled = vjp_graph(lower(graph).roots, [seed], by)
+                found = {v: e.eval_batch(**at, seed=own[name]) for v, e in pulled.items()}
                 unknowns[-1][name], by_references[-1][name] = found["d"], found["x"]
         return self.packed(unknowns, leads=False), by_references
 
@@ -214,7 +218,7 @@ class Layout:
             found[name], at = x[at : at + n], at + n
         return found
 
-    def _state_sizes(self, i: int) -> Sizes:
+    def state_sizes(self, i: int) -> Sizes:
         """The size of each state of a phase, as users give it."""
         stage = self._made.stages[2 * i]
         return {name: stage.row.get(REFERENCE + name, n) for name, n in stage.states.items()}

@@ -23,16 +23,18 @@ from ad_core.lowering import Lowered
 from bridges.casadi.control import programs
 from bridges.casadi.control.programs import MULTIPLIERS, SIGMA, Matrix
 from bridges.casadi.control.stages import ROW, SHARED, Stage, Transcription, W
+from bridges.casadi.stages import SHORT
 from bridges.native.build import compiler_here
 from bridges.native.effort import effort_for
 from bridges.native.emit_c import Block, emit_block, emit_preamble
 from bridges.native.identity import program_bytes, tape_bytes
 from bridges.native.library import load_whole
 from bridges.native.load import digest_of, fetch_library
+from bridges.native.objects import Parts, make_parts
 from bridges.native.program import Program
 from bridges.native.scalars import scalar_program
-from bridges.native.tables import tables_text
 from bridges.native.target import Target
+from bridges.native.units import Unit, Units, block_units, declared
 
 Hessian: TypeAlias = Literal["exact", "gauss_newton"]
 
@@ -86,20 +88,20 @@ def build_functions(
     known = [tape_bytes(stage.graphs.tape) for stage in made.stages]
     contents = [content for content in known if content is not None]
     if len(contents) < len(known):  # primitives of somebody's own, whose derivatives are theirs
-        parts = [p for o in _outputs(flavour) for p in _programs(made, o, hessian)]
-        contents = [program_bytes(part.program) for part in parts]
+        every = [p for o in _outputs(flavour) for p in _programs(made, o, hessian)]
+        contents = [program_bytes(part.program) for part in every]
     layout = [(s.count, s.n_x, s.n_w, s.n_rows, s.n_row, s.n_following) for s in made.stages]
     roots = [stage.graphs.names_out for stage in made.stages]
     facts = repr((flavour, hessian, layout, roots, made.n_shared, target)).encode()
 
-    def text() -> tuple[str, str]:
-        return _text(made, flavour, hessian, target)
+    def parts(folder: Path) -> Parts:
+        return make_parts(library_units(made, flavour, hessian, target), compiler, folder)
 
     def load(path: Path, body: bytes) -> dict[str, casadi.Function]:
         _ = load_whole(str(path), body, FUNCTIONS[flavour])
         return {name: casadi.external(name, str(path)) for name in FUNCTIONS[flavour]}
 
-    return fetch_library(digest_of(b"control", facts, *contents), compiler, text, load)
+    return fetch_library(digest_of(b"control", facts, *contents), compiler, parts, load)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,7 @@ class _Writer:
         self.lines.append(f"static const {kind} {name}[] = {{{listed}}};")
         return name
 
-    def part(self, name: str, part: _Part, block: Block) -> None:
+    def part(self, name: str, part: _Part, n_slots: int) -> None:
         """The table `name` of a part."""
         stage, program = self.made.stages[part.stage], part.program
         starts = {
@@ -151,7 +153,7 @@ class _Writer:
         n_kept = -1 if part.first is None else len(part.first)
         (n_out,) = program.output_sizes
         fields = [f"{name}_block", stage.count, len(part.names), arrays, sizes, shared]
-        fields += [start, n_out, part.to, int(part.adds), n_kept, kept, block.n_slots]
+        fields += [start, n_out, part.to, int(part.adds), n_kept, kept, n_slots]
         fields.append(sum(program.input_sizes) + n_out)
         self.lines.append(f"static const stage_program {name} = {{{', '.join(map(str, fields))}}};")
 
@@ -220,51 +222,57 @@ def _parts_of(made: Transcription, matrices: list[Matrix]) -> list[_Part]:
     return parts
 
 
-def _text(made: Transcription, flavour: str, hessian: Hessian, target: Target) -> tuple[str, str]:
-    """The C text of a library, and the flags to build it with."""
+def library_units(made: Transcription, flavour: str, hessian: Hessian, target: Target) -> Units:
+    """The C texts of a library; that of a block function knows no number of stages."""
     writer = _Writer(made, target)
     parts: dict[str, list[_Part]] = {}
     structures: dict[str, str] = {}
-    n_w, n_g = made.starts("n_w")[-1], made.starts("n_rows")[-1]
+    heads: list[str] = []
+    short: list[tuple[Block, Program]] = []
+    most = 0
     for output in _outputs(flavour):
         if output in _GRAPHS:
             parts[output] = _programs(made, output, hessian)
-            continue
-        matrices = _matrices(made, output, hessian)
-        parts[output] = _parts_of(made, matrices)
-        structures[output] = _structure(writer, output, matrices)
-    every = [part.program for listed in parts.values() for part in listed]
-    effort = effort_for(*every)
-    blocks: list[Block] = []
-    for output, listed in parts.items():
-        for k, part in enumerate(listed):
-            block = emit_block(part.program, target, f"{output}_{k}_block", effort=effort)
-            blocks.append(block)
-            writer.part(f"{output}_{k}", part, block)
+        else:
+            matrices = _matrices(made, output, hessian)
+            parts[output] = _parts_of(made, matrices)
+            structures[output] = _structure(writer, output, matrices)
+        for k, part in enumerate(parts[output]):
+            program, name = part.program, f"{output}_{k}"
+            effort = effort_for(program)
+            block = emit_block(program, target, f"{name}_block", effort=effort)
+            if program.text_ops < SHORT:
+                short.append((block, program))
+            else:
+                yield from block_units([block], [program], target, effort)
+            heads.append(declared(block.functions[-1].head))
+            writer.part(name, part, block.n_slots)
+            most = max(most, len(program.input_sizes))
+    if short:  # together: a compiler takes a while to start
+        blocks, listed = zip(*short, strict=True)
+        yield from block_units(blocks, listed, target, effort_for(*listed))
+    n_w, n_g = made.starts("n_w")[-1], made.starts("n_rows")[-1]
     sizes = {"f": 1, "g": n_g, "grad_f_x": n_w, "grad_gamma_x": n_w}
     sizes |= {"x": n_w, "p": made.starts("n_row")[-1] + made.n_shared, "lam_f": 1, "lam_g": n_g}
     sizes["grad_gamma_p"] = sizes["pull_p"] = sizes["p"]
     sizes |= {f"{name}_": sizes[name] for name in ("x", "lam_g")}
     dense = {name: writer.ints(f"dense_{name}", (n, 1, 1), "integer") for name, n in sizes.items()}
-    functions = [
-        _function(name, names_in, names_out, parts, dense, structures)
-        for name, (names_in, names_out) in FUNCTIONS[flavour].items()
-    ]
-    called = {name for block in blocks for name in block.called}
     kinds = [f"{{{s.count}, {s.n_w}, {s.n_rows}, {s.n_following}}}" for s in made.stages]
     text = [
         f"/* robograd: a control problem for {flavour} */",
-        emit_preamble(called, target, effort),
-        tables_text(every, target.dtype),
-        *(block.text for block in blocks),
-        f"#define MOST_IN {max((len(p.input_sizes) for p in every), default=0) + 1}",
+        emit_preamble((), target),
+        *heads,
+        f"#define MOST_IN {most + 1}",
         Path(__file__).parents[1].joinpath("c", "control.c").read_text("ascii"),
         *writer.lines,
         f"static const stage_sizes sizes[] = {{{', '.join(kinds)}}};",
         f"#define KINDS {len(kinds)}",
-        *functions,
+        *(
+            _function(name, names_in, names_out, parts, dense, structures)
+            for name, (names_in, names_out) in FUNCTIONS[flavour].items()
+        ),
     ]
-    return "\n".join(text), effort.flags
+    return Unit("\n".join(text), "-O2")
 
 
 def _structure(writer: _Writer, output: str, matrices: list[Matrix]) -> str:

@@ -81,7 +81,7 @@ class ControlProblem:
             hessian: "exact", or "gauss_newton": residuals' squares by J^T J, without curvature of
                 constraints.
             max_iterations: the most iterations; for real time a few, whose result is as good as
-                they make it.
+                they make it. Fatrop takes two at least.
             tolerance: of the optimality conditions, in the solver's own measure.
             verbose: whether the solver prints its iterations.
             options: of `casadi.nlpsol`, over those made here.
@@ -94,7 +94,8 @@ class ControlProblem:
         one_of(solver, f"{place}: solver", SOLVERS)
         one_of(hessian, f"{place}: hessian", ("exact", "gauss_newton"))
         if max_iterations is not None:
-            whole_number(max_iterations, f"{place}: max_iterations")
+            least = 2 if solver == "fatrop" else 1
+            whole_number(max_iterations, f"{place}: max_iterations of {solver}", least)
         flag(verbose, f"{place}: verbose")
         checked(options or {}, Mapping, place, "options", "a dict")
         if tolerance is not None:
@@ -118,6 +119,8 @@ class ControlProblem:
         for i, stage in enumerate(made.stages):
             w = casadi.reshape(x[w_at[i] : w_at[i + 1]], stage.n_w, stage.count)
             row = casadi.reshape(p[row_at[i] : row_at[i + 1]], stage.n_row, stage.count)
+            if not stage.graphs.roots:
+                continue
             one = symbolic_function(stage.graphs, f"stage_{i}", symbol_for(stage.graphs.tape), {})
             every = one.map(stage.count).call([w, row, casadi.repmat(shared, 1, stage.count)])
             found = dict(zip(stage.graphs.names_out, every, strict=True))

@@ -93,15 +93,21 @@ class Sensitivity:
 def _weights(value: Array, lower: Array, upper: Array, multiplier: Array, barrier: float) -> Array:
     """Y / s of each inequality: infinite where it is active or an equation, 0 where it is idle."""
     weights = np.zeros(len(value))
-    for slack, y in ((value - lower, -multiplier), (upper - value, multiplier)):
+    sides = (
+        (value - lower, -multiplier, upper - value),
+        (upper - value, multiplier, value - lower),
+    )
+    for slack, y, other in sides:
+        if barrier:  # the other side pushes, too
+            y = y + barrier / np.maximum(other, 1e-12)
         gap = np.maximum(slack, 0.0) - np.maximum(y, 0.0)
-        finite = np.where(np.isfinite(gap), gap, 0.0)
+        finite = np.where(np.isfinite(slack), gap, 0.0)
         if barrier:  # the nearest pair with s y = barrier along s - y
-            s = (finite + np.sqrt(finite**2 + 4.0 * barrier)) / 2.0
-            weight = (s - finite) / s
+            larger = (np.abs(finite) + np.sqrt(finite**2 + 4.0 * barrier)) / 2.0
+            weight = np.where(finite < 0.0, larger**2 / barrier, barrier / larger**2)
         else:
             weight = np.where(finite < 0.0, np.inf, 0.0)
-        weights += np.where(np.isfinite(gap), weight, 0.0)
+        weights += np.where(np.isfinite(slack), weight, 0.0)
     weights[lower == upper] = np.inf
     return weights
 

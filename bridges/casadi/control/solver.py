@@ -55,15 +55,15 @@ class Settings:
         name = self.solver
         given: dict[str, Any] = {"print_time": False, "error_on_fail": False, "record_time": True}
         given |= {} if self.verbose else _QUIET[name]
-        if self.max_iterations is not None:
-            given[_MOST[name]] = self.max_iterations
+        if self.max_iterations is not None:  # fatrop counts one more
+            given[_MOST[name]] = self.max_iterations - (name == "fatrop")
         if self.tolerance is not None:
             given |= dict.fromkeys(_TOLERANCES[name], self.tolerance)
         if name == "fatrop":
             return {**given, **_structure(made), **self.options}
         given |= {"no_nlp_grad": True, "calc_lam_p": False}  # fatrop asks for it
         if name == "sqpmethod" and "qpsol" not in self.options:
-            given["qpsol"] = "piqp"
+            given |= {"qpsol": "piqp", "qpsol_options": {"error_on_fail": False}}
         return {**given, **self.options}
 
 
@@ -161,7 +161,7 @@ class ControlSolver:
             {name: own.get(name, np.zeros_like(rows)) for name, rows in values.items()}
             for own, values in zip(cotangents, solution.phases, strict=True)
         ]
-        x_bar, by_reference = self.layout.pulled(every, solution.references)
+        x_bar, by_reference = self.layout.pulled(every, solution.references, solution.x)
         mu = number(barrier, "gradients: barrier")
         p_bar, held = self._sensitivity(mu).pull(solution, x_bar, number(cost, "gradients: cost"))
         parameters, first = self.layout.gradients(p_bar)

@@ -256,17 +256,19 @@ class _Maker:
         rows += [put(constraint.value) for constraint in constraints]
         inputs = [(W, sum(unknowns.values())), (ROW, sum(row.values()))]
         inputs.append((SHARED, sum(self.shared.values())))
-        found = lower([*given.values(), *rows], [var(n, m) for n, m in inputs], title=place)
-        graphs = list(zip(given, found.roots, strict=False))
+        roots, sizes_out = [*given.values(), *rows], list[int]()
+        if roots:
+            found = lower(roots, [var(n, m) for n, m in inputs], title=place)
+            roots, sizes_out = list(found.roots), list(found.sizes_out)
+        graphs = list(zip(given, roots, strict=False))
         if rows:
-            graphs.append(("rows", stack(*found.roots[len(given) :])))
-        if "cost" in given and found.sizes_out[0] != 1:
-            raise wrong_size(place, "cost", found.sizes_out[0], 1)
+            graphs.append(("rows", stack(*roots[len(given) :])))
+        if "cost" in given and sizes_out[0] != 1:
+            raise wrong_size(place, "cost", sizes_out[0], 1)
+        sizes_of = sizes_out[len(given) + len(led) :]
         bounds = [
             bounds_of((constraint.lower, constraint.upper), size, f"{place}: Constraint")
-            for constraint, size in zip(
-                constraints, found.sizes_out[len(given) + len(led) :], strict=True
-            )
+            for constraint, size in zip(constraints, sizes_of, strict=True)
         ]
         limits = [
             bounds_of(phase.bounds.get(name, _FREE), size, f"{place}: '{name}'")
