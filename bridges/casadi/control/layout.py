@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple, TypeAlias, cast
 
+import casadi
 import numpy as np
+from numpy.typing import NDArray
 
 from ad_core.derivatives.products import vjp_graph
 from ad_core.graph import Expression
@@ -19,6 +22,16 @@ from bridges.casadi.control.stages import FOLLOWING, REFERENCE, Sizes, Stage, Tr
 Named: TypeAlias = "dict[str, Array]"
 """Rows by name, one for each point."""
 Guess: TypeAlias = "Mapping[str, Any] | Sequence[Mapping[str, Any]]"
+Places: TypeAlias = "NDArray[np.int64]"
+
+
+class _Rows(NamedTuple):
+    """Places in p that hold references: rows `part` of a state of a phase."""
+
+    places: Places
+    phase: int
+    state: str
+    part: slice
 
 
 class Layout:
@@ -29,20 +42,64 @@ class Layout:
     """
 
     def __init__(self, made: Transcription, phases: Sequence[Phase]) -> None:
-        self._made, self._phases = made, phases
-        self.lower, self.upper = (
-            np.concatenate(
-                [np.tile(row, s.count) for s, row in zip(made.stages, rows, strict=True)]
-            )
-            for rows in zip(*map(_bounds, made.stages), strict=True)
-        )
+        self._phases, self._sizes = phases, [_state_sizes(s) for s in made.stages[::2]]
+        self._shared = made.shared
+        self._unknowns: list[dict[str, Places]] = [{} for _ in phases]
+        self._led: list[tuple[Places, int, str]] = []  # free states that a transition leads to
+        self._parameters: dict[str, Places] = {}
+        self._references: list[_Rows] = []
+        self._place_unknowns(made)
+        self._place_parameters(made)
+        stages = made.stages
+        self.lower = _tiled([np.append(np.zeros(s.n_following), s.lower) for s in stages], stages)
+        self.upper = _tiled([np.append(np.zeros(s.n_following), s.upper) for s in stages], stages)
+        self.casadi_bounds = casadi.DM(self.lower), casadi.DM(self.upper)
+        self._w_lower = _tiled([s.w_lower for s in stages], stages)
+        self._w_upper = _tiled([s.w_upper for s in stages], stages)
+        self._n_x, self._n_p = made.starts("n_w")[-1], made.starts("n_row")[-1] + made.n_shared
+
+    def _place_unknowns(self, made: Transcription) -> None:
+        for k, (stage, start) in enumerate(zip(made.stages, made.starts("n_w"), strict=False)):
+            own, block = self._unknowns[stage.phase], _block(start, stage.count, stage.n_w)
+            for name, places in _columns(block, {**stage.states, **stage.controls}):
+                if name in stage.states:
+                    before = [own[name]] if name in own else []
+                    own[name] = np.concatenate([*before, places])
+                elif k % 2 == 0:
+                    own[name] = places
+                else:
+                    self._led.append((places[0], stage.phase + 1, name))
+
+    def _place_parameters(self, made: Transcription) -> None:
+        found: dict[str, list[Places]] = {}
+        for k, (stage, start) in enumerate(zip(made.stages, made.starts("n_row"), strict=False)):
+            last, i = k % 2, stage.phase
+            for name, places in _columns(_block(start, stage.count, stage.n_row), stage.row):
+                if name.startswith(FOLLOWING):
+                    state = name.removeprefix(FOLLOWING)
+                    part = slice(0, 1) if last else slice(1, None)
+                    self._references.append(_Rows(places, i + last, state, part))
+                elif name.startswith(REFERENCE):
+                    state = name.removeprefix(REFERENCE)
+                    part = slice(-1, None) if last else slice(0, -1)
+                    self._references.append(_Rows(places, i, state, part))
+                else:
+                    found.setdefault(name, []).append(places)
+        self._parameters = {name: np.concatenate(parts) for name, parts in found.items()}
+        end = made.starts("n_row")[-1]
+        for name, places in _columns(_block(end, 1, made.n_shared), made.shared):
+            self._parameters[name] = places[0]
+
+    def state_sizes(self) -> Sizes:
+        """The sizes of the states at the first point."""
+        return dict(self._sizes[0])
 
     def start(self, start: Mapping[str, Any]) -> Named:
         """States at the first point, as vectors."""
-        sizes = self.state_sizes(0)
+        checked(start, Mapping, "solve", "start", "a dict")
         return {
-            name: _rows(value, (), _size(sizes, name, "state"), f"start: '{name}'")
-            for name, value in checked(start, dict, "solve", "start", "a dict").items()
+            name: _rows(value, (_size(self._sizes[0], name, "state"),), f"start: '{name}'")
+            for name, value in start.items()
         }
 
     def guess(self, given: Guess | None, start: Named) -> list[Named]:
@@ -51,79 +108,66 @@ class Layout:
         Raises ValueError for a state on a manifold without guess or start.
         """
         n = len(self._phases)
-        if given is None or isinstance(given, Mapping):
-            given = [given or {}] + [{}] * (n - 1) if n == 1 or not given else [given] * n
-        if len(given) != n:
-            raise ValueError(f"solve: guess has {len(given)} phases, the problem {n}")
-        return [self._guess(i, named, start, n > 1) for i, named in enumerate(given)]
+        if given is None:
+            listed: list[Mapping[str, Any]] = [{}] * n
+        elif isinstance(given, Mapping):
+            listed = [cast("Mapping[str, Any]", given)] * n
+        else:
+            listed = list(given)
+        if len(listed) != n:
+            raise ValueError(f"solve: guess has {len(listed)} phases, the problem {n}")
+        known = {name: 0 for own in self._unknowns for name in own}
+        for named in listed:
+            for name in checked(named, Mapping, "solve", "guess", "a dict of arrays by name"):
+                _size(known, name, "state or control")
+        return [self._guess(i, named, start) for i, named in enumerate(listed)]
 
-    def _guess(self, i: int, given: Mapping[str, Any], start: Named, several: bool) -> Named:
-        phase, states = self._phases[i], self.state_sizes(i)
-        controls = self._made.stages[2 * i].controls
-        for name in given:
-            if not several:
-                _size({**states, **controls}, name, "state or control")
+    def _guess(self, i: int, given: Mapping[str, Any], start: Named) -> Named:
         values: Named = {}
-        for name, size in {**states, **controls}.items():
-            points = phase.nodes + (name in states)
+        for name, places in self._unknowns[i].items():
+            n = self._sizes[i][name] if name in self._sizes[i] else int(places.shape[1])
+            shape = (len(places), n)
+            starts = name in start and name in self._sizes[i]
             if name in given:
-                values[name] = _rows(given[name], (points,), size, f"guess: '{name}'")
-            elif name in start and name in states:
-                values[name] = np.tile(start[name], (points, 1))
-            elif name in phase.charts:
+                values[name] = _rows(given[name], shape, f"guess: '{name}'")
+            elif starts:
+                values[name] = np.tile(start[name], (shape[0], 1))
+            elif name in self._phases[i].charts:
                 raise ValueError(f"solve: '{name}' is on a manifold and has no guess in phase {i}")
             else:
-                values[name] = np.zeros((points, size))
-            if i == 0 and name in start and name in states:
+                values[name] = np.zeros(shape)
+            if i == 0 and starts:
                 values[name][0] = start[name]
         return values
 
     def at_references(self, values: Sequence[Named]) -> list[Named]:
         """The same as unknowns: what is on a manifold is at its reference."""
+        every = zip(self._phases, self._unknowns, values, strict=True)
         return [
-            own | {name: np.zeros((len(own[name]), integrate.n_in(1)))
-                   for name, (integrate, _) in phase.charts.items()}
-            for phase, own in zip(self._phases, values, strict=True)
-        ]  # fmt: skip
+            {**own, **{name: np.zeros(places[name].shape) for name in phase.charts}}
+            for phase, places, own in every
+        ]
 
-    def packed(self, values: Sequence[Named], *, leads: bool = True) -> Array:
+    def packed(self, unknowns: Sequence[Named], *, leads: bool = True) -> Array:
         """The vector of unknowns, from those of each phase by name.
 
         leads: whether states that a transition leaves free are those of the next phase; else 0.
         """
-        x = np.zeros(self._made.starts("n_w")[-1])
-        for k, stage, block in self._blocks(x, "n_w"):
-            own, at = values[stage.phase], 0
-            for name, n in {**stage.states, **stage.controls}.items():
-                part, at = slice(at, at + n), at + n
-                if name in stage.states:
-                    block[:, part] = self._rows_of(own[name], k)
-                elif k % 2 == 0:
-                    block[:, part] = own[name]
-                elif leads:
-                    block[:, part] = values[stage.phase + 1][name][0]
+        x = np.zeros(self._n_x)
+        for own, places in zip(unknowns, self._unknowns, strict=True):
+            for name, where in places.items():
+                x[where] = own[name]
+        for where, i, name in self._led if leads else ():
+            x[where] = unknowns[i][name][0]
         return x
 
     def unpacked(self, x: Array, references: Sequence[Named]) -> tuple[Named, ...]:
         """States and controls of each phase by name."""
-        parts = self._unknowns(x)
+        parts = [{name: x[where] for name, where in own.items()} for own in self._unknowns]
         for phase, own, reference in zip(self._phases, parts, references, strict=True):
             for name in phase.charts:
                 own[name] = _charted(phase, name).eval_batch(x=reference[name], d=own[name])
         return tuple(parts)
-
-    def _unknowns(self, x: Array) -> list[Named]:
-        """The unknowns of each phase by name."""
-        parts: list[Named] = [{} for _ in self._phases]
-        for k, stage, block in self._blocks(x, "n_w"):
-            at = 0
-            for name, n in {**stage.states, **stage.controls}.items():
-                found, at = block[:, at : at + n].copy(), at + n
-                if name in stage.states and k % 2:
-                    found = np.concatenate([parts[stage.phase][name], found])
-                if name in stage.states or k % 2 == 0:
-                    parts[stage.phase][name] = found
-        return parts
 
     def pulled(
         self, cotangents: Sequence[Named], references: Sequence[Named], x: Array
@@ -131,12 +175,12 @@ class Layout:
         """Gradients by states and controls as those by the unknowns x, and by the references."""
         unknowns: list[Named] = []
         by_references: list[Named] = []
-        every = zip(self._phases, cotangents, references, self._unknowns(x), strict=True)
-        for phase, own, reference, tangents in every:
+        every = zip(self._phases, cotangents, references, self._unknowns, strict=True)
+        for phase, own, reference, places in every:
             unknowns.append(dict(own))
             by_references.append({})
             for name in phase.charts:
-                graph, at = _charted(phase, name), {"x": reference[name], "d": tangents[name]}
+                graph, at = _charted(phase, name), {"x": reference[name], "d": x[places[name]]}
                 by = [var(v, rows.shape[-1]) for v, rows in at.items()]
                 seed = var("seed", reference[name].shape[-1])
                 pulled = vjp_graph(lower(graph).roots, [seed], by)
@@ -144,96 +188,57 @@ class Layout:
                 unknowns[-1][name], by_references[-1][name] = found["d"], found["x"]
         return self.packed(unknowns, leads=False), by_references
 
-    def gradients(self, p_bar: Array) -> tuple[Named, list[Named]]:
-        """The gradient by p as parameters by name, and the first reference of each phase."""
-        named: dict[str, list[Array]] = {}
-        first: list[Named] = [{} for _ in self._phases]
-        end = self._made.starts("n_row")[-1]
-        for k, stage, block in self._blocks(p_bar[:end], "n_row"):
-            at = 0
-            for name, n in stage.row.items():
-                rows, at = block[:, at : at + n], at + n
-                if name.startswith(REFERENCE) and k % 2 == 0:
-                    first[stage.phase][name.removeprefix(REFERENCE)] = rows[0]
-                elif not name.startswith((REFERENCE, FOLLOWING)):
-                    named.setdefault(name, []).append(rows)
-        found = {name: np.concatenate(rows) for name, rows in named.items()}
-        for name, n in self._made.shared.items():
-            found[name], end = p_bar[end : end + n], end + n
-        return found, first
-
     def parameters(self, given: Mapping[str, Any], references: Sequence[Named]) -> Array:
         """The vector p. Raises ValueError where a parameter is missing, or one is not known."""
-        made = self._made
-        own = [name for phase in self._phases for name in phase.stage_parameters]
-        known = {**made.shared, **dict.fromkeys(own, 0)}
-        for name in checked(given, dict, "solve", "parameters", "a dict"):
-            _size(known, name, "parameter")
-        for name in known:
+        for name in checked(given, Mapping, "solve", "parameters", "a dict"):
+            if name not in self._parameters:
+                raise unknown_name("parameter", name, self._parameters)
+        p = np.zeros(self._n_p)
+        for name, where in self._parameters.items():
             if name not in given:
                 raise ValueError(f"solve: parameter '{name}' is missing")
-        p = np.zeros(made.starts("n_row")[-1] + made.n_shared)
-        begins: dict[str, int] = {}
-        for k, stage, block in self._blocks(p[: made.starts("n_row")[-1]], "n_row"):
-            at = 0
-            for name, n in stage.row.items():
-                part, at = slice(at, at + n), at + n
-                state = name.rpartition(" of ")[2]
-                if name.startswith(FOLLOWING):
-                    after = stage.phase + k % 2
-                    rows = references[after][state]
-                    block[:, part] = rows[0] if k % 2 else rows[1:]
-                elif name.startswith(REFERENCE):
-                    block[:, part] = self._rows_of(references[stage.phase][state], k)
-                else:
-                    total = sum(s.count for s in made.stages if name in s.row)
-                    rows = _rows(given[name], (total,), n, f"parameters: '{name}'")
-                    first = begins.get(name, 0)
-                    block[:, part] = rows[first : first + stage.count]
-                    begins[name] = first + stage.count
-        at = made.starts("n_row")[-1]
-        for name, n in made.shared.items():
-            p[at : at + n] = _rows(given[name], (), n, f"parameters: '{name}'")
-            at += n
+            p[where] = _rows(given[name], where.shape, f"parameters: '{name}'")
+        for where, i, state, part in self._references:
+            p[where] = references[i][state][part]
         return p
+
+    def gradients(self, p_bar: Array, held: Array) -> tuple[Named, Named]:
+        """Gradients by p and by the values that unknowns are held at, by names.
+
+        Those by the start are of tangents where it is on a manifold; see `by_reference`.
+        """
+        parameters = {name: p_bar[where] for name, where in self._parameters.items()}
+        start = {name: held[self._unknowns[0][name][0]] for name in self._sizes[0]}
+        return parameters, start
+
+    def by_reference(self, p_bar: Array, state: str) -> Array:
+        """The gradient by the first reference of a state, as far as it is one by p."""
+        first = next(r for r in self._references if (r.phase, r.state) == (0, state))
+        return p_bar[first.places[0]]
 
     def bounds(self, start: Named) -> tuple[Array, Array]:
         """Bounds of the unknowns, equal where a state starts."""
-        stages = self._made.stages
-        lower = np.concatenate([np.tile(s.w_lower, s.count) for s in stages])
-        upper = np.concatenate([np.tile(s.w_upper, s.count) for s in stages])
-        at = 0
-        for name, n in self._made.stages[0].states.items():
-            if name in start:
-                fixed = 0.0 if name in self._phases[0].charts else start[name]
-                lower[at : at + n] = upper[at : at + n] = fixed
-            at += n
+        lower, upper = self._w_lower.copy(), self._w_upper.copy()
+        for name, value in start.items():
+            where = self._unknowns[0][name][0]
+            lower[where] = upper[where] = 0.0 if name in self._phases[0].charts else value
         return lower, upper
 
-    def first_states(self, x: Array) -> Named:
-        """The first states of a vector like that of the unknowns."""
-        found: Named = {}
-        at = 0
-        for name, n in self._made.stages[0].states.items():
-            found[name], at = x[at : at + n], at + n
-        return found
 
-    def state_sizes(self, i: int) -> Sizes:
-        """The size of each state of a phase, as users give it."""
-        stage = self._made.stages[2 * i]
-        return {name: stage.row.get(REFERENCE + name, n) for name, n in stage.states.items()}
+def _block(start: int, count: int, width: int) -> Places:
+    """Places from `start` on, `count` rows of so many."""
+    return np.arange(start, start + count * width).reshape(count, width)
 
-    def _blocks(self, vector: Array, attribute: str) -> Iterator[tuple[int, Stage, Array]]:
-        """Each kind of stage with its part of a vector, a row a stage."""
-        ends = self._made.starts(attribute)
-        for k, stage in enumerate(self._made.stages):
-            n = getattr(stage, attribute)
-            yield k, stage, vector[ends[k] : ends[k + 1]].reshape(stage.count, n)
 
-    @staticmethod
-    def _rows_of(rows: Array, k: int) -> Array:
-        """Those of points 0 ... N - 1, or of the last."""
-        return rows[:-1] if k % 2 == 0 else rows[-1:]
+def _columns(block: Places, sizes: Sizes) -> list[tuple[str, Places]]:
+    """The columns of each part of a row."""
+    ends = accumulate(sizes.values())
+    return [(n, block[:, end - m : end]) for (n, m), end in zip(sizes.items(), ends, strict=True)]
+
+
+def _state_sizes(stage: Stage) -> Sizes:
+    """The size of each state as users give it."""
+    return {name: stage.row.get(REFERENCE + name, n) for name, n in stage.states.items()}
 
 
 def _charted(phase: Phase, name: str) -> Expression:
@@ -242,10 +247,10 @@ def _charted(phase: Phase, name: str) -> Expression:
     return integrate(var("x", integrate.n_in(0)), var("d", integrate.n_in(1)))
 
 
-def _bounds(stage: Stage) -> tuple[Array, Array]:
-    """Of the rows of one stage; those that lead to the next are 0."""
-    zeros = np.zeros(stage.n_following)
-    return np.concatenate([zeros, stage.lower]), np.concatenate([zeros, stage.upper])
+def _tiled(rows: Sequence[Array], stages: Sequence[Stage]) -> Array:
+    """A row of each kind of stage as often as there are such stages."""
+    every = [np.tile(row, s.count) for row, s in zip(rows, stages, strict=True)]
+    return np.concatenate([np.zeros(0), *every])
 
 
 def _size(sizes: Mapping[str, int], name: str, kind: str) -> int:
@@ -254,12 +259,16 @@ def _size(sizes: Mapping[str, int], name: str, kind: str) -> int:
     return sizes[name]
 
 
-def _rows(value: Any, lead: tuple[int, ...], size: int, place: str) -> Array:
-    """A value of shape (*lead, size); one without the leading axis is for all."""
+def _rows(value: Any, shape: tuple[int, ...], place: str) -> Array:
+    """A value of this shape; one without the leading axis is for all, and a number for every entry.
+
+    Returns a copy.
+    """
     array = real(value, f"solve: {place}")
-    if array.ndim == 0 or (size == 1 and lead and array.shape == lead):
+    if array.shape == shape:
+        return array.copy()
+    if array.ndim == 0 or (shape[-1] == 1 and len(shape) > 1 and array.shape == shape[:1]):
         array = array[..., None]
-    shape = (*lead, size)
-    if array.shape not in {(1,), (size,), shape}:
+    if array.shape not in {(1,), shape[-1:], shape}:
         raise ValueError(f"solve: {place} has shape {array.shape}, expected {shape}")
     return np.broadcast_to(array, shape).copy()

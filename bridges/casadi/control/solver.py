@@ -164,10 +164,9 @@ class ControlSolver:
         x_bar, by_reference = self.layout.pulled(every, solution.references, solution.x)
         mu = number(barrier, "gradients: barrier")
         p_bar, held = self._sensitivity(mu).pull(solution, x_bar, number(cost, "gradients: cost"))
-        parameters, first = self.layout.gradients(p_bar)
-        start = self.layout.first_states(held)
+        parameters, start = self.layout.gradients(p_bar, held)
         for name, rows in by_reference[0].items():
-            start[name] = rows[0] + first[0][name]
+            start[name] = rows[0] + self.layout.by_reference(p_bar, name)
         return parameters, start
 
     def _sensitivity_at(self, barrier: float) -> Sensitivity:
@@ -191,8 +190,8 @@ class ControlSolver:
         x0 = layout.packed(layout.at_references(values))
         p = layout.parameters(parameters or {}, values)
         bounds = layout.bounds(fixed)
-        numbers: dict[str, Any] = {"x0": x0, "p": p, "lbg": layout.lower, "ubg": layout.upper}
-        numbers |= dict(zip(("lbx", "ubx"), bounds, strict=True))
+        numbers: dict[str, Any] = {"x0": x0, "p": p, "lbx": bounds[0], "ubx": bounds[1]}
+        numbers["lbg"], numbers["ubg"] = layout.casadi_bounds
         if isinstance(guess, Solution):
             numbers |= {"lam_x0": guess.lam_x, "lam_g0": guess.lam_g}
         begin = time.perf_counter()
@@ -219,7 +218,7 @@ class ControlSolver:
 
 
 def _flat(value: Any) -> Array:
-    return np.asarray(value, dtype=np.float64).reshape(-1)
+    return value.full().reshape(-1)
 
 
 def _structure(made: Transcription) -> dict[str, Any]:

@@ -220,7 +220,7 @@ def test_words_of_errors() -> None:
         ((START, {"y": 0.0}, GIVEN), "no state or control 'y'"),
         ((START, {"x": np.zeros((3, 2))}, GIVEN), "shape (3, 2), expected (8, 2)"),
         ((START, [{}, {}], GIVEN), "guess has 2 phases, the problem 1"),
-        ((START, None, {}), "parameter 'weight' is missing"),
+        ((START, None, {}), "parameter 'd' is missing"),
         ((START, None, {**GIVEN, "gaol": 1.0}), "no parameter 'gaol'"),
         ((START, None, {**GIVEN, "d": np.zeros((3, 1))}), "expected (8, 1)"),
     ):

@@ -192,7 +192,7 @@ def test_random_problems(seed: int) -> None:
     solver = random_problem(seed).solver("fatrop", tolerance=1e-12)
     layer = ControlLayer(solver)
     rng = np.random.default_rng(seed)
-    n = solver.layout.state_sizes(0)["x"]
+    n = solver.layout.state_sizes()["x"]
     p = torch.from_numpy(0.5 * rng.normal(size=(2, 3))).requires_grad_()
     x = torch.from_numpy(0.05 * rng.normal(size=(2, n))).requires_grad_()
 
