@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import casadi
 import numpy as np
@@ -111,7 +111,7 @@ class Layout:
         if given is None:
             listed: list[Mapping[str, Any]] = [{}] * n
         elif isinstance(given, Mapping):
-            listed = [cast("Mapping[str, Any]", given)] * n
+            listed = [given] * n
         else:
             listed = list(given)
         if len(listed) != n:
