@@ -22,10 +22,12 @@ from typing import Any
 import casadi
 import numpy as np
 
+from benchmarks.control import figures as swing_figures
 from benchmarks.inverse_kinematics import figures as ik_figures
 from benchmarks.loads import load_figures
 from benchmarks.model import Measured, Measurement
 from benchmarks.ours import pose, torques
+from benchmarks.receding import figures as horizon_figures
 from benchmarks.robots import robot
 from benchmarks.rollouts import memory_figures
 from bridges.casadi import ad_to_casadi
@@ -246,6 +248,13 @@ MEASUREMENTS = (
         _elsewhere("rollout_memory"),
     ),
     Measurement("inverse_kinematics", "10,000 poses of Panda to 1 mm and 0.1 degrees", ik_figures),
+    Measurement("swing", "Panda's swing of least torque, 50 nodes", swing_figures),
+    Measurement(
+        "swing_short_of_torque",
+        "the same with 23 % of the torques",
+        partial(swing_figures, share=0.23),
+    ),
+    Measurement("receding_horizon", "Panda in MuJoCo, 20 nodes a control", horizon_figures),
 )
 
 
