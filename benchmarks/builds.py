@@ -77,6 +77,27 @@ def _programs(quick: bool) -> dict[str, tuple[casadi.Function, float | None]]:
     }
 
 
+def derivative_figures(quick: bool) -> list[Measured]:
+    """Seconds to build inverse dynamics for CasADi with Jacobian and Hessian, then for more stages.
+
+    The wall's: compilers run side by side.
+    """
+    figures: list[Measured] = []
+    goals = {"panda": 4.0} if quick else {"panda": 4.0, "g1": 15.0}
+    casadi_to_kernel(random_program(3, 0.5, 50))  # asks the compiler what it can
+    for name, seconds in goals.items():
+        graph = torques(robot(name))
+        label = f"inverse dynamics, {name}, with Jacobian and Hessian"
+        for stages, most in ((50, seconds), (20, 1.0)):
+            start, begun = time.perf_counter(), _processor_seconds()
+            ad_to_casadi(graph, compiled=True, mapped=stages)
+            wall, spent = time.perf_counter() - start, _processor_seconds() - begun
+            text = f"{label}, {stages} stages{' after 50' * (stages != 50)}"
+            figures.append(Measured(f"{text}: wall time", wall, "s", at_most=most))
+            figures.append(Measured(f"{text}: processor time", spent, "s"))
+    return figures
+
+
 def build_figures(quick: bool) -> list[Measured]:
     """Seconds to build each kernel in an empty cache, and to load it again."""
     figures: list[Measured] = []
@@ -208,12 +229,18 @@ def _elsewhere(name: str) -> Callable[[bool], list[Measured]]:
 
 _FIGURES = {
     "build": build_figures,
+    "build_derivatives": derivative_figures,
     "threads": thread_figures,
     "rollout_memory": memory_figures,
 }
 
 MEASUREMENTS = (
     Measurement("build", "building and loading kernels, an empty cache", _elsewhere("build")),
+    Measurement(
+        "build_derivatives",
+        "building functions for CasADi, an empty cache",
+        _elsewhere("build_derivatives"),
+    ),
     Measurement("threads", "two threads beside one", _elsewhere("threads")),
     Measurement(
         "rollout_memory",

@@ -26,7 +26,7 @@ from bridges.native.errors import BuildError
 from bridges.native.identity import program_bytes, tape_bytes
 from bridges.native.library import load_whole
 from bridges.native.load import digest_of, entry_key, fetch_library
-from bridges.native.objects import Parts, fetch_parts
+from bridges.native.objects import Parts, Workshop, fetch_parts
 from bridges.native.target import Target
 from bridges.native.units import Units
 
@@ -80,7 +80,7 @@ def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> ca
     vector_bytes = vector_bytes_for(stages, compiler.vector_bytes)
     facts = (*input_names(f.tape), *f.names_out, str(vector_bytes))
 
-    def parts(folder: Path) -> Parts:
+    def parts(shop: Workshop) -> Parts:
         content = _identity(f, *facts)
         blocks = f"blocks_{content.hex()[:10]}"
 
@@ -88,7 +88,7 @@ def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> ca
             entries = library_entries(f, _NAME, blocks)
             return (yield from library_units(entries, Target("float64", vector_bytes)))
 
-        shared = fetch_parts(entry_key(content, compiler), units, compiler, folder)
+        shared = fetch_parts(entry_key(content, compiler), units, shop)
         text = text_for(shared.main.text, stages).replace(_NAME, name)
         return shared._replace(main=shared.main._replace(text=text))
 
@@ -98,7 +98,7 @@ def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> ca
         _ = load_whole(str(path), body, [name], ctypes.RTLD_GLOBAL)
         return casadi.external(name, str(path), {**SAVED, **options})
 
-    return fetch_library(_identity(f, *facts, name, str(stages)), compiler, parts, load)
+    return fetch_library(_identity(f, *facts, name, str(stages)), compiler, parts, load, name)
 
 
 _NAME = "<name>"  # stands for the name in texts that functions share

@@ -26,9 +26,9 @@ from ad_core.derivatives import jacobian_in_full, vjp
 from ad_core.lowering import Lowered
 from bridges.casadi.lowering import input_names
 from bridges.casadi.tensors import MOST_ENTRIES, Tensor, second_derivatives
-from bridges.native.jacobians import block_patterns, is_entire, jacobian_graph, lower_half
+from bridges.native.jacobians import block_patterns, is_entire, lower_half
 from bridges.native.program import Program
-from bridges.native.scalars import scalar_program
+from bridges.native.scalars import jacobian_program, scalar_program
 
 Named = tuple[str, casadi.Sparsity]
 
@@ -180,8 +180,8 @@ class _Blocks:
             return []
         twins = self._twins
         chosen = [[twins[e] if twins else e for e in blocks[k]] for k in filled]
-        graph = jacobian_graph(self._f, self._jacobian, chosen)
-        return [Piece(name, scalar_program(graph.tape), arguments, tuple(filled))]
+        program = jacobian_program(self._f, self._jacobian, chosen)
+        return [Piece(name, program, arguments, tuple(filled))]
 
     def turned(self, piece: Piece, n_in: int, first: int, width: int) -> Piece:
         """The piece that fills result `first + o` of input i's `width` with block o, i transposed.

@@ -17,48 +17,53 @@ from bridges.native import cache
 from bridges.native.build import BASE_FLAGS, Compiler, compiler_here
 from bridges.native.errors import BuildError
 from bridges.native.library import Library
-from bridges.native.objects import Parts, make_parts
+from bridges.native.objects import Parts, Workshop, make_parts, processors
 from bridges.native.program import Program
+from bridges.native.progress import Progress
 from bridges.native.target import DType, Target
-from bridges.native.units import Units, program_units
+from bridges.native.units import program_units
 
 
-def load_library(identity: bytes, dtype: DType, program: Callable[[], Program]) -> Library:
+def load_library(
+    identity: bytes, dtype: DType, program: Callable[[], Program], title: str
+) -> Library:
     """The library of a function, from the cache or built now.
 
     identity: bytes that only functions of the same program share; `program` is called to build.
+    title: what is said to be built.
 
     Raises BuildError.
     """
     compiler = compiler_here()
     target = Target(dtype, compiler.vector_bytes)
 
-    def parts(folder: Path) -> Parts:
-        def units() -> Units:
-            return (yield from program_units(program(), target))
+    def parts(shop: Workshop) -> Parts:
+        return make_parts(program_units(program(), target), shop)
 
-        return make_parts(units(), compiler, folder)
-
-    return fetch_library(digest_of(identity, repr(target).encode()), compiler, parts, Library)
+    key = digest_of(identity, repr(target).encode())
+    return fetch_library(key, compiler, parts, Library, title)
 
 
 def fetch_library(
     identity: bytes,
     compiler: Compiler,
-    parts: Callable[[Path], Parts],
+    parts: Callable[[Workshop], Parts],
     load: Callable[[Path, bytes], cache.Loaded],
+    title: str,
 ) -> cache.Loaded:
     """What `load(path, bytes)` makes of a library, from the cache or built now.
 
     identity: bytes that only libraries of the same text share.
-    parts: gives what it is linked of, with the cache's folder for objects (`make_parts`).
+    parts: gives what it is linked of, by `make_parts` or `fetch_parts`.
+    title: what is said to be built.
 
     Raises BuildError.
     """
     folder = cache.open_cache()
 
     def build(path: Path) -> None:
-        parts(folder).link(compiler, path)
+        with Progress(title, processors()) as progress:
+            parts(Workshop(compiler, folder, progress)).link(compiler, path)
 
     try:
         return cache.fetch(folder, entry_key(identity, compiler), build, load)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from _thread import start_new_thread
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 from bridges.native import cache
 from bridges.native.build import BASE_FLAGS, Compiler, compile_library, compile_object
 from bridges.native.errors import BuildError
+from bridges.native.progress import Progress
 from bridges.native.units import Unit, Units
 
 Item = TypeVar("Item")
@@ -41,10 +44,16 @@ class Parts(NamedTuple):
         compile_library(self.main.text, compiler, self.main.flags, target, paths)
 
 
-def make_parts(units: Units, compiler: Compiler, folder: Path) -> Parts:
-    """The parts of these units; the first compile while the next are made.
+class Workshop(NamedTuple):
+    """With what objects are made, in which folder of the cache, and who hears how far it is."""
 
-    folder: the cache's, for objects.
+    compiler: Compiler
+    folder: Path
+    progress: Progress
+
+
+def make_parts(units: Units, shop: Workshop) -> Parts:
+    """The parts of these units; the first compile while the next are made.
 
     Raises BuildError, and OSError of the cache.
     """
@@ -53,18 +62,26 @@ def make_parts(units: Units, compiler: Compiler, folder: Path) -> Parts:
     def apart() -> Iterator[Unit]:
         last.append((yield from units))
 
+    def heard() -> Iterator[Unit]:
+        for unit in chain(apart(), last):
+            shop.progress.made(len(unit.text), unit.ahead)
+            if not last:
+                yield unit
+
     def compiled(unit: Unit, stopped: Stopped) -> tuple[str, bytes]:
         def build(path: Path) -> None:
-            compile_object(unit.text, compiler, unit.flags, path, stopped)
+            compile_object(unit.text, shop.compiler, unit.flags, path, stopped)
 
-        key = _key(unit, compiler)
-        return key, cache.fetch(folder, key, build, lambda _, body: body, cache.OBJECT)
+        key, begun = _key(unit, shop.compiler), time.monotonic()
+        body = cache.fetch(shop.folder, key, build, lambda _, body: body, cache.OBJECT)
+        shop.progress.compiled(len(unit.text), time.monotonic() - begun)
+        return key, body
 
-    objects = dict(side_by_side(compiled, apart(), processors()))
+    objects = dict(side_by_side(compiled, heard(), processors()))
     return Parts(last[0], objects)
 
 
-def fetch_parts(key: str, units: Callable[[], Units], compiler: Compiler, folder: Path) -> Parts:
+def fetch_parts(key: str, units: Callable[[], Units], shop: Workshop) -> Parts:
     """The parts that the cache has under this key, or makes now of these units.
 
     Raises BuildError, and OSError of the cache.
@@ -72,20 +89,20 @@ def fetch_parts(key: str, units: Callable[[], Units], compiler: Compiler, folder
     made: list[Parts] = []
 
     def build(path: Path) -> None:
-        made[:] = [make_parts(units(), compiler, folder)]
-        path.write_text(json.dumps([*made[0].main, *made[0].objects]), encoding="ascii")
+        made[:] = [make_parts(units(), shop)]
+        path.write_text(json.dumps([*made[0].main[:2], *made[0].objects]), encoding="ascii")
 
     def load(_: Path, body: bytes) -> Parts:
         if made:
             return made[0]
         text, flags, *keys = json.loads(body)
-        found = {key: cache.find(folder, key, cache.OBJECT) for key in keys}
+        found = {key: cache.find(shop.folder, key, cache.OBJECT) for key in keys}
         objects = {key: body for key, body in found.items() if body is not None}
         if len(objects) < len(found):
             raise BuildError("an object is not in the cache")
         return Parts(Unit(text, flags), objects)
 
-    return cache.fetch(folder, key, build, load, cache.PARTS)
+    return cache.fetch(shop.folder, key, build, load, cache.PARTS)
 
 
 def _key(unit: Unit, compiler: Compiler) -> str:

@@ -24,10 +24,14 @@ UNIT_BYTES = 150_000
 
 
 class Unit(NamedTuple):
-    """A C text, and the flags to build it with: optimisation level, refinements of it for GCC."""
+    """A C text, and the flags to build it with: optimisation level, refinements of it for GCC.
+
+    ahead: about how many bytes of texts come after it, as far as is known.
+    """
 
     text: str
     flags: str
+    ahead: int = 0
 
 
 Units: TypeAlias = "Generator[Unit, None, Unit]"
@@ -47,9 +51,15 @@ def program_units(program: Program, target: Target) -> Units:
 
 
 def block_units(
-    blocks: Sequence[Block], programs: Sequence[Program], target: Target, effort: Effort
+    blocks: Sequence[Block],
+    programs: Sequence[Program],
+    target: Target,
+    effort: Effort,
+    ahead: int = 0,
 ) -> Iterator[Unit]:
     """The texts of block functions, which other texts of the library may declare and call.
+
+    ahead: about how many bytes come after them.
 
     Those that read tables are one text, so that each table is in the library once.
     """
@@ -57,12 +67,14 @@ def block_units(
     called = {name for block in blocks for name in block.called}
     preamble = emit_preamble(called, target, effort) + tables
     every = [function for block in blocks for function in block.functions]
+    ahead += sum(len(function.text) for function in every)
     for functions in [every] if tables else _groups(every):
         own = {function.head for function in functions}
         calls = dict.fromkeys(head for function in functions for head in function.calls)
         heads = [head for head in calls if head not in own]
         texts = [f.text.replace(f.head, _seen(f.head), 1) for f in functions]
-        yield Unit("\n".join([preamble, *map(declared, heads), *texts]), effort.flags)
+        ahead -= sum(map(len, texts))
+        yield Unit("\n".join([preamble, *map(declared, heads), *texts]), effort.flags, ahead)
 
 
 def declared(head: str) -> str:

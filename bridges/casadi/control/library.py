@@ -30,7 +30,7 @@ from bridges.native.emit_c import Block, emit_block, emit_preamble
 from bridges.native.identity import program_bytes, tape_bytes
 from bridges.native.library import load_whole
 from bridges.native.load import digest_of, fetch_library
-from bridges.native.objects import Parts, make_parts
+from bridges.native.objects import Parts, Workshop, make_parts
 from bridges.native.program import Program
 from bridges.native.scalars import scalar_program
 from bridges.native.target import Target
@@ -94,14 +94,15 @@ def build_functions(
     roots = [stage.graphs.names_out for stage in made.stages]
     facts = repr((flavour, hessian, layout, roots, made.n_shared, target)).encode()
 
-    def parts(folder: Path) -> Parts:
-        return make_parts(library_units(made, flavour, hessian, target), compiler, folder)
+    def parts(shop: Workshop) -> Parts:
+        return make_parts(library_units(made, flavour, hessian, target), shop)
 
     def load(path: Path, body: bytes) -> dict[str, casadi.Function]:
         _ = load_whole(str(path), body, FUNCTIONS[flavour])
         return {name: casadi.external(name, str(path)) for name in FUNCTIONS[flavour]}
 
-    return fetch_library(digest_of(b"control", facts, *contents), compiler, parts, load)
+    identity, title = digest_of(b"control", facts, *contents), f"a control problem for {flavour}"
+    return fetch_library(identity, compiler, parts, load, title)
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,3 +108,13 @@ def test_second_derivatives_that_are_too_many_are_refused(monkeypatch):
     text = ad_to_c(dense, name="f")
     assert "EXPORT int jac_jac_f(" not in text
     assert "REFUSED(jac_jac_f, 3, 2," in text
+    # of more stages too many, of fewer not, though they have the same blocks
+    monkeypatch.setattr("bridges.casadi.tensors.MOST_ENTRIES", 5_000)
+    for stages in (2, 20):
+        s = ca.MX.sym("s", 10, stages)
+        slope = ca.jacobian(ad_to_casadi(dense, compiled=True, mapped=stages)(s), s)
+        if stages == 2:
+            assert ca.jacobian(slope, s).shape == (400, 20)
+        else:
+            with pytest.raises(RuntimeError, match="compiled with first and second derivatives"):
+                ca.jacobian(slope, s)
