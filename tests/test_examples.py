@@ -146,6 +146,17 @@ def test_a_tool_follows_its_goals_in_mujoco() -> None:
     assert error < 2e-3
 
 
+def test_a_network_learns_a_cost_through_the_planner() -> None:
+    before, after = load("39_learned_cost").main(["--quick"])
+    assert after < 0.3 * before
+
+
+@pytest.mark.slow
+def test_its_loss_falls_tenfold() -> None:
+    before, after = load("39_learned_cost").main([])
+    assert after < 0.1 * before
+
+
 def test_single_shooting_has_the_optimum_of_multiple_shooting() -> None:
     single, multiple = load("36_single_shooting").main()
     assert single == pytest.approx(multiple, rel=1e-7)

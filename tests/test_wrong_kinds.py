@@ -112,6 +112,9 @@ BALLS = {name: [model.PlacedShape(SPHERE)] for name in ("base", "tool")}
 PAIRED = ("PairDistance", "PairDistanceSquared", "PairClosest", "SmoothPairDistance")
 DISTANCES = ("CollisionDistances", "SelfCollision", "SweptClearance")
 
+STEPS = casadi_bridge.Phase(3, {"x": X * 0.5})
+SOLVER = casadi_bridge.ControlProblem(STEPS).solver()
+
 BODIES = "".join(f"<body><joint name='j{k}'/><geom size='1'/></body>" for k in range(7))
 MJCF = f"<mujoco><worldbody>{BODIES}</worldbody></mujoco>"
 SCENE = load.read_mjcf(MJCF)
@@ -190,13 +193,18 @@ RIGHT: dict[str, Any] = {
     "residual": X - 0.5, "guess": {"x": POINT},
     "link_a": "link1", "link_b": "tool", "frame_a": POINT, "frame_b": POINT,
     "LoopError.loops": [PIN], "ClosedConfiguration.loops": [PIN],
+    "Constraint.value": X, "nodes": 3, "dynamics": {"x": X * 0.5}, "phases": STEPS,
+    "solver": SOLVER,
     "load_srdf.source": "<robot name='r'/>", "geom": MESH, "geom1": MESH, "geom2": MESH,
     "geometries": [MESH, MESH], "read_mesh.mesh": model.Mesh("mesh.obj"),
 }  # fmt: skip
 # Records that functions of the packages make, with what only these know; what Python calls through
 # torch and kernels, unchecked for the sake of time.
 SKIPPED = {
+    "ControlResult",
+    "ControlSolver",
     "Curve",
+    "Solution",
     "Solutions",
     "ADModule",
     "BaseParameters",

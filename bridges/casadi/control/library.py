@@ -135,7 +135,7 @@ class _Writer:
         self.lines.append(f"static const {kind} {name}[] = {{{listed}}};")
         return name
 
-    def part(self, name: str, part: _Part, n_slots: int) -> None:
+    def part(self, name: str, part: _Part, block: str, n_slots: int) -> None:
         """The table `name` of a part."""
         stage, program = self.made.stages[part.stage], part.program
         starts = {
@@ -153,7 +153,7 @@ class _Writer:
         kept = table(f"{name}_kept", part.first or ())
         n_kept = -1 if part.first is None else len(part.first)
         (n_out,) = program.output_sizes
-        fields = [f"{name}_block", stage.count, len(part.names), arrays, sizes, shared]
+        fields = [block, stage.count, len(part.names), arrays, sizes, shared]
         fields += [start, n_out, part.to, int(part.adds), n_kept, kept, n_slots]
         fields.append(sum(program.input_sizes) + n_out)
         self.lines.append(f"static const stage_program {name} = {{{', '.join(map(str, fields))}}};")
@@ -182,13 +182,29 @@ _GRAPHS: dict[str, list[tuple[Callable[[Stage], Lowered | None], str]]] = {
 
 
 def _matrices(made: Transcription, output: str, hessian: Hessian) -> list[Matrix]:
-    if output == "jac_g_x":
-        return [
-            programs.jacobian_matrix(stage, has_previous=stage.count > 1 or i > 0)
-            for i, stage in enumerate(made.stages)
-        ]
+    """The matrix of each kind of stage; stages alike have one."""
     upper, exact = output.startswith("triu"), hessian == "exact"
-    return [programs.hessian_matrix(stage, exact=exact, upper=upper) for stage in made.stages]
+    found: dict[object, Matrix] = {}
+    matrices: list[Matrix] = []
+    for i, stage in enumerate(made.stages):
+        has_previous = stage.count > 1 or i > 0
+        key = (_kind(stage), output == "jac_g_x" and has_previous)
+        if key not in found:
+            found[key] = (
+                programs.jacobian_matrix(stage, has_previous=has_previous)
+                if output == "jac_g_x"
+                else programs.hessian_matrix(stage, exact=exact, upper=upper)
+            )
+        matrices.append(found[key])
+    return matrices
+
+
+def _kind(stage: Stage) -> object:
+    """What stages with the same graphs share; of themselves where nothing is known of them."""
+    content = tape_bytes(stage.graphs.tape)
+    if content is None:
+        return id(stage)
+    return content, stage.graphs.names_out, stage.n_x, stage.n_following
 
 
 def _programs(made: Transcription, output: str, hessian: Hessian) -> list[_Part]:
@@ -197,19 +213,24 @@ def _programs(made: Transcription, output: str, hessian: Hessian) -> list[_Part]
         return _parts_of(made, _matrices(made, output, hessian))
     parts: list[_Part] = []
     for graph_of, attribute in _GRAPHS[output]:
+        found: dict[object, tuple[Program, tuple[str, ...]] | None] = {}
         for i, stage in enumerate(made.stages):
-            graph = graph_of(stage)
-            if graph is not None:
+            key = _kind(stage)
+            if key not in found:
+                graph = graph_of(stage)
+                found[key] = graph and (scalar_program(graph.tape), graph.names_in)
+            one = found[key]
+            if one is not None:
                 adds = attribute in ("", "shared")
                 to = made.starts("n_row")[-1] if attribute == "shared" else 0
                 to = to if adds else made.starts(attribute)[i]
-                program = scalar_program(graph.tape)
-                parts.append(_Part(program, i, to, graph.names_in, adds=adds))
+                parts.append(_Part(one[0], i, to, one[1], adds=adds))
     return parts
 
 
 def _parts_of(made: Transcription, matrices: list[Matrix]) -> list[_Part]:
     parts: list[_Part] = []
+    found: dict[int, Program] = {}
     to = 0
     for i, (stage, matrix) in enumerate(zip(made.stages, matrices, strict=True)):
         count = len(matrix.rows)
@@ -217,8 +238,9 @@ def _parts_of(made: Transcription, matrices: list[Matrix]) -> list[_Part]:
         if first is not None and len(first) == count:
             first = None
         if matrix.graph is not None:
-            program = scalar_program(matrix.graph.tape)
-            parts.append(_Part(program, i, to, matrix.graph.names_in, first))
+            if id(matrix) not in found:
+                found[id(matrix)] = scalar_program(matrix.graph.tape)
+            parts.append(_Part(found[id(matrix)], i, to, matrix.graph.names_in, first))
         to += count * stage.count - (count - len(first) if first is not None else 0)
     return parts
 
@@ -238,16 +260,19 @@ def library_units(made: Transcription, flavour: str, hessian: Hessian, target: T
             matrices = _matrices(made, output, hessian)
             parts[output] = _parts_of(made, matrices)
             structures[output] = _structure(writer, output, matrices)
+        known: dict[int, tuple[str, int]] = {}
         for k, part in enumerate(parts[output]):
             program, name = part.program, f"{output}_{k}"
-            effort = effort_for(program)
-            block = emit_block(program, target, f"{name}_block", effort=effort)
-            if program.text_ops < SHORT:
-                short.append((block, program))
-            else:
-                yield from block_units([block], [program], target, effort)
-            heads.append(declared(block.functions[-1].head))
-            writer.part(name, part, block.n_slots)
+            if id(program) not in known:
+                effort = effort_for(program)
+                block = emit_block(program, target, f"{name}_block", effort=effort)
+                if program.text_ops < SHORT:
+                    short.append((block, program))
+                else:
+                    yield from block_units([block], [program], target, effort)
+                heads.append(declared(block.functions[-1].head))
+                known[id(program)] = f"{name}_block", block.n_slots
+            writer.part(name, part, *known[id(program)])
             most = max(most, len(program.input_sizes))
     if short:  # together: a compiler takes a while to start
         blocks, listed = zip(*short, strict=True)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ad_core.graph import ADFunctionInterface, ADTerminal, Expression, Variable
 from ad_core.graph.errors import checked, unknown_name
-from ad_core.graph.nodes import listed, name_of
+from ad_core.graph.nodes import listed, names_of
 from ad_core.graph.values import Array, real, whole_number
 
 Bounds = tuple[ArrayLike, ArrayLike]
@@ -102,19 +102,19 @@ class Phase:
             raise ValueError(f"Phase: '{min(repeated)}' is named twice among states and controls")
         for name in self.bounds:
             if name not in names:
-                raise unknown_name("state or control", name, names)
+                raise ValueError(f"Phase: bounds: {unknown_name('state or control', name, names)}")
             if name in self.charts:
                 raise ValueError(
                     f"Phase: bounds of '{name}', which is on a manifold; use Constraint in path"
                 )
         for name in self.charts:
             if name not in self.dynamics:
-                raise unknown_name("state", name, self.dynamics)
+                raise ValueError(f"Phase: charts: {unknown_name('state', name, self.dynamics)}")
 
     @property
     def control_names(self) -> tuple[str, ...]:
         """The controls' names."""
-        return tuple(name_of(control) for control in self.controls)
+        return names_of("Phase: argument 'controls'", self.controls)
 
     def graphs(self) -> list[tuple[str, Any]]:
         """Every graph, with the argument that it is in."""

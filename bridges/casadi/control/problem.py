@@ -14,6 +14,7 @@ from typing import Any
 import casadi
 
 from ad_core.graph.errors import checked, one_of
+from ad_core.graph.nodes import listed
 from ad_core.graph.values import flag, number, whole_number
 from bridges.casadi.control.library import SOLVERS, Hessian
 from bridges.casadi.control.phase import Phase
@@ -41,12 +42,13 @@ class ControlProblem:
     """
 
     def __init__(self, phases: Phase | Sequence[Phase]) -> None:
-        listed = [phases] if isinstance(phases, Phase) else list(phases)
-        for phase in listed:
+        place = "ControlProblem: argument 'phases'"
+        every = [phases] if isinstance(phases, Phase) else listed(phases, place, "Phase")
+        for phase in every:
             checked(phase, Phase, "ControlProblem", "phases", "a Phase, or a list of them")
-        if not listed:
-            raise ValueError("ControlProblem: argument 'phases' is empty")
-        self.phases = tuple(listed)
+        if not every:
+            raise ValueError(f"{place} is empty")
+        self.phases = tuple(every)
         self.transcription: Transcription = transcribe(self.phases)
 
     def __reduce__(self) -> tuple[Any, ...]:

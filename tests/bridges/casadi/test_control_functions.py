@@ -1,5 +1,7 @@
 """Functions of control problems in native code against CasADi's own derivatives of its symbols."""
 
+import re
+
 import casadi
 import numpy as np
 import pytest
@@ -141,3 +143,17 @@ def test_texts_of_stages_know_no_number_of_points() -> None:
     assert few == many
     assert len(few) == 1  # all are short
     assert abs(len(main) - len(other)) < 100
+
+
+def test_phases_of_the_same_graphs_share_their_code() -> None:
+    """Two phases that differ in their numbers of points alone: block functions once."""
+    phases = [pendulum(3, end_residual=None), pendulum(5)]
+    units = library_units(
+        ControlProblem(phases).transcription, "ipopt", "exact", Target("float64", 32)
+    )
+    blocks = "\n".join(unit.text for unit in units)
+    found = set(re.findall(r"void (\w+_block)\(", blocks))
+    counts = {"f": 2, "g": 2, "grad_f_x": 2, "jac_g_x": 3, "triu_hess_gamma_x_x": 2}
+    for output, count in counts.items():
+        own = [name for name in found if re.fullmatch(rf"{output}_\d+_block", name)]
+        assert len(own) == count, (output, own)
