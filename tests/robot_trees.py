@@ -31,6 +31,7 @@ def trees(draw: st.DrawFn) -> RobotModel:
         leaders = [j.name for j in joints if j.type.nq == 1 and j.mimic is None]
         follows = JOINT_TYPES[kind].nq == 1 and leaders and draw(st.booleans())
         aligned = draw(st.booleans())
+        offsets = rng.integers(2, size=3) if aligned else np.ones(3)  # some axes meet
         joints.append(
             Joint(
                 f"j{i}",
@@ -38,7 +39,7 @@ def trees(draw: st.DrawFn) -> RobotModel:
                 parent,
                 f"l{i}",
                 rotation=np.eye(3) if aligned else Rotation.random(rng=rng).as_matrix(),
-                translation=0.5 * rng.normal(size=3),
+                translation=0.5 * rng.normal(size=3) * offsets,
                 axis=np.eye(3)[rng.integers(3)] if aligned else rng.normal(size=3),
                 pitch=rng.normal() if kind == "helical" else 0.0,
                 mimic=Mimic(draw(st.sampled_from(leaders)), -1.5, 0.3) if follows else None,

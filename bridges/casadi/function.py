@@ -70,7 +70,8 @@ def ad_to_casadi(
             kind of processor (with CasADi 3.7: the library's path in the cache); pickled, it is
             built or found again where it is loaded.
         mapped: Evaluate this many stages a call: inputs and outputs have a column for each, and
-            Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions.
+            Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions,
+            and another number of them takes the code that the cache has of the first.
         options: Passed to the constructor of the function.
 
     Raises:

@@ -8,8 +8,9 @@ import ad_core as ad
 from ad_core.graph import Expression
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel, links_of
+from robotics_ad.multibody.frames import aligned
 from robotics_ad.multibody.function import RobotFunction
-from robotics_ad.multibody.tree import Tree
+from robotics_ad.multibody.tree import Tree, merged
 
 
 class WorldTransforms(RobotFunction):
@@ -35,6 +36,10 @@ class WorldTransforms(RobotFunction):
 
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "links": len(self.targets)}
+
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        """Origins stay at joints, where those of links are."""
+        return aligned(merged(self.robot, parameters))
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         motion = WorldMotion(tree.bodies, tree.nv, *args)

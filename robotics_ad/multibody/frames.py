@@ -4,6 +4,10 @@
 that the constant pose of the next body has as few entries as possible: the modified
 Denavit-Hartenberg form (Craig, "Introduction to Robotics", ch. 3), with any number of children.
 
+`settled` slides origins along their axes to where all constant poses together have the fewest
+entries, and to where they stand still, as at a shoulder whose axes meet: forces there have no
+lever.
+
 `regrouped` moves to the parent the part of a body's mass that its own joint cannot feel, so that a
 body keeps as few inertial numbers as possible: the base parameters of Gautier and Khalil, "Direct
 calculation of minimum set of inertial parameters of serial robots" (1990), written with moments.
@@ -27,7 +31,7 @@ _SKEWED = 0.2
 
 
 def aligned(tree: Tree, end: Pose | None = None) -> Tree:
-    """The same tree with axes along z and frames chosen for sparse constants.
+    """The same tree with axes along z and frames in which what comes next has sparse constants.
 
     A revolute joint absorbs rotations about its axis in its `offset`; those by multiples of pi/2
     stay in `place`, where they are exact permutations. Joint types that neither turn nor slide are
@@ -55,6 +59,36 @@ def aligned(tree: Tree, end: Pose | None = None) -> Tree:
         bodies.append(_moved_body(replace(body, moments=moments), place, free))
     links = {
         name: (i, pose if i == WORLD else _tidy(moved[i].inverse() @ pose))
+        for name, (i, pose) in tree.links.items()
+    }
+    return replace(tree, bodies=tuple(bodies), links=links)
+
+
+def settled(tree: Tree) -> Tree:
+    """The same tree with origins of turning bodies slid along their axes for sparse constants.
+
+    Takes an `aligned` tree, whose origins lie next to the axis of the main child; the other choice
+    is next to the axis of the parent. Where both have as many entries, an offset belongs behind the
+    joint, where fewer joints feel it: if axes are parallel, and if the origin comes to stand still.
+    """
+    slides: list[float] = []
+    still: list[bool] = []  # whether the origin keeps its place in the world
+    bodies: list[Body] = []
+    for i, body in enumerate(tree.bodies):
+        first = body.parent == WORLD
+        p = body.place.p if first else _slid(body.place.p, -slides[body.parent] * _Z)
+        on_still = first or still[body.parent]
+        behind = [b.place.p for b in tree.bodies if b.parent == i]
+        slide = 0.0
+        if turns(body) and behind and not first:
+            slide = _better_slide(Pose(body.place.R, p), behind, on_still)
+        place = Pose(body.place.R, _slid(p, slide * body.place.R[:, 2]))
+        slides.append(slide)
+        still.append(turns(body) and on_still and (first or not place.p.any()))
+        moments = body.moments.seen_from(Pose(np.eye(3), -slide * _Z))
+        bodies.append(replace(body, place=place, moments=moments))
+    links = {
+        name: (i, pose if i == WORLD else Pose(pose.R, _slid(pose.p, -slides[i] * _Z)))
         for name, (i, pose) in tree.links.items()
     }
     return replace(tree, bodies=tuple(bodies), links=links)
@@ -126,6 +160,36 @@ def _free_turn(
     if absorbs and sine > _SKEWED:  # to the foot of the common normal of both axes
         slide -= float(ahead.p[:2] @ z[:2]) / sine**2 * float(z[2])
     return Pose(_about_z(theta), slide * _Z)
+
+
+def _better_slide(place: Pose, behind: list[Vector], on_still: bool) -> float:
+    """How far an origin moves along its axis: to the point next to the parent's axis, or not.
+
+    Args:
+        place: of the body in its parent.
+        behind: origins of its children in its axes.
+        on_still: whether the parent's origin stands still.
+    """
+    z = place.R[:, 2]
+    sine = float(np.hypot(z[0], z[1]))
+    parallel = sine <= 8.0 * _EPS
+    if not parallel and sine <= _SKEWED:
+        return 0.0
+    slide = -float(place.p[2] * z[2] if parallel else place.p[:2] @ z[:2] / sine**2)
+
+    def entries(slide: float) -> int:
+        moved = [_slid(place.p, slide * z), *(_slid(p, -slide * _Z) for p in behind)]
+        return sum(int(np.count_nonzero(p)) for p in moved)
+
+    more = entries(slide) - entries(0.0)
+    stands = on_still and not _slid(place.p, slide * z).any()
+    return slide if more < 0 or (more == 0 and (parallel or stands)) else 0.0
+
+
+def _slid(p: Vector, by: Vector) -> Vector:
+    """The sum of two vectors, without what is left by rounding."""
+    size = float(np.linalg.norm(p) + np.linalg.norm(by))
+    return _without_rounding(p + by, size)
 
 
 def _free_slide(
@@ -207,5 +271,9 @@ def _tidy(pose: Pose) -> Pose:
     """The pose with entries that are 0 or +-1 up to rounding set to these numbers."""
     nearest = np.round(pose.R)
     R = np.where(np.abs(pose.R - nearest) <= 8.0 * _EPS, nearest, pose.R) + 0.0
-    p = np.where(np.abs(pose.p) <= 8.0 * _EPS * float(np.linalg.norm(pose.p)), 0.0, pose.p) + 0.0
-    return Pose(R, p)
+    return Pose(R, _without_rounding(pose.p, float(np.linalg.norm(pose.p))))
+
+
+def _without_rounding(p: Vector, size: float) -> Vector:
+    """The vector with entries that are 0 up to the rounding of numbers of a size set to 0."""
+    return np.where(np.abs(p) <= 8.0 * _EPS * size, 0.0, p) + 0.0

@@ -17,7 +17,7 @@ from ad_core import math as adm
 from ad_core.graph import Expression, MatrixLayout
 from robotics_ad.arrays import Matrix, Vector, frozen
 from robotics_ad.model import LinkFrame, RobotModel, checked_robot
-from robotics_ad.multibody.frames import aligned, regrouped
+from robotics_ad.multibody.frames import aligned, regrouped, settled
 from robotics_ad.multibody.tree import Tree, merged
 
 Sizes = Mapping[str, int | str]
@@ -114,7 +114,7 @@ class RobotFunction(ModelFunction):
 
     def tree(self, parameters: Expression | None = None) -> Tree:
         """The bodies, in the frames and with the mass moments that take fewest operations."""
-        return regrouped(aligned(merged(self.robot, parameters)))
+        return regrouped(settled(aligned(merged(self.robot, parameters))))
 
     def arguments(self) -> Mapping[str, int]:
         given, robot = super().arguments(), self.robot

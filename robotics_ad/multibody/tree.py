@@ -1,6 +1,6 @@
 """The tree that algorithms compute on: moving bodies only, with fixed joints merged away.
 
-`RobotModel` -> `merged` -> `Tree` (-> `frames.aligned`, `frames.regrouped`) -> expressions
+`RobotModel` -> `merged` -> `Tree` (-> `frames.aligned`, `settled`, `regrouped`) -> expressions
 
 A body is everything that moves rigidly with one moving joint's child link. Every link of the model
 keeps its address: the body that carries it and its constant pose there.

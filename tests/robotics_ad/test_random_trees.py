@@ -20,9 +20,11 @@ from robotics_ad.dynamics import (
 )
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
 from robotics_ad.dynamics.forward import factored_accelerations
-from robotics_ad.dynamics.newton_euler import body_wrenches
+from robotics_ad.dynamics.newton_euler import body_wrenches, newton_euler
 from robotics_ad.kinematics import Jacobian, WorldTransform
+from robotics_ad.multibody.frames import aligned, regrouped, settled
 from robotics_ad.multibody.motion import joint_motion
+from robotics_ad.multibody.tree import merged
 
 
 @settings(max_examples=25)
@@ -32,6 +34,26 @@ def test_forward_dynamics_inverts_inverse_dynamics(robot):
     tau = InverseDynamics(robot)("q", "v", "a").eval(q=q, v=v, a=a)
     back = ForwardDynamics(robot)("q", "v", "tau").eval(q=q, v=v, tau=tau)
     np.testing.assert_allclose(back, a, atol=1e-8)
+
+
+@settings(max_examples=25)
+@given(trees())
+def test_torques_do_not_depend_on_where_frames_lie(robot):
+    """Those under a wrench on a link neither."""
+    tree = merged(robot)
+    trees = [tree, aligned(tree), settled(aligned(tree)), regrouped(settled(aligned(tree)))]
+    arguments = [ad.constant(x) for x in state(robot)]
+    wrench = {robot.link_names[-1]: ad.constant(np.array([1.0, -2.0, 0.5, 3.0, 1.0, -4.0]))}
+    gravity = np.array([1.0, 2.0, -9.0])
+    plain, *others = (newton_euler(t, gravity, *arguments, wrenches=wrench).eval() for t in trees)
+    for tau in others:
+        np.testing.assert_allclose(tau, plain, atol=1e-12 * max(1.0, np.abs(plain).max()))
+
+
+def test_axes_that_meet_have_their_origins_there(panda):
+    """Those of a shoulder: at the last of them no force has a lever, and gravity alone is felt."""
+    bodies = InverseDynamics(panda.robot).tree().bodies
+    assert not any(body.place.p.any() for body in bodies[1:3])
 
 
 @settings(max_examples=25)
