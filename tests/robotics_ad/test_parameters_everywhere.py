@@ -90,7 +90,7 @@ def varied_numbers(robot: RobotModel, seed: int) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize("base", ["fixed", "floating"])
+@pytest.mark.parametrize("base", [pytest.param("fixed", marks=pytest.mark.slow), "floating"])
 def test_every_function_equals_that_of_the_model_with_the_numbers(base):
     """Two ways to the same value; the model with other numbers is compared with Pinocchio above."""
     varied = parts.robot(base).parametrize(EVERYTHING)

@@ -68,7 +68,7 @@ def assert_equal_kernels(have: Kernel, want: Kernel) -> None:
         np.testing.assert_array_equal(y, wanted)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_saved_kernels_are_the_same(tmp_path: Path, dtype: str) -> None:
     kernel = ad_to_kernel(functions(), dtype=dtype)
     kernel.save(tmp_path / "kernel.zip", derivatives=DERIVATIVES)
