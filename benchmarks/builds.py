@@ -23,6 +23,7 @@ import casadi
 import numpy as np
 
 from benchmarks.control import figures as swing_figures
+from benchmarks.evaluation import figures as evaluation_figures
 from benchmarks.inverse_kinematics import figures as ik_figures
 from benchmarks.loads import load_figures
 from benchmarks.model import Measured, Measurement
@@ -254,6 +255,7 @@ MEASUREMENTS = (
         "the same with 23 % of the torques",
         partial(swing_figures, share=0.23),
     ),
+    Measurement("evaluation", "the swing's functions, 50 nodes, an iteration", evaluation_figures),
     Measurement("receding_horizon", "Panda in MuJoCo, 20 nodes a control", horizon_figures),
 )
 

@@ -16,20 +16,26 @@ from benchmarks.timing import Effort, measure
 from bridges.casadi import Constraint, ControlProblem, Phase
 
 
-def ours(swing: Swing, solver: str = "fatrop", tolerance: float | None = None) -> Solve:
-    """The swing as a `ControlProblem`, with exact second derivatives."""
+def problem(swing: Swing) -> ControlProblem:
+    """The swing as a `ControlProblem`."""
     q, v, a = (ad.var(name, 7) for name in "qva")
     h, share = swing.h, swing.torque() / swing.limit
     faster = v + h * a
-    phase = Phase(
-        nodes=swing.nodes,
-        dynamics={"q": q + h * faster, "v": faster},
-        controls=[a],
-        residual=np.sqrt(2.0 * h) * share,
-        path=[Constraint(share, -swing.share, swing.share)],
-        end=[Constraint(q, swing.goal, swing.goal), Constraint(v)],
+    return ControlProblem(
+        Phase(
+            nodes=swing.nodes,
+            dynamics={"q": q + h * faster, "v": faster},
+            controls=[a],
+            residual=np.sqrt(2.0 * h) * share,
+            path=[Constraint(share, -swing.share, swing.share)],
+            end=[Constraint(q, swing.goal, swing.goal), Constraint(v)],
+        )
     )
-    found = ControlProblem(phase).solver(solver, tolerance=tolerance)
+
+
+def ours(swing: Swing, solver: str = "fatrop", tolerance: float | None = None) -> Solve:
+    """`problem` with exact second derivatives."""
+    found = problem(swing).solver(solver, tolerance=tolerance)
     start = {"q": swing.start, "v": np.zeros(7)}
     guess = dict(zip("qv", swing.straight(), strict=True))
 
