@@ -56,7 +56,7 @@ def effort_for_size(n_ops: int, n_uses: int = 0, n_columns: int = 0) -> Effort:
     if n_ops <= 2_000:
         # Scheduling before registers are given out: 5 % on the gradient of inverse dynamics.
         return Effort(1500, *shares, "-O2 -fschedule-insns -fsched-pressure")
-    if n_ops <= 16_000:
+    if n_ops <= 32_000:
         return Effort(300, *shares, f"-O2 {_NO_SEARCH}")
     # Level 1 leaves out what joins products with sums, and loops over lanes.
     vector = "-fexpensive-optimizations -ftree-loop-vectorize -ftree-slp-vectorize"

@@ -148,10 +148,16 @@ def side_by_side(
             tasks.put((count, item))
             count += 1
             if started < workers:
-                start_new_thread(run, ())
-                started += 1
+                try:
+                    start_new_thread(run, ())
+                    started += 1
+                except RuntimeError:  # no more threads, as at the end of the interpreter
+                    workers = started
             while not done.empty():
                 _take(done, results)
+        if not started:
+            tasks.put(None)
+            run()
         while len(results) < count:
             _take(done, results)
     finally:

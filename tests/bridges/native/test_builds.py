@@ -16,7 +16,7 @@ import ad_core as ad
 from ad_core import math as adm
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import Kernel, ad_to_kernel
-from bridges.native import build, progress
+from bridges.native import build, objects, progress
 
 REAL = shlex.join(build.find_compiler())
 N = 22
@@ -224,3 +224,12 @@ def test_how_long_it_takes_is_said_from_what_has_been_compiled() -> None:
     told.made(900_000, 0)
     told.compiled(900_000, 18.0)
     assert told.left_s == 0.0
+
+
+def test_where_no_thread_starts_texts_compile_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    assert objects.side_by_side(lambda k, _: 2 * k, range(5), 3) == [0, 2, 4, 6, 8]
+    monkeypatch.setattr(objects, "start_new_thread", refused)
+    assert objects.side_by_side(lambda k, _: 2 * k, range(5), 3) == [0, 2, 4, 6, 8]
