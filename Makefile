@@ -18,19 +18,21 @@ demo: $(VENV)/.demo ## run the demonstration on the packaged arm; writes demo.pn
 
 # Test processes must agree on the names of parametrized tests, and the text of a set depends on the seed.
 test test-all campaign coverage: export PYTHONHASHSEED ?= 0
+# Tests start hundreds of processes, and none of them should compile our modules anew.
+test test-all campaign coverage bench-quick: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/.dev ## run the tests, all but the slow ones
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 test-all: $(VENV)/.dev ## run all tests
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 campaign: export ROBOGRAD_TEST_CAMPAIGN := full
 campaign: $(VENV)/.dev ## run all random hard trials, of which the tests have a tenth, and count
-	$(BIN)/python -m pytest tests/campaign -n $(JOBS)
+	$(BIN)/python -m pytest tests/campaign -n $(JOBS) --dist worksteal
 
 coverage: $(VENV)/.dev ## run the tests and report the lines and branches they reach
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term
 
 lint: $(VENV)/.dev ## check style, format, types and import contracts
 	$(BIN)/ruff check

@@ -22,10 +22,12 @@ from typing import Any
 import casadi
 import numpy as np
 
+from benchmarks.control import figures as swing_figures
 from benchmarks.inverse_kinematics import figures as ik_figures
 from benchmarks.loads import load_figures
 from benchmarks.model import Measured, Measurement
 from benchmarks.ours import pose, torques
+from benchmarks.receding import figures as horizon_figures
 from benchmarks.robots import robot
 from benchmarks.rollouts import memory_figures
 from bridges.casadi import ad_to_casadi
@@ -73,6 +75,27 @@ def _programs(quick: bool) -> dict[str, tuple[casadi.Function, float | None]]:
         "random, every fifth no arithmetic": (random_program(size, 0.2, 10**9), 25.0),
         "random, half of it no arithmetic": (random_program(size, 0.5, 300), 25.0),
     }
+
+
+def derivative_figures(quick: bool) -> list[Measured]:
+    """Seconds to build inverse dynamics for CasADi with Jacobian and Hessian, then for more stages.
+
+    The wall's: compilers run side by side.
+    """
+    figures: list[Measured] = []
+    goals = {"panda": 4.0} if quick else {"panda": 4.0, "g1": 15.0}
+    casadi_to_kernel(random_program(3, 0.5, 50))  # asks the compiler what it can
+    for name, seconds in goals.items():
+        graph = torques(robot(name))
+        label = f"inverse dynamics, {name}, with Jacobian and Hessian"
+        for stages, most in ((50, seconds), (20, 1.0)):
+            start, begun = time.perf_counter(), _processor_seconds()
+            ad_to_casadi(graph, compiled=True, mapped=stages)
+            wall, spent = time.perf_counter() - start, _processor_seconds() - begun
+            text = f"{label}, {stages} stages{' after 50' * (stages != 50)}"
+            figures.append(Measured(f"{text}: wall time", wall, "s", at_most=most))
+            figures.append(Measured(f"{text}: processor time", spent, "s"))
+    return figures
 
 
 def build_figures(quick: bool) -> list[Measured]:
@@ -206,12 +229,18 @@ def _elsewhere(name: str) -> Callable[[bool], list[Measured]]:
 
 _FIGURES = {
     "build": build_figures,
+    "build_derivatives": derivative_figures,
     "threads": thread_figures,
     "rollout_memory": memory_figures,
 }
 
 MEASUREMENTS = (
     Measurement("build", "building and loading kernels, an empty cache", _elsewhere("build")),
+    Measurement(
+        "build_derivatives",
+        "building functions for CasADi, an empty cache",
+        _elsewhere("build_derivatives"),
+    ),
     Measurement("threads", "two threads beside one", _elsewhere("threads")),
     Measurement(
         "rollout_memory",
@@ -219,6 +248,13 @@ MEASUREMENTS = (
         _elsewhere("rollout_memory"),
     ),
     Measurement("inverse_kinematics", "10,000 poses of Panda to 1 mm and 0.1 degrees", ik_figures),
+    Measurement("swing", "Panda's swing of least torque, 50 nodes", swing_figures),
+    Measurement(
+        "swing_short_of_torque",
+        "the same with 23 % of the torques",
+        partial(swing_figures, share=0.23),
+    ),
+    Measurement("receding_horizon", "Panda in MuJoCo, 20 nodes a control", horizon_figures),
 )
 
 

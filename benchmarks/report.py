@@ -20,6 +20,7 @@ from robograd.info import environment
 _KINDS = {"peer": "faster", "limit": "its time", "sibling": "as long"}
 _PEERS = (
     "adam-robotics",
+    "crocoddyl",
     "example-robot-data",
     "frax",
     "jax",

@@ -134,6 +134,18 @@ def test_sampling_swings_a_pole_up_in_real_time() -> None:
     assert worst < 0.1
 
 
+def test_opti_rockit_and_stages_find_the_same_swing() -> None:
+    costs = load("37_opti_and_rockit").main()
+    assert len(costs) >= 2
+    for cost in costs.values():
+        assert cost == pytest.approx(costs["ControlProblem"], rel=1e-6)
+
+
+def test_a_tool_follows_its_goals_in_mujoco() -> None:
+    error, _ = load("38_receding_horizon").main(seconds=1.0)
+    assert error < 2e-3
+
+
 def test_single_shooting_has_the_optimum_of_multiple_shooting() -> None:
     single, multiple = load("36_single_shooting").main()
     assert single == pytest.approx(multiple, rel=1e-7)
@@ -167,6 +179,20 @@ def test_a_leg_jumps_ahead_within_its_limits() -> None:
     assert height > example.HEIGHT - 1e-6
     assert friction < example.FRICTION + 1e-6
     assert moved < 0.02
+
+
+@pytest.mark.slow  # its library takes minutes to build
+def test_go2_jumps_within_its_limits_between_the_points_too() -> None:
+    example = load("41_go2_jumps")
+    found, worst = example.main()
+    assert found.success
+    assert worst["force that nothing gives, N"] < 0.12 * 9.81 * example.go2().mass
+    assert worst["moment that nothing gives, N m"] < 2.5
+    assert worst["torque beyond its limit, N m"] < 0.1
+    assert worst["angle beyond its limit, rad"] < 5e-3
+    assert worst["foot off its spot, mm"] < 1.0
+    assert worst["foot in the floor, mm"] < 1.0
+    assert worst["force out of the cone, N"] < 1e-3
 
 
 def test_an_example_runs_as_a_script() -> None:

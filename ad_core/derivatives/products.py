@@ -30,6 +30,7 @@ from ad_core.lowering.guards import guarded, guarded_graphs
 from ad_core.lowering.lowered import Lowered, lowered_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
 from ad_core.ops.elementwise import stationary
+from ad_core.ops.pattern import Pattern
 from ad_core.ops.primitive import Op, Term
 from ad_core.ops.structure import spread
 
@@ -241,7 +242,11 @@ class Jacobian:
 def jacobian(f: Lowered, wrt: Sequence[int]) -> Jacobian:
     """The Jacobian by the fewest products that a simple search over its structure finds."""
     f = guarded(f)
-    found = compress(jacobian_pattern(f.tape, wrt))
+    return _compressed(f, wrt, jacobian_pattern(f.tape, wrt))
+
+
+def _compressed(f: Lowered, wrt: Sequence[int], pattern: Pattern) -> Jacobian:
+    found = compress(pattern)
     return Jacobian(
         f.sizes_in,
         found,
@@ -260,7 +265,7 @@ def jacobian_in_full(f: Lowered, wrt: Sequence[int]) -> Jacobian:
     pattern = jacobian_pattern(f.tape, wrt)
     if _know_columns(f) and pattern.columns <= _COLUMNS_A_ROW * pattern.rows:
         return Jacobian(f.sizes_in, by_columns(pattern), columns(f, wrt), None)
-    return jacobian(f, wrt)
+    return _compressed(f, wrt, pattern)
 
 
 _COLUMNS_A_ROW = 4

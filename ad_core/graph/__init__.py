@@ -1,5 +1,6 @@
 """The graph: nodes, the functions in them, values, walks, and the wording of errors."""
 
+from ad_core.graph.arguments import in_order
 from ad_core.graph.errors import (
     checked,
     checked_name,
@@ -54,6 +55,7 @@ __all__ = [
     "checked_name",
     "constant",
     "flag",
+    "in_order",
     "listed",
     "name_of",
     "names_of",

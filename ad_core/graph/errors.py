@@ -40,11 +40,19 @@ def one_of(word: str, what: str, choices: Collection[str]) -> str:
     return word
 
 
-def wrong_count(place: str, got: int, expected: int | Sequence[str]) -> ValueError:
-    """A call with too many or too few arguments; `expected` is how many, or their names."""
-    if not isinstance(expected, int):
-        expected = f"{len(expected)} ({', '.join(expected)})"
-    return ValueError(f"{place}: got {got} arguments, expected {expected}")
+def wrong_count(
+    place: str, got: int, expected: int | Sequence[str], missing: Sequence[str] | None = None
+) -> ValueError:
+    """A call with too many or too few arguments; `expected` is how many, or their names.
+
+    missing: names of those that were not given; None: the last ones.
+    """
+    if isinstance(expected, int):
+        return ValueError(f"{place}: got {got} arguments, expected {expected}")
+    absent = ", ".join(expected[got:] if missing is None else missing)
+    tail = f": no {absent}" if absent else ""
+    names = ", ".join(expected)
+    return ValueError(f"{place}: got {got} arguments, expected {len(expected)} ({names}){tail}")
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> ValueError:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import EllipsisType
+from types import EllipsisType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ad_core.graph.arguments import CallSignature, in_order
 from ad_core.graph.errors import checked_name, wrong_count, wrong_kind, wrong_size
 from ad_core.graph.values import Array, MatrixLayout, NotNumbers, as_value, flag, whole_number
 
@@ -261,6 +262,9 @@ class ADFunctionInterface:
     """The arguments' numbers of entries (1 also admits a scalar), None where they vary."""
     size_out: Size = None
     """The result's number of entries, None where it varies."""
+    defaults: Mapping[str, ExpressionLike] = MappingProxyType({})
+    """What stands for arguments that a call leaves out, by their names."""
+    __signature__ = CallSignature()
 
     def argname(self, arg: int) -> str:
         """A name for argument `arg`."""
@@ -311,8 +315,17 @@ class ADFunctionInterface:
         """
         return None
 
-    def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
-        """The expression of this function applied to expressions, names, numbers or arrays."""
+    def __call__(self, /, *args: ExpressionLike, **named: ExpressionLike) -> ADFunctionCall:
+        """The expression of this function applied to expressions, names, numbers or arrays.
+
+        Arguments come by position or by name. Raises ValueError where one is missing.
+        """
+        if named or self.defaults:
+            count = self.n_args()
+            if count < 0:
+                raise ValueError(f"{self}: takes its arguments by position, any number of them")
+            names = [self.argname(i) for i in range(count)]
+            args = in_order(str(self), names, args, named, self.defaults)
         return ADFunctionCall(self, args)
 
     def call_size(self, sizes: tuple[int | None, ...]) -> int | None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from ad_core.functions.opaque import SizedOpaque
-from ad_core.graph.errors import checked, unknown_name, unknown_size, wrong_size
+from ad_core.graph.errors import checked, checked_name, unknown_name, unknown_size, wrong_size
 from ad_core.graph.nodes import (
     ADFunctionCall,
     ADFunctionInterface,
@@ -33,7 +33,9 @@ from ad_core.lowering.simplify import Simplifier, simplify_call
 from ad_core.ops.primitive import Composite, Graphed, Op
 from ad_core.ops.structure import Take
 
-Func: TypeAlias = "Expression | Iterable[Expression] | ADFunctionInterface"
+Func: TypeAlias = (
+    "Expression | Iterable[Expression] | Mapping[str, Expression] | ADFunctionInterface"
+)
 SizeProbe: TypeAlias = "Callable[[ADFunctionCall], tuple[int, bool]]"
 """The size of an opaque call's result, and whether it is a scalar."""
 
@@ -108,7 +110,8 @@ def lower(
     """Lower an expression, several of them, or a function.
 
     Args:
-        func: An expression; a tuple, list or generator of them; or a function.
+        func: An expression; a tuple, list or generator of them, or a dict of them by the names of
+            the results; or a function.
         terminals: The order of the inputs; by default that of first appearance for expressions and
             that of the arguments for a function. It may name variables that are not used.
         sizes: Sizes of variables that were declared without one. A variable that a function of
@@ -122,7 +125,7 @@ def lower(
     """
     if terminals is not None:
         terminals = listed(terminals, "terminals", "names")
-    roots, own_title, single = _read(func)
+    roots, own_title, names_out = _read(func)
     title = title or own_title
     nodes = topological(roots)
     declared = terminals_among(nodes)
@@ -146,8 +149,8 @@ def lower(
             raise unknown_size(title, name)
         inputs.append((name, size))
     fixed = tuple(fix_sizes(roots, dict(inputs), probe))
-    names_out = ("out",) if single else tuple(f"out_{i}" for i in range(len(roots)))
-    return Lowered(title, single, names_out, fixed, make_tape(fixed, inputs))
+    single = names_out is None
+    return Lowered(title, single, names_out or ("out",), fixed, make_tape(fixed, inputs))
 
 
 def lowered_graphs(
@@ -162,18 +165,22 @@ def lowered_graphs(
     return Lowered(title, single, names, graphs, make_tape(graphs, inputs), safe)
 
 
-def _read(func: Func) -> tuple[tuple[Expression, ...], str, bool]:
-    """The expressions, a title, and whether it is one by itself."""
+def _read(func: Func) -> tuple[tuple[Expression, ...], str, tuple[str, ...] | None]:
+    """The expressions, a title, and the results' names, or None for one by itself."""
     if isinstance(func, ADFunctionInterface):
-        return (applied(func),), str(func), True
+        return (applied(func),), str(func), None
     if isinstance(func, Expression):
-        return (func,), "expression", True
-    roots = tuple(listed(func, "func", "expressions, one of them, or a function"))
+        return (func,), "expression", None
+    named = cast("Mapping[str, Expression]", func) if isinstance(func, Mapping) else None
+    given = cast("Iterable[Expression]", func) if named is None else named.values()
+    roots = tuple(listed(given, "func", "expressions, one of them, or a function"))
     if not roots:
         raise ValueError("func: no expressions were given")
     for root in roots:
         checked(root, Expression, "func", "root", "an expression")
-    return roots, "expressions", False
+    numbered = (f"out_{i}" for i in range(len(roots)))
+    names = numbered if named is None else (checked_name(name, "func") for name in named)
+    return roots, "expressions", tuple(names)
 
 
 def _ordered(terminals: Sequence[Variable], declared: Mapping[str, int | None]) -> tuple[str, ...]:

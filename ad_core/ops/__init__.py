@@ -6,7 +6,7 @@ from ad_core.ops.elementwise import ELEMENTWISE, abs_, add, div, mod, mul, neg, 
 from ad_core.ops.linalg import MatMul, Solve
 from ad_core.ops.namespace import Namespace
 from ad_core.ops.pattern import Pattern
-from ad_core.ops.primitive import Composite, Op, composite
+from ad_core.ops.primitive import ComposedFunction, Composite, Op, always, composite
 from ad_core.ops.structure import (
     Broadcast,
     Scatter,
@@ -32,12 +32,14 @@ PRIMITIVES: dict[str, Op | type[Op]] = {
 
 __all__ = [
     "PRIMITIVES",
+    "ComposedFunction",
     "Composite",
     "Namespace",
     "Op",
     "Pattern",
     "abs_",
     "add",
+    "always",
     "composite",
     "cond",
     "cond3",

@@ -19,8 +19,8 @@ from ad_core.ops.structure import spread
 class Select(Entrywise):
     """`cond` and `cond3`: the sign of the first argument picks one of the others, by entry."""
 
-    def __init__(self, name: str, argnames: Sequence[str]) -> None:
-        self.name, self.argnames = name, argnames
+    def __init__(self, name: str, argnames: Sequence[str], doc: str) -> None:
+        self.name, self.argnames, self.__doc__ = name, argnames, doc
 
     def __reduce__(self) -> str:
         return self.name
@@ -64,7 +64,11 @@ class Extremum(Entrywise):
         return cond.picked(self._as_choice(args), k + 1, e)
 
 
-cond = Select("cond", ("pred", "pos", "neg"))
-cond3 = Select("cond3", ("pred", "pos", "zero", "neg"))
+cond = Select("cond", ("pred", "pos", "neg"), "`pos` where `pred > 0`, else `neg`, entry by entry.")
+cond3 = Select(
+    "cond3",
+    ("pred", "pos", "zero", "neg"),
+    "`pos` where `pred > 0`, `zero` where it is 0, else `neg`, entry by entry.",
+)
 minimum_of_two = Extremum("minimum", less_equal)
 maximum_of_two = Extremum("maximum", lambda x, y: less_equal(y, x))

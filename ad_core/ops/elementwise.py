@@ -55,19 +55,21 @@ class Elementwise(Entrywise):
     """A primitive that acts entry by entry and has a slope by each argument.
 
     `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
-    value, both products and broadcasting follow from it. `symbol` is its infix operator;
-    `vanishing` tells that a zero factor makes the result zero.
+    value, both products and broadcasting follow from it. `doc` is the instance's docstring,
+    `symbol` its infix operator; `vanishing` tells that a zero factor makes the result zero.
     """
 
     def __init__(
         self,
         name: str,
+        doc: str,
         *partials: Partial,
         symbol: str | None = None,
         vanishing: bool = False,
         argnames: str = "xy",
     ) -> None:
         self.name = name
+        self.__doc__ = doc
         self.argnames = argnames
         self.symbol = symbol
         self._partials = partials
@@ -102,16 +104,17 @@ class Elementwise(Entrywise):
         return result
 
 
-def unary(name: str, slope: Callable[[Expression, Expression], Term]) -> Elementwise:
+def unary(name: str, doc: str, slope: Callable[[Expression, Expression], Term]) -> Elementwise:
     """A function of one argument by its slope, of `(x, out)`."""
-    return Elementwise(name, slope, argnames="x")
+    return Elementwise(name, f"{doc}, entry by entry.", slope, argnames="x")
 
 
 def binary(
-    name: str, x: Slope, y: Slope, *, symbol: str | None = None, **options: Any
+    name: str, doc: str, x: Slope, y: Slope, *, symbol: str | None = None, **options: Any
 ) -> Elementwise:
     """A function of two arguments by its slopes, each of `(x, y, out)`."""
-    return Elementwise(name, x, y, symbol=symbol, **options)
+    doc = f"{doc}, entry by entry; one entry stretches to the other argument's size."
+    return Elementwise(name, doc, x, y, symbol=symbol, **options)
 
 
 def flat(*_: Expression) -> None:
@@ -170,56 +173,91 @@ def _over_squared_radius(part: Expression, y: Expression, x: Expression) -> Expr
     return part / unit / (u * u + v * v + at_origin) / unit * (1.0 - at_origin)
 
 
-add = binary("add", _one, _one, symbol="+")
-sub = binary("sub", _one, _minus_one, symbol="-")
-mul = binary("mul", lambda x, y, out: y, lambda x, y, out: x, symbol="*", vanishing=True)
-div = binary("div", lambda x, y, out: 1.0 / y, lambda x, y, out: -(out / y), symbol="/")
-pow_ = binary("pow", _pow_base, _pow_exponent, symbol="**")
-mod = binary("mod", _one, lambda x, y, out: -floor(x / y), symbol="%")
-neg = unary("neg", _minus_one)
-abs_ = unary("abs", lambda x, out: sign(x))
-sign = unary("sign", flat)
-floor = unary("floor", flat)
-ceil = unary("ceil", flat)
-stop_gradient = unary("stop_gradient", flat)
-stationary = unary("stationary", flat)
+add = binary("add", "`x + y`", _one, _one, symbol="+")
+sub = binary("sub", "`x - y`", _one, _minus_one, symbol="-")
+mul = binary("mul", "`x y`", lambda x, y, out: y, lambda x, y, out: x, symbol="*", vanishing=True)
+div = binary("div", "`x / y`", lambda x, y, out: 1.0 / y, lambda x, y, out: -(out / y), symbol="/")
+pow_ = binary("pow", "`x**y`", _pow_base, _pow_exponent, symbol="**")
+mod = binary(
+    "mod",
+    "`x - y floor(x / y)`, with the sign of y",
+    _one,
+    lambda x, y, out: -floor(x / y),
+    symbol="%",
+)
+neg = unary("neg", "`-x`", _minus_one)
+abs_ = unary("abs", "`|x|`; the derivative at 0 is 0", lambda x, out: sign(x))
+sign = unary("sign", "-1, 0 or 1; the derivative is 0", flat)
+floor = unary("floor", "The largest whole number `<= x`; the derivative is 0", flat)
+ceil = unary("ceil", "The smallest whole number `>= x`; the derivative is 0", flat)
+stop_gradient = unary("stop_gradient", "`x`, which no derivative goes through", flat)
+stationary = unary(
+    "stationary", "`x`, the place of a least or largest value: first derivatives pass it by", flat
+)
 """`x`, the place of a least or largest value of what is made of it.
 
 There a first derivative by x is 0, so the first differentiation of a graph passes x by; its result
 holds x itself, and further ones follow it: `f(x, s)' = f_x(x, s)`, `f'' = f_xx + f_xs s'`.
 """
 
-sqrt = unary("sqrt", lambda x, out: 0.5 / out)
-exp = unary("exp", lambda x, out: out)
-expm1 = unary("expm1", lambda x, out: exp(x))
-log = unary("log", lambda x, out: 1.0 / x)
-log1p = unary("log1p", lambda x, out: 1.0 / (1.0 + x))
+sqrt = unary("sqrt", "The square root of x", lambda x, out: 0.5 / out)
+exp = unary("exp", "`e^x`", lambda x, out: out)
+expm1 = unary("expm1", "`e^x - 1`, with its digits near 0", lambda x, out: exp(x))
+log = unary("log", "The natural logarithm of x", lambda x, out: 1.0 / x)
+log1p = unary("log1p", "`log(1 + x)`, with its digits near 0", lambda x, out: 1.0 / (1.0 + x))
 
-sin = unary("sin", lambda x, out: cos(x))
-cos = unary("cos", lambda x, out: -sin(x))
-tan = unary("tan", lambda x, out: 1.0 + out * out)
-asin = unary("asin", lambda x, out: 1.0 / sqrt(_one_minus_square(x)))
-acos = unary("acos", lambda x, out: -1.0 / sqrt(_one_minus_square(x)))
-atan = unary("atan", lambda x, out: 1.0 / (1.0 + x * x))
+sin = unary("sin", "The sine of x, radians", lambda x, out: cos(x))
+cos = unary("cos", "The cosine of x, radians", lambda x, out: -sin(x))
+tan = unary("tan", "The tangent of x, radians", lambda x, out: 1.0 + out * out)
+asin = unary(
+    "asin",
+    "The angle in [-pi/2, pi/2] whose sine is x, radians",
+    lambda x, out: 1.0 / sqrt(_one_minus_square(x)),
+)
+acos = unary(
+    "acos",
+    "The angle in [0, pi] whose cosine is x, radians",
+    lambda x, out: -1.0 / sqrt(_one_minus_square(x)),
+)
+atan = unary(
+    "atan",
+    "The angle in (-pi/2, pi/2) whose tangent is x, radians",
+    lambda x, out: 1.0 / (1.0 + x * x),
+)
 atan2 = binary(
     "atan2",
+    "The angle of the point (x, y) from the x axis, in [-pi, pi] radians",
     lambda y, x, out: _over_squared_radius(x, y, x),
     lambda y, x, out: -_over_squared_radius(y, y, x),
     argnames="yx",
 )
-sinh = unary("sinh", lambda x, out: cosh(x))
-cosh = unary("cosh", lambda x, out: sinh(x))
-tanh = unary("tanh", lambda x, out: 1.0 - out * out)
-asinh = unary("asinh", lambda x, out: 1.0 / sqrt(x * x + 1.0))
-acosh = unary("acosh", lambda x, out: 1.0 / sinh(out))
-atanh = unary("atanh", lambda x, out: 1.0 / _one_minus_square(x))
+sinh = unary("sinh", "The hyperbolic sine of x", lambda x, out: cosh(x))
+cosh = unary("cosh", "The hyperbolic cosine of x", lambda x, out: sinh(x))
+tanh = unary("tanh", "The hyperbolic tangent of x", lambda x, out: 1.0 - out * out)
+asinh = unary(
+    "asinh", "The number whose hyperbolic sine is x", lambda x, out: 1.0 / sqrt(x * x + 1.0)
+)
+acosh = unary(
+    "acosh", "The number `>= 0` whose hyperbolic cosine is x", lambda x, out: 1.0 / sinh(out)
+)
+atanh = unary(
+    "atanh", "The number whose hyperbolic tangent is x", lambda x, out: 1.0 / _one_minus_square(x)
+)
 
-erf = unary("erf", lambda x, out: 2.0 / math.sqrt(math.pi) * exp(-x * x))
-erfinv = unary("erfinv", lambda x, out: 0.5 * math.sqrt(math.pi) * exp(out * out))
+erf = unary(
+    "erf",
+    "The error function, `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to x",
+    lambda x, out: 2.0 / math.sqrt(math.pi) * exp(-x * x),
+)
+erfinv = unary(
+    "erfinv",
+    "The number whose `erf` is x",
+    lambda x, out: 0.5 * math.sqrt(math.pi) * exp(out * out),
+)
 
-less = binary("less", flat, flat)
-less_equal = binary("less_equal", flat, flat)
-equal = binary("equal", flat, flat)
+less = binary("less", "1 where `x < y`, else 0", flat, flat)
+less_equal = binary("less_equal", "1 where `x <= y`, else 0", flat, flat)
+equal = binary("equal", "1 where `x == y`, else 0", flat, flat)
 
 ELEMENTWISE: dict[str, Elementwise] = {
     op.name: op

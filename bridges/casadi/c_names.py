@@ -41,7 +41,13 @@ def _own_names() -> frozenset[str]:
     own, shared = Path(__file__).parent / "c", Path(bridges.native.__path__[0]) / "c"
     texts = [path.read_text(encoding="ascii") for path in (*own.glob("*.c"), *shared.glob("*.h"))]
     text = "\n".join([*texts, emit_preamble((), Target("float64", 32))])
-    names = {"MOST_IN", "MOST_OUT", *re.findall(r"(?:#define |typedef \w+ \(\*)(\w+)", text)}
+    names = {
+        "MOST_IN",
+        "MOST_OUT",
+        "STAGES",
+        "MOST_STAGES",
+        *re.findall(r"(?:#define |typedef \w+ \(\*)(\w+)", text),
+    }
     plain = re.sub(r"(?sm)/\*.*?\*/|^#(?:[^\n]*\\\n)*[^\n]*$", "", text)
     depth = 0
     for word in re.findall(r"[A-Za-z_]\w*|[{}()\[\]]", plain):

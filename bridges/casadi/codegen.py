@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ad_core.graph import Variable, checked_name, whole_number
-from ad_core.lowering import Func, lower
+from ad_core.lowering import Func
 from bridges.casadi.c_names import is_taken
 from bridges.casadi.compiled import c_source, vector_bytes_for
-from bridges.casadi.lowering import identifier
+from bridges.casadi.lowering import identifier, lowered_for_casadi
 
 VECTOR_BYTES = (16, 32, 64)
 
@@ -30,7 +30,8 @@ def ad_to_c(
         cc -O2 -march=native -fPIC -shared -fno-math-errno -fno-trapping-math -o f.so f.c -lm
 
     Args:
-        func: An expression, several of them, or a function, of primitives alone.
+        func: An expression, several of them (a dict names the outputs), or a function, of
+            primitives alone.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
         name: The C function's name; made from `func` by default.
@@ -49,7 +50,7 @@ def ad_to_c(
     width = vector_bytes_for(mapped) if vector_bytes is None else vector_bytes
     if whole_number(width, "ad_to_c: vector_bytes") not in VECTOR_BYTES:
         raise ValueError(f"vector_bytes is {width}, expected one of {VECTOR_BYTES}")
-    lowered = lower(func, terminals, sizes)
+    lowered = lowered_for_casadi(func, terminals, sizes)
     title = identifier(name or lowered.title)
     if is_taken(title) and name is None:
         title = f"f_{title}"

@@ -20,15 +20,15 @@ import casadi
 from ad_core.lowering import Lowered
 from bridges.casadi.entries import library_entries
 from bridges.casadi.lowering import input_names, symbol_for, symbolic_function
-from bridges.casadi.stages import library_text
+from bridges.casadi.stages import library_text, library_units, text_for
 from bridges.native.build import compiler_here
-from bridges.native.effort import effort_for_size
 from bridges.native.errors import BuildError
 from bridges.native.identity import program_bytes, tape_bytes
 from bridges.native.library import load_whole
-from bridges.native.load import digest_of, fetch_library
-from bridges.native.scalars import scalar_program
+from bridges.native.load import digest_of, entry_key, fetch_library
+from bridges.native.objects import Parts, Workshop, fetch_parts
 from bridges.native.target import Target
+from bridges.native.units import Units
 
 SAVED = {"jit_serialize": "embed"} if casadi.CasadiMeta.version() >= "3.8" else {}
 """A function that CasADi saves carries its library; with CasADi 3.7, no more than its path."""
@@ -61,11 +61,12 @@ def content_name(f: Lowered, title: str, stages: int) -> str:
 
 
 def c_source(f: Lowered, name: str, stages: int, vector_bytes: int) -> str:
-    """The C text of `f` over `stages` columns a call and of its derivatives."""
-    target = Target("float64", vector_bytes)
-    entries = library_entries(f, name, stages)
-    about = f"robograd: {', '.join(e.name for e in entries)}; {stages} stages a call"
-    return library_text(entries, stages, target, about)
+    """The C text of `f` over `stages` columns a call and of its derivatives.
+
+    Raises ValueError for more stages than there is room for.
+    """
+    text = library_text(library_entries(f, name, name), Target("float64", vector_bytes))
+    return f"/* robograd: {name} and its derivatives */\n{text_for(text, stages)}"
 
 
 def vector_bytes_for(stages: int, widest: int = 32) -> int:
@@ -77,11 +78,19 @@ def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> ca
     """The function of the library from the cache or built now. Raises BuildError."""
     compiler = compiler_here()
     vector_bytes = vector_bytes_for(stages, compiler.vector_bytes)
-    facts = (name, *input_names(f.tape), *f.names_out, str(stages), str(vector_bytes))
+    facts = (*input_names(f.tape), *f.names_out, str(vector_bytes))
 
-    def text() -> tuple[str, str]:
-        flags = effort_for_size(scalar_program(f.tape).n_ops).flags
-        return c_source(f, name, stages, vector_bytes), flags
+    def parts(shop: Workshop) -> Parts:
+        content = _identity(f, *facts)
+        blocks = f"blocks_{content.hex()[:10]}"
+
+        def units() -> Units:
+            entries = library_entries(f, _NAME, blocks)
+            return (yield from library_units(entries, Target("float64", vector_bytes)))
+
+        shared = fetch_parts(entry_key(content, compiler), units, shop)
+        text = text_for(shared.main.text, stages).replace(_NAME, name)
+        return shared._replace(main=shared.main._replace(text=text))
 
     def load(path: Path, body: bytes) -> casadi.Function:
         # Held until CasADi has it, which would not say why it fails. Code of its own compiler
@@ -89,13 +98,16 @@ def _built(f: Lowered, name: str, stages: int, options: Mapping[str, Any]) -> ca
         _ = load_whole(str(path), body, [name], ctypes.RTLD_GLOBAL)
         return casadi.external(name, str(path), {**SAVED, **options})
 
-    return fetch_library(_identity(f, *facts), compiler, text, load)
+    return fetch_library(_identity(f, *facts, name, str(stages)), compiler, parts, load, name)
+
+
+_NAME = "<name>"  # stands for the name in texts that functions share
 
 
 def _identity(f: Lowered, *facts: str) -> bytes:
     """Hash of what the function computes, and of these facts."""
     content = tape_bytes(f.tape)
     if content is None:  # primitives of somebody's own, whose derivatives are theirs, too
-        pieces = [p for e in library_entries(f, "f", 1) for p in e.pieces]
+        pieces = [p for e in library_entries(f, "f", "f") for p in e.pieces]
         content = digest_of(*(program_bytes(piece.program) for piece in pieces))
     return digest_of(content, *(fact.encode() for fact in facts))

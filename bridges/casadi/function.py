@@ -12,9 +12,14 @@ from typing import Any, Literal, get_args
 import casadi
 
 from ad_core.graph import Variable, checked, checked_name, flag, one_of, whole_number
-from ad_core.lowering import Func, lower
+from ad_core.lowering import Func
 from bridges.casadi.compiled import content_name
-from bridges.casadi.lowering import identifier, symbol_for, symbolic_function
+from bridges.casadi.lowering import (
+    identifier,
+    lowered_for_casadi,
+    symbol_for,
+    symbolic_function,
+)
 from bridges.casadi.made import Made, hosted_function, native_function
 
 Symbolic = Literal["auto", "SX", "MX"]
@@ -44,7 +49,8 @@ def ad_to_casadi(
     text for it gets a warning, and does not compile.
 
     Args:
-        func: An expression, several of them (a tuple, list or generator), or a function.
+        func: An expression, several of them (a tuple, list or generator, or a dict by the names
+            of the outputs), or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
         name: The function's name; made from `func` by default. That of a compiled function ends in
@@ -64,7 +70,8 @@ def ad_to_casadi(
             kind of processor (with CasADi 3.7: the library's path in the cache); pickled, it is
             built or found again where it is loaded.
         mapped: Evaluate this many stages a call: inputs and outputs have a column for each, and
-            Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions.
+            Jacobians are block-diagonal. Compiled, the stages fill the lanes of SIMD instructions,
+            and another number of them takes the code that the cache has of the first.
         options: Passed to the constructor of the function.
 
     Raises:
@@ -81,7 +88,7 @@ def ad_to_casadi(
         checked_name(name, place)
     if options is not None:
         checked(options, Mapping, place, "options", "a dict")
-    lowered = lower(func, terminals, sizes)
+    lowered = lowered_for_casadi(func, terminals, sizes)
     given = dict(options or {})
     title = identifier(name or lowered.title)
     if flag(compiled, f"{place}: compiled"):

@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import casadi
 
-from ad_core.graph.nodes import ADFunctionInterface
+from ad_core.graph.nodes import ADFunctionInterface, Variable
 from ad_core.loops import CARRY, ROW, Scan, loop_steps
-from ad_core.lowering import Lowered, Tape, guarded, slot_scalars
+from ad_core.lowering import Func, Lowered, Tape, guarded, lower, slot_scalars
 from ad_core.ops.primitive import Op
 from ad_core.ops.tables import Lookup
 from bridges.casadi.namespace import CasadiNamespace
@@ -124,6 +125,20 @@ def input_symbols(tape: Tape, symbol: type[Any]) -> tuple[list[Any], list[str]]:
 def input_names(tape: Tape) -> list[str]:
     """The inputs' names, fit for CasADi."""
     return distinct([identifier(name) for name, _ in tape.inputs])
+
+
+def lowered_for_casadi(
+    func: Func, terminals: Sequence[Variable] | None, sizes: Mapping[str, int] | None
+) -> Lowered:
+    """`lower`, with names of results that are fit for CasADi.
+
+    Raises ValueError where a result has the name of an input, which CasADi refuses.
+    """
+    lowered = lower(func, terminals, sizes)
+    names = distinct([identifier(name) for name in lowered.names_out])
+    for name in set(names) & set(input_names(lowered.tape)):
+        raise ValueError(f"{lowered.title}: '{name}' is the name of an input and of a result")
+    return replace(lowered, names_out=tuple(names))
 
 
 def sized(value: Any, size: int) -> Any:

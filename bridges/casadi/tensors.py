@@ -21,6 +21,7 @@ from itertools import product
 import casadi
 import numpy as np
 
+MOST_ENTRIES = 10_000_000  # of the inputs and outputs of a function over all stages
 Structure = Callable[[int, int], casadi.Sparsity]
 
 
@@ -54,9 +55,11 @@ class Tensor:
     blocks: tuple[Block, ...]
     room: int
 
-    def size(self, stages: int) -> int:
-        """Numbers that it takes in memory, of structures and of a call."""
-        return self.room + stages * sum(b.columns + b.entries for b in self.blocks)
+    @property
+    def most_stages(self) -> int:
+        """For how many stages structures and a call take no more than `MOST_ENTRIES` numbers."""
+        each = sum(b.columns + b.entries for b in self.blocks)
+        return (MOST_ENTRIES - self.room) // max(1, each)
 
 
 def second_derivatives(
@@ -90,16 +93,16 @@ def tensor_table(name: str, tensor: Tensor) -> str:
     return (
         f"static const tensor_block {name}_blocks[] = {{{text}}};\n"
         f"static const tensor {name} = {{&jac_adj1_{f}_0, {tensor.n_x}, {len(rows)}, "
-        f"{name}_blocks, jac_{f}_sparsity_out, jac_adj1_{f}_sparsity_out}};"
+        f"{name}_blocks, jac_{f}_sparsity_out_ones, jac_adj1_{f}_sparsity_out_ones}};"
     )
 
 
-def tensor_structures(tensor: Tensor, stages: int) -> dict[int, str]:
+def tensor_structures(tensor: Tensor) -> dict[int, str]:
     """For every result with entries, the C statements that give its structure over all stages."""
     f = tensor.f
     return {
-        b.result: f"{{ static integer room[{3 + stages * (b.columns + b.entries)}]; return "
-        f"tensor_structure(jac_{f}_sparsity_out({b.slope}), "
-        f"jac_adj1_{f}_sparsity_out({b.bend}), room); }}"
+        b.result: f"{{ static integer room[3 + STAGES * {b.columns + b.entries}]; return "
+        f"tensor_structure(jac_{f}_sparsity_out_ones[{b.slope}], "
+        f"jac_adj1_{f}_sparsity_out_ones[{b.bend}], room); }}"
         for b in tensor.blocks
     }

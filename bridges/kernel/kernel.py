@@ -149,7 +149,8 @@ class Kernel:
     def _build(self) -> None:
         source = self.source
         try:
-            library = load_library(source.identity, self.dtype, lambda: source.program)
+            title = source.signature.title
+            library = load_library(source.identity, self.dtype, lambda: source.program, title)
         except BuildError as error:
             warn_slow(source.signature.title, error)
             self._tensors = TensorCaller(self, None, 0)

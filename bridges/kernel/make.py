@@ -26,8 +26,8 @@ def ad_to_kernel(
 ) -> Kernel:
     """An `ad_core` expression, several of them or a function as a built kernel.
 
-    Several expressions (a tuple, list or generator), one of them too, make a kernel that gives a
-    tuple.
+    Several expressions (a tuple, list or generator, or a dict by the results' names), one of them
+    too, make a kernel that gives a tuple.
 
     Args:
         func: An expression, several of them, or a function.

@@ -15,9 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ad_core.derivatives import hessian_vp, jacobian_in_full, jacobian_pattern, jvp, vjp
-from ad_core.lowering import Lowered, Tape
-from ad_core.ops import Op
+from ad_core.derivatives import Jacobian, hessian_vp, jacobian_in_full, jacobian_pattern, jvp, vjp
+from ad_core.lowering import Lowered
 from ad_core.ops import Pattern as Entries
 from bridges.kernel.signature import SIGNATURES, Signature, jacobian_signature, values_signature
 from bridges.native.identity import program_bytes, tape_bytes
@@ -25,14 +24,18 @@ from bridges.native.jacobians import (
     Pattern,
     block_patterns,
     dense_entries,
+    is_entire,
     jacobian_graph,
     lower_half,
 )
 from bridges.native.load import digest_of
 from bridges.native.program import Program
-from bridges.native.scalars import scalar_program
+from bridges.native.scalars import jacobian_program, scalar_program
 
 Wrt: TypeAlias = "tuple[int, ...]"
+
+_Outputs: TypeAlias = "Sequence[Sequence[int | None]]"
+_Entries: TypeAlias = "Callable[..., _Outputs]"
 
 # One build is enough; and in a forked child no thread is left to give back the lock of its parent.
 _locks: dict[int, threading.RLock] = {}
@@ -127,10 +130,10 @@ class GraphSource(Source):
             return made
         if kind == "jacobian":
             signature = jacobian_signature(self.signature, wrt)
-            return GraphSource(signature, lambda: self._jacobian(wrt, dense_entries), content)
+            return self._jacobian_source(signature, wrt, dense_entries, content)
         counts = [len(rows) for rows, _ in self.patterns(wrt)]
         signature = values_signature(self.signature, wrt, counts)
-        return GraphSource(signature, lambda: self._jacobian(wrt, _stored_entries), content)
+        return self._jacobian_source(signature, wrt, _stored_entries, content)
 
     def patterns(self, wrt: Wrt) -> list[Pattern]:
         found = jacobian_pattern(self.lowered.tape, wrt)
@@ -139,20 +142,32 @@ class GraphSource(Source):
     def _block_sizes(self, wrt: Wrt) -> tuple[Sequence[int], Sequence[int]]:
         return self.signature.sizes_out, [self.signature.sizes_in[i] for i in wrt]
 
-    def _jacobian(
-        self, wrt: Wrt, entries: Callable[..., Sequence[Sequence[int | None]]]
-    ) -> Lowered:
+    def _jacobian_source(
+        self, signature: Signature, wrt: Wrt, entries: _Entries, content: bytes | None
+    ) -> GraphSource:
+        """The source of a Jacobian; its program does not take the graph."""
+
+        def graph() -> Lowered:
+            return jacobian_graph(self.lowered, *self._jacobian(wrt, entries))
+
+        def program() -> Program:
+            return jacobian_program(self.lowered, *self._jacobian(wrt, entries))
+
+        return GraphSource(signature, graph, content, program)
+
+    def _jacobian(self, wrt: Wrt, entries: _Entries) -> tuple[Jacobian, _Outputs]:
+        """The products that it is made of, and which entries its outputs have."""
         found = jacobian_in_full(self.lowered, wrt)
         pattern = found.compression.pattern
         chosen = entries(pattern, *self._block_sizes(wrt))
         twins = self._twins(pattern, wrt)
         if twins is not None:
             chosen = [[None if e is None else twins[e] for e in block] for block in chosen]
-        return jacobian_graph(self.lowered, found, chosen)
+        return found, chosen
 
     def _twins(self, whole: Entries, wrt: Wrt) -> list[int] | None:
         """For each entry of a gradient's Jacobian, which is symmetric, the one to compute."""
-        if self._gradient is None or not _is_entire(self._gradient[0].lowered.tape):
+        if self._gradient is None or not is_entire(self._gradient[0].lowered.tape):
             return None
         sizes = self.signature.sizes_in
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
@@ -161,18 +176,6 @@ class GraphSource(Source):
             for inputs in (self._gradient[1], wrt)
         )
         return lower_half(whole, rows, columns)
-
-
-def _is_entire(tape: Tape) -> bool:
-    """Whether second derivatives are symmetric at every point: there is no branch and no edge."""
-    names = {func.name if isinstance(func, Op) else None for func, _, _ in tape.steps}
-    return names <= _ENTIRE
-
-
-_ENTIRE = {
-    *("add", "sub", "mul", "div", "neg", "sin", "cos", "exp"),
-    *("total", "stack", "broadcast", "take", "scatter", "matmul", "solve"),
-}
 
 
 def _stored_entries(*blocks: Any) -> list[list[int]]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from bridges.native.objects import processors
+
 # Blocks in a range: a call from Python costs as much as computing a few.
 _WORTH_A_CALL = 64
 
@@ -33,9 +35,7 @@ def thread_count() -> int:
     torch: Any = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
         return int(torch.get_num_threads())
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return processors()
 
 
 def run_ranges(

@@ -16,7 +16,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,7 +27,6 @@ from bridges.native.errors import BuildError
 BASE_FLAGS = (
     "-std=gnu11",
     "-fPIC",
-    "-shared",
     "-fvisibility=hidden",
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -38,6 +38,7 @@ BASE_FLAGS = (
 _ANSWER_S = 60.0
 _BYTES_A_SECOND = 10_000
 _MOST_S = 600.0
+_ASKED_S = 0.1  # between questions whether a compiler shall go on
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,45 @@ def find_compiler() -> tuple[str, ...]:
     raise BuildError("no C compiler on the PATH (looked for $CC, cc, gcc, clang)")
 
 
-def compile_library(source: str, compiler: Compiler, flags: str, target: Path) -> None:
-    """Builds `source` into the shared library `target`.
+def compile_library(
+    source: str, compiler: Compiler, flags: str, target: Path, objects: Sequence[Path] = ()
+) -> None:
+    """Builds `source` and `objects` into the shared library `target`.
 
     flags: optimisation level, then refinements of it for GCC.
 
     Raises BuildError with the diagnostics.
     """
+    _compile(source, compiler, flags, target, (*map(str, objects), "-shared", "-lm"))
+
+
+def compile_object(
+    source: str, compiler: Compiler, flags: str, target: Path, stopped: Callable[[], bool]
+) -> None:
+    """Builds `source` into `target`, an object of a library, as `compile_library` does.
+
+    stopped: asked meanwhile; where it is true, the compiler is ended.
+    """
+    _compile(source, compiler, flags, target, ("-c",), stopped)
+
+
+def _compile(  # noqa: PLR0917
+    source: str,
+    compiler: Compiler,
+    flags: str,
+    target: Path,
+    ends: Sequence[str],
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
     tuning, is_gcc = _probed(compiler.command, target.parent)
     chosen = [flag for flag in flags.split() if is_gcc or flag.startswith("-O")]
     text = target.with_suffix(".c")
     text.write_text(source, encoding="ascii")
-    arguments = (*tuning, *BASE_FLAGS, *chosen, "-o", str(target), str(text), "-lm")
+    arguments = (*tuning, *BASE_FLAGS, *chosen, "-o", str(target), str(text), *ends)
     seconds = min(_ANSWER_S + len(source) / _BYTES_A_SECOND, _MOST_S)
-    status, _, failure = run_compiler(compiler.command, arguments, target.parent, seconds)
+    status, _, failure = run_compiler(
+        compiler.command, arguments, target.parent, seconds, stopped=stopped
+    )
     if status != 0 or not target.is_file():
         raise BuildError(f"{shlex.join(compiler.command)} failed: {_first_lines(failure)}")
 
@@ -152,13 +178,20 @@ _hanging: dict[tuple[str, ...], str] = {}
 
 
 def run_compiler(
-    command: tuple[str, ...], arguments: Sequence[str], folder: Path | None, seconds: float
+    command: tuple[str, ...],
+    arguments: Sequence[str],
+    folder: Path | None,
+    seconds: float,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[int, str, str]:
     """Status, output and messages of a compiler, which may leave processes behind.
 
     folder: where its output goes meanwhile; None: the temporary folder.
+    stopped: asked meanwhile; where it is true, the compiler is ended.
 
-    Raises BuildError where it does not run, or not end in time; then it is not tried again.
+    Raises BuildError where it does not run, is ended, or does not end in time; in the last case it
+    is not tried again.
     """
     if command in _hanging:
         raise BuildError(_hanging[command])
@@ -166,7 +199,7 @@ def run_compiler(
         try:
             # files: a process that is left behind would keep a pipe open
             files = [stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(2)]
-            status = _status([*command, *arguments], files[0], files[1], seconds)
+            status = _status([*command, *arguments], files[0], files[1], seconds, stopped)
         except subprocess.TimeoutExpired as error:
             text = f"{shlex.join(command)} ran for {seconds:.0f} s and is not tried again"
             _hanging[command] = f"{text} by this process"
@@ -179,8 +212,15 @@ def run_compiler(
         return status, output, errors
 
 
-def _status(command: list[str], output: IO[bytes], errors: IO[bytes], seconds: float) -> int:
+def _status(
+    command: list[str],
+    output: IO[bytes],
+    errors: IO[bytes],
+    seconds: float,
+    stopped: Callable[[], bool],
+) -> int:
     """How a command ends; one that takes too long is ended with all that it has started."""
+    last = time.monotonic() + seconds
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -190,7 +230,12 @@ def _status(command: list[str], output: IO[bytes], errors: IO[bytes], seconds: f
         start_new_session=True,
     ) as process:
         try:
-            return process.wait(seconds)
+            while not stopped():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.wait(min(_ASKED_S, seconds))
+                if time.monotonic() > last:
+                    raise subprocess.TimeoutExpired(command, seconds)
+            raise BuildError(f"{shlex.join(command[:1])} was ended")
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise

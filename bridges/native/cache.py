@@ -1,4 +1,4 @@
-"""Built libraries on disk, shared by the processes of one user.
+"""Built libraries on disk and what they are linked of, shared by the processes of one user.
 
 An entry is stored under the hash of everything it depends on, and ends in a checksum of this key
 and of its bytes: what was cut, changed, or put under the key of another counts as not there. Only
@@ -28,8 +28,10 @@ from bridges.native.files import make_private, put_file, read_private
 SIZE_LIMIT = 512 * 2**20
 _FOLDER = "kernels"
 _SUFFIX = ".so"
+OBJECT = ".o"
+PARTS = ".json"
 _BUILD_PREFIX = "build-"
-_LIBRARY = re.compile(rf"[0-9a-f]{{40,64}}{re.escape(_SUFFIX)}")
+_ENTRY = re.compile(r"[0-9a-f]{40,64}\.(?:so|o|json)")
 _DRAFT = re.compile(rf"{_BUILD_PREFIX}[a-z0-9_]{{8}}")
 _STALE_S = 3600.0
 _CHECKSUM_BYTES = 32
@@ -39,7 +41,7 @@ Loaded = TypeVar("Loaded")
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """Where the cache is, its libraries, their bytes, and the most it may hold."""
+    """Where the cache is, its libraries, all of its bytes, and the most it may hold."""
 
     path: Path
     n_libraries: int
@@ -85,13 +87,16 @@ def fetch(
     key: str,
     build: Callable[[Path], None],
     load: Callable[[Path, bytes], Loaded],
+    suffix: str = _SUFFIX,
 ) -> Loaded:
-    """What `load(path, bytes)` makes of the library `key` in `folder`.
+    """What `load(path, bytes)` makes of the library `key` in `folder`, or the entry with a suffix.
+
+    suffix: `OBJECT`, or `PARTS`, which names the objects of libraries.
 
     It is built by `build(path)` if it is not there intact, or does not load. Raises OSError, and
     BuildError as `build` and `load` do.
     """
-    path = folder / (key + _SUFFIX)
+    path = folder / (key + suffix)
     found = _read(path, key)
     if found is not None:
         with contextlib.suppress(BuildError):
@@ -99,7 +104,7 @@ def fetch(
     with tempfile.TemporaryDirectory(
         dir=folder, prefix=_BUILD_PREFIX, ignore_cleanup_errors=True
     ) as workshop:
-        draft = Path(workshop) / ("library" + _SUFFIX)
+        draft = Path(workshop) / ("library" + suffix)
         build(draft)
         body = draft.read_bytes()
     if path.is_dir():
@@ -109,11 +114,17 @@ def fetch(
     return load(path, body)
 
 
+def find(folder: Path, key: str, suffix: str) -> bytes | None:
+    """The bytes of an entry, if it is there intact; marks it as used."""
+    return _read(folder / (key + suffix), key)
+
+
 def info() -> CacheInfo:
     """State of the cache; creates nothing."""
     path = cache_path()
     files = _files(path)
-    return CacheInfo(path, len(files), sum(size for _, size, _ in files), size_limit())
+    libraries = sum(path.suffix == _SUFFIX for _, _, path in files)
+    return CacheInfo(path, libraries, sum(size for _, size, _ in files), size_limit())
 
 
 def clear() -> CacheInfo:
@@ -121,7 +132,7 @@ def clear() -> CacheInfo:
     before = info()
     if before.path.is_dir():
         for path in before.path.iterdir():
-            if any(form.fullmatch(path.name) for form in (_LIBRARY, _DRAFT)):
+            if any(form.fullmatch(path.name) for form in (_ENTRY, _DRAFT)):
                 _remove(path)
     return before
 
@@ -137,7 +148,7 @@ def size_limit() -> int:
 
 
 def evict(folder: Path, limit: int, keep: Path) -> None:
-    """Removes the least recently used libraries until at most `limit` bytes are left."""
+    """Removes the least recently used entries until at most `limit` bytes are left."""
     files = sorted(_files(folder))
     total = sum(size for _, size, _ in files)
     for _, size, path in files:
@@ -178,10 +189,10 @@ def _remove(path: Path) -> None:
 
 
 def _files(folder: Path) -> list[tuple[float, int, Path]]:
-    """Time of last use, size and path of every library."""
+    """Time of last use, size and path of every entry."""
     found: list[tuple[float, int, Path]] = []
     for path in folder.glob("*"):
-        if _LIBRARY.fullmatch(path.name):
+        if _ENTRY.fullmatch(path.name):
             with contextlib.suppress(OSError):
                 status = path.lstat()
                 found.append((status.st_mtime, status.st_size, path))

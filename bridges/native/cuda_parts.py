@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridges.native.emit_c import COMPARISONS, OPERATORS
-from bridges.native.emit_loop import loop_text, signature
+from bridges.native.emit_loop import loop_function, signature
 from bridges.native.parts import Layout, Part, Store, lay_out
 from bridges.native.program import FIXED, Program
 from bridges.native.sweeps import find_sweeps
@@ -91,8 +91,8 @@ def sample_text(
     for number, part in enumerate(layout.parts):
         title = f"{name}_part_{number}"
         if part.loop is not None:
-            loop = loop_text(program, layout, part.loop, target, name, number, True, sweeps)
-            functions.append(loop)
+            loop = loop_function(program, layout, part.loop, target, name, number, True, sweeps)
+            functions.append(loop.text)
             statements.append(f"{title}(x, y, w);")
             continue
         lines = _PartWriter(program, inputs, target, layout, part, sweeps.skipped).body()

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from bridges.native.driver import driver_text, types_text
 from bridges.native.effort import Effort, effort_for
-from bridges.native.emit_loop import loop_text, signature
+from bridges.native.emit_loop import Function, loop_function, signature
 from bridges.native.parts import Layout, Part, Store, lay_out
 from bridges.native.program import FIXED, Program
 from bridges.native.sweeps import find_sweeps
@@ -62,15 +62,21 @@ _NEAR_BYTES = 96 * 1024
 
 
 class Block(NamedTuple):
-    """C text of a block function, the math functions it calls, vectors in the workspace of a block.
+    """A block function after those that it calls, and vectors in the workspace of a block.
 
+    called: the math functions that they call.
     n_blocks: how many blocks it computes at most; with one, it takes no number of them.
     """
 
-    text: str
+    functions: tuple[Function, ...]
     called: frozenset[str]
     n_slots: int
     n_blocks: int
+
+    @property
+    def text(self) -> str:
+        """C text of all functions."""
+        return "\n".join(function.text for function in self.functions)
 
 
 def emit_preamble(called: Iterable[str], target: Target, effort: Effort | None = None) -> str:
@@ -128,12 +134,12 @@ def emit_block(
         and most_blocks * layout.n_slots * target.vector_bytes <= _NEAR_BYTES
     )
     n_blocks = most_blocks if gains and not single else 1
-    functions = [body.text for body in bodies]
+    functions = [function for body in bodies for function in body.functions]
     number_type = "vec" if vectors else "real"
     for number, part in enumerate(layout.parts):
         if part.loop is not None:
-            text = loop_text(program, layout, part.loop, target, name, number, vectors, sweeps)
-            functions.append(text)
+            loop = loop_function(program, layout, part.loop, target, name, number, vectors, sweeps)
+            functions.append(loop)
             continue
         writer = _PartWriter(program, chunks, target, layout, part, vectors, sweeps.skipped)
         body = writer.body()
@@ -142,10 +148,10 @@ def emit_block(
         title = name if single else f"{name}_part_{number}"
         lines = [*writer.pointers(), *body]
         head = signature(title, number_type)
-        functions.append("\n".join([comment, head, "{", *lines, "}", ""]))
+        functions.append(Function(head, "\n".join([comment, head, "{", *lines, "}", ""])))
     if not single:
         functions.append(_sequence(program, layout, name, n_blocks, number_type))
-    return Block("\n".join(functions), frozenset(called), layout.n_slots, n_blocks)
+    return Block(tuple(functions), frozenset(called), layout.n_slots, n_blocks)
 
 
 _BLOCK_COMMENT = (
@@ -154,12 +160,16 @@ _BLOCK_COMMENT = (
 )
 
 
-def _sequence(program: Program, layout: Layout, name: str, n_blocks: int, number_type: str) -> str:
+def _sequence(
+    program: Program, layout: Layout, name: str, n_blocks: int, number_type: str
+) -> Function:
     """The block function of a program in several parts."""
     parts = [f"{name}_part_{number}" for number in range(len(layout.parts))]
+    calls = tuple(signature(part, number_type) for part in parts)
     if n_blocks == 1:
         lines = [f"    {part}(x, y, w);" for part in parts]
-        return "\n".join([_BLOCK_COMMENT, signature(name, number_type), "{", *lines, "}", ""])
+        head = signature(name, number_type)
+        return Function(head, "\n".join([_BLOCK_COMMENT, head, "{", *lines, "}", ""]), calls)
     moves = [f"p[b][{i}] = x[{i}] + b * LANES * {n};" for i, n in enumerate(program.input_sizes)]
     moves += [f"q[b][{o}] = y[{o}] + b * LANES * {n};" for o, n in enumerate(program.output_sizes)]
     every = "    for (int b = 0; b < blocks; b++)"
@@ -172,7 +182,8 @@ def _sequence(program: Program, layout: Layout, name: str, n_blocks: int, number
     ]
     for part in parts:
         lines += [every, f"        {part}(p[b], q[b], w + b * {layout.n_slots});"]
-    return "\n".join([_BLOCK_COMMENT, signature(name, more=", int blocks"), "{", *lines, "}", ""])
+    head = signature(name, more=", int blocks")
+    return Function(head, "\n".join([_BLOCK_COMMENT, head, "{", *lines, "}", ""]), calls)
 
 
 Split: TypeAlias = "Callable[[int], Iterable[tuple[int, int]]]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bridges.native.parts import Layout
 from bridges.native.program import CARRY, ROW, Program
@@ -12,13 +13,21 @@ from bridges.native.target import Target
 from bridges.native.transpose import suffix
 
 
+class Function(NamedTuple):
+    """A C function: its head, its whole text, and the heads of the functions that it calls."""
+
+    head: str
+    text: str
+    calls: tuple[str, ...] = ()
+
+
 def signature(name: str, number: str = "real", more: str = "") -> str:
     """The head of a block function or a part of one; `number`: what inputs and outputs are of."""
     parameters = f"const {number} *const *x, {number} *const *y, vec *restrict w{more}"
     return f"static NOINLINE void {name}({parameters})"
 
 
-def loop_text(  # noqa: PLR0917
+def loop_function(  # noqa: PLR0917
     program: Program,
     layout: Layout,
     k: int,
@@ -27,7 +36,7 @@ def loop_text(  # noqa: PLR0917
     number: int,
     vectors: bool,
     sweeps: Sweeps,
-) -> str:
+) -> Function:
     """The part of a block function that is a loop."""
     _, operands, which = program.instructions[k]
     loop, region = program.loops[int(which)], layout.regions[k]
@@ -79,11 +88,12 @@ def loop_text(  # noqa: PLR0917
             f"    if (k < {loop.length} && k % 2 == {loop.length % 2})",
             f"        memcpy(w + {end}, w + {other}, {n} * sizeof(vec));",
         ]
-    title, body = f"{name}_part_{number}", f"{name}_body_{int(which)}"
-    return "\n".join(
+    head = signature(f"{name}_part_{number}", "vec" if vectors else "real")
+    body = f"{name}_body_{int(which)}"
+    text = "\n".join(
         [
             f"/* Part {number} of the block: a loop. */",
-            signature(title, "vec" if vectors else "real"),
+            head,
             "{",
             *(f"    {line}" for line in _joined_copies(lines)),
             *(f"    {line}" for lines in loads for line in lines),
@@ -101,6 +111,7 @@ def loop_text(  # noqa: PLR0917
             "",
         ]
     )
+    return Function(head, text, (signature(body, "vec"),))
 
 
 def _moves(sweep: Sweep, slot: int, n: int, into: bool, vectors: bool) -> list[str]:

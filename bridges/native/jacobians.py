@@ -13,7 +13,8 @@ import numpy as np
 
 from ad_core.derivatives import Jacobian
 from ad_core.graph import ADFunctionCall, ADTerminal, Constant, Expression, topological
-from ad_core.lowering import Lowered, lowered_graphs
+from ad_core.lowering import Lowered, Tape, lowered_graphs
+from ad_core.ops import Op
 from ad_core.ops import Pattern as Entries
 from ad_core.ops.structure import Take, stack
 
@@ -60,6 +61,18 @@ def lower_half(whole: Entries, rows: Sequence[int], columns: Sequence[int]) -> l
     places = [(rows[r], columns[c]) for r, c in zip(at_row, at_column, strict=True)]
     numbers = {place: number for number, place in enumerate(places)}
     return [numbers.get((max(place), min(place)), numbers[place]) for place in places]
+
+
+def is_entire(tape: Tape) -> bool:
+    """Whether second derivatives are symmetric at every point: there is no branch and no edge."""
+    names = {func.name if isinstance(func, Op) else None for func, _, _ in tape.steps}
+    return names <= _ENTIRE
+
+
+_ENTIRE = {
+    *("add", "sub", "mul", "div", "neg", "sin", "cos", "exp"),
+    *("total", "stack", "broadcast", "take", "scatter", "matmul", "solve"),
+}
 
 
 def jacobian_graph(f: Lowered, found: Jacobian, outputs: Sequence[Sequence[int | None]]) -> Lowered:

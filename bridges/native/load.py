@@ -14,57 +14,67 @@ from pathlib import Path
 import ad_core
 import bridges
 from bridges.native import cache
-from bridges.native.build import BASE_FLAGS, Compiler, compile_library, compiler_here
-from bridges.native.effort import effort_for
-from bridges.native.emit_c import emit_c
+from bridges.native.build import BASE_FLAGS, Compiler, compiler_here
 from bridges.native.errors import BuildError
 from bridges.native.library import Library
+from bridges.native.objects import Parts, Workshop, make_parts, processors
 from bridges.native.program import Program
+from bridges.native.progress import Progress
 from bridges.native.target import DType, Target
+from bridges.native.units import program_units
 
 
-def load_library(identity: bytes, dtype: DType, program: Callable[[], Program]) -> Library:
+def load_library(
+    identity: bytes, dtype: DType, program: Callable[[], Program], title: str
+) -> Library:
     """The library of a function, from the cache or built now.
 
     identity: bytes that only functions of the same program share; `program` is called to build.
+    title: what is said to be built.
 
     Raises BuildError.
     """
     compiler = compiler_here()
     target = Target(dtype, compiler.vector_bytes)
 
-    def text() -> tuple[str, str]:
-        scalar = program()
-        return emit_c(scalar, target), effort_for(scalar).flags
+    def parts(shop: Workshop) -> Parts:
+        return make_parts(program_units(program(), target), shop)
 
-    return fetch_library(digest_of(identity, repr(target).encode()), compiler, text, Library)
+    key = digest_of(identity, repr(target).encode())
+    return fetch_library(key, compiler, parts, Library, title)
 
 
 def fetch_library(
     identity: bytes,
     compiler: Compiler,
-    text: Callable[[], tuple[str, str]],
+    parts: Callable[[Workshop], Parts],
     load: Callable[[Path, bytes], cache.Loaded],
+    title: str,
 ) -> cache.Loaded:
     """What `load(path, bytes)` makes of a library, from the cache or built now.
 
     identity: bytes that only libraries of the same text share.
-    text: gives the C text, and the flags to build it with.
+    parts: gives what it is linked of, by `make_parts` or `fetch_parts`.
+    title: what is said to be built.
 
     Raises BuildError.
     """
+    folder = cache.open_cache()
 
     def build(path: Path) -> None:
-        source, flags = text()
-        compile_library(source, compiler, flags, path)
+        with Progress(title, processors()) as progress:
+            parts(Workshop(compiler, folder, progress)).link(compiler, path)
 
-    facts = (compiler.identity.encode(), repr(BASE_FLAGS).encode(), sources_digest())
-    key = digest_of(identity, *facts).hex()[:40]
-    folder = cache.open_cache()
     try:
-        return cache.fetch(folder, key, build, load)
+        return cache.fetch(folder, entry_key(identity, compiler), build, load)
     except OSError as error:
         raise BuildError(f"the kernel cache {folder} cannot be used: {error}") from error
+
+
+def entry_key(identity: bytes, compiler: Compiler) -> str:
+    """The key of a cache entry of this content, made by this compiler from our present sources."""
+    facts = (compiler.identity.encode(), repr(BASE_FLAGS).encode(), sources_digest())
+    return digest_of(identity, *facts).hex()[:40]
 
 
 def digest_of(*parts: bytes) -> bytes:

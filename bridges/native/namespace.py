@@ -75,10 +75,20 @@ class ScalarNamespace:
         return tuple(rows)
 
     def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
-        mul = self._builder.mul
         rows = [a[i * k : (i + 1) * k] for i in range(m)]
         columns = [b[j::n] for j in range(n)]
-        return tuple([_sum(self._builder, map(mul, row, c)) for row in rows for c in columns])
+        return tuple([self._dot(row, column) for row in rows for column in columns])
+
+    def _dot(self, row: Value, column: Value) -> int:
+        builder = self._builder
+        number, zero = builder.number, builder.zero
+        total = zero
+        for p, q in zip(row, column, strict=True):
+            # most products of a Jacobian's seeds are 0 * x, which is 0
+            if (p == zero and number[q] is None) or (q == zero and number[p] is None):
+                continue
+            total = builder.add(total, builder.mul(p, q))
+        return total
 
     def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
         return solve(self._builder, a, b, m, n)

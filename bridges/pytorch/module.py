@@ -66,8 +66,8 @@ def ad_to_torch(
     finite differences beyond.
 
     Args:
-        func: An expression, several of them in a tuple, list or generator (the layer then gives a
-            tuple, of one too), or a function.
+        func: An expression, several of them in a tuple, list, generator or dict (the layer then
+            gives a tuple, of one too), or a function.
         terminals: The order of the inputs; by default that of first appearance, or of arguments.
         sizes: Sizes of variables that were declared without one.
         engine: For the primitives: `"kernel"` (compiled; CPU and CUDA, float32 and float64),

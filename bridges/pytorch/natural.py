@@ -6,6 +6,9 @@ shape is a view of what it wrote.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
 import numpy as np
 
 from ad_core.graph import (
@@ -27,6 +30,10 @@ def in_rows(func: Func) -> tuple[Func, tuple[NaturalShape, ...]]:
         func = applied(func)
     if isinstance(func, Expression):
         return _rows(func), (_shape(func),)
+    if isinstance(func, Mapping):
+        named = cast("Mapping[str, Expression]", func)
+        rows, shapes = in_rows(tuple(named.values()))
+        return dict(zip(named, cast("tuple[Expression, ...]", rows), strict=True)), shapes
     roots = listed(func, "func", "expressions, one of them, or a function")
     return tuple(_rows(root) for root in roots), tuple(_shape(root) for root in roots)
 

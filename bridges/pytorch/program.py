@@ -37,7 +37,13 @@ from bridges.pytorch.recorded import (
     shared,
 )
 from bridges.pytorch.straight_line import StraightLine, Vector, straight_line
-from bridges.pytorch.tracing import exporting, transformed, transforming, visible
+from bridges.pytorch.tracing import (
+    constant_to_compilers,
+    exporting,
+    transformed,
+    transforming,
+    visible,
+)
 
 Engine = Literal["auto", "kernel", "torch"]
 Runner = Callable[[Sequence[Tensor]], list[Tensor]]
@@ -109,7 +115,7 @@ class Primitives:
         """The torch code that runs outside of autograd."""
         return _code(self.lowered.tape)
 
-    @torch.compiler.assume_constant_result
+    @constant_to_compilers
     def _write_guarded_code(self) -> None:
         """Write the code that torch differentiates, behind the back of compilers."""
         if self._guarded is None:
@@ -238,7 +244,7 @@ class Primitives:
     def _fits_kernels(self, first: Tensor) -> bool:
         return first.dtype in KERNEL_DTYPES and first.device.type in ("cpu", "cuda", "meta")
 
-    @torch.compiler.assume_constant_result
+    @constant_to_compilers
     def _runs_kernel(self, dtype: torch.dtype, device: torch.device) -> bool:
         """Whether a kernel runs tensors that lie there, which is built at the first question."""
         on_gpu = gpu.is_gpu(device)
@@ -312,7 +318,7 @@ def _without_autocast(device: str) -> AbstractContextManager[object]:
     return torch.autocast(device, enabled=False) if _has_autocast(device) else nullcontext()
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def _has_autocast(device: str) -> bool:
     """Compilers ask again when it changes; those of torch 2.11 cannot look into the question."""
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

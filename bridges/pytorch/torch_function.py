@@ -159,9 +159,9 @@ class TorchModuleFunction(TorchFunction):
             checked(module, Callable, "TorchModuleFunction", "module", "a callable"), -1
         )
 
-    def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
+    def __call__(self, /, *args: ExpressionLike, **named: ExpressionLike) -> ADFunctionCall:
         """The module's result for these arguments, as an expression."""
-        return torch_to_ad(self.module, args)
+        return super().__call__(**named) if named else torch_to_ad(self.module, args)
 
 
 def _array(tensor: Tensor) -> Array:

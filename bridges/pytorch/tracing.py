@@ -13,8 +13,8 @@ serve is refused with a word of what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import NoReturn, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,14 @@ _dispatch_modes = torch._C._len_torch_dispatch_stack
 _function_modes = torch._C._len_torch_function_stack
 _jit_tracing = torch._C._is_tracing
 transformed = torch._C._are_functorch_transforms_active
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def constant_to_compilers(function: Function) -> Function:
+    """`torch.compiler.assume_constant_result`, without loading all of torch's compiler for it."""
+    vars(function)["_dynamo_marked_constant"] = True
+    return function
 
 
 def visible(inputs: Iterable[Tensor]) -> bool:
@@ -49,7 +57,7 @@ def _other_modes() -> bool:
     return any(type(mode) is not DeviceContext for mode in modes)
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def exporting() -> bool:
     """Whether a portable program is wanted: it must run where this package is not.
 
@@ -58,13 +66,13 @@ def exporting() -> bool:
     return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def transforming() -> bool:
     """Whether `torch.func` or forward mode is at work."""
     return bool(torch._C._functorch.get_interpreter_stack()) or forward_ad._current_level >= 0
 
 
-@torch.compiler.assume_constant_result
+@constant_to_compilers
 def refuse_untraceable(what: str) -> None:
     """Raise NotImplementedError where a user's function cannot be part of what is recorded."""
     if exporting():

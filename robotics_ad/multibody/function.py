@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import ADFunctionCall, Expression, ExpressionLike, MatrixLayout
+from ad_core.graph import Expression, MatrixLayout
 from robotics_ad.arrays import Matrix, Vector, frozen
 from robotics_ad.model import LinkFrame, RobotModel, checked_robot
 from robotics_ad.multibody.frames import aligned, regrouped, settled
@@ -162,12 +162,8 @@ class PointFunction(LinkFunction):
     def __init__(self, link: LinkFrame, local: ArrayLike | Expression = (0.0, 0.0, 0.0)) -> None:
         super().__init__(link)
         self.local = three(local, f"{type(self).__name__}: argument 'local'")
-
-    def __call__(self, *args: ExpressionLike) -> ADFunctionCall:
-        if isinstance(self.local, Expression) and len(args) == self.n_args() - 1:
-            at = list(self.arguments()).index("local")
-            args = (*args[:at], self.local, *args[at:])
-        return super().__call__(*args)
+        if isinstance(self.local, Expression):
+            self.defaults = {"local": self.local}
 
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "local": 3 if isinstance(self.local, Expression) else 0}

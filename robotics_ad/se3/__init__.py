@@ -4,7 +4,8 @@
 
 Twists are [angular; linear], wrenches [moment; force]. Matrices of 6 x 6 are given row by row.
 Every function is a composition of primitives; special points are those of the `so3` function in it.
-`to_klampt` and `from_klampt` alone take and give numbers.
+Called with arrays, functions give arrays, as those of `so3` do; `to_klampt` and `from_klampt` take
+and give numbers alone.
 """
 
 from robotics_ad.se3.algebra import (

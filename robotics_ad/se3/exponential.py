@@ -16,6 +16,7 @@ from robotics_ad import so3
 from robotics_ad.se3.algebra import TRANSFORM, blocks, inv, mul
 from robotics_ad.so3.even import EvenFunctions
 from robotics_ad.so3.exponential import scaled_parts, scaled_product
+from robotics_ad.so3.function import group_function
 
 # Threshold and terms of `EvenFunctions`: see `so3.exponential`. Here cosc comes with one factor w
 # only; sinc3 comes with two, and needs a term less.
@@ -23,7 +24,7 @@ _LEAN, _LEANER = (1e-3, 4), (1e-3, 3)
 _S = (3, 3)
 
 
-@ad.composite("se3.exp", n_in=(6,), n_out=TRANSFORM, argnames=("twist",))
+@group_function("se3.exp", n_in=(6,), n_out=TRANSFORM, argnames=("twist",))
 def exp(twist: Expression) -> Expression:
     """[exp([w]x), J(w) v] of the twist [w; v]."""
     w, v = twist[0:3], twist[3:6]
@@ -35,7 +36,7 @@ def exp(twist: Expression) -> Expression:
     return ad.stack(scaled_parts(1.0 - x * cosc, sinc, cosc, w), shift)
 
 
-@ad.composite("se3.log", n_in=(12,), n_out=6, argnames=("T",))
+@group_function("se3.log", n_in=(12,), n_out=6, argnames=("T",))
 def log(T: Expression) -> Expression:
     """The twist [w; J(w)^-1 t] with exp(twist) = T and |w| <= pi; see `so3.log` for half turns."""
     w, t = so3.log(T[0:9]), T[9:12]
@@ -44,7 +45,7 @@ def log(T: Expression) -> Expression:
     return ad.stack(w, scaled_product(1.0 - x * cotc, -0.5, cotc, w, t))
 
 
-@ad.composite(
+@group_function(
     "se3.screw_interpolate", n_in=(12, 12, 1), n_out=TRANSFORM, argnames=("Ta", "Tb", "u")
 )
 def screw_interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expression:
@@ -55,7 +56,7 @@ def screw_interpolate(Ta: Expression, Tb: Expression, u: Expression) -> Expressi
     return mul(Ta, exp(u * log(mul(inv(Ta), Tb))))
 
 
-@ad.composite("se3.left_jacobian", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
+@group_function("se3.left_jacobian", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
 def left_jacobian(twist: Expression) -> Expression:
     """[[J, 0], [Q, J]], row by row, with exp(x + dx) = exp(that dx) exp(x) to first order.
 
@@ -67,7 +68,7 @@ def left_jacobian(twist: Expression) -> Expression:
     return blocks(J, np.zeros(9), Q, J)
 
 
-@ad.composite("se3.left_jacobian_inv", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
+@group_function("se3.left_jacobian_inv", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
 def left_jacobian_inv(twist: Expression) -> Expression:
     """The inverse of `left_jacobian`: [[J^-1, 0], [-J^-1 Q J^-1, J^-1]], row by row.
 
@@ -79,13 +80,15 @@ def left_jacobian_inv(twist: Expression) -> Expression:
     return blocks(J_inv, np.zeros(9), -corner, J_inv)
 
 
-@ad.composite("se3.right_jacobian", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
+@group_function("se3.right_jacobian", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
 def right_jacobian(twist: Expression) -> Expression:
     """The left Jacobian of -twist, by rows: exp(x + dx) = exp(x) exp(that dx) to first order."""
     return left_jacobian(-twist)
 
 
-@ad.composite("se3.right_jacobian_inv", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",))
+@group_function(
+    "se3.right_jacobian_inv", n_in=(6,), n_out=MatrixLayout((6, 6)), argnames=("twist",)
+)
 def right_jacobian_inv(twist: Expression) -> Expression:
     """The inverse of `right_jacobian`, row by row; it does not exist where |w| is 2 pi."""
     return left_jacobian_inv(-twist)

@@ -5,6 +5,7 @@
 Matrices that are no rotations are given row by row: the `*_jacobian` functions, and `matrix`. Only
 `cross_product` and `deskew` treat [w]x as an element, as Klampt does.
 
+Called with arrays, functions give arrays, batch axes first; otherwise expressions.
 Every function is a composition of primitives and so has exact derivatives of every order on every
 engine. Where a formula has a removable singularity (no rotation, half a turn), the function is
 guarded so that value and derivatives stay right there: to rounding up to second order, with fewer

@@ -6,12 +6,13 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.so3.algebra import ROTATION
+from robotics_ad.so3.function import group_function
 
 # cos^2(pitch) below which roll and yaw are taken to be locked
 _LOCKED = 1e-24
 
 
-@ad.composite("so3.from_rpy", n_in=(3,), n_out=ROTATION, argnames=("rpy",))
+@group_function("so3.from_rpy", n_in=(3,), n_out=ROTATION, argnames=("rpy",))
 def from_rpy(rpy: Expression) -> Expression:
     """R = Rz(yaw) Ry(pitch) Rx(roll) of [roll, pitch, yaw]."""
     c, s = adm.cos(rpy), adm.sin(rpy)
@@ -23,7 +24,7 @@ def from_rpy(rpy: Expression) -> Expression:
     return ad.stack(x, y, z)
 
 
-@ad.composite("so3.rpy", n_in=(9,), n_out=3, argnames=("R",))
+@group_function("so3.rpy", n_in=(9,), n_out=3, argnames=("R",))
 def rpy(R: Expression) -> Expression:
     """[roll, pitch, yaw] with |pitch| <= pi / 2 and roll, yaw in (-pi, pi].
 
@@ -40,13 +41,13 @@ def rpy(R: Expression) -> Expression:
     return ad.stack(adm.atan2(r32, r33), adm.atan2(-R[2], cosine), adm.atan2(sine_yaw, cosine_yaw))
 
 
-@ad.composite("so3.yaw_pitch_roll", n_in=(9,), n_out=3, argnames=("R",))
+@group_function("so3.yaw_pitch_roll", n_in=(9,), n_out=3, argnames=("R",))
 def yaw_pitch_roll(R: Expression) -> Expression:
     """[yaw, pitch, roll]: `rpy` in the opposite order."""
     return rpy(R)[[2, 1, 0]]
 
 
-@ad.composite("so3.from_yaw_pitch_roll", n_in=(3,), n_out=ROTATION, argnames=("ypr",))
+@group_function("so3.from_yaw_pitch_roll", n_in=(3,), n_out=ROTATION, argnames=("ypr",))
 def from_yaw_pitch_roll(ypr: Expression) -> Expression:
     """R = Rz(yaw) Ry(pitch) Rx(roll) of [yaw, pitch, roll]."""
     return from_rpy(ypr[[2, 1, 0]])

@@ -8,6 +8,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.so3.algebra import ROTATION, SKEW_MAP
+from robotics_ad.so3.function import group_function
 
 # sin^2 of the angle below which two directions are taken to be opposite
 _OPPOSITE = 1e-30
@@ -15,7 +16,7 @@ _OPPOSITE = 1e-30
 _PARALLEL = 1e-31
 
 
-@ad.composite("so3.align", n_in=(3, 3), n_out=ROTATION, argnames=("a", "b"))
+@group_function("so3.align", n_in=(3, 3), n_out=ROTATION, argnames=("a", "b"))
 def align(a: Expression, b: Expression) -> Expression:
     """The least rotation R with R a parallel to b; a and b need not be unit vectors.
 
@@ -33,7 +34,7 @@ def align(a: Expression, b: Expression) -> Expression:
     return ad.cond(opposite, 2.0 * _outer(_normal(a)) - np.eye(3).reshape(9), least)
 
 
-@ad.composite("so3.canonical", n_in=(3,), n_out=ROTATION, argnames=("v",))
+@group_function("so3.canonical", n_in=(3,), n_out=ROTATION, argnames=("v",))
 def canonical(v: Expression) -> Expression:
     """R with columns [v, y, z] for a unit vector v: the least rotation that takes e_x to v.
 
@@ -50,13 +51,13 @@ def canonical(v: Expression) -> Expression:
     return ad.cond(opposite, np.diag([-1.0, -1.0, 1.0]).reshape(9), general)
 
 
-@ad.composite("so3.to_six", n_in=(9,), n_out=6, argnames=("R",))
+@group_function("so3.to_six", n_in=(9,), n_out=6, argnames=("R",))
 def to_six(R: Expression) -> Expression:
     """The first two columns of R: a representation without jumps (Zhou et al., CVPR 2019)."""
     return R[0:6]
 
 
-@ad.composite("so3.from_six", n_in=(6,), n_out=ROTATION, argnames=("columns",))
+@group_function("so3.from_six", n_in=(6,), n_out=ROTATION, argnames=("columns",))
 def from_six(columns: Expression) -> Expression:
     """The rotation whose first columns are two 3-vectors made orthonormal (Gram-Schmidt).
 
@@ -75,7 +76,7 @@ def from_six(columns: Expression) -> Expression:
 _NEWTON_STEPS = 10
 
 
-@ad.composite("so3.project", n_in=(9,), n_out=ROTATION, argnames=("A",))
+@group_function("so3.project", n_in=(9,), n_out=ROTATION, argnames=("A",))
 def project(A: Expression) -> Expression:
     """The rotation nearest to a 3x3 matrix of positive determinant, column-major: A (A^T A)^(-1/2).
 

@@ -16,6 +16,7 @@ from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.so3.algebra import ROTATION, ROWS, SKEW_MAP
 from robotics_ad.so3.even import EvenFunctions
+from robotics_ad.so3.function import group_function
 
 # Threshold and terms of `EvenFunctions` for the exponential. There cosc comes with two more factors
 # w and sinc with one, so the digits that their closed forms lose at small angles do not show: a low
@@ -46,7 +47,7 @@ def scaled_product(
     return unit * v + adm.cross(cross * w, v) + (outer * adm.dot(w, v)) * w
 
 
-@ad.composite("so3.from_rotation_vector", n_in=(3,), n_out=ROTATION, argnames=("w",))
+@group_function("so3.from_rotation_vector", n_in=(3,), n_out=ROTATION, argnames=("w",))
 def from_rotation_vector(w: Expression) -> Expression:
     """exp([w]x): the rotation by |w| radians about w.
 
@@ -63,7 +64,7 @@ exp = from_rotation_vector
 """The exponential map of SO(3): another name of `from_rotation_vector`."""
 
 
-@ad.composite("so3.from_axis_angle", n_in=(3, 1), n_out=ROTATION, argnames=("axis", "angle"))
+@group_function("so3.from_axis_angle", n_in=(3, 1), n_out=ROTATION, argnames=("axis", "angle"))
 def from_axis_angle(axis: Expression, angle: Expression) -> Expression:
     """cos(angle) 1 + sin(angle) [a]x + (1 - cos(angle)) a a^T for a unit vector a.
 
@@ -73,7 +74,7 @@ def from_axis_angle(axis: Expression, angle: Expression) -> Expression:
     return scaled_parts(c, adm.sin(angle), 1.0 - c, axis)
 
 
-@ad.composite("so3.left_jacobian", n_in=(3,), n_out=ROWS, argnames=("w",))
+@group_function("so3.left_jacobian", n_in=(3,), n_out=ROWS, argnames=("w",))
 def left_jacobian(w: Expression) -> Expression:
     """J with exp(w + dw) = exp(J dw) exp(w) to first order in dw.
 
@@ -83,13 +84,13 @@ def left_jacobian(w: Expression) -> Expression:
     return scaled_parts(even.sinc(), -even.cosc(), even.sinc3(), w)
 
 
-@ad.composite("so3.right_jacobian", n_in=(3,), n_out=ROWS, argnames=("w",))
+@group_function("so3.right_jacobian", n_in=(3,), n_out=ROWS, argnames=("w",))
 def right_jacobian(w: Expression) -> Expression:
     """J with exp(w + dw) = exp(w) exp(J dw) to first order: the left one's transpose, by rows."""
     return left_jacobian(-w)
 
 
-@ad.composite("so3.left_jacobian_inv", n_in=(3,), n_out=ROWS, argnames=("w",))
+@group_function("so3.left_jacobian_inv", n_in=(3,), n_out=ROWS, argnames=("w",))
 def left_jacobian_inv(w: Expression) -> Expression:
     """The inverse of `left_jacobian`, row by row: 1 - [w]x / 2 + cotc [w]x^2.
 
@@ -100,7 +101,7 @@ def left_jacobian_inv(w: Expression) -> Expression:
     return scaled_parts(1.0 - x * cotc, 0.5, cotc, w)
 
 
-@ad.composite("so3.right_jacobian_inv", n_in=(3,), n_out=ROWS, argnames=("w",))
+@group_function("so3.right_jacobian_inv", n_in=(3,), n_out=ROWS, argnames=("w",))
 def right_jacobian_inv(w: Expression) -> Expression:
     """The inverse of `right_jacobian`, row by row; the transpose of `left_jacobian_inv`."""
     return left_jacobian_inv(-w)

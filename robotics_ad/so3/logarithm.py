@@ -16,10 +16,11 @@ from robotics_ad.so3.algebra import ROTATION, inv, mul
 from robotics_ad.so3.directions import project
 from robotics_ad.so3.even import atan_ratio
 from robotics_ad.so3.exponential import from_rotation_vector
+from robotics_ad.so3.function import GroupFunction, group_function
 from robotics_ad.so3.quaternions import quaternion, scaled_quaternion, side
 
 
-@ad.composite("so3.rotation_vector", n_in=(9,), n_out=3, argnames=("R",))
+@group_function("so3.rotation_vector", n_in=(9,), n_out=3, argnames=("R",))
 def rotation_vector(R: Expression) -> Expression:
     """The vector w with exp([w]x) = R and |w| <= pi: 2 atan2(|v|, w) v / |v| of the `quaternion`.
 
@@ -40,7 +41,7 @@ moment = rotation_vector
 """Another name of `rotation_vector`, as in Klampt."""
 
 
-@ad.composite("so3.angle", n_in=(9,), n_out=1, argnames=("R",))
+@group_function("so3.angle", n_in=(9,), n_out=1, argnames=("R",))
 def angle(R: Expression) -> Expression:
     """The angle of R in [0, pi], radians: |rotation_vector(R)|.
 
@@ -50,7 +51,7 @@ def angle(R: Expression) -> Expression:
     return 2.0 * adm.atan2(adm.norm(q[1:4]), side(q[0]) * q[0])
 
 
-@ad.composite("so3.axis", n_in=(9,), n_out=3, argnames=("R",))
+@group_function("so3.axis", n_in=(9,), n_out=3, argnames=("R",))
 def axis(R: Expression) -> Expression:
     """The unit vector that R turns about, by an angle in (0, pi].
 
@@ -62,19 +63,19 @@ def axis(R: Expression) -> Expression:
     return ad.cond(square, v, 0.0) / adm.sqrt(ad.cond(square, square, 1.0))
 
 
-@ad.composite("so3.distance", n_in=(9, 9), n_out=1, argnames=("Ra", "Rb"))
+@group_function("so3.distance", n_in=(9, 9), n_out=1, argnames=("Ra", "Rb"))
 def distance(Ra: Expression, Rb: Expression) -> Expression:
     """The angle of Ra^T Rb, radians, in [0, pi]; see `angle` for its special points."""
     return angle(mul(inv(Ra), Rb))
 
 
-@ad.composite("so3.error", n_in=(9, 9), n_out=3, argnames=("Ra", "Rb"))
+@group_function("so3.error", n_in=(9, 9), n_out=3, argnames=("Ra", "Rb"))
 def error(Ra: Expression, Rb: Expression) -> Expression:
     """The rotation vector of Ra Rb^-1: Ra = exp(error) Rb. It jumps at half a turn."""
     return rotation_vector(mul(Ra, inv(Rb)))
 
 
-@ad.composite("so3.interpolate", n_in=(9, 9, 1), n_out=ROTATION, argnames=("Ra", "Rb", "u"))
+@group_function("so3.interpolate", n_in=(9, 9, 1), n_out=ROTATION, argnames=("Ra", "Rb", "u"))
 def interpolate(Ra: Expression, Rb: Expression, u: Expression) -> Expression:
     """Ra exp(u log(Ra^T Rb)): the geodesic from Ra at u = 0 to Rb at u = 1.
 
@@ -83,7 +84,7 @@ def interpolate(Ra: Expression, Rb: Expression, u: Expression) -> Expression:
     return mul(Ra, from_rotation_vector(u * rotation_vector(mul(inv(Ra), Rb))))
 
 
-class _GeodesicMean(ad.Composite):
+class _GeodesicMean(GroupFunction):
     """The rotation R with sum_i log(R^T R_i) = 0, by fixed-point iteration from the mean matrix.
 
     R <- R exp(mean_i log(R^T R_i)), eight times. For rotations within a quarter turn of each other

@@ -10,6 +10,7 @@ from ad_core.graph import Expression
 from ad_core.ops.elementwise import less, less_equal
 from robotics_ad.so3.algebra import ROTATION
 from robotics_ad.so3.even import EvenFunctions, atan_ratio
+from robotics_ad.so3.function import group_function
 
 
 def scaled_quaternion(R: Expression) -> Expression:
@@ -41,7 +42,7 @@ def side(w: Expression) -> Expression:
     return 1.0 - 2.0 * less(w, 0.0)
 
 
-@ad.composite("so3.quaternion", n_in=(9,), n_out=4, argnames=("R",))
+@group_function("so3.quaternion", n_in=(9,), n_out=4, argnames=("R",))
 def quaternion(R: Expression) -> Expression:
     """The unit quaternion of R with w >= 0.
 
@@ -54,7 +55,7 @@ def quaternion(R: Expression) -> Expression:
     return q * (side(q[0]) / adm.sqrt(adm.normSquared(q)))
 
 
-@ad.composite("so3.from_quaternion", n_in=(4,), n_out=ROTATION, argnames=("q",))
+@group_function("so3.from_quaternion", n_in=(4,), n_out=ROTATION, argnames=("q",))
 def from_quaternion(q: Expression) -> Expression:
     """R = [[1 - 2(yy + zz), 2(xy - wz), 2(xz + wy)], ...] for a unit quaternion q.
 
@@ -82,7 +83,7 @@ _FROM_PRODUCTS = np.array(
 )
 
 
-@ad.composite("so3.slerp", n_in=(4, 4, 1), n_out=4, argnames=("qa", "qb", "u"))
+@group_function("so3.slerp", n_in=(4, 4, 1), n_out=4, argnames=("qa", "qb", "u"))
 def slerp(qa: Expression, qb: Expression, u: Expression) -> Expression:
     """(sin((1 - u) t) qa + sin(u t) qb) / sin t with cos t = qa . qb: the shorter great arc.
 

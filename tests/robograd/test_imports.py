@@ -14,7 +14,10 @@ import pytest
         ("bridges.casadi", {"torch", "robotics_ad", "matplotlib"}),
         ("bridges.native", {"torch", "casadi", "robotics_ad", "scipy", "matplotlib"}),
         ("bridges.kernel", {"torch", "casadi", "robotics_ad", "scipy", "matplotlib"}),
-        ("bridges.pytorch", {"casadi", "robotics_ad", "scipy", "matplotlib"}),
+        (
+            "bridges.pytorch",
+            {"casadi", "robotics_ad", "scipy", "matplotlib", "torch._dynamo"},
+        ),
         ("robograd.cli", {"torch", "casadi", "numpy", "matplotlib"}),
     ],
 )

@@ -10,9 +10,7 @@ graph.
 
 from __future__ import annotations
 
-import gc
 import importlib.metadata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -194,15 +192,6 @@ class Pair:
         """Theirs in our coordinates."""
         M = np.triu(pinocchio.crba(self.model, self.data, q))
         return self.G.T @ (M + np.triu(M, 1).T) @ self.G
-
-
-@pytest.fixture(scope="module", autouse=True)
-def garbage_is_new() -> Iterator[None]:
-    """What other modules hold is not searched for garbage over and over: a quarter of the time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @lru_cache(maxsize=1)

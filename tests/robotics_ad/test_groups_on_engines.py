@@ -26,7 +26,7 @@ NAMED = {
 
 def rotation(angle: float) -> np.ndarray:
     axis = np.array([2.0, -1.0, 2.0]) / 3.0
-    return so3.from_axis_angle(axis, angle).eval()
+    return so3.from_axis_angle(axis, angle)
 
 
 def argument(function: ad.Composite, arg: int, angle: float) -> np.ndarray:
@@ -41,7 +41,7 @@ def argument(function: ad.Composite, arg: int, angle: float) -> np.ndarray:
     if size == 9:
         return rotation(angle * (1 + arg))
     if size == 4:
-        return so3.quaternion(rotation(angle * (1 + arg))).eval()
+        return so3.quaternion(rotation(angle * (1 + arg)))
     if size == 6:
         return np.array([1.0, 0.2, -0.3, 0.1, 0.9, 0.4])
     if size == 3 and name in ("a", "b", "v", "axis"):

@@ -58,7 +58,7 @@ def test_shapes_of_group_functions(function):
         assert function.layout.size == function.n_out()
         given = np.random.default_rng(0).normal(size=sum(sizes))
         parts = np.split(given, np.cumsum(sizes)[:-1]) if sizes else []
-        parts = [x if n > 1 else float(x[0]) for x, n in zip(parts, sizes, strict=True)]
+        parts = [x.tolist() if n > 1 else float(x[0]) for x, n in zip(parts, sizes, strict=True)]
         assert np.asarray(function(*parts).eval()).size == function.n_out()
 
 

@@ -1,15 +1,16 @@
 /* CasADi calls functions of one signature; here each is a list of block functions run over stages.
 
-   An argument holds one row of numbers per stage, one stage after the other: what CasADi calls a
-   matrix with a column per stage, or the nonzeros of a block-diagonal matrix. */
+   An argument holds one row of numbers per stage, one stage after the other: what CasADi calls a matrix
+   with a column per stage, or the nonzeros of a block-diagonal matrix. STAGES is defined before. */
 
 typedef void (*block_function)(const real *const *x, real *const *y, vec *workspace);
 
-/* x[i] is the argument arguments[i], with rows of input_sizes[i]; y[o] likewise. */
+/* x[i] is the argument arguments[i], with rows of input_sizes[i]; y[o] likewise. Where there are orders,
+   those of all outputs one after the other, entry j of a row of a result is entry order[j] of y[o]. */
 typedef struct {
     block_function block;
     int n_in, n_out;
-    const int *arguments, *input_sizes, *results, *output_sizes;
+    const int *arguments, *input_sizes, *results, *output_sizes, *orders;
     int workspace; /* vectors */
     int scratch;   /* numbers in one row of every input and output */
 } program;
@@ -42,14 +43,33 @@ static void run_program(const program *p, integer stages, const real **arg, real
         }
         for (int o = 0; o < p->n_out; o++) {
             real *const to = res[p->results[o]];
-            y[o] = to && count == LANES ? to + at * p->output_sizes[o] : copy;
+            y[o] = to && count == LANES && !p->orders ? to + at * p->output_sizes[o] : copy;
             copy += LANES * p->output_sizes[o];
         }
         p->block(x, y, workspace);
-        for (int o = 0; o < p->n_out; o++) {
+        const int *order = p->orders;
+        for (int o = 0; o < p->n_out; order += order ? p->output_sizes[o] : 0, o++) {
             const integer n = p->output_sizes[o];
             real *const to = res[p->results[o]];
-            if (to && count < LANES) memcpy(to + at * n, y[o], count * n * sizeof(real));
+            if (!to) continue;
+            for (integer k = 0; k < count && order; k++)
+                for (integer j = 0; j < n; j++) to[(at + k) * n + j] = y[o][k * n + order[j]];
+            if (!order && count < LANES) memcpy(to + at * n, y[o], count * n * sizeof(real));
         }
     }
+}
+
+/* The structure over all stages of a block-diagonal matrix, of that of one block: numbers of rows and
+   columns, where each column starts and ends, the row of each entry. */
+static const integer *diagonal_structure(const integer *one, integer *room)
+{
+    const integer rows = one[0], columns = one[1], *const ends = one + 2, *const row = ends + columns + 1;
+    integer *to_ends = room + 2, *to_row = to_ends + columns * STAGES + 1;
+    room[0] = rows * STAGES;
+    room[1] = columns * STAGES;
+    for (integer s = 0; s < STAGES; s++) {
+        for (integer c = 1; c <= columns; c++) *++to_ends = s * ends[columns] + ends[c];
+        for (integer e = 0; e < ends[columns]; e++) *to_row++ = s * rows + row[e];
+    }
+    return room; /* the same numbers each time: threads may fill it together */
 }

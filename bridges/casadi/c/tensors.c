@@ -13,30 +13,31 @@ typedef struct {
     const program *curvature; /* of all x and a cotangent of each output */
     int n_x, n_blocks;
     const tensor_block *blocks;
-    const integer *(*slopes)(integer), *(*bends)(integer); /* structures over all stages */
+    const integer *const *slopes, *const *bends; /* structures of one stage */
 } tensor;
 
 static const integer *tensor_structure(const integer *slope, const integer *bend, integer *room)
 {
-    const integer columns = bend[1], *const ends = bend + 2, *const row = ends + columns + 1;
-    const integer *const slope_ends = slope + 2, *const output = slope_ends + slope[1] + 1;
-    integer *const to_ends = room + 2, *const to_row = to_ends + columns + 1, n = 0;
-    room[0] = slope[0] * slope[1];
-    room[1] = columns;
-    for (integer c = 0; c < columns; c++) {
-        for (integer e = ends[c]; e < ends[c + 1]; e++)
-            for (integer k = slope_ends[row[e]]; k < slope_ends[row[e] + 1]; k++)
-                to_row[n++] = row[e] * slope[0] + output[k];
-        to_ends[c + 1] = n;
-    }
+    const integer rows = slope[0], inner = slope[1], columns = bend[1];
+    const integer *const ends = bend + 2, *const row = ends + columns + 1;
+    const integer *const slope_ends = slope + 2, *const output = slope_ends + inner + 1;
+    integer *to_ends = room + 2, *const to_row = to_ends + columns * STAGES + 1, n = 0;
+    room[0] = rows * STAGES * inner * STAGES;
+    room[1] = columns * STAGES;
+    for (integer s = 0; s < STAGES; s++)
+        for (integer c = 0; c < columns; c++) {
+            for (integer e = ends[c]; e < ends[c + 1]; e++)
+                for (integer k = slope_ends[row[e]]; k < slope_ends[row[e] + 1]; k++)
+                    to_row[n++] = ((s * inner + row[e]) * STAGES + s) * rows + output[k];
+            *++to_ends = n;
+        }
     return room; /* the same numbers each time: threads may fill it together */
 }
 
-static void place_block(const tensor *t, const tensor_block *b, integer stages, const real *from,
-                        real *to)
+static void place_block(const tensor *t, const tensor_block *b, const real *from, real *to)
 {
-    const integer *const slope = t->slopes(b->slope), *const bend = t->bends(b->bend);
-    const integer *const row = bend + 2 + bend[1] + 1, count = bend[2 + bend[1] / stages];
+    const integer *const slope = t->slopes[b->slope], *const bend = t->bends[b->bend];
+    const integer *const row = bend + 2 + bend[1] + 1, count = bend[2 + bend[1]];
     const integer *const ends = slope + 2, *const output = ends + slope[1] + 1;
     for (integer e = 0; e < count; e++)
         for (integer k = ends[row[e]]; k < ends[row[e] + 1]; k++)
@@ -71,7 +72,7 @@ static void run_tensor(const tensor *t, integer stages, const real **arg, real *
             run_program(&p, m, x, y, to);
             for (const tensor_block *b = t->blocks; b < end; b++)
                 if (b->output == o && res[b->result])
-                    place_block(t, b, stages, y[b->place], res[b->result] + s * b->entries);
+                    place_block(t, b, y[b->place], res[b->result] + s * b->entries);
         }
     }
 }

@@ -25,6 +25,7 @@ typedef word ivec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 #else
 #define MOVE INLINE
 #endif
+#define UNUSED __attribute__((unused))
 #define STORED static const
 #define EXPORT __attribute__((visibility("default")))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

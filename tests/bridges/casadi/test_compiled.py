@@ -299,7 +299,7 @@ def test_a_wrong_option_is_an_error_all_the_same():
 
 def test_the_library_is_found_again(monkeypatch):
     ad_to_casadi(graph(), compiled=True)
-    monkeypatch.setattr("bridges.native.load.compile_library", full_disk)
+    monkeypatch.setattr("bridges.native.objects.compile_library", full_disk)
     ad_to_casadi(graph(), compiled=True)
     with pytest.warns(RuntimeWarning, match="No space left"):
         ad_to_casadi(graph(), compiled=True, mapped=13)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import ad_core as ad
 from bridges.pytorch import ad_to_torch
+from bridges.pytorch.tracing import constant_to_compilers
 
 ROOT = Path(__file__).parents[3]
 
@@ -249,3 +250,15 @@ class TestWherePeersFail:
         assert torch.equal(first, copied)
         assert torch.equal(q, kept)
         assert np.shares_memory(q.numpy(), kept.numpy()) is False
+
+
+def test_compilers_take_our_mark_for_torchs_own():
+    def of_torch():
+        return 0
+
+    def ours():
+        return 0
+
+    torch.compiler.assume_constant_result(of_torch)
+    assert constant_to_compilers(ours) is ours
+    assert vars(ours) == vars(of_torch) != {}

@@ -56,6 +56,10 @@ LAYERS = [
 ]
 
 
+TAKEN_APART = {("primitives", "kernel"), ("mixed", "torch")}
+"""Layers whose ways other layers take too, one by one: their cells are slow tests."""
+
+
 def c(x):
     return torch.stack([torch.full_like(x[..., 0], w) for w in WEIGHTS], -1)
 
@@ -250,6 +254,13 @@ def layer():
     return lambda kind, engine: made[kind, engine]
 
 
+def cells(table):
+    return [
+        pytest.param(*cell, marks=pytest.mark.slow) if cell[:2] in TAKEN_APART else cell
+        for cell in table
+    ]
+
+
 def points():
     generator = torch.Generator().manual_seed(2)
     return [0.3 + 0.5 * torch.randn(4, 3, dtype=torch.float64, generator=generator) for _ in "ab"]
@@ -293,12 +304,12 @@ def check(layer, kind, engine, tool, rule, order):
         torch.testing.assert_close(got, truth(kind, rule), **TOGETHER)
 
 
-@pytest.mark.parametrize(("kind", "engine", "tool", "rule"), CELLS)
+@pytest.mark.parametrize(("kind", "engine", "tool", "rule"), cells(CELLS))
 def test_what_traces_derivatives(layer, kind, engine, tool, rule):
     check(layer, kind, engine, tool, rule, inside)
 
 
-@pytest.mark.parametrize(("kind", "engine", "tool", "rule"), AROUND)
+@pytest.mark.parametrize(("kind", "engine", "tool", "rule"), cells(AROUND))
 def test_derivatives_of_what_was_traced(layer, kind, engine, tool, rule):
     check(layer, kind, engine, tool, rule, around)
 

@@ -1,0 +1,84 @@
+"""One line on the logger `robograd` about a build that takes a while, at level INFO.
+
+    building f_83921bf12: 3 s so far, about 9 s to go
+
+How long it takes is said from the bytes of the C texts and from how fast those before them went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from threading import Lock, Timer
+from types import TracebackType
+
+AFTER_S = 3.0
+LOGGER = logging.getLogger("robograd")
+
+# Bytes of text a second: made by Python, and compiled by one process until there is a measurement.
+_MADE = 1_200_000
+_COMPILED = 400_000
+
+
+class Progress:
+    """How far a build is; within a `with` statement, the line comes after `AFTER_S`.
+
+    workers: how many compilers run side by side.
+    """
+
+    def __init__(self, title: str, workers: int) -> None:
+        self._title, self._workers = title, workers
+        self._lock = Lock()
+        self._begun = time.monotonic()
+        self._ahead: int | None = None
+        self._waiting = 0
+        self._done, self._seconds = 0, 0.0
+        self._timer: Timer | None = None
+
+    def __enter__(self) -> Progress:
+        if LOGGER.isEnabledFor(logging.INFO):
+            self._timer = Timer(AFTER_S, self._tell)
+            self._timer.daemon = True
+            with contextlib.suppress(RuntimeError):  # no threads at the end of the interpreter
+                self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def made(self, size: int, ahead: int) -> None:
+        """A text of so many bytes waits to be compiled, and about `ahead` bytes are to come."""
+        with self._lock:
+            self._waiting += size
+            self._ahead = ahead
+
+    def compiled(self, size: int, seconds: float) -> None:
+        """A text has been compiled, or found in the cache in no time."""
+        with self._lock:
+            self._waiting -= size
+            self._done += size
+            self._seconds += seconds
+
+    @property
+    def left_s(self) -> float | None:
+        """About how many seconds it will take yet; None: no text has been made."""
+        with self._lock:
+            if self._ahead is None:
+                return None
+            speed = self._done / self._seconds if self._done and self._seconds else _COMPILED
+            making = self._ahead / _MADE
+            compiling = (self._waiting + self._ahead) / speed
+            return max(making, (making + compiling) / self._workers)
+
+    def _tell(self) -> None:
+        left = self.left_s
+        rest = "its derivatives are being made" if left is None else f"about {left:.0f} s to go"
+        spent = time.monotonic() - self._begun
+        LOGGER.info("building %s: %.0f s so far, %s", self._title, spent, rest)
