@@ -31,12 +31,15 @@ INLINE vec when(ivec mask, vec x) { return (vec)(mask & (ivec)x); }
 /* 1 where the mask is set, else 0. */
 INLINE vec truth(ivec mask) { return when(mask, splat(1)); }
 
-/* Whether any lane of the mask is set. GCC needs to be told of the one instruction for it. */
+/* Whether any lane of the mask is set. GCC needs to be told of the instruction for it. */
 INLINE int any(ivec mask)
 {
 #if defined(__AVX512F__) && !defined(__clang__) && VECTOR_BYTES == 64
     typedef long long quad __attribute__((vector_size(64), may_alias));
     return __builtin_ia32_ptestmq512((quad)mask, (quad)mask, (unsigned char)-1) != 0;
+#elif defined(__AVX__) && !defined(__clang__) && VECTOR_BYTES == 32
+    typedef long long quad __attribute__((vector_size(32), may_alias));
+    return !__builtin_ia32_ptestz256((quad)mask, (quad)mask);
 #else
     word bits = 0;
     for (int k = 0; k < LANES; k++) bits |= mask[k];
