@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
-import casadi
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,7 +52,6 @@ class Layout:
         stages = made.stages
         self.lower = _tiled([np.append(np.zeros(s.n_following), s.lower) for s in stages], stages)
         self.upper = _tiled([np.append(np.zeros(s.n_following), s.upper) for s in stages], stages)
-        self.casadi_bounds = casadi.DM(self.lower), casadi.DM(self.upper)
         self._w_lower = _tiled([s.w_lower for s in stages], stages)
         self._w_upper = _tiled([s.w_upper for s in stages], stages)
         self._n_x, self._n_p = made.starts("n_w")[-1], made.starts("n_row")[-1] + made.n_shared

@@ -67,6 +67,27 @@ class Settings:
         return {**given, **self.options}
 
 
+class _Bound:
+    """A solver with arrays that it reads from and writes into, without conversions."""
+
+    def __init__(self, function: casadi.Function) -> None:
+        self.function = function
+        self._buffer: Any = casadi.FunctionBuffer(function)
+        self._given = {n: np.zeros(function.nnz_in(i)) for i, n in enumerate(function.name_in())}
+        self._found = {n: np.zeros(function.nnz_out(i)) for i, n in enumerate(function.name_out())}
+        for i, array in enumerate(self._given.values()):
+            self._buffer.set_arg(i, memoryview(array.data))
+        for i, array in enumerate(self._found.values()):
+            self._buffer.set_res(i, memoryview(array.data))
+
+    def __call__(self, **numbers: Array) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Results by name, and the solver's report; what is not given is 0."""
+        for name, array in self._given.items():
+            array[:] = numbers.get(name, 0.0)
+        self._buffer._eval()
+        return {n: array.copy() for n, array in self._found.items()}, self._buffer.stats()
+
+
 class ControlSolver:
     """Solves a `ControlProblem` for starts and parameters; made by `ControlProblem.solver`.
 
@@ -80,8 +101,8 @@ class ControlSolver:
         self.layout, self.settings = Layout(made, phases), settings
         self.functions = build_functions(made, settings.solver, settings.hessian)
         self._made, self._phases = made, phases
-        self.solver = self._one_solver()
-        self._solvers = [self.solver]
+        self._solvers = [self._one_solver()]
+        self.solver = self._solvers[0].function
         self._sensitivity = cache(self._sensitivity_at)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -109,7 +130,7 @@ class ControlSolver:
 
         Raises ValueError for names, sizes and missing parameters.
         """
-        return self._solved(self.solver, start, guess, parameters)
+        return self._solved(self._solvers[0], start, guess, parameters)
 
     def solve_batch(
         self, problems: Sequence[Mapping[str, Any]], threads: int | None = None
@@ -122,7 +143,7 @@ class ControlSolver:
         count = min(whole_number(most, "solve_batch: threads", least=1), max(len(problems), 1))
         while len(self._solvers) < count:
             self._solvers.append(self._one_solver())
-        free = queue.SimpleQueue[casadi.Function]()
+        free = queue.SimpleQueue[_Bound]()
         for solver in self._solvers[:count]:
             free.put(solver)
 
@@ -173,13 +194,13 @@ class ControlSolver:
         functions = build_functions(self._made, "sensitivity", "exact")
         return Sensitivity(functions, self.layout.lower, self.layout.upper, barrier)
 
-    def _one_solver(self) -> casadi.Function:
+    def _one_solver(self) -> _Bound:
         options, name = self.settings.for_casadi(self._made), self.settings.solver
-        return casadi.nlpsol("solver", name, self.functions["nlp"], options)
+        return _Bound(casadi.nlpsol("solver", name, self.functions["nlp"], options))
 
     def _solved(
         self,
-        solver: casadi.Function,
+        solver: _Bound,
         start: Mapping[str, Any] | None = None,
         guess: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Solution | None = None,
         parameters: Mapping[str, Any] | None = None,
@@ -190,35 +211,29 @@ class ControlSolver:
         x0 = layout.packed(layout.at_references(values))
         p = layout.parameters(parameters or {}, values)
         bounds = layout.bounds(fixed)
-        numbers: dict[str, Any] = {"x0": x0, "p": p, "lbx": bounds[0], "ubx": bounds[1]}
-        numbers["lbg"], numbers["ubg"] = layout.casadi_bounds
+        numbers = {"x0": x0, "p": p, "lbx": bounds[0], "ubx": bounds[1]}
+        numbers |= {"lbg": layout.lower, "ubg": layout.upper}
         if isinstance(guess, Solution):
             numbers |= {"lam_x0": guess.lam_x, "lam_g0": guess.lam_g}
         begin = time.perf_counter()
-        result = solver(**numbers)
+        result, stats = solver(**numbers)
         seconds = time.perf_counter() - begin
-        stats = solver.stats()
         inside = [t for name, t in stats.items() if name.startswith("t_wall_nlp")]
-        x, lam_x, lam_g = (_flat(result[name]) for name in ("x", "lam_x", "lam_g"))
         return Solution(
-            phases=layout.unpacked(x, values),
-            cost=float(result["f"]),
+            phases=layout.unpacked(result["x"], values),
+            cost=float(result["f"][0]),
             success=bool(stats["success"]),
             status=str(stats["return_status"]),
             iterations=int(stats["iter_count"]),
             seconds=seconds,
             function_seconds=float(sum(inside)),
-            x=x,
+            x=result["x"],
             p=p,
-            lam_x=lam_x,
-            lam_g=lam_g,
+            lam_x=result["lam_x"],
+            lam_g=result["lam_g"],
             bounds=bounds,
             references=tuple(values),
         )
-
-
-def _flat(value: Any) -> Array:
-    return value.full().reshape(-1)
 
 
 def _structure(made: Transcription) -> dict[str, Any]:
