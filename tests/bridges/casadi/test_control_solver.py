@@ -148,7 +148,9 @@ def test_a_solution_warms_the_next_one_and_shifts() -> None:
     problem = PROBLEMS["pendulum"]()
     solver = problem.solver("sqpmethod")
     first = solver.solve(START, None, GIVEN)
+    assert 0.0 < first.function_seconds < first.seconds
     again = solver.solve(START, first, GIVEN)
+    assert 0.0 < again.function_seconds < again.seconds
     assert again.iterations < first.iterations
     moved = first.shift()
     assert np.array_equal(moved["x"][:-1], first["x"][1:])
