@@ -79,7 +79,8 @@ class ControlProblem:
 
         Args:
             solver: "fatrop" (structure of stages), "ipopt", or "sqpmethod" (which solves quadratic
-                programs by the solver that the option `qpsol` names).
+                programs by the solver that the option `qpsol` names: "piqp" unless given, "hpipm"
+                with the structure of stages, or another of CasADi's).
             hessian: "exact", or "gauss_newton": residuals' squares by J^T J, without curvature of
                 constraints.
             max_iterations: the most iterations; for real time a few, whose result is as good as

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from bridges.casadi.control.phase import Phase
 from bridges.casadi.control.sensitivity import Sensitivity
 from bridges.casadi.control.solution import Solution
 from bridges.casadi.control.stages import Transcription
+from bridges.native.objects import processors
 
 _QUIET: dict[str, dict[str, Any]] = {
     "fatrop": {"fatrop.print_level": 0},
@@ -62,8 +62,12 @@ class Settings:
         if name == "fatrop":
             return {**given, **_structure(made), **self.options}
         given |= {"no_nlp_grad": True, "calc_lam_p": False}  # fatrop asks for it
-        if name == "sqpmethod" and "qpsol" not in self.options:
-            given |= {"qpsol": "piqp", "qpsol_options": {"error_on_fail": False}}
+        if name == "sqpmethod":
+            given["qpsol"] = "piqp"
+            given["qpsol_options"] = {"error_on_fail": False}
+            if self.options.get("qpsol") == "hpipm":
+                sizes = {k: v for k, v in _structure(made).items() if k in {"nx", "nu", "ng", "N"}}
+                given["qpsol_options"] |= sizes
         return {**given, **self.options}
 
 
@@ -143,7 +147,7 @@ class ControlSolver:
 
         threads: at most so many; None: as many as processors.
         """
-        most = len(os.sched_getaffinity(0)) if threads is None else threads
+        most = processors() if threads is None else threads
         count = min(whole_number(most, "solve_batch: threads", least=1), max(len(problems), 1))
         while len(self._solvers) < count:
             self._solvers.append(self._one_solver())

@@ -70,6 +70,15 @@ def test_solvers_find_the_optimum_that_ipopt_finds_with_casadis_functions(
     assert np.abs(found["u"]).max() <= 0.5 + 1e-7
 
 
+def test_quadratic_programs_by_hpipm_know_the_stages() -> None:
+    problem = PROBLEMS["pendulum"]()
+    solver = problem.solver("sqpmethod", options={"qpsol": "hpipm"}, hessian="gauss_newton")
+    found = solver.solve(START, None, GIVEN)
+    want = problem.solver("fatrop").solve(START, None, GIVEN)
+    assert found.success, found.status
+    assert np.abs(found.x - want.x).max() < 1e-4
+
+
 def test_least_time_is_that_of_bang_bang() -> None:
     """A mass from rest to rest over a distance d with |u| <= 1: T = 2 sqrt(d)."""
     nodes, distance = 40, 2.25
