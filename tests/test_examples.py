@@ -148,7 +148,7 @@ def test_a_tool_follows_its_goals_in_mujoco() -> None:
 
 def test_a_network_learns_a_cost_through_the_planner() -> None:
     before, after = load("39_learned_cost").main(["--quick"])
-    assert after < 0.3 * before
+    assert after < 0.5 * before
 
 
 @pytest.mark.slow

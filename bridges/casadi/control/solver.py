@@ -17,6 +17,7 @@ import casadi
 import numpy as np
 
 from ad_core.graph.errors import checked
+from ad_core.graph.nodes import listed
 from ad_core.graph.values import Array, number, whole_number
 from bridges.casadi.control.layout import Layout, Named
 from bridges.casadi.control.library import Hessian, build_functions
@@ -106,6 +107,11 @@ class ControlSolver:
     """
 
     def __init__(self, made: Transcription, phases: Sequence[Phase], settings: Settings) -> None:
+        place = "ControlSolver"
+        checked(made, Transcription, place, "made", "a Transcription")
+        for phase in listed(phases, f"{place}: argument 'phases'", "Phase"):
+            checked(phase, Phase, place, "phases", "a list of Phase")
+        checked(settings, Settings, place, "settings", "Settings")
         self.layout, self.settings = Layout(made, phases), settings
         self.functions = build_functions(made, settings.solver, settings.hessian)
         self._made, self._phases = made, phases
