@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ad_core.derivatives.products import vjp_graph
 from ad_core.graph import Expression
 from ad_core.graph.errors import checked, unknown_name
-from ad_core.graph.nodes import var
+from ad_core.graph.nodes import listed, var
 from ad_core.graph.values import Array, real
 from ad_core.lowering import lower
 from bridges.casadi.control.phase import Phase
@@ -95,10 +95,14 @@ class Layout:
     def start(self, start: Mapping[str, Any]) -> Named:
         """States at the first point, as vectors."""
         checked(start, Mapping, "solve", "start", "a dict")
-        return {
+        values = {
             name: _rows(value, (_size(self._sizes[0], name, "state"),), f"start: '{name}'")
             for name, value in start.items()
         }
+        for name, value in values.items():
+            if not np.all(np.isfinite(value)):
+                raise ValueError(f"solve: start: '{name}' is {value}, expected finite numbers")
+        return values
 
     def guess(self, given: Guess | None, start: Named) -> list[Named]:
         """Of each phase the states at all points and the controls at all but the last.
@@ -107,18 +111,18 @@ class Layout:
         """
         n = len(self._phases)
         if given is None:
-            listed: list[Mapping[str, Any]] = [{}] * n
+            every: list[Mapping[str, Any]] = [{}] * n
         elif isinstance(given, Mapping):
-            listed = [given] * n
+            every = [given] * n
         else:
-            listed = list(given)
-        if len(listed) != n:
-            raise ValueError(f"solve: guess has {len(listed)} phases, the problem {n}")
+            every = listed(given, "solve: argument 'guess'", "dicts, one for each phase")
+        if len(every) != n:
+            raise ValueError(f"solve: guess has {len(every)} phases, the problem {n}")
         known = {name: 0 for own in self._unknowns for name in own}
-        for named in listed:
+        for named in every:
             for name in checked(named, Mapping, "solve", "guess", "a dict of arrays by name"):
                 _size(known, name, "state or control")
-        return [self._guess(i, named, start) for i, named in enumerate(listed)]
+        return [self._guess(i, named, start) for i, named in enumerate(every)]
 
     def _guess(self, i: int, given: Mapping[str, Any], start: Named) -> Named:
         values: Named = {}
@@ -199,6 +203,29 @@ class Layout:
         for where, i, state, part in self._references:
             p[where] = references[i][state][part]
         return p
+
+    def cotangents(self, given: Sequence[Named], values: Sequence[Named]) -> list[Named]:
+        """Of each phase an array for each of `values`; 0 where none is given.
+
+        Raises ValueError for counts, names and shapes that misfit.
+        """
+        place = "gradients: argument 'cotangents'"
+        every = listed(given, place, "dicts, one for each phase")
+        if len(every) != len(values):
+            raise ValueError(f"{place} has {len(every)} phases, the problem {len(values)}")
+        found: list[Named] = []
+        for named, own in zip(every, values, strict=True):
+            for name in checked(named, Mapping, "gradients", "cotangents", "a list of dicts"):
+                _size(dict.fromkeys(own, 0), name, "state or control")
+            found.append({name: np.zeros_like(rows) for name, rows in own.items()})
+            for name, value in named.items():
+                array = real(value, f"{place}: '{name}'")
+                if array.shape != own[name].shape:
+                    raise ValueError(
+                        f"{place}: '{name}' has shape {array.shape}, expected {own[name].shape}"
+                    )
+                found[-1][name] = array
+        return found
 
     def gradients(self, p_bar: Array, held: Array) -> tuple[Named, Named]:
         """Gradients by p and by the values that unknowns are held at, by names.

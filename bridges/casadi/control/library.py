@@ -188,7 +188,7 @@ def _matrices(made: Transcription, output: str, hessian: Hessian) -> list[Matrix
     matrices: list[Matrix] = []
     for i, stage in enumerate(made.stages):
         has_previous = stage.count > 1 or i > 0
-        key = (_kind(stage), output == "jac_g_x" and has_previous)
+        key = (stage.content, output == "jac_g_x" and has_previous)
         if key not in found:
             found[key] = (
                 programs.jacobian_matrix(stage, has_previous=has_previous)
@@ -199,14 +199,6 @@ def _matrices(made: Transcription, output: str, hessian: Hessian) -> list[Matrix
     return matrices
 
 
-def _kind(stage: Stage) -> object:
-    """What stages with the same graphs share; of themselves where nothing is known of them."""
-    content = tape_bytes(stage.graphs.tape)
-    if content is None:
-        return id(stage)
-    return content, stage.graphs.names_out, stage.n_x, stage.n_following
-
-
 def _programs(made: Transcription, output: str, hessian: Hessian) -> list[_Part]:
     """The parts of one output."""
     if output not in _GRAPHS:
@@ -215,7 +207,7 @@ def _programs(made: Transcription, output: str, hessian: Hessian) -> list[_Part]
     for graph_of, attribute in _GRAPHS[output]:
         found: dict[object, tuple[Program, tuple[str, ...]] | None] = {}
         for i, stage in enumerate(made.stages):
-            key = _kind(stage)
+            key = stage.content
             if key not in found:
                 graph = graph_of(stage)
                 found[key] = graph and (scalar_program(graph.tape), graph.names_in)

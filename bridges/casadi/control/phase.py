@@ -131,7 +131,10 @@ class Phase:
 
 def bounds_of(bounds: Bounds, size: int | None, place: str) -> tuple[Array, Array]:
     """Lower and upper bounds as vectors of `size` entries (None: as they come)."""
-    pair = [real(b, f"{place}: bounds") for b in bounds]
+    both = listed(bounds, f"{place}: bounds", "(lower, upper)")
+    if len(both) != 2:
+        raise ValueError(f"{place}: bounds are {len(both)}, expected (lower, upper)")
+    pair = [real(b, f"{place}: bounds") for b in both]
     if size is not None:
         for b in pair:
             if b.ndim and b.shape != (size,):

@@ -15,6 +15,7 @@ sensitivity and stability analysis in nonlinear programming, 1983.)
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,6 +53,7 @@ class Sensitivity:
         keys = self._columns * size + self._rows  # in order, as CasADi stores them
         self._places = np.searchsorted(keys, columns * size + rows)
         self._diagonal = self._places[-size:]
+        self._lock = threading.Lock()
         self._solver = casadi.Linsol("kkt", "qr", sparsity)
 
     def pull(self, solution: Solution, x_bar: Array, cost: float) -> tuple[Array, Array]:
@@ -79,7 +81,8 @@ class Sensitivity:
         values[self._diagonal] = np.where(held, 1.0, values[self._diagonal] + added)
         right = np.where(kept, np.concatenate([x_bar, np.zeros(len(weight))]), 0.0)
         matrix = casadi.DM(self._sparsity, values)
-        moved = np.asarray(self._solver.solve(matrix, casadi.DM(right))).reshape(-1)
+        with self._lock:  # the solver keeps its factors
+            moved = _flat(self._solver.solve(matrix, casadi.DM(right)))
         if not np.all(np.isfinite(moved)):
             raise FloatingPointError(
                 "the conditions at the solution do not determine its derivative"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from typing import Any
 import casadi
 import numpy as np
 
-from ad_core.graph.errors import checked
+from ad_core.graph.errors import checked, unknown_name
 from ad_core.graph.nodes import listed
 from ad_core.graph.values import Array, number, whole_number
 from bridges.casadi.control.layout import Layout, Named
@@ -72,13 +73,19 @@ class Settings:
         return {**given, **self.options}
 
 
+_ARGUMENTS = ("start", "guess", "parameters")
+
+
 class _Bound:
-    """A solver with arrays that it reads from and writes into, without conversions."""
+    """A solver with arrays that it reads from and writes into, without conversions.
+
+    Calls from several threads wait for each other.
+    """
 
     def __init__(self, function: casadi.Function) -> None:
         self.function = function
         self._buffer: Any = casadi.FunctionBuffer(function)
-        self._spent = 0.0
+        self._spent, self._lock = 0.0, threading.Lock()
         self._given = {n: np.zeros(function.nnz_in(i)) for i, n in enumerate(function.name_in())}
         self._found = {n: np.zeros(function.nnz_out(i)) for i, n in enumerate(function.name_out())}
         for i, array in enumerate(self._given.values()):
@@ -88,13 +95,14 @@ class _Bound:
 
     def __call__(self, **numbers: Array) -> tuple[dict[str, Array], dict[str, Any], float]:
         """Results by name, the solver's report, seconds in functions; what is not given is 0."""
-        for name, array in self._given.items():
-            array[:] = numbers.get(name, 0.0)
-        self._buffer._eval()
-        stats, before = self._buffer.stats(), self._spent  # which counts on from call to call
-        self._spent = sum(t for name, t in stats.items() if name.startswith("t_wall_nlp"))
-        found = {name: array.copy() for name, array in self._found.items()}
-        return found, stats, self._spent - before
+        with self._lock:
+            for name, array in self._given.items():
+                array[:] = numbers.get(name, 0.0)
+            self._buffer._eval()
+            stats, before = self._buffer.stats(), self._spent  # which counts on from call to call
+            self._spent = sum(t for name, t in stats.items() if name.startswith("t_wall_nlp"))
+            found = {name: array.copy() for name, array in self._found.items()}
+            return found, stats, self._spent - before
 
 
 class ControlSolver:
@@ -153,8 +161,14 @@ class ControlSolver:
 
         threads: at most so many; None: as many as processors.
         """
+        every = listed(problems, "solve_batch: argument 'problems'", "arguments of solve")
+        for problem in every:
+            checked(problem, Mapping, "solve_batch", "problems", "a list of dicts")
+            for name in problem:
+                if name not in _ARGUMENTS:
+                    raise unknown_name("argument of solve", name, _ARGUMENTS)
         most = processors() if threads is None else threads
-        count = min(whole_number(most, "solve_batch: threads", least=1), max(len(problems), 1))
+        count = min(whole_number(most, "solve_batch: threads", least=1), max(len(every), 1))
         while len(self._solvers) < count:
             self._solvers.append(self._one_solver())
         free = queue.SimpleQueue[_Bound]()
@@ -169,7 +183,7 @@ class ControlSolver:
                 free.put(solver)
 
         with ThreadPoolExecutor(count) as pool:
-            return list(pool.map(one, problems))
+            return list(pool.map(one, every))
 
     def gradients(
         self,
@@ -192,10 +206,7 @@ class ControlSolver:
             FloatingPointError: where the conditions at the solution do not determine it.
         """
         checked(solution, Solution, "gradients", "solution", "a Solution")
-        every = [
-            {name: own.get(name, np.zeros_like(rows)) for name, rows in values.items()}
-            for own, values in zip(cotangents, solution.phases, strict=True)
-        ]
+        every = self.layout.cotangents(cotangents, solution.phases)
         x_bar, by_reference = self.layout.pulled(every, solution.references, solution.x)
         mu = number(barrier, "gradients: barrier")
         p_bar, held = self._sensitivity(mu).pull(solution, x_bar, number(cost, "gradients: cost"))

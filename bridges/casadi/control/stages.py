@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -22,6 +23,7 @@ from ad_core.lowering import Lowered, lower, lowered_graphs
 from ad_core.ops import stack
 from ad_core.ops.structure import Take
 from bridges.casadi.control.phase import Constraint, Phase, bounds_of
+from bridges.native.identity import tape_bytes
 
 Sizes = dict[str, int]
 
@@ -79,6 +81,13 @@ class Stage:
     def n_rows(self) -> int:
         """How many constraints, dynamics among them."""
         return self.n_following + len(self.lower)
+
+    @cached_property
+    def content(self) -> object:
+        """What stages with the same graphs share; itself where a function is of somebody's own."""
+        known = tape_bytes(self.graphs.tape)
+        names = self.graphs.names_out
+        return self if known is None else (known, names, self.n_x, self.n_following)
 
     def root(self, name: str) -> Expression | None:
         """A graph by its name."""

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import casadi
 import numpy as np
@@ -207,6 +208,15 @@ def test_problems_and_solvers_pickle() -> None:
     assert np.array_equal(copy.solve(START, None, GIVEN).x, solver.solve(START, None, GIVEN).x)
 
 
+def test_threads_may_share_a_solver() -> None:
+    solver = PROBLEMS["pendulum"]().solver("fatrop")
+    starts = 0.2 * np.random.default_rng(1).normal(size=(40, 2))
+    want = [solver.solve({"x": x}, None, GIVEN).x for x in starts]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: solver.solve({"x": x}, None, GIVEN).x, starts))
+    assert all(np.array_equal(a, b) for a, b in zip(found, want, strict=True))
+
+
 def test_words_of_errors() -> None:
     x = ad.var("x", 2)
     for change, words in (
@@ -237,6 +247,22 @@ def test_words_of_errors() -> None:
     ):
         with pytest.raises(ValueError, match=re.escape(words)):
             solver.solve(*given)
+    with pytest.raises(ValueError, match=r"start: 'x' is .* expected finite numbers"):
+        solver.solve({"x": [np.nan, 0.0]}, None, GIVEN)
+    with pytest.raises(TypeError, match="argument 'guess': expected a list"):
+        solver.solve(START, 3, GIVEN)
+    with pytest.raises(ValueError, match="no argument of solve 'begin'"):
+        solver.solve_batch([{"begin": START}])
+    with pytest.raises(TypeError, match="bounds: expected a list of"):
+        ControlProblem(pendulum(bounds={"u": 3}))
+    solution = solver.solve(START, None, GIVEN)
+    for cotangents, words in (
+        ([{"y": solution["x"]}], "no state or control 'y'"),
+        ([{"x": np.zeros(3)}], "'x' has shape (3,), expected (8, 2)"),
+        ([], "has 0 phases, the problem 1"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            solver.gradients(solution, cotangents)
     with pytest.raises(ValueError, match="is on a manifold and has no guess"):
         PROBLEMS["manifold"]().solver("fatrop").solve({}, None, {"goal": [1.0, 0.0]})
     with pytest.raises(ValueError, match="bounds of 'z', which is on a manifold"):
