@@ -220,7 +220,6 @@ SKIPPED = {
     "call_torch",
     "on_gpu",
     "run_arrays",
-    "run_into",
     "transformed",
 }
 # Words by which messages name an argument, where they do not say its name.

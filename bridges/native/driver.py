@@ -24,11 +24,6 @@ def types_text(target: Target, effort: Effort | None = None) -> str:
     return definitions + c_text("real.h") + c_text("types.h")
 
 
-def tells_overlap(n_in: int, n_out: int) -> bool:
-    """Whether `buffers` compares the memory of every output with that of all other arrays."""
-    return (n_in + n_out) * n_out <= 1024
-
-
 def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
     """C text of the entry points of the library: `run`, and the functions that Python calls.
 
@@ -42,7 +37,6 @@ def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
         "INPUT_SIZES": _list(program.input_sizes),
         "OUTPUT_SIZES": _list(program.output_sizes),
         "ROW_STRIDES": _list(f"{n}, 1" for n in program.input_sizes),
-        "TELLS_OVERLAP": int(tells_overlap(n_in, n_out)),
         "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
         "WORKSPACE": n_slots,
         "BLOCKS": n_blocks,

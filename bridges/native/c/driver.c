@@ -1,9 +1,9 @@
 /* The walk over a batch: cuts it into blocks of LANES samples and calls `block` for BLOCKS at a time.
 
    The emitter defines before: OPERATIONS; N_IN, N_OUT; INPUT_SIZES, OUTPUT_SIZES, ROW_STRIDES (lists
-   that end with an extra 0); TELLS_OVERLAP (see python.c); SCRATCH (numbers in one row of every input
-   and output); WORKSPACE (vectors that the parts of `block` leave for each other in one block); and
-   BLOCK(x, y, w, n), the call of `block` for n blocks with arrays of pointers and the workspace. */
+   that end with an extra 0); SCRATCH (numbers in one row of every input and output); WORKSPACE (vectors
+   that the parts of `block` leave for each other in one block); and BLOCK(x, y, w, n), the call of
+   `block` for n blocks with arrays of pointers and the workspace. */
 
 #define SPAN (LANES * BLOCKS)
 #define ROOM (SPAN * (SCRATCH + WORKSPACE) + LANES * (N_OUT + 1))
@@ -20,7 +20,7 @@
 #define FETCHED_AHEAD 4
 #define MUCH_WORK 24
 
-EXPORT const integer operations = OPERATIONS, lanes = LANES;
+EXPORT const integer operations = OPERATIONS, lanes = LANES, number_bytes = sizeof(real);
 static const integer input_size[] = {INPUT_SIZES};
 static const integer output_size[] = {OUTPUT_SIZES};
 
