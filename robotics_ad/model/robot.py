@@ -22,6 +22,7 @@ from robotics_ad.model.loop import LoopConstraint
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.model.printing import cut, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
+from robotics_ad.model.replaced import JointNumbers, with_numbers
 from robotics_ad.model.space import ConfigurationSpace, found, slices
 from robotics_ad.model.topology import check_unique, depth_first, resolve_mimics
 
@@ -242,7 +243,39 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         ]
         return RobotModel(self.name, links, joints, loops=self.loops)
 
-    # ---- reduced models
+    # ---- other models
+
+    def replace_joints(
+        self,
+        *,
+        lower: JointNumbers | None = None,
+        upper: JointNumbers | None = None,
+        velocity: JointNumbers | None = None,
+        effort: JointNumbers | None = None,
+        damping: JointNumbers | None = None,
+        friction: JointNumbers | None = None,
+        armature: JointNumbers | None = None,
+        stiffness: JointNumbers | None = None,
+    ) -> RobotModel:
+        """The model with other limits, damping, friction, armature and stiffness of its joints.
+
+        The numbers and their units are those of `Joint`; what is not given stays. Each is
+
+        - one number, for every moving joint, those that mimic too; but not for floating ones, which
+          have no motor, nor, as a limit of position, for joints with quaternions,
+        - or numbers in the order of q (`lower`, `upper`) or v, (nq,) or (nv,): joints that mimic
+          keep theirs,
+        - or a dict by name of a moving joint, with `*` for any part of it, of one number or as many
+          as the joint has; of several that match the last counts.
+
+        Raises:
+            ValueError: for a wrong size, an unknown name, and numbers that no joint can have.
+        """
+        numbers = {
+            "lower": lower, "upper": upper, "velocity": velocity, "effort": effort,
+            "damping": damping, "friction": friction, "armature": armature, "stiffness": stiffness,
+        }  # fmt: skip
+        return replace(self, joints=with_numbers(self.joints, numbers, "replace_joints"))
 
     def lock_joints(self, positions: Mapping[str, ArrayLike]) -> RobotModel:
         """The model with the named joints held fixed; the others keep their order.
