@@ -24,6 +24,7 @@ from robotics_ad.model import (
     Link,
     RobotModel,
     checked_robot,
+    without_floating_root,
 )
 
 _SIX = (("ixx", 0, 0), ("iyy", 1, 1), ("izz", 2, 2), ("ixy", 0, 1), ("ixz", 0, 2), ("iyz", 1, 2))
@@ -80,15 +81,11 @@ def to_urdf(
 
 
 def _without_added_root(robot: RobotModel, file: RobotModel) -> RobotModel:
-    """The model without the floating joint and the link that `RobotModel.floating` adds."""
-    root, joints = robot.links[0], robot.joints
-    if root.name in file.link_index or not joints or joints[0].kind != "floating":
+    """The model without the joint and the link that `RobotModel.floating` adds."""
+    if robot.link_names[0] in file.link_index:
         return robot
-    bare = np.array_equal(joints[0].rotation, np.eye(3)) and not joints[0].translation.any()
-    alone = all(joint.parent != root.name for joint in joints[1:])
-    if not (bare and alone and root.inertia is None):
-        return robot
-    return RobotModel(robot.name, robot.links[1:], joints[1:], loops=robot.loops)
+    links, joints = without_floating_root(robot.links, robot.joints)
+    return RobotModel(robot.name, links, joints, loops=robot.loops)
 
 
 def _check_alike(robot: RobotModel, file: RobotModel, label: str) -> None:
