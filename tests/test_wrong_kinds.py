@@ -191,6 +191,7 @@ RIGHT: dict[str, Any] = {
     "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None,
     "ik": robotics_ad.InverseKinematics(ROBOT, "tool"), "targets": "tool",
     "residual": X - 0.5, "guess": {"x": POINT},
+    "mounted_on.prefix": "b_",
     "link_a": "link1", "link_b": "tool", "frame_a": POINT, "frame_b": POINT,
     "LoopError.loops": [PIN], "ClosedConfiguration.loops": [PIN],
     "Constraint.value": X, "nodes": 3, "dynamics": {"x": X * 0.5}, "phases": STEPS,

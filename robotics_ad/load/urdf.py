@@ -91,15 +91,10 @@ def load_urdf(
     if geometry:  # it is read for each mesh
         package_dirs = listed(package_dirs, "load_urdf: package_dirs", "directories")
     text, label = read_source(source, package_dirs)
-    document, passed_over = clean_urdf(text, label, strict, geometry)
     shapes = ShapeReader(label if is_path(source) else None, package_dirs)
-    try:
-        links = [_link(link, shapes) for link in document.findall("link")]
-        joints = [_joint(joint, mimics) for joint in document.findall("joint")]
-        robot = RobotModel(document.get("name", ""), links, joints)
-    except ValueError as error:
-        before = f" ({passed_over[0]})" if passed_over else ""
-        raise ValueError(f"{label}: {shortened(f'{error}{before}')}") from None
+    robot, passed_over = model_of(
+        text, label, shapes, mimics=mimics, geometry=geometry, strict=strict
+    )
     passed_over += shapes.not_found
     if strict and passed_over:
         raise FileNotFoundError(f"{label}: {shapes.not_found[0]}")
@@ -107,6 +102,26 @@ def load_urdf(
         more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
         warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=2)
     return robot.floating() if base == "floating" else robot
+
+
+def model_of(
+    text: bytes | str,
+    label: str,
+    shapes: ShapeReader,
+    *,
+    mimics: bool,
+    geometry: bool,
+    strict: bool = False,
+) -> tuple[RobotModel, list[str]]:
+    """The robot of a document, and what was passed over, in words; see `load_urdf`."""
+    document, passed_over = clean_urdf(text, label, strict, geometry)
+    try:
+        links = [_link(link, shapes) for link in document.findall("link")]
+        joints = [_joint(joint, mimics) for joint in document.findall("joint")]
+        return RobotModel(document.get("name", ""), links, joints), passed_over
+    except ValueError as error:
+        before = f" ({passed_over[0]})" if passed_over else ""
+        raise ValueError(f"{label}: {shortened(f'{error}{before}')}") from None
 
 
 def _link(element: Element, shapes: ShapeReader) -> Link:

@@ -106,16 +106,13 @@ def chosen(
     for given in listed(names, "parametrize", "names"):
         owner, kind = _split(given)
         candidates = _candidates(kind, links, joints, massive="*" in owner)
-        if "*" in owner:
-            matches = [name for name in candidates if fnmatchcase(name, _plain(owner))]
-        else:
-            matches = [owner] if owner in candidates else []
-        if not matches:
+        chosen_owners = matches(owner, candidates)
+        if not chosen_owners:
             raise ValueError(
                 f"parameter '{owner}.{kind.name}': no {kind.of} '{owner}' with a {kind.name}; "
                 f"{kind.of}s: {', '.join(candidates)}"
             )
-        found.extend(Parameter(match, kind) for match in matches)
+        found.extend(Parameter(match, kind) for match in chosen_owners)
     _check_disjoint(found)
     return tuple(found)
 
@@ -195,6 +192,13 @@ def _is_pair(parts: object) -> TypeGuard[tuple[str, str]]:
     if not isinstance(parts, tuple):
         return False
     return [type(part) for part in cast("tuple[object, ...]", parts)] == [str, str]
+
+
+def matches(pattern: str, names: Iterable[str]) -> list[str]:
+    """The names that a name, or a pattern in which `*` stands for any part, chooses."""
+    if "*" not in pattern:
+        return [name for name in names if name == pattern]
+    return [name for name in names if fnmatchcase(name, _plain(pattern))]
 
 
 def _plain(pattern: str) -> str:
