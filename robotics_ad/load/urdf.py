@@ -92,7 +92,7 @@ def load_urdf(
         package_dirs = listed(package_dirs, "load_urdf: package_dirs", "directories")
     text, label = read_source(source, package_dirs)
     document, passed_over = clean_urdf(text, label, strict, geometry)
-    shapes = ShapeReader(label if is_path(source) else None, package_dirs)
+    shapes = ShapeReader(document, label if is_path(source) else None, package_dirs)
     try:
         links = [_link(link, shapes) for link in document.findall("link")]
         joints = [_joint(joint, mimics) for joint in document.findall("joint")]
