@@ -79,7 +79,7 @@ class ShapeReader:
 
 
 def _color(material: Element) -> Vector | None:
-    """Four numbers from 0 to 1; None for anything else: pictures are no reason to refuse a robot."""
+    """Four numbers from 0 to 1; None for anything else: no robot is refused for its colours."""
     color = material.find("color")
     words = [] if color is None else color.get("rgba", "").split()
     try:

@@ -4,9 +4,9 @@ text -> expat -> checked elements -> a small tree of elements for `urdf`
 
 Document type declarations are refused, so no entity is ever defined, expanded or fetched; nothing
 but the given text is read. Visuals with their colours and collisions are kept where they are asked
-for; transmissions and the like are dropped. Numbers are checked here too, since line numbers are known
-here. What is passed over though it may have been meant to change a number is listed, or refused by
-a strict reader.
+for; transmissions and the like are dropped. Numbers are checked here too, since line numbers are
+known here. What is passed over though it may have been meant to change a number is listed, or
+refused by a strict reader.
 """
 
 from __future__ import annotations
