@@ -11,7 +11,7 @@ from robotics_ad.dynamics.compliant_contacts import Ball, BallContact, GroundCon
 from robotics_ad.dynamics.constrained import ConstrainedDynamics, ContactForces
 from robotics_ad.dynamics.contacts import ContactJacobian, FrameContact, PointContact
 from robotics_ad.dynamics.coriolis import CoriolisMatrix
-from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEnergy
+from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEnergy, TotalMass
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.full import FullDynamics
 from robotics_ad.dynamics.function import GRAVITY
@@ -96,6 +96,7 @@ __all__ = [
     "PotentialEnergy",
     "Rollout",
     "Step",
+    "TotalMass",
     "WrenchTorques",
     "base_parameters",
 ]
