@@ -4,7 +4,7 @@ Each class takes a `RobotModel` and is a function of `q`, `v` and more, named in
 """
 
 from robotics_ad.dynamics.actuated import ActuatedTorques
-from robotics_ad.dynamics.base_parameters import BaseParameters, base_parameters
+from robotics_ad.dynamics.base_parameters import base_parameters
 from robotics_ad.dynamics.center_of_mass import CenterOfMassJacobian, CenterOfMassVelocity
 from robotics_ad.dynamics.compliance import Compliance
 from robotics_ad.dynamics.compliant_contacts import Ball, BallContact, GroundContact
@@ -40,6 +40,7 @@ from robotics_ad.dynamics.terms import (
     GravityForces,
     JointFriction,
 )
+from robotics_ad.multibody.independent import BaseParameters
 
 GravityVector = GravityForces
 """Another name of `GravityForces`, as in Klampt."""
