@@ -106,6 +106,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     info.set_defaults(run=_info)
 
+    view = commands.add_parser(
+        "view",
+        help="a robot and its motion in the browser, or as an HTML file",
+        description="Show a robot file in the browser: shapes, frames, a slider for each joint and "
+        "a motion to play. Needs the extra 'view'.",
+    )
+    view.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="URDF, or MJCF if it ends in .xml or .mjcf; default: the packaged arm",
+    )
+    view.add_argument(
+        "--motion",
+        metavar="FILE.npz",
+        help="configurations 'q' (T, nq) and, if there are, times 't' (T,), s; or q alone as .npy",
+    )
+    view.add_argument(
+        "--html", metavar="FILE", help="write one file that needs no network, and serve nothing"
+    )
+    view.add_argument("--base", choices=("fixed", "floating"), default="fixed")
+    view.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines see (default: this one)"
+    )
+    view.add_argument(
+        "--port", type=int, default=8080, help="or the next that is free (default: %(default)s)"
+    )
+    view.set_defaults(run=_view)
+
     ik = commands.add_parser(
         "ik",
         help="a configuration that brings a link to a pose",
@@ -182,6 +211,19 @@ def _info(arguments: argparse.Namespace) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:{width}}  {value}")
+
+
+def _view(arguments: argparse.Namespace) -> None:
+    from robograd.viewer.command import view
+
+    view(
+        arguments.file,
+        arguments.motion,
+        arguments.html,
+        base=arguments.base,
+        host=arguments.host,
+        port=arguments.port,
+    )
 
 
 def _ik(arguments: argparse.Namespace) -> int:

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from robograd.robots import robot_of_file
 from robotics_ad import (
     IKSolver,
     InverseKinematics,
     PoseTarget,
     PositionTarget,
     RobotModel,
-    load_mjcf,
-    load_urdf,
     so3,
 )
 
@@ -45,7 +44,7 @@ def solve(
 
     Raises ValueError for unknown links and wrong numbers, OSError where the file fails.
     """
-    robot = load_mjcf(source) if source.endswith((".xml", ".mjcf")) else load_urdf(source)
+    robot = robot_of_file(source)
     name = robot.link_names[-1] if link is None else link
     R = _rotation(rpy, quaternion)
     kind = PositionTarget if R is None else PoseTarget

@@ -15,7 +15,7 @@ from bridges.native.build import find_compiler, run_compiler
 from bridges.native.device import cuda_device
 from bridges.native.errors import BuildError
 from robograd import __version__
-from robotics_ad import load_mjcf, load_urdf
+from robograd.robots import robot_of_file
 from robotics_ad.model import NARROWEST
 
 _DISTRIBUTIONS = (
@@ -60,12 +60,7 @@ def robot_text(source: str, base: str, width: int | None, untrusted: bool = Fals
     """
     if width is None:
         width = max(shutil.get_terminal_size().columns, NARROWEST)
-    if source.endswith((".xml", ".mjcf")):
-        robot = load_mjcf(source, untrusted=untrusted)
-        robot = robot.floating() if base == "floating" else robot
-    else:
-        robot = load_urdf(source, base=base, untrusted=untrusted)
-    return robot.pretty(width)
+    return robot_of_file(source, base, untrusted=untrusted).pretty(width)
 
 
 def _version(distribution: str) -> str:

@@ -7,10 +7,31 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from robotics_ad import RobotModel, load_urdf, packaged_arm, read_mjcf
+from robotics_ad import RobotModel, load_mjcf, load_urdf, packaged_arm, read_mjcf
 from robotics_ad.dynamics import GRAVITY
 
 File = str | os.PathLike[str] | None
+
+_MJCF = (".xml", ".mjcf")
+
+
+def is_mjcf(file: str) -> bool:
+    """Whether a file is taken for MJCF, by how its name ends."""
+    return file.lower().endswith(_MJCF)
+
+
+def robot_of_file(file: str, base: str = "fixed", *, untrusted: bool = False) -> RobotModel:
+    """The robot of a file: MJCF if it ends in .xml or .mjcf, else URDF.
+
+    `base` is "fixed" or "floating".
+
+    Raises:
+        FileNotFoundError, ImportError, ValueError: as `load_mjcf` and `load_urdf`.
+    """
+    if is_mjcf(file):
+        robot = load_mjcf(file, untrusted=untrusted)
+        return robot.floating() if base == "floating" else robot
+    return load_urdf(file, base=base, untrusted=untrusted)
 
 
 def chosen_robot(urdf: File = None, mjcf: File = None) -> tuple[RobotModel, NDArray[np.float64]]:
