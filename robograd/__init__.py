@@ -7,4 +7,4 @@ CasADi functions and compiled kernels). This package ties them together on the c
 
 __all__ = ["__version__"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
