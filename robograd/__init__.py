@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Force", "Viewer", "__version__", "show"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _OF_VIEWER = ("Force", "Viewer", "show")
 

@@ -60,7 +60,6 @@ class TensorCaller:
         self._dtype: Any = None
         self._plan = _Plan((), None, (), False, ())
         self._n_in = len(kernel.arguments)
-        self._is_single = self._n_in == len(kernel.output_shapes) == 1
 
     def __call__(self, tensors: Sequence[Any], recorded: bool = False) -> list[Any]:
         """One tensor per output, outside of autograd; all checks as for numpy arrays.
@@ -68,37 +67,23 @@ class TensorCaller:
         recorded: whether autograd would want to record the call; then tensors that require grad
         take the long way, which refuses them.
         """
-        try:
-            outputs = self._call_planned(tensors, recorded)
-        except AttributeError:  # not all are tensors
-            outputs = None
+        outputs = self.planned(tensors, recorded)
         return self._replan(tensors, recorded) if outputs is None else outputs
 
+    def planned(self, tensors: Sequence[Any], recorded: bool = False) -> list[Any] | None:
+        """The same for tensors as those of the call before, None for others."""
+        try:
+            return self._call_planned(tensors, recorded)
+        except AttributeError:  # not all are tensors
+            return None
+
     def _call_planned(self, tensors: Sequence[Any], recorded: bool) -> list[Any] | None:
-        """The same at once for tensors of the shapes of the plan, None for others."""
         shapes, run, output_shapes, may_be_negated, _ = self._plan
         if not shapes or len(tensors) != self._n_in:
             return None
         if recorded and self._forward._current_level >= 0:  # there may be tangents
             return None
         dtype = self._dtype
-        if self._is_single:  # the loops below would take half of the time of a call
-            tensor = tensors[0]
-            if (
-                tensor.shape != shapes[0]
-                or tensor.dtype is not dtype
-                or not tensor.is_contiguous()
-                or not tensor.is_cpu
-                or (recorded and tensor.requires_grad)
-                or (may_be_negated and tensor.is_neg())
-            ):
-                return None
-            pointer = tensor.data_ptr()
-            if not pointer:  # a tensor without memory
-                return None
-            output = tensor.new_empty(*output_shapes[0])
-            run(pointer, output.data_ptr())
-            return [output]
         pointers: list[int] = []
         for tensor, shape in zip(tensors, shapes):  # noqa: B905 (a third of a microsecond)
             if (
@@ -114,9 +99,12 @@ class TensorCaller:
         if 0 in pointers:  # a tensor without memory
             return None
         new = tensors[0].new_empty
-        outputs = [new(*shape) for shape in output_shapes]
-        pointers.extend([y.data_ptr() for y in outputs])
-        run(*pointers)
+        if len(output_shapes) == 1:
+            output = new(output_shapes[0])
+            run(*pointers, output.data_ptr())
+            return [output]
+        outputs = [new(shape) for shape in output_shapes]
+        run(*pointers, *[y.data_ptr() for y in outputs])
         return outputs
 
     def call_into(self, tensors: Sequence[Any], out: Any) -> list[Any]:
