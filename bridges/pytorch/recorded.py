@@ -22,6 +22,7 @@ for export, and under transforms of `torch.func` inside the compiled function.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -153,7 +154,7 @@ def apply_plain(program: Recordable, inputs: Tensors) -> Tensors:
         return tuple(_call(program, inputs))
     if not forward_mode and hidden_axes(inputs):  # they come out first: autograd is to see them
         return apply_operator(program, broadcast(inputs))
-    return Recorded.apply(program, program.call_torch, *inputs)
+    return Recorded.apply(program, partial(_call, program), *inputs)
 
 
 def apply_operator(program: Differentiable, inputs: Tensors) -> Tensors:
