@@ -95,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
         "a file, versions, compiler and cache.",
     )
     info.add_argument(
-        "file", nargs="?", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf"
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="URDF, xacro (.xacro), MJCF (.xml, .mjcf)",
     )
     info.add_argument("--base", choices=("fixed", "floating"), default="fixed")
     info.add_argument(
@@ -141,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Print a configuration that brings a link of a robot to a position or a pose, "
         "by joint, within limits. The exit status is 1 where none is found.",
     )
-    ik.add_argument("file", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf")
+    ik.add_argument("file", metavar="FILE", help="URDF, xacro (.xacro), MJCF (.xml, .mjcf)")
     ik.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
     ik.add_argument(
         "--position", nargs=3, type=float, required=True, metavar=("X", "Y", "Z"), help="m"
@@ -167,7 +170,7 @@ def _add_robot(command: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--urdf",
         metavar="FILE",
-        help="a robot, also as package://PACKAGE/PATH; default: the packaged arm",
+        help="a robot, also .xacro, or package://PACKAGE/PATH; default: the packaged arm",
     )
     files.add_argument(
         "--mjcf", type=Path, metavar="FILE", help="a robot; needs the extra 'mujoco'"

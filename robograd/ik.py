@@ -34,7 +34,7 @@ def solve(
     """The text, and whether the link gets there, to 1e-6 rad and m within the joints' limits.
 
     Args:
-        source: a robot file: MJCF if it ends in .xml or .mjcf, else URDF.
+        source: a robot file, as `robot_of_file` takes it.
         link: its name; None: the last one.
         position: in the world, m.
         rpy: roll, pitch, yaw, rad; or

@@ -23,6 +23,7 @@ _DISTRIBUTIONS = (
     "torch",
     "casadi",
     "mujoco",
+    "xacro",
     "cuda-core",
     "nvidia-cuda-nvrtc",
     "scipy",
@@ -53,7 +54,7 @@ def describe(info: cache.CacheInfo) -> str:
 
 
 def robot_text(source: str, base: str, width: int | None, untrusted: bool = False) -> str:
-    """The tree of a robot file: MJCF if it ends in .xml or .mjcf, else URDF.
+    """The tree of a robot file, as `robot_of_file` takes it.
 
     Lines have at most `width` characters; None stands for the terminal's width. A file that is
     untrusted is read in a process of its own.

@@ -99,7 +99,7 @@ _OTHERS: Mapping[str, str] = {
     "package": "this is a ROS package manifest; give the robot's file",
     "srdf": "this is SRDF; give the URDF that it refers to",
 }
-_XACRO = "this is a xacro file; expand it to URDF first"
+_XACRO = "this is a xacro file; expand it to URDF first, as load_xacro does"
 
 
 def clean_urdf(
