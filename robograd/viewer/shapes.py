@@ -79,6 +79,8 @@ class ShapeMeshes:
             try:
                 dumped: list[Any] = trimesh.load_scene(path).dump()
                 self._read[path] = [part for part in dumped if isinstance(part, trimesh.Trimesh)]
+                if not self._read[path]:
+                    raise ValueError("it holds no triangles")
             except Exception as error:  # whatever a reader of some format raises
                 _LOG.warning("no picture of the mesh '%s': %s", path, _why(path, error))
                 self._read[path] = []

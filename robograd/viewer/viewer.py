@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import socket
 import sys
@@ -65,8 +66,8 @@ class Viewer:
         self._poses_of = link_poses(robot)
         self._poses = self._poses_of(self.motion.q)
         self._lock = threading.RLock()
-        self._server = _server(host, port)
-        scene, gui, count = self._server.scene, self._server.gui, len(self.motion.q)
+        self.server = _server(host, port)
+        scene, gui, count = self.server.scene, self.server.gui, len(self.motion.q)
         try:
             scene.set_up_direction("+z")
             self._scene = RobotScene(scene, robot, self._poses[0])
@@ -82,7 +83,7 @@ class Viewer:
             self._draw(0)
         except BaseException:
             with _silence():
-                self._server.stop()
+                self.server.stop()
             raise
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
@@ -92,8 +93,8 @@ class Viewer:
     @property
     def url(self) -> str:
         """Where the page is."""
-        host = self._server.get_host()
-        return f"http://{'localhost' if host in _HERE else host}:{self._server.get_port()}"
+        host = self.server.get_host()
+        return f"http://{'localhost' if host in _HERE else host}:{self.server.get_port()}"
 
     def update(self, q: ArrayLike) -> None:
         """Show one configuration, (nq,), from a loop of the caller's; a motion stops."""
@@ -113,7 +114,7 @@ class Viewer:
             its size in bytes.
         """
         with self._lock:
-            recorder = self._server.get_scene_serializer()
+            recorder = self.server.get_scene_serializer()
             frames = self.motion.frames(_RECORDED)
             for (at, index), (until, _) in zip(frames, [*frames[1:], frames[-1]], strict=True):
                 self._draw(index)
@@ -138,7 +139,7 @@ class Viewer:
             if self._player is not None:
                 self._thread.join()
             with _silence():
-                self._server.stop()
+                self.server.stop()
 
     def __enter__(self) -> Viewer:
         return self
@@ -149,7 +150,7 @@ class Viewer:
     # ---- what moves
 
     def _draw(self, index: int) -> None:
-        with self._lock, self._server.atomic():
+        with self._lock, self.server.atomic():
             self._scene.place(self._poses[index])
             self._arrows.place(self._poses[index], index)
             self._targets.place(index)
@@ -161,7 +162,7 @@ class Viewer:
     def _hand(self, q: Array) -> None:
         if self._player is not None:
             self._player.pause()
-        with self._lock, self._server.atomic():
+        with self._lock, self.server.atomic():
             self._scene.place(self._poses_of(q))
 
     def _play(self) -> None:
@@ -182,13 +183,13 @@ class Viewer:
         shapes = [s.shape for link in self._robot.links for s in (*link.visuals, *link.collisions)]
         if not any(isinstance(shape, HalfSpace) for shape in shapes):
             low = min(float(self._scene.low[2]), 0.0)
-            self._server.scene.add_grid("/floor", infinite_grid=True, position=(0.0, 0.0, low))
+            self.server.scene.add_grid("/floor", infinite_grid=True, position=(0.0, 0.0, low))
 
     def _aim(self) -> None:
         """The camera: from the front, a little from above, all of the robot in sight."""
         centre = 0.5 * (self._scene.low + self._scene.high)
         away = np.array([1.1, -0.85, 0.5]) * self._scene.size
-        camera = self._server.initial_camera
+        camera = self.server.initial_camera
         camera.position, camera.look_at, camera.fov = centre + away, centre, 0.8
         camera.near = 1e-3 * self._scene.size
 
@@ -234,8 +235,14 @@ def _server(host: str, port: int) -> viser.ViserServer:
             pass
     except OSError as error:
         raise OSError(f"host: cannot serve at '{host}': {error}") from None
+    logging.getLogger("websockets.server").addFilter(_is_no_hangup)
     with _silence():
         return viser.ViserServer(host=host, port=_free(host, port), verbose=False)
+
+
+def _is_no_hangup(record: logging.LogRecord) -> bool:
+    """Browsers open connections that they may not use; each would print a traceback."""
+    return record.getMessage() != "opening handshake failed"
 
 
 def _silence() -> AbstractContextManager[object]:
