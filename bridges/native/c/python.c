@@ -37,13 +37,13 @@ static struct {
 /* rows(samples, pointer to every input and output): row-major data, one row a sample. */
 static void *call_rows(void *self, void *const *given, ptrdiff_t count)
 {
-    const real *x[N_IN + 1];
-    real *y[N_OUT + 1];
-    if (count != 1 + N_IN + N_OUT) return python.from_long(-1);
+    const real *x[n_in + 1];
+    real *y[n_out + 1];
+    if (count != 1 + n_in + n_out) return python.from_long(-1);
     const integer samples = (integer)(ptrdiff_t)python.to_pointer(given[0]);
-    for (int i = 0; i < N_IN; i++) x[i] = python.to_pointer(given[1 + i]);
-    for (int o = 0; o < N_OUT; o++) y[o] = python.to_pointer(given[1 + N_IN + o]);
-    return python.from_long(run(0, samples, 1, &samples, x, row_strides, y));
+    for (int i = 0; i < n_in; i++) x[i] = python.to_pointer(given[1 + i]);
+    for (int o = 0; o < n_out; o++) y[o] = python.to_pointer(given[1 + n_in + o]);
+    return python.from_long(run_rows(samples, x, y));
 }
 
 /* Whether `b` is a row-major array of rows of `n` numbers, with the batch shape of `first`. */
@@ -58,13 +58,12 @@ static int has_rows(const buffer *b, integer n, const buffer *first)
 /* Whether an output shares memory with an input or another output. */
 static int overlap(const buffer *view)
 {
-#if TELLS_OVERLAP
-    for (int o = N_IN; o < N_IN + N_OUT; o++)
+    if (!tells_overlap) return 0;
+    for (int o = n_in; o < n_in + n_out; o++)
         for (int a = 0; a < o; a++) {
             const char *const x = view[a].data, *const y = view[o].data;
             if (x < y + view[o].length && y < x + view[a].length) return 1;
         }
-#endif
     return 0;
 }
 
@@ -82,14 +81,14 @@ static int same_type(void *a, void *b)
    memory. Gives 0, or another number, with nothing done, for everything else. */
 static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
 {
-    buffer view[N_IN + N_OUT + 1];
-    const real *x[N_IN + 1];
-    real *y[N_OUT + 1];
+    buffer view[n_in + n_out + 1];
+    const real *x[n_in + 1];
+    real *y[n_out + 1];
     integer samples = 1;
-    int held = 0, fault = count != 1 + N_IN + N_OUT;
-    while (!fault && held < N_IN + N_OUT) {
-        const int is_input = held < N_IN;
-        const integer n = is_input ? input_size[held] : output_size[held - N_IN];
+    int held = 0, fault = count != 1 + n_in + n_out;
+    while (!fault && held < n_in + n_out) {
+        const int is_input = held < n_in;
+        const integer n = is_input ? input_size[held] : output_size[held - n_in];
         buffer *const b = view + held;
         if (is_input && held && !same_type(given[1], given[1 + held])) {
             fault = 1;
@@ -108,14 +107,14 @@ static void *call_buffers(void *self, void *const *given, ptrdiff_t count)
             x[held - 1] = b->data;
         } else {
             fault = fault || b->length != samples * n * (ptrdiff_t)sizeof(real);
-            y[held - 1 - N_IN] = b->data;
+            y[held - 1 - n_in] = b->data;
         }
         if (held == 1 && !fault)
             for (int a = 0; a + 1 < b->axes; a++) samples *= b->shape[a];
     }
     fault = fault || overlap(view);
     if (!fault && samples > (integer)(ptrdiff_t)python.to_pointer(given[0])) fault = 1;
-    if (!fault) fault = run(0, samples, 1, &samples, x, row_strides, y);
+    if (!fault) fault = run_rows(samples, x, y);
     while (held > 0) python.release_buffer(view + --held);
     return python.from_long(fault);
 }
