@@ -1,6 +1,8 @@
 /* The walk over a batch: cuts it into blocks of LANES samples and has `run_blocks` compute them.
 
    It is the same for all kernels, and knows from each what kernel.h declares. */
+#include <stdlib.h>
+#include <string.h>
 
 #define ON_STACK 8192
 #define MAX_AXES 64

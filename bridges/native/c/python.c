@@ -2,6 +2,7 @@
    C. Python's functions come as pointers, so that the library links to nothing. Structures and
    flags are those of the stable ABI (Python 3.11 C API reference, "Buffer protocol" and "Common
    object structures"). */
+#include <stddef.h>
 
 typedef struct {
     void *data, *owner;
