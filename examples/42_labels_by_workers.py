@@ -51,10 +51,10 @@ class Labels:
     def path(self, part: int) -> Path:
         return self.folder / f"part-{part:06}.parquet"
 
-    def __call__(self, part: int) -> bool:
+    def __call__(self, part: int) -> None:
         """Makes a part, unless it is there."""
         if self.path(part).exists():
-            return False
+            return
         q, v, a = self.states(part)
         columns = {"q": q, "v": v, "a": a, "tau": self.torques(q, v, a)}
         rows = {
@@ -67,7 +67,6 @@ class Labels:
             (self.folder / ".killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
         draft.rename(self.path(part))
-        return True
 
 
 @contextmanager
@@ -122,7 +121,8 @@ def main(
     killed = len(parts) // 2 if kill else None
     labels = Labels(robot, ad_to_kernel(torques, dtype="float32"), folder, part, killed)
     with WORKERS[on](workers) as over:
-        made = sum(over(labels, parts))
+        missing = [k for k in parts if not labels.path(k).exists()]
+        over(labels, missing)
         # A layer goes the same way. It gives the labels of a few states of the last part again.
         state = [torch.from_numpy(x[:100]) for x in labels.states(parts[-1])]
         layer = ad_to_torch(torques)
@@ -131,9 +131,11 @@ def main(
     known = np.stack(stored.to_numpy())
     if not np.allclose(again.numpy(), known, rtol=1e-4, atol=1e-4):
         raise SystemExit("a worker's layer and the stored labels differ")
+    for draft in folder.glob(".part-*"):  # of workers that died
+        draft.unlink()
     rows = sum(pq.read_metadata(labels.path(k)).num_rows for k in parts)
-    print(f"{on}: {made} of {len(parts)} parts made, {rows:,} states labelled in {folder}")
-    return made
+    print(f"{on}: {len(missing)} of {len(parts)} parts made, {rows:,} states labelled in {folder}")
+    return len(missing)
 
 
 if __name__ == "__main__":
