@@ -46,6 +46,7 @@ nb_merge_streams = True
 # ---------------------------------------------------------------- reference
 
 default_role = "code"
+highlight_language = "none"  # indented blocks are equations; code says its language
 add_module_names = False
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
@@ -53,6 +54,7 @@ maximum_signature_line_length = 90
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "ExpressionLike", "Variable")}
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 viewcode_line_numbers = True

@@ -16,7 +16,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 PAGE = Path(__file__).parents[1] / "performance.md"
-_LINE, _LEFT, _SCALE, _TOP = 20, 170, 130, 24  # pixels; a scale is a factor of ten
+_LINE, _LEFT, _SCALE, _TOP = 20, 200, 100, 24  # pixels; a scale is a factor of ten
 _LEAST, _MOST = 0.1, 10_000.0
 
 
@@ -26,10 +26,13 @@ def rows(number: int) -> list[tuple[str, str, list[tuple[str, float]]]]:
     found = []
     for line in tables[number].splitlines()[2:]:
         workload, ours, peers = [cell.strip() for cell in line.strip("|").split("|")][:3]
-        pairs = re.findall(r"([A-Za-z][\w' .+-]*?)(?: takes)? (?:over )?([\d.,]+)x", peers)
-        found.append(
-            (workload, ours, [(who.strip(), float(n.replace(",", ""))) for who, n in pairs])
-        )
+        pairs: list[tuple[str, float]] = []
+        for within, who, ratio in re.findall(r"(\(?)([^\W\d][^,()]*?) ([\d.,]*\d)x", peers):
+            name = who.replace("`", "")  # in brackets: the same peer, in another way
+            pairs.append(
+                (f"{pairs[-1][0]}, {name}" if within else name, float(ratio.replace(",", "")))
+            )
+        found.append((workload, ours, pairs))
     return found
 
 

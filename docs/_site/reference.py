@@ -146,7 +146,7 @@ def _entry(module: str, name: str) -> Iterator[str]:
     else:
         yield f".. auto{kind}:: {module}.{name}"
         if kind == "class":
-            yield from ("   :members:", *_inherited(value))
+            yield from _members(value)
         yield ""
         yield from (f"   {line}" for line in _sizes(value))
     shown = used(module, name)
@@ -154,14 +154,21 @@ def _entry(module: str, name: str) -> Iterator[str]:
         yield from ("   *Shown in* " + ", ".join(shown), "")
 
 
-def _inherited(kind: type) -> list[str]:
-    """Members of bases without pages of their own belong to the class."""
-    bases = [b.__name__ for b in kind.__mro__[1:] if b is not object]
-    public = {name for _, name in homes()}
+def _members(kind: type) -> list[str]:
+    """Options of `autoclass`: which members are a reader's.
+
+    Of functions of the graph those that no function has; of other classes their own, and those of
+    bases that have no entry themselves.
+    """
+    if issubclass(kind, ADFunctionInterface) and kind is not ADFunctionInterface:
+        bases = kind.__mro__[1:]
+        own = [n for n in vars(kind) if n[0] != "_" and not any(hasattr(b, n) for b in bases)]
+        return [f"   :members: {', '.join(own)}"] if own else []
     ours = [b for b in kind.__mro__[1:] if b.__module__.startswith(("robotics_ad", "bridges"))]
-    if issubclass(kind, ADFunctionInterface) or not ours or ours[0].__name__ in public:
-        return []
-    return ["   :inherited-members: " + ", ".join(["object", *bases[len(ours) :]])]
+    if not ours or ours[0].__name__ in {name for _, name in homes()}:
+        return ["   :members:"]
+    others = [b.__name__ for b in kind.__mro__[1:] if b not in ours]
+    return ["   :members:", f"   :inherited-members: {', '.join(others)}"]
 
 
 def _sizes(value: Any) -> list[str]:
