@@ -15,7 +15,7 @@ from bridges.native.build import find_compiler, run_compiler
 from bridges.native.device import cuda_device
 from bridges.native.errors import BuildError
 from robograd import __version__
-from robograd.robots import read_robot
+from robograd.robots import robot_of_file
 from robotics_ad.model import NARROWEST
 
 _DISTRIBUTIONS = (
@@ -54,15 +54,14 @@ def describe(info: cache.CacheInfo) -> str:
 
 
 def robot_text(source: str, base: str, width: int | None, untrusted: bool = False) -> str:
-    """The tree of a robot file, as `read_robot` takes it.
+    """The tree of a robot file, as `robot_of_file` takes it.
 
     Lines have at most `width` characters; None stands for the terminal's width. A file that is
     untrusted is read in a process of its own.
     """
     if width is None:
         width = max(shutil.get_terminal_size().columns, NARROWEST)
-    robot = read_robot(source, base, untrusted)
-    return robot.pretty(width)
+    return robot_of_file(source, base, untrusted=untrusted).pretty(width)
 
 
 def _version(distribution: str) -> str:

@@ -19,9 +19,18 @@ from robotics_ad.dynamics import GRAVITY
 
 File = str | os.PathLike[str] | None
 
+_MJCF = (".xml", ".mjcf")
 
-def read_robot(source: str, base: str = "fixed", untrusted: bool = False) -> RobotModel:
+
+def is_mjcf(file: str) -> bool:
+    """Whether a file is taken for MJCF, by how its name ends."""
+    return file.lower().endswith(_MJCF)
+
+
+def robot_of_file(file: str, base: str = "fixed", *, untrusted: bool = False) -> RobotModel:
     """The robot of a file: MJCF if it ends in .xml or .mjcf, xacro if in .xacro, else URDF.
+
+    `base` is "fixed" or "floating".
 
     Raises:
         ImportError: for MJCF and xacro without what reads them.
@@ -29,14 +38,14 @@ def read_robot(source: str, base: str = "fixed", untrusted: bool = False) -> Rob
         ValueError: if the file is not of its format, and for a xacro file, which is a program, that
             is untrusted.
     """
-    if source.endswith((".xml", ".mjcf")):
-        robot = load_mjcf(source, untrusted=untrusted)
+    if is_mjcf(file):
+        robot = load_mjcf(file, untrusted=untrusted)
         return robot.floating() if base == "floating" else robot
-    if source.endswith(".xacro"):
+    if file.lower().endswith(".xacro"):
         if untrusted:
             raise ValueError("a xacro file is a program that has your rights: expand it elsewhere")
-        return load_xacro(source, base=base)
-    return load_urdf(source, base=base, untrusted=untrusted)
+        return load_xacro(file, base=base)
+    return load_urdf(file, base=base, untrusted=untrusted)
 
 
 def chosen_robot(urdf: File = None, mjcf: File = None) -> tuple[RobotModel, NDArray[np.float64]]:

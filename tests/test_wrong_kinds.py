@@ -224,7 +224,6 @@ SKIPPED = {
     "call_torch",
     "on_gpu",
     "run_arrays",
-    "run_into",
     "transformed",
 }
 if importlib.util.find_spec("xacro") is None:

@@ -108,13 +108,12 @@ def loaded(
     """The robot of a document, read from `path` if that is given; options as for `load_urdf`."""
     if geometry:  # it is read for each mesh
         package_dirs = listed(package_dirs, "load_urdf: package_dirs", "directories")
-    shapes = ShapeReader(path, package_dirs)
-    robot, passed_over = model_of(
-        text, label, shapes, mimics=mimics, geometry=geometry, strict=strict
+    robot, passed_over, not_found = model_of(
+        text, label, path, package_dirs, mimics=mimics, geometry=geometry, strict=strict
     )
-    passed_over += shapes.not_found
+    passed_over += not_found
     if strict and passed_over:
-        raise FileNotFoundError(f"{label}: {shapes.not_found[0]}")
+        raise FileNotFoundError(f"{label}: {not_found[0]}")
     if passed_over:
         more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
         warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=3)
@@ -124,21 +123,27 @@ def loaded(
 def model_of(
     text: bytes | str,
     label: str,
-    shapes: ShapeReader,
+    origin: str | None = None,
+    package_dirs: PackageDirs = (),
     *,
     mimics: bool,
     geometry: bool,
     strict: bool = False,
-) -> tuple[RobotModel, list[str]]:
-    """The robot of a document, and what was passed over, in words; see `load_urdf`."""
+) -> tuple[RobotModel, list[str], list[str]]:
+    """The robot of a document; what was passed over, and meshes not found, in words.
+
+    origin: the file that names of meshes start from. The others are those of `load_urdf`.
+    """
     document, passed_over = clean_urdf(text, label, strict, geometry)
+    shapes = ShapeReader(document, origin, package_dirs)
     try:
         links = [_link(link, shapes) for link in document.findall("link")]
         joints = [_joint(joint, mimics) for joint in document.findall("joint")]
-        return RobotModel(document.get("name", ""), links, joints), passed_over
+        robot = RobotModel(document.get("name", ""), links, joints)
     except ValueError as error:
         before = f" ({passed_over[0]})" if passed_over else ""
         raise ValueError(f"{label}: {shortened(f'{error}{before}')}") from None
+    return robot, passed_over, shapes.not_found
 
 
 def _link(element: Element, shapes: ShapeReader) -> Link:

@@ -16,7 +16,6 @@ from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.load.sources import PackageDirs, read_source
 from robotics_ad.load.urdf import model_of
 from robotics_ad.load.urdf_numbers import pose_of
-from robotics_ad.load.urdf_shapes import ShapeReader
 from robotics_ad.load.xml_edit import EditedXml, Place, element_text
 from robotics_ad.model import (
     Inertia,
@@ -62,8 +61,7 @@ def to_urdf(
     checked_robot(robot, "to_urdf")
     text, label = read_source(source, package_dirs)
     mimics = any(joint.mimic is not None for joint in robot.joints)
-    shapes = ShapeReader(None, ())
-    before, _ = model_of(text, label, shapes, mimics=mimics, geometry=False)
+    before, *_ = model_of(text, label, mimics=mimics, geometry=False)
     robot = _without_added_root(robot, before)
     _check_alike(robot, before, label)
     document = EditedXml(text, label)

@@ -20,7 +20,7 @@ from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint
 from robotics_ad.model.loop import LoopConstraint, axes_of, frame_of
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
-from robotics_ad.model.printing import cut, tree_text
+from robotics_ad.model.printing import cut, tree_html, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
 from robotics_ad.model.replaced import JointNumbers, with_numbers
 from robotics_ad.model.space import ConfigurationSpace, found, slices
@@ -388,15 +388,22 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         Lines have at most `width` characters, 20 or more.
         """
         tree = tree_text(self.links, self.joints, self.q_slices, width)
-        sizes = f"{len(self.links)} links, nq {self.nq}, nv {self.nv}, {self.mass:.4g} kg"
         loops = [cut(f"loop {loop}", width) for loop in self.loops]
-        return "\n".join([cut(f"{self.name}: {sizes}", width), tree, *loops])
+        return "\n".join([cut(self._heading(), width), tree, *loops])
+
+    def _heading(self) -> str:
+        sizes = f"{len(self.links)} links, nq {self.nq}, nv {self.nv}, {self.mass:.4g} kg"
+        return f"{self.name}: {sizes}"
 
     def __repr__(self) -> str:
         sizes = f"{len(self.links)} links, nq={self.nq}, nv={self.nv}"
         varied = f", {self.n_parameters} parameters" if self.parametrized else ""
         closed = f", {len(self.loops)} loops" if self.loops else ""
         return f"RobotModel('{self.name}', {sizes}{varied}{closed})"
+
+    def _repr_html_(self) -> str:
+        caption = "; ".join([self._heading(), *(f"loop {loop}" for loop in self.loops)])
+        return tree_html(caption, self.links, self.joints, self.q_slices)
 
 
 def _free_name(wanted: Iterable[str], taken: Iterable[str]) -> str:
