@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 SOURCE := ad_core bridges robotics_ad robograd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all campaign coverage lint format bench bench-quick gpu dist clean
+.PHONY: help demo test test-all campaign coverage lint format bench bench-quick docs gpu dist clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ bench: $(VENV)/.bench ## time ours beside the peers
 bench-quick: $(VENV)/.dev ## run every workload once, small, beside the peers that happen to be installed
 	$(BIN)/python -m benchmarks --quick
 
+docs: $(VENV)/.docs ## build the documentation into build/site
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -d build/doctrees docs build/site
+	@echo "build/site/index.html"
+
 gpu: $(VENV)/.bench ## on a machine with a GPU: run the tests that need one, and time kernels on it
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[cuda,test]'
 	$(BIN)/python -m benchmarks.gpu --save build/gpu
@@ -80,6 +84,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $(VENV)/.demo $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
 
 $(VENV)/.bench: $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'

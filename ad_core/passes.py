@@ -9,6 +9,7 @@ from ad_core.numpy.jacobians import (
     evaluate_tensor,
     sparsity,
 )
+from ad_core.ops.drawing import to_svg
 from ad_core.ops.printing import to_text
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "sparsity",
     "substitute",
     "terminals",
+    "to_svg",
     "to_text",
     "unflatten",
 ]

@@ -6,8 +6,10 @@
 Control points are moved from those of the spline through the poses: P_i = P_i0 exp(x_i). The curve
 at 100 times, and its accelerations, are one expression of x each.
 
-Run: python examples/08_spline_in_ipopt.py
+Run: python examples/08_spline_in_ipopt.py [picture.png]
 """
+
+import sys
 
 import casadi
 import numpy as np
@@ -21,7 +23,7 @@ TIMES = np.linspace(0.0, 2.5, 6)
 BALL, RADIUS, POINTS = np.array([0.5, 0.27, 0.01]), 0.08, 14
 
 
-def main(samples: int = 100) -> tuple[str, float, float]:
+def main(picture: str | None = None, samples: int = 100) -> tuple[str, float, float]:
     """IPOPT's status, how near the curve comes to the ball, and how far it misses the poses."""
     turns = 0.4 * np.sin(np.arange(18.0)).reshape(6, 3)
     places = np.stack([np.linspace(0, 1, 6), 0.3 * np.sin(TIMES), np.zeros(6)], axis=1)
@@ -65,8 +67,27 @@ def main(samples: int = 100) -> tuple[str, float, float]:
     missed = float(np.abs(held.eval(x=best)).max())
     print(f"{status} after {solver.stats()['iter_count']} iterations")
     print(f"{nearest:.3f} m from the ball's centre at least; poses missed by {missed:.1e}")
+    if picture is not None:
+        straight, found = (ad.stack(*path).eval(x=at).reshape(-1, 3) for at in (0 * best, best))
+        draw(picture, straight, found, places)
     return status, nearest, missed
 
 
+def draw(path: str, straight: np.ndarray, found: np.ndarray, places: np.ndarray) -> None:
+    """From above: the spline through the poses, and the one that goes around the ball."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Circle
+
+    figure = Figure(figsize=(8.0, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.add_patch(Circle(BALL[:2], RADIUS, color="tab:orange", alpha=0.6))
+    axes.plot(*straight[:, :2].T, "--", color="firebrick", label="through the poses")
+    axes.plot(*found[:, :2].T, color="navy", label="and around the ball")
+    axes.plot(*places[:, :2].T, "ko", markersize=4.5, label="poses")
+    axes.set(xlabel="x, m", ylabel="y, m", aspect="equal")
+    axes.legend(loc="lower left")
+    figure.savefig(path, dpi=110)
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

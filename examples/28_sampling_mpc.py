@@ -8,9 +8,10 @@ reinforcement learning"): around the best controls so far, u, random ones u + e 
 with S_k the cost of the rollout under u + e_k. All rollouts and their costs are one call of one
 kernel. The first control of u is applied, and u moves on by one step.
 
-Run: python examples/28_sampling_mpc.py
+Run: python examples/28_sampling_mpc.py [picture.png]
 """
 
+import sys
 import time
 
 import numpy as np
@@ -49,14 +50,14 @@ def cost_of_rollout(step: Step) -> ad.Expression:
     )[4]
 
 
-def main(seconds: float = 5.0) -> tuple[float, float]:
+def main(picture: str | None = None, seconds: float = 5.0) -> tuple[float, float]:
     """How far from upright the pole is in the last second, rad; and seconds a control."""
     step = Step(cartpole(), H)
     rollouts = ad_to_kernel(cost_of_rollout(step), ["q0", "v0", "forces"])
     rng = np.random.default_rng(0)
     plan = np.zeros(STEPS)
     state = np.array([0.0, np.pi, 0.0, 0.0])  # it hangs
-    angles, spent = list[float](), list[float]()
+    angles, spent, states = list[float](), list[float](), [state]
     for _ in range(round(seconds / H)):
         began = time.perf_counter()
         tried = plan + SPREAD * rng.normal(size=(ROLLOUTS, STEPS))
@@ -67,14 +68,32 @@ def main(seconds: float = 5.0) -> tuple[float, float]:
         force = np.clip(plan[0], -FORCE, FORCE)
         state = step.eval(state[:2], state[2:], [force, 0.0])
         plan = np.append(plan[1:], 0.0)
+        states.append(state)
         angles.append(abs((state[1] + np.pi) % (2 * np.pi) - np.pi))
     worst, typical = max(angles[-50:]), float(np.median(spent))
     print(
         f"the pole stays within {worst:.3f} rad of upright; {1e3 * typical:.1f} ms a control of "
         f"{ROLLOUTS} rollouts, {typical / (ROLLOUTS * STEPS) * 1e9:.0f} ns a step"
     )
+    if picture is not None:
+        draw(picture, np.array(states))
     return worst, typical
 
 
+def draw(path: str, states: np.ndarray) -> None:
+    """The pole's angle and the cart's place over time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 3.4), layout="constrained")
+    axes = figure.subplots()
+    times = H * np.arange(len(states))
+    axes.plot(times, states[:, 1] / np.pi, color="navy", label="angle from upright, half turns")
+    axes.plot(times, states[:, 0], color="tab:orange", label="place of the cart, m")
+    axes.axhline(0.0, color="black", lw=0.6)
+    axes.set(xlabel="time, s")
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

@@ -4,8 +4,10 @@ The tree is opened at one pin, and a `LoopConstraint` holds it together again. `
 gives the whole configuration for the crank's angle, with its derivatives; `Rollout` holds the loop
 while it steps through time.
 
-Run: python examples/34_four_bar.py
+Run: python examples/34_four_bar.py [picture.png]
 """
+
+import sys
 
 import numpy as np
 
@@ -40,7 +42,7 @@ def linkage() -> RobotModel:
     return RobotModel("four-bar", [*links, rod("rocker", ROCKER, 1.5)], joints, loops=[pin])
 
 
-def main() -> tuple[float, float, float, np.ndarray]:
+def main(picture: str | None = None) -> tuple[float, float, float, np.ndarray]:
     """Error of energy (relative), of work (relative), widest gap (m), and the coupler's curve."""
     robot = linkage()
     print(robot.pretty())
@@ -72,8 +74,28 @@ def main() -> tuple[float, float, float, np.ndarray]:
     curve = tracer.eval_batch(crank=turns[:, None], guess=guesses)
     reach = np.ptp(curve[:, [0, 2]], axis=0)
     print(f"a point on the coupler draws a curve of {reach[0]:.3f} by {reach[1]:.3f} m")
+    if picture is not None:
+        draw(picture, robot, closed.eval_batch(crank=turns[:, None], guess=guesses), curve)
     return kept, float(abs(gained / work - 1)), gap, curve
 
 
+def draw(path: str, robot: RobotModel, q: np.ndarray, curve: np.ndarray) -> None:
+    """The linkage at five angles of its crank, and the coupler's curve."""
+    from matplotlib.figure import Figure
+
+    ends = {"crank": CRANK, "coupler": COUPLER, "rocker": ROCKER}
+    figure = Figure(figsize=(8.0, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for k in range(0, 100, 20):
+        for (name, length), colour in zip(ends.items(), ("black", "navy", "grey"), strict=True):
+            link = robot.link(name)
+            points = [WorldPosition(link, [x, 0, 0])("q").eval(q=q[k]) for x in (0.0, length)]
+            axes.plot(*np.array(points)[:, [0, 2]].T, "o-", color=colour, ms=3, alpha=0.4 + k / 150)
+    axes.plot(curve[:, 0], curve[:, 2], color="tab:red", label="the coupler's curve")
+    axes.set(xlabel="x, m", ylabel="z, m", aspect="equal")
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

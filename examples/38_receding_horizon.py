@@ -9,7 +9,7 @@ over 20 nodes of 20 ms with tau = InverseDynamics(q, v, a). Every 20 ms the prob
 the state that MuJoCo has come to, starting at the last solution moved by one node, and the first
 torque is applied. The solver is built once: states, goals and guesses are numbers to it.
 
-Run: python examples/38_receding_horizon.py [--quick]
+Run: python examples/38_receding_horizon.py [picture.png]
 """
 
 import sys
@@ -62,7 +62,7 @@ def goals(t: float) -> np.ndarray:
     return TOOL.eval(q=REST) + np.stack([0 * s, 0.2 * np.sin(s), 0.12 * np.sin(2 * s)], axis=1)
 
 
-def main(seconds: float = 6.0) -> tuple[float, float]:
+def main(picture: str | None = None, seconds: float = 6.0) -> tuple[float, float]:
     """The largest distance of the tool from its goal without a push, m; a solution's time, s."""
     control = solver()
     model = mujoco.MjModel.from_xml_string(packaged_arm_text())
@@ -71,14 +71,15 @@ def main(seconds: float = 6.0) -> tuple[float, float]:
     order, data = mujoco_order(ROBOT, model), mujoco.MjData(model)
     data.qpos[:] = order.to_q(REST)
     guess = None
-    errors, times = list[float](), list[float]()
+    errors, times, places = list[float](), list[float](), list[np.ndarray]()
     for k in range(round(seconds / H)):
         q, v, ahead = order.from_q(data.qpos), order.from_v(data.qvel), goals(k * H)
         began = time.perf_counter()
         found = control.solve({"q": q, "v": v}, guess, {"goal": ahead})
         times.append(time.perf_counter() - began)
         guess = found.shift()
-        errors.append(float(np.linalg.norm(TOOL.eval(q=q) - ahead[0])))
+        places.append(np.stack([ahead[0], TOOL.eval(q=q)]))
+        errors.append(float(np.linalg.norm(places[-1][1] - ahead[0])))
         data.qfrc_applied[:] = order.to_v(TORQUE.eval(q=q, v=v, a=found["a"][0]))
         data.xfrc_applied[-1, :3] = PUSH if PUSHED[0] <= k * H < PUSHED[1] else 0.0
         for _ in range(SUBSTEPS):
@@ -89,8 +90,23 @@ def main(seconds: float = 6.0) -> tuple[float, float]:
         f"{len(times)} controls, {half:.1f} ms each, 99 % of them below {most:.1f} ms; the tool is "
         f"within {1e3 * max(calm):.1f} mm of its goal, {1e3 * max(errors):.1f} mm when pushed"
     )
+    if picture is not None:
+        draw(picture, np.stack(places, axis=1))
     return max(calm), float(half) / 1e3
 
 
+def draw(path: str, places: np.ndarray) -> None:
+    """The goal's way and the tool's, seen along x: the push is where they part."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for way, style, label in zip(places, ("k--", "b-"), ("goal", "tool"), strict=True):
+        axes.plot(way[:, 1], way[:, 2], style, lw=1.2, label=label)
+    axes.set(xlabel="y, m", ylabel="z, m", aspect="equal")
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
 if __name__ == "__main__":
-    main(1.0 if "--quick" in sys.argv[1:] else 6.0)
+    main(*sys.argv[1:2])

@@ -11,6 +11,7 @@ from ad_core.graph.errors import (
     wrong_kind,
     wrong_size,
 )
+from ad_core.graph.html import html_table
 from ad_core.graph.nodes import (
     ADFunctionCall,
     ADFunctionInterface,
@@ -55,6 +56,7 @@ __all__ = [
     "checked_name",
     "constant",
     "flag",
+    "html_table",
     "in_order",
     "listed",
     "name_of",

@@ -136,6 +136,9 @@ class Expression:
     def __repr__(self) -> str:
         return self.passes.to_text(self, True)
 
+    def _repr_html_(self) -> str:
+        return self.passes.to_svg(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return self.passes.unflatten, (self.passes.flatten(self),)
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from ad_core.graph import checked, listed, whole_number
+from ad_core.graph import checked, html_table, listed, whole_number
 from bridges.kernel.arrays import (
     Argument,
     Array,
@@ -289,6 +289,22 @@ class Kernel:
             for name, shape in zip(self.source.signature.names_out, self.output_shapes, strict=True)
         )
         return f"Kernel({inputs} -> {outputs}, {self.dtype})"
+
+    def _repr_html_(self) -> str:
+        names = self.source.signature.names_out
+        results = zip(names, self.output_shapes, strict=True)
+        rows = [("argument", a.name, f"(*batch, {a.size})") for a in self.arguments]
+        rows += [("result", n, f"(*batch, {', '.join(map(str, s))})") for n, s in results]
+        build = "not built yet"
+        if isinstance(self._evaluator, NativeEvaluator):
+            lanes = vector_bytes() // self._numpy_dtype.itemsize
+            build = f"{self.n_ops:,} operations a sample, native code for {lanes} samples at a time"
+        elif self._evaluator is not None:
+            build = "run by numpy, since no compiler works"
+        made = ", ".join(kind for kind, _ in self._derivatives) or "none yet"
+        rows += [("memory", f"{self.bytes:,} bytes a sample", "read and written")]
+        rows += [("build", build, ""), ("derivatives", made, "")]
+        return html_table(f"Kernel, {self.dtype}", ("", "name", "shape"), rows)
 
     def save(self, path: str | bytes | os.PathLike[str], derivatives: Iterable[Any] = ()) -> None:
         """Writes the kernel into one file, for `bridges.kernel.load` on any machine.

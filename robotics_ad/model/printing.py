@@ -1,4 +1,4 @@
-"""A robot as text: one line a link, drawn as a tree, for people to read.
+"""A robot as text: one line a link, drawn as a tree, for people to read; and as a table of HTML.
 
     base (2.5 kg)
     - joint1 (revolute +z, q[0] in [-2.9, 2.9] rad, 2 rad/s, 176 N m) -> link1 (3.1 kg)
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ad_core.graph import whole_number
+from ad_core.graph import html_table, whole_number
 from robotics_ad.model.inertia import Link
 from robotics_ad.model.joint import Joint
 
@@ -50,6 +50,25 @@ def tree_text(
     return "\n".join(cut(row, width) for row in rows)
 
 
+_HEADINGS = ("link", "mass, kg", "parent", "joint", "motion", "in q", "speed, effort")
+
+
+def tree_html(
+    caption: str,
+    links: Sequence[Link],
+    joints: Sequence[Joint],
+    q_slices: Mapping[str, slice],
+) -> str:
+    """The links of a tree as a table, each with the joint that leads to it."""
+    rows = [(links[0].name, _mass(links[0]), "", "", "", "", "")]
+    for link, joint in zip(links[1:], joints, strict=True):
+        motion, place, *limits = [*_parts(joint, q_slices), ""][:4]
+        rows.append(
+            (link.name, _mass(link), joint.parent, joint.name, motion, place, ", ".join(limits))
+        )
+    return html_table(caption, _HEADINGS, rows)
+
+
 def cut(text: str, width: int) -> str:
     """The text on one line, with `...` for what is beyond `width` characters."""
     line = " ".join(text.splitlines())
@@ -57,10 +76,19 @@ def cut(text: str, width: int) -> str:
 
 
 def _body(link: Link) -> str:
-    return f"{link.name} ({'no mass' if link.inertia is None else f'{link.inertia.mass:.4g} kg'})"
+    return f"{link.name} ({'no mass' if link.inertia is None else f'{_mass(link)} kg'})"
+
+
+def _mass(link: Link) -> str:
+    return "" if link.inertia is None else f"{link.inertia.mass:.4g}"
 
 
 def _joint(joint: Joint, q_slices: Mapping[str, slice]) -> str:
+    return f"{joint.name} ({', '.join(_parts(joint, q_slices))})"
+
+
+def _parts(joint: Joint, q_slices: Mapping[str, slice]) -> list[str]:
+    """How it moves, where it stands in q and how far it goes, its limits of speed and effort."""
     parts = [f"{joint.kind} {_axis(joint)}" if joint.type.has_axis else joint.kind]
     if joint.mimic is not None:
         mimic = joint.mimic
@@ -71,7 +99,7 @@ def _joint(joint: Joint, q_slices: Mapping[str, slice]) -> str:
             limits = np.asarray(limit)
             if np.isfinite(limits).any():
                 parts.append(_with_units(limits.tolist(), units))
-    return f"{joint.name} ({', '.join(parts)})"
+    return parts
 
 
 def _place(joint: Joint, q_slices: Mapping[str, slice]) -> str:

@@ -31,7 +31,7 @@ typedef struct {
 /* Batch axes up to which arrays are read here. */
 #define FEW_AXES 6
 /* Whether every output is compared with all other arrays, for memory that they share. */
-#define TELLS_OVERLAP ((N_IN + N_OUT) * N_OUT <= 1024)
+#define TELLS_OVERLAP ((n_in + n_out) * n_out <= 1024)
 
 static struct {
     void *(*to_pointer)(void *);
@@ -85,11 +85,11 @@ static void extent(void *object, const char **low, const char **high)
 /* Whether an output shares memory with an input or another output. */
 static int overlap(void *const *given)
 {
-    const char *low[N_IN + N_OUT + 1], *high[N_IN + N_OUT + 1];
-    for (int a = 0; a < N_IN + N_OUT; a++) {
+    const char *low[n_in + n_out + 1], *high[n_in + n_out + 1];
+    for (int a = 0; a < n_in + n_out; a++) {
         low[a] = high[a] = 0;
         if (type_of(given[a]) == python.array_type) extent(given[a], low + a, high + a);
-        for (int b = 0; a >= N_IN && b < a; b++)
+        for (int b = 0; a >= n_in && b < a; b++)
             if (low[a] < high[b] && low[b] < high[a]) return 1;
     }
     return 0;
@@ -100,8 +100,8 @@ typedef struct {
     int axes, plain; /* plain: every input has one row for each sample, one after the other */
     integer samples;
     ptrdiff_t shape[FEW_AXES + 4]; /* room for the axes of an output behind those of the batch */
-    const real *x[N_IN + 1];
-    real number[N_IN + 1];
+    const real **x; /* of n_in inputs, as is number, where those are that come as Python's floats */
+    real *number;
 } batch;
 
 /* Whether the inputs are what can be read here: row-major or not, axes that broadcast, numbers. */
@@ -110,7 +110,7 @@ static int read_inputs(batch *b, void *const *given)
     b->axes = 0;
     b->plain = 1;
     b->samples = 1;
-    for (int i = 0; i < N_IN; i++) {
+    for (int i = 0; i < n_in; i++) {
         if (type_of(given[i]) == python.float_type && input_size[i] == 1) continue;
         if (!is_ours(given[i])) return 0;
         const int axes = array_of(given[i])->axes - 1;
@@ -119,7 +119,7 @@ static int read_inputs(batch *b, void *const *given)
         if (axes > b->axes) b->axes = axes;
     }
     for (int a = 0; a < b->axes; a++) b->shape[a] = 1;
-    for (int i = 0; i < N_IN; i++) {
+    for (int i = 0; i < n_in; i++) {
         if (type_of(given[i]) == python.float_type) {
             b->number[i] = (real)python.to_double(given[i]);
             b->x[i] = b->number + i;
@@ -137,7 +137,7 @@ static int read_inputs(batch *b, void *const *given)
         }
     }
     for (int a = 0; a < b->axes; a++) b->samples *= b->shape[a];
-    for (int i = 0; i < N_IN && b->plain; i++) {
+    for (int i = 0; i < n_in && b->plain; i++) {
         integer rows = 1;
         if (type_of(given[i]) == python.array_type)
             for (int a = 0; a + 1 < array_of(given[i])->axes; a++)
@@ -159,12 +159,12 @@ static integer step(const batch *b, void *given, int axis)
 /* Runs a batch whose inputs have strides; neighbouring axes that walk memory as one are merged. */
 static int run_strided(const batch *b, void *const *given, real *const *y)
 {
-    integer shape[FEW_AXES + 1], stride[(N_IN + 1) * (FEW_AXES + 1)];
+    integer shape[FEW_AXES + 1], stride[(n_in + 1) * (FEW_AXES + 1)];
     int first[FEW_AXES + 1], axes = 0; /* first: of the axes of the batch, the last one merged */
     for (int a = 0; a < b->axes; a++) {
         if (b->shape[a] == 1) continue;
         int merges = axes > 0;
-        for (int i = 0; i < N_IN && merges; i++)
+        for (int i = 0; i < n_in && merges; i++)
             merges = step(b, given[i], first[axes - 1]) == step(b, given[i], a) * b->shape[a];
         if (!merges) shape[axes++] = 1;
         shape[axes - 1] *= b->shape[a];
@@ -174,7 +174,7 @@ static int run_strided(const batch *b, void *const *given, real *const *y)
         shape[axes] = 1;
         first[axes++] = -1;
     }
-    for (int i = 0; i < N_IN; i++) {
+    for (int i = 0; i < n_in; i++) {
         integer *const steps = stride + i * (axes + 1);
         const int is_array = type_of(given[i]) == python.array_type;
         for (int a = 0; a < axes; a++)
@@ -187,7 +187,7 @@ static int run_strided(const batch *b, void *const *given, real *const *y)
 
 static int run_batch(const batch *b, void *const *given, real *const *y)
 {
-    if (b->plain) return run(0, b->samples, 1, &b->samples, b->x, row_strides, y);
+    if (b->plain) return run_rows(b->samples, b->x, y);
     return run_strided(b, given, y);
 }
 
@@ -195,8 +195,8 @@ static int run_batch(const batch *b, void *const *given, real *const *y)
 static void *result_of(void **made, int is_tuple)
 {
     if (!is_tuple) return made[0];
-    void *const all = python.new_tuple(N_OUT);
-    for (int o = 0; o < N_OUT; o++)
+    void *const all = python.new_tuple(n_out);
+    for (int o = 0; o < n_out; o++)
         if (all) python.put(all, o, made[o]);
         else python.release(made[o]);
     return all;
@@ -209,12 +209,14 @@ static void *call_arrays(void *self, void *const *given, ptrdiff_t count)
 {
     const integer *form = words(self);
     const int is_tuple = (int)form[1];
-    batch b;
-    void *made[N_OUT + 1];
-    real *y[N_OUT + 1];
-    if (count != N_IN || !read_inputs(&b, given) || b.samples > form[0]) return held(python.none);
+    const real *x[n_in + 1];
+    real number[n_in + 1];
+    batch b = {.x = x, .number = number};
+    void *made[n_out + 1];
+    real *y[n_out + 1];
+    if (count != n_in || !read_inputs(&b, given) || b.samples > form[0]) return held(python.none);
     form += 2;
-    for (int o = 0; o < N_OUT; o++) {
+    for (int o = 0; o < n_out; o++) {
         const int own = (int)*form++;
         for (int a = 0; a < own; a++) b.shape[b.axes + a] = (ptrdiff_t)*form++;
         made[o] = python.new_array(python.array_type, b.axes + own, b.shape, NUMBER, 0, 0, 0, 0, 0);
@@ -225,7 +227,7 @@ static void *call_arrays(void *self, void *const *given, ptrdiff_t count)
         y[o] = (real *)array_of(made[o])->data;
     }
     if (!run_batch(&b, given, y)) return result_of(made, is_tuple);
-    for (int o = 0; o < N_OUT; o++) python.release(made[o]);
+    for (int o = 0; o < n_out; o++) python.release(made[o]);
     return python.no_memory();
 }
 
@@ -235,14 +237,16 @@ static void *call_arrays_into(void *self, void *const *given, ptrdiff_t count)
 {
     const integer *form = words(self);
     const int is_tuple = (int)form[1];
-    batch b;
-    void *made[N_OUT + 1];
-    real *y[N_OUT + 1];
-    if (!TELLS_OVERLAP || count != N_IN + N_OUT || !read_inputs(&b, given) || b.samples > form[0])
+    const real *x[n_in + 1];
+    real number[n_in + 1];
+    batch b = {.x = x, .number = number};
+    void *made[n_out + 1];
+    real *y[n_out + 1];
+    if (!TELLS_OVERLAP || count != n_in + n_out || !read_inputs(&b, given) || b.samples > form[0])
         return held(python.none);
     form += 2;
-    for (int o = 0; o < N_OUT; o++) {
-        const array *const out = array_of(made[o] = given[N_IN + o]);
+    for (int o = 0; o < n_out; o++) {
+        const array *const out = array_of(made[o] = given[n_in + o]);
         const int own = (int)*form++, needed = ROW_MAJOR | WRITEABLE;
         for (int a = 0; a < own; a++) b.shape[b.axes + a] = (ptrdiff_t)*form++;
         if (!is_ours(made[o]) || out->axes != b.axes + own || (out->flags & needed) != needed)
@@ -253,24 +257,28 @@ static void *call_arrays_into(void *self, void *const *given, ptrdiff_t count)
     }
     if (overlap(given)) return held(python.none);
     if (run_batch(&b, given, y)) return python.no_memory();
-    for (int o = 0; o < N_OUT; o++) python.hold(made[o]);
+    for (int o = 0; o < n_out; o++) python.hold(made[o]);
     return result_of(made, is_tuple);
 }
 
 /* Runs a plan: samples, axes, the lengths of these, and the strides of every input as in `run`. */
 static int run_plan(const integer *plan, const real *const *x, real *const *y)
 {
-    return run(0, plan[0], plan[1], plan + 2, x, plan + 2 + plan[1], y);
+    const integer samples = plan[0], axes = plan[1], *const shape = plan + 2, *const stride = shape + axes;
+    for (integer i = 0; i < n_in; i++)
+        if (!is_row_major(input_size[i], axes, stride + i * (axes + 1)))
+            return run(0, samples, axes, shape, x, stride, y);
+    return run_rows(samples, x, y);
 }
 
 /* pointers(address of every input and output): runs the plan on them. */
 static void *call_pointers(void *self, void *const *given, ptrdiff_t count)
 {
-    const real *x[N_IN + 1];
-    real *y[N_OUT + 1];
-    if (count != N_IN + N_OUT) return held(python.none);
-    for (int i = 0; i < N_IN; i++) x[i] = python.to_pointer(given[i]);
-    for (int o = 0; o < N_OUT; o++) y[o] = python.to_pointer(given[N_IN + o]);
+    const real *x[n_in + 1];
+    real *y[n_out + 1];
+    if (count != n_in + n_out) return held(python.none);
+    for (int i = 0; i < n_in; i++) x[i] = python.to_pointer(given[i]);
+    for (int o = 0; o < n_out; o++) y[o] = python.to_pointer(given[n_in + o]);
     if (run_plan(words(self), x, y)) return python.no_memory();
     return held(python.none);
 }
@@ -279,11 +287,11 @@ static void *call_pointers(void *self, void *const *given, ptrdiff_t count)
 static void *call_bound(void *self, void *nothing)
 {
     const integer *const plan = words(self);
-    const integer *const at = plan + 2 + plan[1] + N_IN * (plan[1] + 1);
-    const real *x[N_IN + 1];
-    real *y[N_OUT + 1];
-    for (int i = 0; i < N_IN; i++) x[i] = (const real *)(ptrdiff_t)at[i];
-    for (int o = 0; o < N_OUT; o++) y[o] = (real *)(ptrdiff_t)at[N_IN + o];
+    const integer *const at = plan + 2 + plan[1] + n_in * (plan[1] + 1);
+    const real *x[n_in + 1];
+    real *y[n_out + 1];
+    for (int i = 0; i < n_in; i++) x[i] = (const real *)(ptrdiff_t)at[i];
+    for (int o = 0; o < n_out; o++) y[o] = (real *)(ptrdiff_t)at[n_in + o];
     if (run_plan(plan, x, y)) return python.no_memory();
     return held(kept(self, 1));
 }

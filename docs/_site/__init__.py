@@ -1,0 +1,1 @@
+"""What the documentation site needs beside Sphinx: docstrings, reference pages, gallery, plots."""
