@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 SOURCE := ad_core bridges robotics_ad robograd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all campaign coverage lint format bench bench-quick docs gpu clean
+.PHONY: help demo test test-all campaign coverage lint format bench bench-quick docs gpu dist clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -58,6 +58,14 @@ gpu: $(VENV)/.bench ## on a machine with a GPU: run the tests that need one, and
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[cuda,test]'
 	$(BIN)/python -m benchmarks.gpu --save build/gpu
 	$(BIN)/python -m benchmarks.gpu build/gpu
+
+dist: $(VENV)/.demo ## build the wheel and the source archive, and check them and the citation
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/cffconvert --validate
 
 clean: ## remove the environment, caches and outputs
 	rm -rf $(VENV) build dist .kernel-cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

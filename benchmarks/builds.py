@@ -22,6 +22,7 @@ from typing import Any
 import casadi
 import numpy as np
 
+from benchmarks.calls import figures as broadcast_figures
 from benchmarks.control import figures as swing_figures
 from benchmarks.evaluation import figures as evaluation_figures
 from benchmarks.inverse_kinematics import figures as ik_figures
@@ -248,6 +249,7 @@ MEASUREMENTS = (
         "memory of the gradient of 4,096 rollouts of 100 steps",
         _elsewhere("rollout_memory"),
     ),
+    Measurement("call_broadcast", "one sample beside a batch, more a call", broadcast_figures),
     Measurement("inverse_kinematics", "10,000 poses of Panda to 1 mm and 0.1 degrees", ik_figures),
     Measurement("swing", "Panda's swing of least torque, 50 nodes", swing_figures),
     Measurement(

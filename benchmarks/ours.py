@@ -63,6 +63,13 @@ def fk_kernel(case: Case) -> Timed:
     return Timed(partial(kernel, case.configurations()), single, work=work(kernel))
 
 
+@contender("kernel, bound arrays")
+def fk_bound(case: Case) -> Timed:
+    """The same on arrays that were bound beforehand."""
+    kernel = ad_to_kernel(pose(case.arm), dtype=case.dtype)
+    return Timed(kernel.bind(case.configurations()), single, work=work(kernel))
+
+
 def spline_poses() -> NDArray[np.float64]:
     """Ten poses, (10, 12), a quarter turn or so apart."""
     rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ Each subcommand imports what it needs when it runs, so that ``robograd --help`` 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bridges.native import cache
@@ -61,8 +61,17 @@ def _parser() -> argparse.ArgumentParser:
         "--traceback", action="store_true", help="show where in the code an error arose"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add_some in (_add_work, _add_robots, _add_upkeep):
+        add_some(commands.add_parser)
+    return parser
 
-    demo = commands.add_parser(
+
+_Add = Callable[..., argparse.ArgumentParser]
+
+
+def _add_work(add: _Add) -> None:
+    """What computes and writes."""
+    demo = add(
         "demo",
         help="batched kinematics, a trained inverse kinematics network, an optimal swing",
         description="Run one robot graph as a kernel, as a torch layer in training and as an "
@@ -80,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
     demo.set_defaults(run=_demo)
 
-    codegen = commands.add_parser("codegen", help="a robot's function and derivatives as a C file")
+    codegen = add("codegen", help="a robot's function and derivatives as a C file")
     codegen.add_argument("function", choices=("kinematics", "dynamics"))
     codegen.add_argument("output", type=Path, metavar="FILE.c", help="named as the function in it")
     _add_robot(codegen)
@@ -88,14 +97,33 @@ def _parser() -> argparse.ArgumentParser:
     codegen.add_argument("--stages", type=int, default=1, help="computed in one call (default: 1)")
     codegen.set_defaults(run=_codegen)
 
-    info = commands.add_parser(
+    bench = add(
+        "bench",
+        help="times of a robot's functions beside the peers that are installed",
+        description="Time kinematics and dynamics of a robot file as kernels beside Pinocchio, "
+        "pytorch_kinematics and adam, as far as these are installed, on one thread.",
+    )
+    bench.add_argument("file", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf")
+    bench.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
+    bench.add_argument(
+        "--batch", type=int, default=1000, metavar="N", help="samples a call (default: %(default)s)"
+    )
+    bench.set_defaults(run=_bench)
+
+
+def _add_robots(add: _Add) -> None:
+    """What looks at a robot."""
+    info = add(
         "info",
         help="a robot file as a tree; without one, what a bug report needs",
         description="Print a robot file's links and joints with types, limits and masses; without "
         "a file, versions, compiler and cache.",
     )
     info.add_argument(
-        "file", nargs="?", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf"
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="URDF, xacro (.xacro), MJCF (.xml, .mjcf)",
     )
     info.add_argument("--base", choices=("fixed", "floating"), default="fixed")
     info.add_argument(
@@ -106,13 +134,42 @@ def _parser() -> argparse.ArgumentParser:
     )
     info.set_defaults(run=_info)
 
-    ik = commands.add_parser(
+    view = add(
+        "view",
+        help="a robot and its motion in the browser, or as an HTML file",
+        description="Show a robot file in the browser: shapes, frames, a slider for each joint and "
+        "a motion to play. Needs the extra 'view'.",
+    )
+    view.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="URDF, or MJCF if it ends in .xml or .mjcf; default: the packaged arm",
+    )
+    view.add_argument(
+        "--motion",
+        metavar="FILE.npz",
+        help="configurations 'q' (T, nq) and, if there are, times 't' (T,), s; or q alone as .npy",
+    )
+    view.add_argument(
+        "--html", metavar="FILE", help="write one file that needs no network, and serve nothing"
+    )
+    view.add_argument("--base", choices=("fixed", "floating"), default="fixed")
+    view.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines see (default: this one)"
+    )
+    view.add_argument(
+        "--port", type=int, default=8080, help="or the next that is free (default: %(default)s)"
+    )
+    view.set_defaults(run=_view)
+
+    ik = add(
         "ik",
         help="a configuration that brings a link to a pose",
         description="Print a configuration that brings a link of a robot to a position or a pose, "
         "by joint, within limits. The exit status is 1 where none is found.",
     )
-    ik.add_argument("file", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf")
+    ik.add_argument("file", metavar="FILE", help="URDF, xacro (.xacro), MJCF (.xml, .mjcf)")
     ik.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
     ik.add_argument(
         "--position", nargs=3, type=float, required=True, metavar=("X", "Y", "Z"), help="m"
@@ -124,13 +181,34 @@ def _parser() -> argparse.ArgumentParser:
     ik.add_argument("--json", action="store_true", help="as one JSON object")
     ik.set_defaults(run=_ik)
 
-    cache = commands.add_parser("cache", help="the compiled kernels on disk")
+
+def _add_upkeep(add: _Add) -> None:
+    """What looks at the installation."""
+    doctor = add(
+        "doctor",
+        help="whether this installation works, and how to mend what does not",
+        description="Build a kernel, compare the engines, look at compiler, cache, GPU and "
+        "versions. The exit status is 1 where something does not work.",
+    )
+    doctor.set_defaults(run=_doctor)
+
+    completion = add(
+        "completion",
+        help="the shell's completion of this command, as a script",
+        description="Print a script for a shell. In ~/.bashrc: "
+        'eval "$(robograd completion bash)"; in ~/.zshrc: eval "$(robograd completion zsh)"; '
+        "for fish: robograd completion fish > ~/.config/fish/completions/robograd.fish. "
+        "Needs the extra 'completion'.",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    completion.set_defaults(run=_completion)
+
+    cache = add("cache", help="the compiled kernels on disk")
     actions = cache.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("info", help="where they are, how many, how large").set_defaults(
         run=_cache_info
     )
     actions.add_parser("clear", help="remove them all").set_defaults(run=_cache_clear)
-    return parser
 
 
 def _add_robot(command: argparse.ArgumentParser) -> None:
@@ -138,7 +216,7 @@ def _add_robot(command: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--urdf",
         metavar="FILE",
-        help="a robot, also as package://PACKAGE/PATH; default: the packaged arm",
+        help="a robot, also .xacro, or package://PACKAGE/PATH; default: the packaged arm",
     )
     files.add_argument(
         "--mjcf", type=Path, metavar="FILE", help="a robot; needs the extra 'mujoco'"
@@ -184,6 +262,19 @@ def _info(arguments: argparse.Namespace) -> None:
         print(f"{name:{width}}  {value}")
 
 
+def _view(arguments: argparse.Namespace) -> None:
+    from robograd.viewer.command import view
+
+    view(
+        arguments.file,
+        arguments.motion,
+        arguments.html,
+        base=arguments.base,
+        host=arguments.host,
+        port=arguments.port,
+    )
+
+
 def _ik(arguments: argparse.Namespace) -> int:
     from robograd.ik import solve
 
@@ -198,6 +289,28 @@ def _ik(arguments: argparse.Namespace) -> int:
     )
     print(text)
     return 0 if converged else 1
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from robograd.bench import bench
+
+    bench(arguments.file, arguments.link, arguments.batch)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from robograd.doctor import examine
+
+    faults = 0
+    for finding in examine():
+        print(finding, flush=True)
+        faults += finding.fault
+    return 1 if faults else 0
+
+
+def _completion(arguments: argparse.Namespace) -> None:
+    from robograd.completion import script
+
+    print(script(_parser(), arguments.shell))
 
 
 def _cache_info(_: argparse.Namespace) -> None:

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from robograd.robots import robot_of_file
 from robotics_ad import (
     IKSolver,
     InverseKinematics,
     PoseTarget,
     PositionTarget,
     RobotModel,
-    load_mjcf,
-    load_urdf,
     so3,
 )
 
@@ -35,7 +34,7 @@ def solve(
     """The text, and whether the link gets there, to 1e-6 rad and m within the joints' limits.
 
     Args:
-        source: a robot file: MJCF if it ends in .xml or .mjcf, else URDF.
+        source: a robot file, as `robot_of_file` takes it.
         link: its name; None: the last one.
         position: in the world, m.
         rpy: roll, pitch, yaw, rad; or
@@ -45,7 +44,7 @@ def solve(
 
     Raises ValueError for unknown links and wrong numbers, OSError where the file fails.
     """
-    robot = load_mjcf(source) if source.endswith((".xml", ".mjcf")) else load_urdf(source)
+    robot = robot_of_file(source)
     name = robot.link_names[-1] if link is None else link
     R = _rotation(rpy, quaternion)
     kind = PositionTarget if R is None else PoseTarget

@@ -15,7 +15,7 @@ from bridges.native.build import find_compiler, run_compiler
 from bridges.native.device import cuda_device
 from bridges.native.errors import BuildError
 from robograd import __version__
-from robotics_ad import load_mjcf, load_urdf
+from robograd.robots import robot_of_file
 from robotics_ad.model import NARROWEST
 
 _DISTRIBUTIONS = (
@@ -23,6 +23,7 @@ _DISTRIBUTIONS = (
     "torch",
     "casadi",
     "mujoco",
+    "xacro",
     "cuda-core",
     "nvidia-cuda-nvrtc",
     "scipy",
@@ -53,19 +54,14 @@ def describe(info: cache.CacheInfo) -> str:
 
 
 def robot_text(source: str, base: str, width: int | None, untrusted: bool = False) -> str:
-    """The tree of a robot file: MJCF if it ends in .xml or .mjcf, else URDF.
+    """The tree of a robot file, as `robot_of_file` takes it.
 
     Lines have at most `width` characters; None stands for the terminal's width. A file that is
     untrusted is read in a process of its own.
     """
     if width is None:
         width = max(shutil.get_terminal_size().columns, NARROWEST)
-    if source.endswith((".xml", ".mjcf")):
-        robot = load_mjcf(source, untrusted=untrusted)
-        robot = robot.floating() if base == "floating" else robot
-    else:
-        robot = load_urdf(source, base=base, untrusted=untrusted)
-    return robot.pretty(width)
+    return robot_of_file(source, base, untrusted=untrusted).pretty(width)
 
 
 def _version(distribution: str) -> str:

@@ -13,7 +13,7 @@ from robotics_ad.inverse_kinematics import (
     PoseTarget,
     PositionTarget,
 )
-from robotics_ad.load import Mjcf, load_mjcf, load_srdf, load_urdf, read_mjcf
+from robotics_ad.load import Mjcf, load_mjcf, load_srdf, load_urdf, load_xacro, read_mjcf, to_urdf
 from robotics_ad.model import (
     JOINT_TYPES,
     PARAMETER_KINDS,
@@ -51,9 +51,11 @@ __all__ = [
     "load_mjcf",
     "load_srdf",
     "load_urdf",
+    "load_xacro",
     "packaged_arm",
     "read_mjcf",
     "se3",
     "so3",
+    "to_urdf",
     "trajectory",
 ]

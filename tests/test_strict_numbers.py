@@ -78,6 +78,8 @@ TAKING = {
     "joint_positions": (7, ROBOT.joint_positions),
     "configuration": (0, lambda x: ROBOT.configuration({"joint1": x})),
     "lock_joints": (0, lambda x: ROBOT.lock_joints({"joint1": x})),
+    "replace_joints": (7, lambda x: ROBOT.replace_joints(damping=x)),
+    "replace_joints by name": (0, lambda x: ROBOT.replace_joints(damping={"joint1": x})),
     "to_q": (7, ORDER.to_q),
     "parameters": (3, VARIED.with_parameters),
     "multiplier": (0, lambda x: Mimic("a", x, 0.0)),

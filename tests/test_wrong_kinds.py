@@ -6,6 +6,7 @@ work, or raise an error whose message names the function or the argument.
 """
 
 import datetime
+import importlib.util
 import inspect
 import re
 import warnings
@@ -191,6 +192,9 @@ RIGHT: dict[str, Any] = {
     "step": X * 0.5, "init": {"x": POINT}, "scan.inputs": None,
     "ik": robotics_ad.InverseKinematics(ROBOT, "tool"), "targets": "tool",
     "residual": X - 0.5, "guess": {"x": POINT},
+    "load_xacro.source": "robot.xacro", "expand_xacro.source": "robot.xacro",
+    "mounted_on.prefix": "b_", "kinematics.base_parameters.robot": VARIED,
+    "kinematics.base_parameters.link": "tool",
     "link_a": "link1", "link_b": "tool", "frame_a": POINT, "frame_b": POINT,
     "LoopError.loops": [PIN], "ClosedConfiguration.loops": [PIN],
     "Constraint.value": X, "nodes": 3, "dynamics": {"x": X * 0.5}, "phases": STEPS,
@@ -220,9 +224,10 @@ SKIPPED = {
     "call_torch",
     "on_gpu",
     "run_arrays",
-    "run_into",
     "transformed",
 }
+if importlib.util.find_spec("xacro") is None:
+    SKIPPED |= {"load_xacro", "expand_xacro"}
 # Words by which messages name an argument, where they do not say its name.
 NAMED: dict[str, str] = {
     "arg": "variable",
@@ -378,6 +383,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "folder").mkdir()
     KERNEL.save(path / "folder" / "saved.kernel")
     (path / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    (path / "robot.xacro").write_text(packaged_arm_text())
     return path
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 
+import numpy as np
+
 from ad_core.graph.nodes import (
     ADFunctionInterface,
+    Constant,
     Expression,
     Size,
 )
 from ad_core.ops.control import cond, cond3, maximum_of_two, minimum_of_two
-from ad_core.ops.elementwise import abs_, add, equal, exp, less, log, log1p, sqrt
+from ad_core.ops.elementwise import abs_, add, equal, exp, less, less_equal, log, log1p, sqrt
 from ad_core.ops.primitive import (
     always,
     at_least_one,
@@ -29,6 +32,8 @@ from ad_core.ops.primitive import (
 from ad_core.ops.structure import Take, stack, total
 
 __all__ = [
+    "argmax",
+    "argmin",
     "clip",
     "cross",
     "distance",
@@ -76,6 +81,33 @@ def _over_entries(pair: Callable[..., Expression], x: Expression) -> Expression:
         paired = pair(x[: size // 2 * 2 : 2], x[1::2])
         x, size = (stack(paired, x[size - 1]) if size % 2 else paired), (size + 1) // 2
     return x[0]
+
+
+@composite("argmin", argnames="x", n_out=_of_some, scalar=always)
+def argmin(x: Expression) -> Expression:
+    """The place of the smallest entry, a whole number as a float; its derivative is 0.
+
+    As in numpy and torch the first of equal entries, and the first nan if there is one:
+    `x[argmin(x)]` is `minimum(x)`, and `minimum`'s derivative goes to this entry.
+    """
+    size = x.size or 0
+    places: Expression = Constant(np.arange(float(size)))
+    while size > 1:
+        even = size // 2 * 2
+        first, second = x[:even:2], x[1::2]
+        second_is_nan = less_equal(first, np.inf) * (1.0 - less_equal(second, np.inf))
+        place = cond(less(second, first) + second_is_nan, places[1::2], places[:even:2])
+        smaller = minimum_of_two(first, second)
+        x = stack(smaller, x[even]) if size % 2 else smaller
+        places = stack(place, places[even]) if size % 2 else place
+        size -= even // 2
+    return places[0]
+
+
+@composite("argmax", argnames="x", n_out=_of_some, scalar=always)
+def argmax(x: Expression) -> Expression:
+    """The place of the largest entry, a whole number as a float: `argmin(-x)`."""
+    return argmin(-x)
 
 
 @composite("dot", argnames="xy", n_out=one_of_same_size, scalar=always)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import warnings
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -81,6 +82,9 @@ class NumpyEvaluator:
         for begin in range(0, samples, _SAMPLES):
             part = slice(begin, begin + _SAMPLES)
             interpret(self._program, [x[part] for x in rows], [y[part] for y in results])
+
+
+Evaluator: TypeAlias = "NativeEvaluator | NumpyEvaluator"
 
 
 def warn_slow(title: str, error: BuildError, instead: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -20,7 +20,8 @@ from bridges.kernel.arrays import (
     batch_shape,
     is_writable_in_place,
 )
-from bridges.kernel.evaluator import NativeEvaluator, NumpyEvaluator, warn_slow
+from bridges.kernel.bound import bind
+from bridges.kernel.evaluator import Evaluator, NativeEvaluator, NumpyEvaluator, warn_slow
 from bridges.kernel.file import Saved, Tree, read, write
 from bridges.kernel.gpu import GpuCaller, call_on_gpu, gpu_caller, gpu_of
 from bridges.kernel.names import Wrt, chosen_inputs, in_order
@@ -28,7 +29,6 @@ from bridges.kernel.results import LARGE_BYTES, empty
 from bridges.kernel.source import Source, building
 from bridges.kernel.tensors import TensorCaller
 from bridges.native.build import vector_bytes
-from bridges.native.driver import tells_overlap
 from bridges.native.emit_c import emit_c
 from bridges.native.emit_cuda import emit_cuda
 from bridges.native.errors import BuildError
@@ -44,9 +44,9 @@ _BRIEF = 5_000_000
 Derivative: TypeAlias = "tuple[str, tuple[int, ...]]"
 """A kind of derivative and the numbers of the inputs that it is for."""
 
-_KINDS = ("vjp", "jvp", "jacobian", "jacobian_values", "hessian_vp")
+_Array = np.ndarray  # looked up at every call of a kernel
 
-_empty = np.empty  # looked up at every call of a kernel
+_KINDS = ("vjp", "jvp", "jacobian", "jacobian_values", "hessian_vp")
 
 
 class Kernel:
@@ -83,12 +83,12 @@ class Kernel:
         self._numpy_dtype = np.dtype(self.dtype)
         self._wrt: tuple[int, ...] = ()  # of a derivative: the inputs that it is for
         self._derivatives: dict[Derivative, Kernel] = {}
-        self._evaluator: NativeEvaluator | NumpyEvaluator | None = None
+        self._evaluator: Evaluator | None = None
+        self._most = 1  # samples up to which a call keeps the GIL
         self.is_tuple: bool = is_tuple or len(self.output_shapes) != 1
-        self._only_shape = None if self.is_tuple else self.output_shapes[0]
-        self._run_buffers: Any = None
-        self._tells_overlap = tells_overlap(len(self.arguments), len(self.output_shapes))
-        self._most = 0
+        # Built-in functions for small batches of arrays; None: done by `run_arrays`.
+        self._on_arrays: Any = _none
+        self._into_arrays: Any = _none
         self._tensors: TensorCaller | None = None
         self._gpus: dict[int, GpuCaller] = {}
         self._tensor_type: Any = None  # torch.Tensor, once a tensor has come
@@ -146,6 +146,11 @@ class Kernel:
                     self._build()
         return self
 
+    def _built(self) -> Evaluator:
+        evaluator = self._evaluator or self.build()._evaluator
+        assert evaluator is not None
+        return evaluator
+
     def _build(self) -> None:
         source = self.source
         try:
@@ -157,11 +162,13 @@ class Kernel:
             self._evaluator = NumpyEvaluator(source.program)
             return
         row_bytes = max(source.signature.sizes_out, default=0) * self._numpy_dtype.itemsize
-        self._most = min(_BRIEF // max(library.n_ops, 1), LARGE_BYTES // max(row_bytes, 1))
-        self._most = max(self._most, 1)
+        most = min(_BRIEF // max(library.n_ops, 1), LARGE_BYTES // max(row_bytes, 1))
+        self._most = max(most, 1)
         self._tensors = TensorCaller(self, library, self._most)
-        if self.arguments:
-            self._run_buffers = library.buffers
+        shapes = [n for shape in self.output_shapes for n in (len(shape), *shape)]
+        form = (self._most, int(self.is_tuple), *shapes)
+        self._on_arrays = library.function("arrays", form) or _none
+        self._into_arrays = library.function("arrays_into", form) or _none
         self._evaluator = NativeEvaluator(library)
 
     def __call__(self, *inputs: Any, out: Any = None, **named: Any) -> Any:
@@ -176,34 +183,41 @@ class Kernel:
         """
         if named:
             inputs = in_order([a.name for a in self.arguments], inputs, named)
-        run = self._run_buffers
-        if run is not None and len(inputs) == len(self.arguments):
-            first = inputs[0]
-            kind = cast(Any, type(first))
-            if out is not None and kind is self._tensor_type and first.is_cpu:
-                assert self._tensors is not None
-                results = self._tensors.call_into(inputs, out)
-                return tuple(results) if self.is_tuple else results[0]
-            if out is not None:
-                given: Sequence[Any] = as_sequence(out)
-                if self.run_into(inputs, given):
-                    return tuple(given) if self.is_tuple else given[0]
-            elif kind is np.ndarray and first.ndim:
-                batch: Shape = first.shape[:-1]
-                dtype = self._numpy_dtype
-                if self._only_shape is not None:
-                    result = _empty(batch + self._only_shape, dtype)
-                    if run(self._most, *inputs, result) == 0:
-                        return result
-                else:
-                    results = [_empty(batch + shape, dtype) for shape in self.output_shapes]
-                    if run(self._most, *inputs, *results) == 0:
-                        return tuple(results)
-            elif kind is self._tensor_type and first.is_cpu:
-                assert self._tensors is not None
-                results = self._tensors(inputs, True)
-                return tuple(results) if self.is_tuple else results[0]
+        if out is None:
+            result = self._on_arrays(*inputs)
+        elif len(inputs) == len(self.arguments):
+            given = (out,) if type(out) is _Array else as_sequence(out)
+            result = self._into_arrays(*inputs, *given)
+        else:
+            result = None
+        if result is not None:
+            return result
+        if inputs and type(inputs[0]) is self._tensor_type and inputs[0].is_cpu:
+            assert self._tensors is not None
+            results = (
+                self._tensors(inputs, True) if out is None else self._tensors.call_into(inputs, out)
+            )
+            return tuple(results) if self.is_tuple else results[0]
         return self._call_checked(inputs, out)
+
+    def bind(self, *inputs: Any, out: Any = None, **named: Any) -> Callable[[], Any]:
+        """`call()` is `f(*inputs)` for what the arrays hold at that moment, at the least cost.
+
+        The arrays are checked and found once, so that a call is little more than the compiled code.
+        It writes into the same results each time, and gives them.
+
+        inputs: arrays or CPU tensors that are read where they are, by position or by name; batch
+            axes broadcast. The call keeps them alive; their memory must not be replaced (by
+            `ndarray.resize(..., refcheck=False)`), only what stands in it.
+        out: row-major array or tensor, or one per output, to write into; new ones by default.
+
+        Raises ValueError for wrong counts, names, sizes and shapes, for what would have to be
+        copied and for outputs that share memory, TypeError for wrong dtypes and kinds.
+        """
+        if named:
+            inputs = in_order([a.name for a in self.arguments], inputs, named)
+        self._check_count(inputs)
+        return bind(self, self._built(), self._most, inputs, out)
 
     @property
     def call_torch(self) -> TensorCaller:
@@ -355,6 +369,10 @@ class Kernel:
     def run_arrays(self, inputs: Sequence[Any], out: Any = None) -> list[Array]:
         """`f(*inputs)` for numpy arrays, all checks made: one array per output."""
         self._check_count(inputs)
+        given = () if out is None else as_sequence(out)
+        result = self._on_arrays(*inputs) if out is None else self._into_arrays(*inputs, *given)
+        if result is not None:
+            return list(result) if self.is_tuple else [result]
         dtype = self._numpy_dtype
         pairs = zip(inputs, self.arguments, strict=True)
         arrays = [as_input(x, argument, dtype) for x, argument in pairs]
@@ -370,30 +388,11 @@ class Kernel:
                 else np.empty_like(y, order="C")
                 for o, y in enumerate(given)
             ]
-        evaluator = self._evaluator or self.build()._evaluator
-        assert evaluator is not None
-        evaluator.run(arrays, batch, results)
+        self._built().run(arrays, batch, results)
         for y, result in zip(given, results, strict=True):
             if result is not y:
                 y[...] = result
         return given
-
-    def run_into(self, inputs: Sequence[Any], out: Sequence[Any]) -> bool:
-        """Whether `f(*inputs)` could go straight to the arrays `out`; else nothing is done.
-
-        That takes row-major numpy arrays of one batch shape, not too large, none in another.
-        """
-        run = self._run_buffers
-        if run is None or not self._tells_overlap or len(out) != len(self.output_shapes):
-            return False
-        first = inputs[0]
-        if type(first) is not np.ndarray or not first.ndim:
-            return False
-        batch = first.shape[:-1]
-        for y, shape in zip(out, self.output_shapes, strict=True):
-            if type(y) is not np.ndarray or y.shape != batch + shape:
-                return False
-        return run(self._most, *inputs, *out) == 0
 
     def _check_count(self, inputs: Sequence[Any]) -> None:
         if len(inputs) != len(self.arguments):
@@ -432,6 +431,10 @@ def kernel_of(saved: Saved) -> Kernel:
     return Kernel(
         saved.source, saved.dtype, output_shapes=saved.output_shapes, is_tuple=saved.is_tuple
     )
+
+
+def _none(*_: Any) -> None:
+    """What stands for a built-in function that is not there."""
 
 
 def _unpickled(data: bytes, content: bytes | None) -> Kernel:

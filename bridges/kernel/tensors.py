@@ -1,7 +1,8 @@
 """Kernels on torch tensors, at the least cost a call.
 
-Row-major tensors of the shapes of the call before go straight to their pointers. Everything else is
-looked at as numpy arrays of the same memory and takes their path.
+Row-major tensors of the shapes of the call before go straight to their pointers, whichever batch
+axes they repeat. Everything else is looked at as numpy arrays of the same memory and takes their
+path.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from bridges.kernel.arrays import Argument, Array, Shape, as_sequence
+import numpy as np
+
+from bridges.kernel.arrays import Argument, Array, Shape, as_sequence, merged_strides
 from bridges.native.library import Library
 from bridges.native.target import DType
 
@@ -25,20 +28,17 @@ class ArrayKernel(Protocol):
         """One array for each output, all checks made."""
         ...
 
-    def run_into(self, inputs: Sequence[Any], out: Sequence[Any]) -> bool:
-        """Whether the result could go straight to the arrays `out`."""
-        ...
-
 
 class _Plan(NamedTuple):
     """What a call with inputs of `shapes` does.
 
+    run: takes the pointers of inputs and outputs.
     may_be_negated: a lazy negation could hide in one of the tensors.
     n_bytes: of every input and output.
     """
 
     shapes: tuple[Any, ...]
-    samples: int
+    run: Any
     output_shapes: tuple[Shape, ...]
     may_be_negated: bool
     n_bytes: tuple[int, ...]
@@ -54,13 +54,12 @@ class TensorCaller:
     def __init__(self, kernel: ArrayKernel, library: Library | None, most: int) -> None:
         self._kernel = kernel
         self._most = most
-        self._run: Any = None if library is None else library.rows
+        self._library = library
         self._torch: Any = None
         self._forward: Any = None  # torch.autograd.forward_ad
         self._dtype: Any = None
-        self._plan = _Plan((), 0, (), False, ())
+        self._plan = _Plan((), None, (), False, ())
         self._n_in = len(kernel.arguments)
-        self._is_single = self._n_in == len(kernel.output_shapes) == 1
 
     def __call__(self, tensors: Sequence[Any], recorded: bool = False) -> list[Any]:
         """One tensor per output, outside of autograd; all checks as for numpy arrays.
@@ -68,39 +67,24 @@ class TensorCaller:
         recorded: whether autograd would want to record the call; then tensors that require grad
         take the long way, which refuses them.
         """
-        try:
-            outputs = self._call_planned(tensors, recorded)
-        except AttributeError:  # not all are tensors
-            outputs = None
+        outputs = self.planned(tensors, recorded)
         return self._replan(tensors, recorded) if outputs is None else outputs
 
+    def planned(self, tensors: Sequence[Any], recorded: bool = False) -> list[Any] | None:
+        """The same for tensors as those of the call before, None for others."""
+        try:
+            return self._call_planned(tensors, recorded)
+        except AttributeError:  # not all are tensors
+            return None
+
     def _call_planned(self, tensors: Sequence[Any], recorded: bool) -> list[Any] | None:
-        """The same at once for tensors of the shapes of the plan, None for others."""
-        shapes, samples, output_shapes, may_be_negated, _ = self._plan
+        shapes, run, output_shapes, may_be_negated, _ = self._plan
         if not shapes or len(tensors) != self._n_in:
             return None
         if recorded and self._forward._current_level >= 0:  # there may be tangents
             return None
         dtype = self._dtype
-        if self._is_single:  # the loops below would take half of the time of a call
-            tensor = tensors[0]
-            if (
-                tensor.shape != shapes[0]
-                or tensor.dtype is not dtype
-                or not tensor.is_contiguous()
-                or not tensor.is_cpu
-                or (recorded and tensor.requires_grad)
-                or (may_be_negated and tensor.is_neg())
-            ):
-                return None
-            pointer = tensor.data_ptr()
-            if not pointer:  # a tensor without memory
-                return None
-            output = tensor.new_empty(*output_shapes[0])
-            if self._run(samples, pointer, output.data_ptr()):
-                raise MemoryError("kernel: no memory for its workspace")
-            return [output]
-        pointers = [samples]
+        pointers: list[int] = []
         for tensor, shape in zip(tensors, shapes):  # noqa: B905 (a third of a microsecond)
             if (
                 tensor.shape != shape
@@ -115,10 +99,12 @@ class TensorCaller:
         if 0 in pointers:  # a tensor without memory
             return None
         new = tensors[0].new_empty
-        outputs = [new(*shape) for shape in output_shapes]
-        pointers.extend([y.data_ptr() for y in outputs])
-        if self._run(*pointers):
-            raise MemoryError("kernel: no memory for its workspace")
+        if len(output_shapes) == 1:
+            output = new(output_shapes[0])
+            run(*pointers, output.data_ptr())
+            return [output]
+        outputs = [new(shape) for shape in output_shapes]
+        run(*pointers, *[y.data_ptr() for y in outputs])
         return outputs
 
     def call_into(self, tensors: Sequence[Any], out: Any) -> list[Any]:
@@ -132,20 +118,20 @@ class TensorCaller:
             refuse_recorded(self._kernel.arguments, tensors, given)
             self._general(tensors, given)
             self._make_plan(tensors, given)
-        elif self._run(*pointers):
-            raise MemoryError("kernel: no memory for its workspace")
+        else:
+            self._plan.run(*pointers)
         return given
 
     def _pointers(self, tensors: Sequence[Any], out: Sequence[Any]) -> list[int] | None:
-        """Samples and pointers for a call straight into `out`, None where that takes more care."""
-        shapes, samples, output_shapes, may_be_negated, n_bytes = self._plan
+        """Pointers for a call straight into `out`, None where that takes more care."""
+        shapes, _, output_shapes, may_be_negated, n_bytes = self._plan
         n_in, n_out = self._n_in, len(output_shapes)
         if not shapes or len(tensors) != n_in or len(out) != n_out:
             return None
         if self._forward._current_level >= 0:
             return None
         dtype = self._dtype
-        pointers = [samples]
+        pointers: list[int] = []
         for tensor, shape in zip((*tensors, *out), shapes + output_shapes):  # noqa: B905
             if (
                 tensor.shape != shape
@@ -159,10 +145,10 @@ class TensorCaller:
             pointers.append(tensor.data_ptr())
         if 0 in pointers or n_out * (n_in + n_out) > _FEW_PAIRS:
             return None
-        for o in range(n_in + 1, n_in + n_out + 1):
-            begin, end = pointers[o], pointers[o] + n_bytes[o - 1]
-            for a in range(1, o):  # an output shares no memory with what stands before it
-                if pointers[a] < end and begin < pointers[a] + n_bytes[a - 1]:
+        for o in range(n_in, n_in + n_out):
+            begin, end = pointers[o], pointers[o] + n_bytes[o]
+            for a in range(o):  # an output shares no memory with what stands before it
+                if pointers[a] < end and begin < pointers[a] + n_bytes[a]:
                     return None
         return pointers
 
@@ -178,16 +164,19 @@ class TensorCaller:
     def _make_plan(self, tensors: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Remembers how tensors of these shapes are called, if they can go to their pointers."""
         shapes = tuple(tensor.shape for tensor in tensors)
-        batches = {shape[:-1] for shape in shapes if len(shape) > 0}
-        if self._run is None or len(batches) != 1 or not all(shapes):
+        contiguous = all(tensor.is_contiguous() for tensor in tensors)
+        if self._library is None or not all(shapes) or not contiguous:
             return
-        (batch,) = batches
-        samples = int(self._torch.Size(batch).numel())
+        batch = outputs[0].shape[: -len(self._kernel.output_shapes[0])]
+        samples = int(batch.numel())
         if 0 < samples <= self._most:
+            alike = [np.empty(shape, np.int8) for shape in shapes]  # for their strides
+            lengths, strides = merged_strides(alike, batch)
+            plan = (samples, len(lengths), *lengths, *(n for steps in strides for n in steps))
             every = [*tensors, *outputs]
             self._plan = _Plan(
                 shapes,
-                samples,
+                self._library.function("pointers", plan),
                 tuple(y.shape for y in outputs),
                 any(tensor.numel() == 1 for tensor in every),
                 tuple(tensor.numel() * tensor.element_size() for tensor in every),
@@ -204,8 +193,7 @@ class TensorCaller:
             return [torch.from_numpy(y) for y in kernel.run_arrays(arrays)]
         given = list(as_sequence(out))
         targets = [self._as_array(y, f"out {o}") for o, y in enumerate(given)]
-        if len(arrays) != len(kernel.arguments) or not kernel.run_into(arrays, targets):
-            kernel.run_arrays(arrays, targets)
+        kernel.run_arrays(arrays, targets)
         for tensor, target in zip(given, targets, strict=True):
             if tensor.is_neg():  # `target` is a copy
                 tensor.detach().copy_(torch.from_numpy(target))

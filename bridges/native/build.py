@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import platform
+import select
 import shlex
 import shutil
 import signal
@@ -231,14 +232,32 @@ def _status(
     ) as process:
         try:
             while not stopped():
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return process.wait(min(_ASKED_S, seconds))
+                status = _ended(process, min(_ASKED_S, seconds))
+                if status is not None:
+                    return status
                 if time.monotonic() > last:
                     raise subprocess.TimeoutExpired(command, seconds)
             raise BuildError(f"{shlex.join(command[:1])} was ended")
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """The status of a process as soon as it ends, None after so many seconds."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not Linux, or an old one
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(seconds)  # which looks now and then
+        return None
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(1000 * seconds)
+    finally:
+        os.close(descriptor)
+    return process.poll()
 
 
 def _first_lines(text: str, count: int = 8) -> str:

@@ -110,7 +110,7 @@ def fetch(
     if path.is_dir():
         _remove(path)
     put_file(path, body + _checksum(key, body), 0o700, _BUILD_PREFIX)
-    evict(folder, size_limit(), keep=path)
+    _keep_within(folder, size_limit(), path, len(body))
     return load(path, body)
 
 
@@ -123,7 +123,7 @@ def info() -> CacheInfo:
     """State of the cache; creates nothing."""
     path = cache_path()
     files = _files(path)
-    libraries = sum(path.suffix == _SUFFIX for _, _, path in files)
+    libraries = sum(name.endswith(_SUFFIX) for _, _, name in files)
     return CacheInfo(path, libraries, sum(size for _, size, _ in files), size_limit())
 
 
@@ -147,21 +147,36 @@ def size_limit() -> int:
     return int(text)
 
 
-def evict(folder: Path, limit: int, keep: Path) -> None:
-    """Removes the least recently used entries until at most `limit` bytes are left."""
+_room: dict[tuple[Path, int], int] = {}
+"""Bytes that this process may add to a folder with a limit before it looks through it again."""
+
+
+def _keep_within(folder: Path, limit: int, new: Path, size: int) -> None:
+    """Evicts after an entry of this size is new: not each time, for a folder has many entries."""
+    room = _room.get((folder, limit), 0) - size
+    if room <= 0:
+        room = (limit - evict(folder, limit, keep=new)) // 8  # other processes add entries, too
+    _room[folder, limit] = room
+
+
+def evict(folder: Path, limit: int, keep: Path) -> int:
+    """Removes the least recently used entries until at most `limit` bytes are left.
+
+    Returns the bytes of the entries that are left.
+    """
     files = sorted(_files(folder))
     total = sum(size for _, size, _ in files)
-    for _, size, path in files:
+    for _, size, name in files:
         if total <= limit:
             break
-        if path != keep:
-            _remove(path)
+        if name != keep.name:
+            _remove(folder / name)
             total -= size
-    for leftover in folder.glob(_BUILD_PREFIX + "*"):
+    for leftover in _entries(folder, _DRAFT):
         with contextlib.suppress(OSError):
-            stale = time.time() - leftover.lstat().st_mtime > _STALE_S
-            if stale and _DRAFT.fullmatch(leftover.name):
-                _remove(leftover)
+            if time.time() - leftover.stat(follow_symlinks=False).st_mtime > _STALE_S:
+                _remove(folder / leftover.name)
+    return total
 
 
 def _read(path: Path, key: str) -> bytes | None:
@@ -188,15 +203,21 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _files(folder: Path) -> list[tuple[float, int, Path]]:
-    """Time of last use, size and path of every entry."""
-    found: list[tuple[float, int, Path]] = []
-    for path in folder.glob("*"):
-        if _ENTRY.fullmatch(path.name):
-            with contextlib.suppress(OSError):
-                status = path.lstat()
-                found.append((status.st_mtime, status.st_size, path))
+def _files(folder: Path) -> list[tuple[float, int, str]]:
+    """Time of last use, size and name of every entry."""
+    found: list[tuple[float, int, str]] = []
+    for entry in _entries(folder, _ENTRY):
+        with contextlib.suppress(OSError):
+            status = entry.stat(follow_symlinks=False)
+            found.append((status.st_mtime, status.st_size, entry.name))
     return found
+
+
+def _entries(folder: Path, form: re.Pattern[str]) -> list[os.DirEntry[str]]:
+    """What has names of this form in a folder, which may not be there."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return [entry for entry in entries if form.fullmatch(entry.name)]
+    return []
 
 
 _temporary: dict[tuple[int, Path], Path] = {}

@@ -24,13 +24,16 @@ def types_text(target: Target, effort: Effort | None = None) -> str:
     return definitions + c_text("real.h") + c_text("types.h")
 
 
-def tells_overlap(n_in: int, n_out: int) -> bool:
-    """Whether `buffers` compares the memory of every output with that of all other arrays."""
-    return (n_in + n_out) * n_out <= 1024
+def driver_text() -> str:
+    """C text of the entry points of a library: `run`, and the functions that Python calls.
+
+    It is the same for all kernels of a target.
+    """
+    return "\n".join(c_text(name) for name in ("stream.h", "driver.c", "python.c"))
 
 
-def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
-    """C text of the entry points of the library: `run`, and the functions that Python calls.
+def facts_text(program: Program, n_slots: int, n_blocks: int) -> str:
+    """C text of what the driver reads and calls of a kernel, after its block function.
 
     n_slots: vectors in the workspace of a block; n_blocks: blocks that the block function computes.
     """
@@ -42,15 +45,13 @@ def driver_text(program: Program, n_slots: int, n_blocks: int) -> str:
         "INPUT_SIZES": _list(program.input_sizes),
         "OUTPUT_SIZES": _list(program.output_sizes),
         "ROW_STRIDES": _list(f"{n}, 1" for n in program.input_sizes),
-        "TELLS_OVERLAP": int(tells_overlap(n_in, n_out)),
         "SCRATCH": sum(program.input_sizes) + sum(program.output_sizes),
+        "LONGEST": max(program.output_sizes, default=0),
         "WORKSPACE": n_slots,
-        "BLOCKS": n_blocks,
+        "MOST_BLOCKS": n_blocks,
         "BLOCK(x, y, w, n)": f"block(x, y, w{', n' * (n_blocks > 1)})",
     }
-    return (
-        _definitions(**definitions) + c_text("stream.h") + c_text("driver.c") + c_text("python.c")
-    )
+    return _definitions(**definitions) + c_text("kernel.h") + c_text("blocks.c")
 
 
 def _definitions(**values: object) -> str:

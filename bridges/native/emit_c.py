@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-from bridges.native.driver import driver_text, types_text
+from bridges.native.driver import driver_text, facts_text, types_text
 from bridges.native.effort import Effort, effort_for
 from bridges.native.emit_loop import Function, loop_function, signature
 from bridges.native.parts import Layout, Part, Store, lay_out
@@ -37,19 +37,24 @@ _LOGIC = {"not": "~{0}", "and": "{0} & {1}", "or": "{0} | {1}"}
 
 
 def emit_c(program: Program, target: Target, weight: int | None = None) -> str:
-    """C text of the program: types, the functions it needs, the block function, the driver.
+    """C text of the program, complete: the kernel's own and the driver.
 
     weight: of the parts of the block function (see `parts`); None: by the program's size.
     """
     block = emit_block(program, target, weight=weight, most_blocks=2)
     sizes = f"{list(program.input_sizes)} -> {list(program.output_sizes)}"
+    title = f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */"
+    return "\n".join([title, emit_kernel(program, block, target), driver_text()])
+
+
+def emit_kernel(program: Program, block: Block, target: Target) -> str:
+    """C text of a program with its block function: all that a library needs but the driver."""
     return "\n".join(
         [
-            f"/* robograd kernel: {sizes}, {program.n_ops} operations, {target.dtype}. */",
             emit_preamble(block.called, target, effort_for(program)),
             tables_text([program], target.dtype),
             block.text,
-            driver_text(program, block.n_slots, block.n_blocks),
+            facts_text(program, block.n_slots, block.n_blocks),
         ]
     )
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import _ctypes
 import contextlib
 import ctypes
+import functools
+import importlib
 import itertools
 import os
 import struct
+import sys
 import weakref
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +26,19 @@ from bridges.native.errors import BuildError
 
 # Python's C functions that the library calls, in the order of its C text (c/python.c).
 _PYTHON_FUNCTIONS = (
-    "PyObject_GetBuffer",
-    "PyBuffer_Release",
-    "PyErr_Clear",
     "PyLong_AsVoidPtr",
-    "PyLong_FromLong",
+    "PyFloat_AsDouble",
     "PyCFunction_NewEx",
-    "PyObject_Type",
+    "PyTuple_New",
+    "PyTuple_SetItem",
+    "PyErr_NoMemory",
+    "Py_IncRef",
     "Py_DecRef",
 )
-_SYMBOLS = ("operations", "lanes", "run", "use_python", "python_function")
+_NEW_ARRAY = 93  # the place of PyArray_New in the table of numpy's C API
+# What a library makes functions of, in the order of its C text.
+_KINDS = ("arrays", "arrays_into", "pointers", "bound")
+_SYMBOLS = ("operations", "lanes", "number_bytes", "run", "use_python", "python_function")
 _numbers = itertools.count(1)
 
 
@@ -43,7 +49,6 @@ class Library:
 
     n_ops: operations per sample; lanes: samples per block.
     run: any batch; through ctypes, without the GIL.
-    rows, buffers: small row-major batches; built-in functions that keep the GIL and start at once.
     """
 
     def __init__(self, path: Path, body: bytes) -> None:
@@ -54,16 +59,72 @@ class Library:
         self.lanes = ctypes.c_longlong.in_dll(free, "lanes").value
         self.run: Any = free["run"]
         self.run.argtypes = [*[ctypes.c_longlong] * 3, *[ctypes.c_void_p] * 4]
-        addresses = [
-            ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
-            for name in _PYTHON_FUNCTIONS
-        ]
-        held["use_python"]((ctypes.c_void_p * len(addresses))(*addresses))
-        function: Any = held["python_function"]
-        function.argtypes = [ctypes.c_int, ctypes.py_object]
-        function.restype = ctypes.py_object
-        self.rows: Any = function(0, free.loaded)
-        self.buffers: Any = function(1, free.loaded)
+        number_bytes = ctypes.c_longlong.in_dll(free, "number_bytes").value
+        self._loaded: object = free.loaded
+        self._make: Any = None
+        if _reads_arrays():
+            held["use_python"](_python(np.dtype(f"f{number_bytes}")))
+            self._make = held["python_function"]
+            self._make.argtypes = [ctypes.c_int, ctypes.py_object]
+            self._make.restype = ctypes.py_object
+
+    def function(self, kind: str, words: Sequence[int], *kept: object) -> Any:
+        """A built-in function for small batches, which keeps the GIL and starts at once.
+
+        kind: "arrays", "arrays_into", "pointers" or "bound" (c/python.c says what they take).
+        words: the form of its outputs, or its plan; kept: what it keeps alive, and gives.
+
+        None where arrays of this numpy cannot be read from C.
+        """
+        if self._make is None:
+            return None
+        # An array of objects, for the reason that `_held` gives.
+        held = np.empty(2 + len(kept), dtype=object)
+        for i, thing in enumerate((np.array(words, np.longlong), *kept, self._loaded)):
+            held[i] = thing
+        return self._make(_KINDS.index(kind), held)
+
+
+class _Fields(ctypes.Structure):
+    """What an array is for numpy's C API, behind the head of every object."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("axes", ctypes.c_int),
+        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("base", ctypes.c_void_p),
+        ("type", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+    )
+
+
+@functools.cache
+def _reads_arrays() -> bool:
+    """Whether an array is found to be what the library takes it for."""
+    if sys.implementation.name != "cpython" or np.dtype("float64").alignment != 8:
+        return False
+    probe = np.empty((3, 5))[::2]
+    found = _Fields.from_address(id(probe) + object.__basicsize__)
+    fields = (found.data, found.axes, found.base, found.type, found.flags)
+    wanted = (probe.ctypes.data, 2, id(probe.base), id(probe.dtype), probe.flags.num)
+    return fields == wanted and (*found.shape[:2], *found.strides[:2]) == (2, 5, 80, 8)
+
+
+@functools.cache
+def _python(number: np.dtype[Any]) -> Any:
+    """What `use_python` takes: addresses of functions and objects, and the bytes of an object."""
+    form = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    to_pointer: Any = form(("PyCapsule_GetPointer", ctypes.pythonapi))
+    api: Any = importlib.import_module("numpy._core._multiarray_umath")
+    table = ctypes.cast(to_pointer(api._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
+    functions = [
+        ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+        for name in _PYTHON_FUNCTIONS
+    ]
+    objects = [id(thing) for thing in (np.ndarray, number, float, None)]
+    words = [*functions, table[_NEW_ARRAY], *objects, object.__basicsize__]
+    return (ctypes.c_void_p * len(words))(*words)
 
 
 def load_whole(

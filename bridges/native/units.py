@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from bridges.native.driver import driver_text
+from bridges.native.driver import driver_text, facts_text, types_text
 from bridges.native.effort import Effort, effort_for
-from bridges.native.emit_c import Block, emit_block, emit_c, emit_preamble
+from bridges.native.emit_c import Block, emit_block, emit_kernel, emit_preamble
 from bridges.native.emit_loop import Function
 from bridges.native.program import Program
 from bridges.native.tables import tables_text
 from bridges.native.target import Target
+from bridges.native.vector_math import c_text
 
 # Bytes of a text: half a second for GCC, of which the types and transpositions are a tenth.
 UNIT_BYTES = 150_000
@@ -39,15 +40,16 @@ Units: TypeAlias = "Generator[Unit, None, Unit]"
 
 
 def program_units(program: Program, target: Target) -> Units:
-    """The texts of a kernel's library (`emit_c`)."""
+    """The texts of a kernel's library (`emit_c`); that of the driver knows no kernel."""
+    yield Unit("\n".join([types_text(target), c_text("kernel.h"), driver_text()]), "-O2")
     effort = effort_for(program)
     block = emit_block(program, target, most_blocks=2)
     if len(block.text) <= UNIT_BYTES or tables_text([program], target.dtype):
-        return Unit(emit_c(program, target), effort.flags)
+        return Unit(emit_kernel(program, block, target), effort.flags)
     yield from block_units([block], [program], target, effort)
-    driver = driver_text(program, block.n_slots, block.n_blocks)
     head = declared(block.functions[-1].head)
-    return Unit("\n".join([emit_preamble((), target, effort), head, driver]), "-O2")
+    facts = facts_text(program, block.n_slots, block.n_blocks)
+    return Unit("\n".join([types_text(target), head, facts]), "-O2")
 
 
 def block_units(

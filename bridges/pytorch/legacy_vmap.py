@@ -17,12 +17,17 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+is_legacy = torch._C._functorch.is_legacy_batchedtensor
+
 
 def hidden_axes(inputs: Sequence[Tensor]) -> bool:
     """Whether a tensor hides an axis. The level of mapping is not asked for: autograd's threads for
     GPUs do not have it.
     """
-    return any(torch._C._functorch.is_legacy_batchedtensor(x) for x in inputs)
+    for x in inputs:  # noqa: SIM110 (a generator would take longer than the question)
+        if is_legacy(x):
+            return True
+    return False
 
 
 def refuse_hidden_axes(inputs: Sequence[Tensor]) -> None:

@@ -40,8 +40,7 @@ from bridges.pytorch.program import (
     tensor,
     vector_constants,
 )
-from bridges.pytorch.recorded import apply_plain
-from bridges.pytorch.tracing import refuse_jit_transforms, refuse_script, transformed, visible
+from bridges.pytorch.tracing import refuse_jit_transforms, refuse_script
 
 Result = Tensor | tuple[Tensor, ...]
 Shapes = Literal["flat", "natural"]
@@ -128,7 +127,6 @@ class ADModule(nn.Module):
             if name not in dict(tape.inputs):
                 raise unknown_name("variable", name, dict(tape.inputs))
         self._inputs = tuple((n, size) for n, size in tape.inputs if n not in self._held)
-        self._sizes_in = tuple(size for _, size in self._inputs)
         self._run: Primitives | Chain
         if tape.opaque:
             self._run = Chain(lowered, self._engine)
@@ -214,9 +212,8 @@ class ADModule(nn.Module):
         Raises ValueError for wrong counts, names and sizes, TypeError for what is no real tensor.
         """
         direct = self._direct
-        if direct is not None and not named and self._takes(direct, args):
-            outputs = apply_plain(direct, args)
-        else:
+        outputs = None if direct is None or named else direct.at_once(args)
+        if outputs is None:
             outputs = self._general(args, named)
         if self._natural:
             outputs = tuple(
@@ -224,29 +221,6 @@ class ADModule(nn.Module):
                 for y, shape in zip(outputs, self._natural, strict=True)
             )
         return outputs[0] if self._lowered.single else outputs
-
-    def _takes(self, direct: Primitives, args: tuple[Tensor, ...]) -> bool:
-        """Whether the kernel is built and the arguments are just what it takes."""
-        sizes = self._sizes_in
-        if len(args) != len(sizes) or not args or torch.compiler.is_dynamo_compiling():
-            return False
-        if transformed() or visible(args):
-            return False
-        first = args[0]
-        dtype, shape = first.dtype, first.shape
-        if direct.running_on(first).get(dtype) is None or not shape or shape[-1] != sizes[0]:
-            return False
-        if len(args) == 1:
-            return True
-        batch, number = shape[:-1], first.get_device()
-        for value, size in zip(args, sizes, strict=True):
-            if (
-                value.dtype is not dtype
-                or value.get_device() != number
-                or value.shape != (*batch, size)
-            ):
-                return False
-        return True
 
     def _general(self, args: tuple[Tensor, ...], named: dict[str, Tensor]) -> tuple[Tensor, ...]:
         title, names = self._lowered.title, self.input_names

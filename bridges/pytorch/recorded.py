@@ -22,6 +22,7 @@ for export, and under transforms of `torch.func` inside the compiled function.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -129,19 +130,31 @@ def apply(program: Recordable, inputs: Tensors) -> Tensors:
     return apply_plain(program, inputs)
 
 
+def apply_kernel(
+    program: Recordable, run: Callable[[Tensors], list[Tensor]], inputs: Tensors
+) -> Tensors | None:
+    """The same by `run`, for tensors of which `tracing.plain` is true; None in forward mode."""
+    if forward_ad._current_level >= 0:
+        return None
+    if torch.is_grad_enabled():
+        for x in inputs:
+            if x.requires_grad:
+                return Recorded.apply(program, run, *inputs)
+    return tuple(run(inputs))
+
+
 def apply_plain(program: Recordable, inputs: Tensors) -> Tensors:
     """The same where torch neither watches nor transforms."""
-    recorded = False
-    for x in inputs:
-        recorded = recorded or x.requires_grad
     forward_mode = forward_ad._current_level >= 0
-    if forward_mode or (recorded and torch.is_grad_enabled()):
-        if not forward_mode and hidden_axes(
-            inputs
-        ):  # the axes come out first: autograd is to see them
-            return apply_operator(program, broadcast(inputs))
-        return Recorded.apply(program, *broadcast(inputs))
-    return tuple(_call(program, inputs))
+    recorded = forward_mode
+    if not recorded and torch.is_grad_enabled():
+        for x in inputs:
+            recorded = recorded or x.requires_grad
+    if not recorded:
+        return tuple(_call(program, inputs))
+    if not forward_mode and hidden_axes(inputs):  # they come out first: autograd is to see them
+        return apply_operator(program, broadcast(inputs))
+    return Recorded.apply(program, partial(_call, program), *inputs)
 
 
 def apply_operator(program: Differentiable, inputs: Tensors) -> Tensors:
@@ -158,25 +171,37 @@ def _call(program: Recordable, inputs: Tensors) -> Sequence[Tensor]:
         raise
 
 
-class Recorded(torch.autograd.Function):
-    """For plain eager tensors: the form with the least overhead a call."""
+class Recorded(torch.autograd.function._SingleLevelFunction):
+    """For plain eager tensors: the form with the least overhead a call.
+
+    Batch axes broadcast in the program, and gradients are summed over those that it repeats.
+    """
 
     @staticmethod
-    def forward(ctx: Any, program: Recordable, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Run the program; torch differentiates the call by the rules below."""
-        _keep(ctx, program, inputs)
-        return tuple(_call(program, inputs))
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, program: Recordable, run: Callable[[Tensors], list[Tensor]], *inputs: Tensor
+    ) -> Tensors:
+        """`run`, which runs the program; torch differentiates the call by the rules below."""
+        ctx.program = program
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs)
+        if forward_ad._current_level >= 0:
+            ctx.save_for_forward(*inputs)
+        return tuple(run(inputs))
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The gradients of the inputs that want one."""
-        needs = ctx.needs_input_grad
-        if len(needs) == 2 and len(cotangents) == 1 and cotangents[0] is not None:  # the most usual
-            return None, *ctx.program.vjp((0,)).apply((*ctx.saved_tensors, *cotangents))
-        return _pulled(ctx, cotangents, _run)
+        if len(ctx.needs_input_grad) == 3 and len(cotangents) == 1:  # the most usual
+            (cotangent,) = cotangents
+            if cotangent is None:
+                return None, None, None
+            (x,) = ctx.saved_tensors
+            return None, None, *ctx.program.vjp((0,)).apply((x, cotangent))
+        return None, *_pulled(ctx, ctx.needs_input_grad[2:], cotangents, _run)
 
     @staticmethod
-    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def jvp(ctx: Any, _: None, run: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The outputs' tangents."""
         return _pushed(ctx, tangents, _run)
 
@@ -189,7 +214,11 @@ class Dispatched(torch.autograd.function._SingleLevelFunction):
     @staticmethod
     def forward(ctx: Any, program: Recordable, *inputs: Tensor) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Call the operator, with derivatives of levels further out."""
-        _keep(ctx, program, inputs)
+        ctx.program = program
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs)
+        if forward_ad._current_level >= 0:
+            ctx.save_for_forward(*inputs)
         below = torch._C._AutoDispatchBelowAutograd()
         with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True), below:
             return apply_operator(program, inputs)
@@ -197,7 +226,7 @@ class Dispatched(torch.autograd.function._SingleLevelFunction):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
         """The gradients of the inputs that want one."""
-        return _pulled(ctx, cotangents, _dispatch)
+        return _pulled(ctx, ctx.needs_input_grad[1:], cotangents, _dispatch)
 
     @staticmethod
     def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -205,26 +234,26 @@ class Dispatched(torch.autograd.function._SingleLevelFunction):
         return _pushed(ctx, tangents, _dispatch)
 
 
-def _keep(ctx: Any, program: Recordable, inputs: Tensors) -> None:
-    ctx.program = program
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(*inputs)
-    if forward_ad._current_level >= 0:
-        ctx.save_for_forward(*inputs)
-
-
-def _pulled(ctx: Any, cotangents: Sequence[Tensor | None], run: Run) -> tuple[Tensor | None, ...]:
-    """The gradient of each argument that needs one, from the cotangents of the outputs in use."""
-    program, needs = ctx.program, ctx.needs_input_grad
+def _pulled(
+    ctx: Any, needs: Sequence[bool], cotangents: Sequence[Tensor | None], run: Run
+) -> tuple[Tensor | None, ...]:
+    """None for the program, and the gradient of each input that needs one."""
+    program, inputs = ctx.program, ctx.saved_tensors
     given = tuple(o for o, c in enumerate(cotangents) if c is not None)
     if not given:
-        return (None,) * len(needs)
+        return (None,) * (1 + len(needs))
     if len(given) < len(cotangents):
         program = program.only(given)
-    derived = program.vjp(tuple(i for i, needed in enumerate(needs[1:]) if needed))
+    derived = program.vjp(tuple(i for i, needed in enumerate(needs) if needed))
     used = (c for c in cotangents if c is not None)
-    gradients = iter(run(derived, (*ctx.saved_tensors, *used)))
-    return tuple(next(gradients) if needed else None for needed in needs)
+    gradients = iter(run(derived, (*inputs, *used)))
+    pairs = zip(inputs, needs, strict=True)
+    return None, *(_summed(next(gradients), x) if needed else None for x, needed in pairs)
+
+
+def _summed(gradient: Tensor, x: Tensor) -> Tensor:
+    """The gradient of `x`, summed over the batch axes along which it was repeated."""
+    return gradient if gradient.shape == x.shape else gradient.sum_to_size(x.shape)
 
 
 def _pushed(ctx: Any, tangents: Sequence[Tensor | None], run: Run) -> Tensors:

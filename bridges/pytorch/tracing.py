@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.utils._device import DeviceContext
 
+from bridges.pytorch.legacy_vmap import is_legacy
+
 PLAIN = (Tensor, nn.Parameter)
 """Tensor types that own memory; others (fake, traced, distributed) stand for a tensor."""
 
@@ -50,6 +52,18 @@ def visible(inputs: Iterable[Tensor]) -> bool:
         if type(x) not in PLAIN:
             return True
     return False
+
+
+def plain(inputs: Iterable[Tensor]) -> bool:
+    """Whether torch neither watches nor transforms, and the tensors have memory of their own."""
+    if torch.compiler.is_dynamo_compiling() or transformed():
+        return False
+    if _dispatch_modes() or _jit_tracing() or (_function_modes() and _other_modes()):
+        return False
+    for x in inputs:  # noqa: SIM110 (a generator would double the cost)
+        if type(x) not in PLAIN or is_legacy(x):
+            return False
+    return True
 
 
 def _other_modes() -> bool:

@@ -4,14 +4,14 @@ Each class takes a `RobotModel` and is a function of `q`, `v` and more, named in
 """
 
 from robotics_ad.dynamics.actuated import ActuatedTorques
-from robotics_ad.dynamics.base_parameters import BaseParameters, base_parameters
+from robotics_ad.dynamics.base_parameters import base_parameters
 from robotics_ad.dynamics.center_of_mass import CenterOfMassJacobian, CenterOfMassVelocity
 from robotics_ad.dynamics.compliance import Compliance
 from robotics_ad.dynamics.compliant_contacts import Ball, BallContact, GroundContact
 from robotics_ad.dynamics.constrained import ConstrainedDynamics, ContactForces
 from robotics_ad.dynamics.contacts import ContactJacobian, FrameContact, PointContact
 from robotics_ad.dynamics.coriolis import CoriolisMatrix
-from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEnergy
+from robotics_ad.dynamics.energy import CenterOfMass, KineticEnergy, PotentialEnergy, TotalMass
 from robotics_ad.dynamics.forward import ForwardDynamics
 from robotics_ad.dynamics.full import FullDynamics
 from robotics_ad.dynamics.function import GRAVITY
@@ -40,6 +40,7 @@ from robotics_ad.dynamics.terms import (
     GravityForces,
     JointFriction,
 )
+from robotics_ad.multibody.independent import BaseParameters
 
 GravityVector = GravityForces
 """Another name of `GravityForces`, as in Klampt."""
@@ -96,6 +97,7 @@ __all__ = [
     "PotentialEnergy",
     "Rollout",
     "Step",
+    "TotalMass",
     "WrenchTorques",
     "base_parameters",
 ]

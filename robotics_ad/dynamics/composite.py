@@ -28,10 +28,10 @@ from robotics_ad.arrays import (
     skew,
 )
 from robotics_ad.multibody.frames import turns
-from robotics_ad.multibody.motion import JointMotion, joint_configuration
+from robotics_ad.multibody.motion import JointMotion, joint_configuration, joint_motion
 from robotics_ad.multibody.optional import Maybe, full, plus
 from robotics_ad.multibody.rigid import AnyMoments, VaryingMoments, ten
-from robotics_ad.multibody.tree import WORLD, Body
+from robotics_ad.multibody.tree import WORLD, Body, Tree
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,34 +39,37 @@ class Carrying:
     """The composites of all bodies.
 
     Attributes:
+        motions: of the bodies' joints.
         own: each in the axes of its body, about its origin.
         turned: the same about the same point in the axes of the parent, for bodies that have one.
     """
 
+    motions: Sequence[JointMotion]
     own: Sequence[Composite]
     turned: Sequence[Composite | None]
 
 
 def momenta(
-    bodies: Sequence[Body],
-    motions: Sequence[JointMotion],
-    carrying: Carrying,
-    start: int,
-    axis: Vector,
+    bodies: Sequence[Body], carrying: Carrying, start: int, axis: Vector
 ) -> Iterator[tuple[int, Expression, Expression]]:
     """The momentum of the unit velocity `axis` of body `start`: (i, n, f) in the axes of body i.
 
     From the body itself to its last ancestor, each time about the origin of body i.
     """
+    motions = carrying.motions
     n, f = carrying.own[start].momentum(axis)
     yield start, n, f
     body, motion, turned = bodies[start], motions[start], carrying.turned[start]
     if body.parent == WORLD:
         return
     if turned is not None and turns(body) and np.isin(body.place.R, (-1.0, 0.0, 1.0)).all():
-        # a turn keeps its axis, so that the turned composite gives the turned momentum for nothing
+        # a turn keeps its axis and what lies along it, so that the turned composite gives the
+        # turned momentum for nothing
         R = np.kron(np.eye(2), body.place.R)
-        n, f = motion.levered(*turned.momentum(R @ axis))
+        out = body.place.R @ axis[:3]
+        across, f = turned.momentum(R @ axis)
+        across = adm.linear(np.eye(3) - np.outer(out, out), across)
+        n, f = motion.levered(across + adm.linear(np.outer(out, axis[:3]), n), f)
     else:
         n, f = motion.wrench_to_parent(n, f)
     i = body.parent
@@ -116,6 +119,11 @@ class Composite:
         return full(n), full(f)
 
 
+def carrying_of(tree: Tree, q: Expression) -> Carrying:
+    """Each body of a tree with all that it carries."""
+    return composites(tree.bodies, [joint_motion(body, q) for body in tree.bodies], q)
+
+
 def composites(bodies: Sequence[Body], motions: Sequence[JointMotion], q: Expression) -> Carrying:
     """Each body with all that it carries."""
     totals = [_own(body.moments) for body in bodies]
@@ -128,7 +136,7 @@ def composites(bodies: Sequence[Body], motions: Sequence[JointMotion], q: Expres
             there = Composite(own.mass, motion.to_parent(own.first), second)
             turned[i] = there
             totals[parent] = totals[parent].plus(_shifted(there, motion.shift))
-    return Carrying(totals, turned)
+    return Carrying(motions, totals, turned)
 
 
 def _own(moments: AnyMoments) -> Composite:

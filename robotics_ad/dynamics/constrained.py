@@ -21,6 +21,8 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, whole_number
 from robotics_ad.arrays import not_negative
+from robotics_ad.dynamics.bias import bias_forces
+from robotics_ad.dynamics.composite import carrying_of
 from robotics_ad.dynamics.contacts import (
     Contact,
     ContactRows,
@@ -32,7 +34,6 @@ from robotics_ad.dynamics.contacts import (
 from robotics_ad.dynamics.factors import Factors, Sparse, dense, entries_by_index
 from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.newton_euler import newton_euler
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel, listed
 from robotics_ad.multibody.function import QVT, RobotFunction, Sizes
@@ -99,12 +100,13 @@ class ContactFunction(HeldFunction, DynamicsFunction):
         """(a, f), nv and `rows` entries."""
         named = self.named(args)
         q, v, tau = args[:3]
-        bias = newton_euler(tree, self.field(args), q, v=v, wrenches=self.external(args))
+        carrying = carrying_of(tree, q)
+        bias = bias_forces(tree, self.field(args), carrying, v, self.external(args))
         friction = self.with_friction(tree, v)
         free = tau - bias if friction is None else tau - friction - bias
         motion = WorldMotion(tree.bodies, tree.nv, q, v)
         rows = contact_rows(motion, tree, self.contacts)
-        system = ContactSystem(Factors(mass_entries(tree, q), tree.nv), rows.jacobian)
+        system = ContactSystem(Factors(mass_entries(tree, carrying), tree.nv), rows.jacobian)
         half = system.factors.half_solved(entries_by_index(free, tree.nv))
         gamma = self._gamma(rows)
         if self.position_gain != 0.0:

@@ -6,6 +6,8 @@ of a turning joint stays where it is when the joint turns (`frames.regrouped`).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 import ad_core as ad
@@ -16,7 +18,7 @@ from robotics_ad.dynamics.newton_euler import newton_euler
 from robotics_ad.kinematics.motion_in_world import along_axes
 from robotics_ad.kinematics.positions import placements
 from robotics_ad.model import RobotModel
-from robotics_ad.multibody.function import QV, RobotFunction
+from robotics_ad.multibody.function import QV, RobotFunction, Sizes
 from robotics_ad.multibody.optional import full, plus
 from robotics_ad.multibody.tree import Tree
 
@@ -30,6 +32,19 @@ class MassFunction(RobotFunction):
         if self.mass <= 0.0:
             kind = type(self).__name__
             raise ValueError(f"{kind}: the moving links of '{robot.name}' have no mass")
+
+
+class TotalMass(RobotFunction):
+    """The mass of the moving links, a scalar, kg: a function of the model's `parameters` alone.
+
+    Of a model without parameters it is the constant `robot.mass`.
+    """
+
+    ARGUMENTS: ClassVar[Sizes] = {}
+    RESULT = ()
+
+    def build(self, tree: Tree, *args: Expression) -> Expression:
+        return as_expression(total_mass(tree))
 
 
 class CenterOfMass(MassFunction):

@@ -13,7 +13,7 @@ algorithms", 2018): those of inverse dynamics, and M^-1 as the same graph applie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +21,17 @@ import numpy as np
 from ad_core.graph import Expression
 from ad_core.loops import Solved
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
+from robotics_ad.dynamics.bias import bias_forces
+from robotics_ad.dynamics.composite import Carrying, carrying_of
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
 from robotics_ad.dynamics.free_fall import at_rest
 from robotics_ad.dynamics.function import DynamicsFunction
 from robotics_ad.dynamics.inverse import recursion
 from robotics_ad.dynamics.mass_matrix import mass_entries
-from robotics_ad.dynamics.newton_euler import Wrench, body_wrenches, joint_forces
+from robotics_ad.dynamics.newton_euler import body_wrenches
+from robotics_ad.multibody.frames import rescaled
 from robotics_ad.multibody.function import QVT
-from robotics_ad.multibody.motion import JointMotion, joint_motion, scaled_rates
+from robotics_ad.multibody.motion import joint_motion, scaled_rates
 from robotics_ad.multibody.tree import WORLD, Tree
 
 _DEEP = 4.0
@@ -49,6 +52,9 @@ class ForwardDynamics(DynamicsFunction):
     """
 
     ARGUMENTS = QVT
+
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        return rescaled(super().tree(parameters))
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         q, v, tau = args[:3]
@@ -71,10 +77,14 @@ class _Motion:
     def value(self, tree: Tree, args: Sequence[Expression]) -> Expression:
         """The accelerations over a tree."""
         q, v, tau, gravity, *others = args
-        motions = [joint_motion(body, q) for body in tree.bodies]
         wrenches = self.function.external((q, v, tau, *others))
-        own = body_wrenches(tree, gravity, motions, v, wrenches=wrenches)
-        return _solved(tree, q, motions, own, tau)
+        if _articulated(tree):
+            motions = [joint_motion(body, q) for body in tree.bodies]
+            own = body_wrenches(tree, gravity, motions, v, wrenches=wrenches)
+            return accelerations(tree, q, motions, own, tau)
+        carrying = carrying_of(tree, q)
+        bias = bias_forces(tree, gravity, carrying, v, wrenches)
+        return factored_accelerations(tree, carrying, tau - bias)
 
     def residual(self, y: Expression, *args: Expression) -> Expression:
         """What the accelerations y take, less tau."""
@@ -86,43 +96,32 @@ class _Motion:
 
     def solution(self, b: Expression, *args: Expression) -> Expression:
         """M(q)^-1 b."""
-        return self._inverse_times(_solved, b, args)
+        tree, q = self.function.tree_of(args), args[0]
+        if not _articulated(tree):
+            return factored_accelerations(tree, carrying_of(tree, q), b)
+        motions = [joint_motion(body, q) for body in tree.bodies]
+        return accelerations(tree, q, motions, [(None, None)] * len(motions), b)
 
     def solution_of_many(self, b: Expression, *args: Expression) -> Expression:
         """M(q)^-1 b by the factors of M."""
-        return self._inverse_times(factored_accelerations, b, args)
-
-    def _inverse_times(
-        self, solve: Callable[..., Expression], b: Expression, args: Sequence[Expression]
-    ) -> Expression:
-        tree, q = self.function.tree_of(args), args[0]
-        motions = [joint_motion(body, q) for body in tree.bodies]
-        return solve(tree, q, motions, [(None, None)] * len(motions), b)
+        tree = self.function.tree_of(args)
+        return factored_accelerations(tree, carrying_of(tree, args[0]), b)
 
 
-def _solved(
-    tree: Tree,
-    q: Expression,
-    motions: Sequence[JointMotion],
-    own: Sequence[Wrench],
-    tau: Expression,
-) -> Expression:
-    """As `articulated_body.accelerations`, in the way that takes fewer operations."""
-    articulated = has_own_velocities(tree) and is_deep(tree)
-    solve = accelerations if articulated else factored_accelerations
-    return solve(tree, q, motions, own, tau)
+def _articulated(tree: Tree) -> bool:
+    """Whether articulated bodies are a way, and the one with fewer operations."""
+    return has_own_velocities(tree) and is_deep(tree)
 
 
-def factored_accelerations(
-    tree: Tree,
-    q: Expression,
-    motions: Sequence[JointMotion],
-    own: Sequence[Wrench],
-    tau: Expression,
-) -> Expression:
-    """As `articulated_body.accelerations`, for any tree: M(q)^-1 (tau - bias) with M = L^T D L."""
-    free = tau - joint_forces(tree, motions, own)
-    factors = Factors(mass_entries(tree, q), tree.nv)
+def factored_accelerations(tree: Tree, carrying: Carrying, free: Expression) -> Expression:
+    """M(q)^-1 free with M = L^T D L, for any tree.
+
+    Args:
+        tree: the bodies.
+        carrying: their composites.
+        free: nv torques and forces, less the bias forces.
+    """
+    factors = Factors(mass_entries(tree, carrying), tree.nv)
     factors.kept()
     half = factors.half_solved(entries_by_index(free, tree.nv))
     return dense(factors.solved(half), tree.nv)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ad_core.graph import Expression
 from robotics_ad.arrays import not_negative
+from robotics_ad.dynamics.composite import carrying_of
 from robotics_ad.dynamics.constrained import ContactSystem, HeldFunction
 from robotics_ad.dynamics.contacts import Contact, contact_rows
 from robotics_ad.dynamics.factors import Factors
@@ -47,7 +48,9 @@ class ImpactFunction(HeldFunction):
     def solution(self, tree: Tree, q: Expression, v: Expression) -> tuple[Expression, Expression]:
         """(v+, impulses on the robot), nv and `rows` entries."""
         rows = contact_rows(WorldMotion(tree.bodies, tree.nv, q, v), tree, self.contacts)
-        system = ContactSystem(Factors(mass_entries(tree, q), tree.nv), rows.jacobian)
+        system = ContactSystem(
+            Factors(mass_entries(tree, carrying_of(tree, q)), tree.nv), rows.jacobian
+        )
         goal = -(1.0 + self.restitution) * rows.velocity
         impulses = system.forces(goal, self.damping, self.iterations)
         return v + system.moved({}, impulses), impulses

@@ -16,6 +16,7 @@ from robotics_ad.dynamics.free_fall import at_rest
 from robotics_ad.dynamics.function import DynamicsFunction
 from robotics_ad.dynamics.newton_euler import body_wrenches, joint_forces
 from robotics_ad.dynamics.torque_jacobians import torque_jacobians
+from robotics_ad.multibody.frames import rescaled
 from robotics_ad.multibody.function import QVA
 from robotics_ad.multibody.motion import joint_motion, scaled_rates
 from robotics_ad.multibody.tree import Tree
@@ -41,6 +42,9 @@ class InverseDynamics(DynamicsFunction):
     """
 
     ARGUMENTS = QVA
+
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        return rescaled(super().tree(parameters))
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         return torques(self, tree, args)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 
 import ad_core as ad
 from ad_core.graph import Expression
-from robotics_ad.dynamics.composite import composites, momenta
+from robotics_ad.dynamics.composite import Carrying, carrying_of, momenta
+from robotics_ad.multibody.frames import rescaled
 from robotics_ad.multibody.function import RobotFunction
-from robotics_ad.multibody.motion import entries_of, joint_motion
+from robotics_ad.multibody.motion import entries_of
 from robotics_ad.multibody.optional import full, work
 from robotics_ad.multibody.tree import Body, Tree
 
@@ -23,22 +24,23 @@ class MassMatrix(RobotFunction):
 
     RESULT = ("nv", "nv")
 
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        return rescaled(super().tree(parameters))
+
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        entries = mass_entries(tree, args[0])
+        entries = mass_entries(tree, carrying_of(tree, args[0]))
         nv = self.robot.nv
         zero = ad.constant(0.0)
         return ad.stack(*(entries.get((i, j), zero) for i in range(nv) for j in range(nv)))
 
 
-def mass_entries(tree: Tree, q: Expression) -> dict[tuple[int, int], Expression]:
+def mass_entries(tree: Tree, carrying: Carrying) -> dict[tuple[int, int], Expression]:
     """The entries of M that are not zero for every q; (i, j) and (j, i) hold the same node."""
     bodies = tree.bodies
-    motions = [joint_motion(body, q) for body in bodies]
-    carrying = composites(bodies, motions, q)
     entries: dict[tuple[int, int], Expression] = {}
     for i, body in enumerate(bodies):
         for v_index, axis in body.axes():
-            felt = momenta(bodies, motions, carrying, i, axis)
+            felt = momenta(bodies, carrying, i, axis)
             for other, done in _works(bodies, (i, v_index), felt):
                 old = entries.get((v_index, other))
                 total = done if old is None else old + done

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ad_core as ad
 from ad_core.graph import Expression
+from robotics_ad.dynamics.composite import carrying_of
 from robotics_ad.dynamics.factors import Factors
 from robotics_ad.dynamics.mass_matrix import mass_entries
+from robotics_ad.multibody.frames import rescaled
 from robotics_ad.multibody.function import RobotFunction
 from robotics_ad.multibody.tree import Tree
 
@@ -20,7 +22,10 @@ class MassMatrixInverse(RobotFunction):
 
     RESULT = ("nv", "nv")
 
+    def tree(self, parameters: Expression | None = None) -> Tree:
+        return rescaled(super().tree(parameters))
+
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        inverse = Factors(mass_entries(tree, args[0]), tree.nv).inverted()
+        inverse = Factors(mass_entries(tree, carrying_of(tree, args[0])), tree.nv).inverted()
         zero, n = ad.constant(0.0), tree.nv
         return ad.stack(*(inverse.get((i, j), zero) for i in range(n) for j in range(n)))

@@ -78,7 +78,7 @@ def _columns(tree: Tree, q: Expression) -> dict[int, Expression]:
     columns: dict[int, Expression] = {}
     for i, body in enumerate(bodies):
         for entry, axis in body.axes():
-            *_, (root, n, f) = momenta(bodies, motions, carrying, i, body.multiplier * axis)
+            *_, (root, n, f) = momenta(bodies, carrying, i, body.multiplier * axis)
             n, f = motions[root].wrench_to_parent(n, f)
             momentum = ad.stack(n - adm.cross(c, f), f)
             columns[entry] = full(plus(columns.get(entry), momentum))

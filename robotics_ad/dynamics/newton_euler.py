@@ -72,10 +72,17 @@ def body_wrenches(
         _inertial(body.moments, state)
         for body, state in zip(tree.bodies, body_states(tree, gravity, motions, v, a), strict=True)
     ]
+    given = external_wrenches(tree, wrenches)
+    return [(plus(n, m), plus(f, g)) for (n, f), (m, g) in zip(own, given, strict=True)]
+
+
+def external_wrenches(tree: Tree, wrenches: Wrenches) -> list[Wrench]:
+    """The external wrench on each body, negated."""
+    own: list[Wrench] = [(None, None)] * len(tree.bodies)
     for name, wrench in wrenches.items():
         index, pose = tree.links[name]
         if index != WORLD:
-            n, f = _at_body(pose, wrench)
+            n, f = _at_body(pose, wrench, tree.length)
             own[index] = minus(own[index][0], n), minus(own[index][1], f)
     return own
 
@@ -84,18 +91,19 @@ def body_states(
     tree: Tree, gravity: Field, motions: Sequence[JointMotion], v: Maybe = None, a: Maybe = None
 ) -> list[BodyState]:
     """How each body moves, the base accelerating against gravity."""
+    base = base_state(tree, gravity)
     states: list[BodyState] = []
     for body, motion in zip(tree.bodies, motions, strict=True):
-        parent = _base(gravity) if body.parent == WORLD else states[body.parent]
+        parent = base if body.parent == WORLD else states[body.parent]
         rate = None if v is None else joint_rate(body, v)
         rate_dot = None if a is None else joint_rate(body, a)
         states.append(moved_state(parent, body, motion, (rate, rate_dot)))
     return states
 
 
-def _at_body(pose: Pose, wrench: Expression) -> tuple[Expression, Expression]:
-    """A link's wrench about its body's origin, in the body's axes."""
-    force = adm.linear(pose.R, wrench[3:6])
+def _at_body(pose: Pose, wrench: Expression, length: float) -> tuple[Expression, Expression]:
+    """A link's wrench about its body's origin, in the body's axes and for a unit of length."""
+    force = adm.linear(length * pose.R, wrench[3:6])
     moment = adm.linear(pose.R, wrench[0:3])
     return (moment + adm.linear(skew(pose.p), force) if pose.p.any() else moment), force
 
@@ -112,9 +120,10 @@ class BodyState:
         self.u = _unfolded(w, alpha)
 
 
-def _base(gravity: Field) -> BodyState:
+def base_state(tree: Tree, gravity: Field) -> BodyState:
     """The fixed base, accelerating upwards in the place of gravity."""
-    return BodyState(None, None, as_expression(-gravity))
+    scaled = gravity if tree.length == 1.0 else gravity / tree.length
+    return BodyState(None, None, as_expression(-scaled))
 
 
 def moved_state(
@@ -258,8 +267,13 @@ def _inertial(moments: AnyMoments, state: BodyState) -> Wrench:
 
 def _inertial_of_parameters(moments: VaryingMoments, state: BodyState) -> Wrench:
     """As `_inertial`, with moments that are expressions: products of those with the motion."""
-    m, h, S, u = moments.mass, moments.first, moments.second6, state.u
-    f = None if m is None else m * state.lift
+    return wrench_of_moments(moments.mass, moments.first, moments.second6, state)
+
+
+def wrench_of_moments(m: float | Expression | None, h: Maybe, S: Maybe, state: BodyState) -> Wrench:
+    """(h x A + vee(U S - S U^T), m A + U h) of moments that are expressions; S has six entries."""
+    u = state.u
+    f = None if m is None or (isinstance(m, float) and m == 0.0) else m * state.lift
     n = None if h is None else adm.cross(h, state.lift)
     if u is not None:
         f = f if h is None else plus(f, _acceleration_at(u, h))

@@ -42,6 +42,7 @@ from robotics_ad.dynamics.newton_euler import (
     Field,
     Wrench,
     Wrenches,
+    base_state,
     body_states,
     body_wrenches,
     carried_wrenches,
@@ -138,7 +139,7 @@ class _Whole:
         self.tree, self.bodies, self.q = tree, tree.bodies, q
         self.motions = motions = [joint_motion(body, q) for body in tree.bodies]
         self.states = body_states(tree, gravity, motions, v, a)
-        self.base = BodyState(None, None, as_expression(-gravity))
+        self.base = base_state(tree, gravity)
         own = body_wrenches(tree, gravity, motions, v, a, wrenches=wrenches)
         self.carried = carried_wrenches(tree, motions, own)
         self.carrying = composites(tree.bodies, motions, q)
@@ -248,7 +249,7 @@ class _Whole:
             turned = adm.linear(_turning(w), flow.second) if w.any() else None
             turn = plus(turned, _across(flow.first, l))
         below: int | None = None
-        for b, p, f in momenta(self.bodies, self.motions, self.carrying, i, axis):
+        for b, p, f in momenta(self.bodies, self.carrying, i, axis):
             if below is not None:
                 there = None if turn is None else self.motions[below].to_parent(turn)
                 turn = plus(there, cross(self.origin_velocity(below), f))

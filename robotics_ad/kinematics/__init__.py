@@ -4,7 +4,7 @@ Each class takes a link, as `robot.link(name)` gives it, and is a function of `q
 that prints under its own name. Calling it builds an expression that holds only the chain to its
 link. `WorldTransforms` and `KinematicsBuilder` serve many links from one set of nodes.
 `Integrate` and the like step between configurations; `DriversToLinks` and the like follow mimics.
-`ClosedConfiguration` closes loops.
+`ClosedConfiguration` closes loops; `base_parameters` says what a calibration can find.
 """
 
 from robotics_ad.kinematics.accelerations import (
@@ -15,6 +15,7 @@ from robotics_ad.kinematics.accelerations import (
     WorldAcceleration,
     WorldAngularAcceleration,
 )
+from robotics_ad.kinematics.base_parameters import base_parameters
 from robotics_ad.kinematics.builder import KinematicsBuilder
 from robotics_ad.kinematics.configurations import ConfigInterpolate, Difference, Integrate
 from robotics_ad.kinematics.drivers import (
@@ -63,4 +64,5 @@ __all__ = [
     "WorldTransform",
     "WorldTransforms",
     "WorldVelocity",
+    "base_parameters",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from robotics_ad.arrays import Vector
 from robotics_ad.interop.mujoco_names import Names
 from robotics_ad.load.mjcf_tree import pose_of
 from robotics_ad.model import (
@@ -27,6 +28,7 @@ from robotics_ad.model import (
 )
 
 _DRAWN = 3  # groups, from 0 on
+_DEFAULT_COLOR = (0.5, 0.5, 0.5, 1.0)
 _KINDS = ("plane", "height field", "sphere", "capsule", "ellipsoid", "cylinder", "box", "mesh")
 _MESH = _KINDS.index("mesh")
 
@@ -55,7 +57,7 @@ def shapes_of(model: Any, names: Names) -> dict[str, tuple[list[PlacedShape], li
             if shape is None:
                 continue
             pose = pose_of(model.geom_pos[g], model.geom_quat[g])
-            placed = PlacedShape(shape, pose.R, pose.p, name)
+            placed = PlacedShape(shape, pose.R, pose.p, name, _color(model, g))
         except ValueError as error:
             raise ValueError(f"geom '{name or g}': {error}") from None
         collisions, visuals = shapes[names.bodies[int(model.geom_bodyid[g])]]
@@ -92,6 +94,13 @@ def _primitive(kind: int, size: list[float]) -> Shape | None:
             return Box(2.0 * np.array(size))
         case _:
             return None
+
+
+def _color(model: Any, g: int) -> Vector:
+    """A geom's own colour where it is not the default, else its material's, as MuJoCo draws it."""
+    own, material = np.asarray(model.geom_rgba[g], np.float64), int(model.geom_matid[g])
+    of_material = material >= 0 and np.array_equal(own, _DEFAULT_COLOR)
+    return np.clip(model.mat_rgba[material] if of_material else own, 0.0, 1.0)
 
 
 def _mesh(model: Any, number: int) -> TriangleMesh:

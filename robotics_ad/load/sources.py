@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -88,17 +88,39 @@ def package_path(address: str, package_dirs: PackageDirs = ()) -> Path:
         raise ValueError(f"'{shortened(address)}': expected package://package/path")
     if ".." in parts or PurePosixPath(rest).is_absolute():
         raise ValueError(f"'{shortened(address)}' leaves its package")
-    looked: list[str] = []
+    for candidate in _candidates(package, directories):
+        if candidate.joinpath(*parts).exists():
+            return candidate.joinpath(*parts)
+    raise FileNotFoundError(f"no file '{shortened(address)}'; looked in {_looked(directories)}")
+
+
+def package_folder(package: str, package_dirs: PackageDirs = ()) -> Path:
+    """The folder of a package, found as `package_path` finds its files.
+
+    Raises:
+        FileNotFoundError: if there is none; the message lists where it looked.
+        ValueError: for what is no name of a package.
+    """
+    directories = list(package_dirs)
+    if not package or package in (".", "..") or "/" in package:
+        raise ValueError(f"'{shortened(package)}' is no name of a package")
+    for candidate in _candidates(package, directories):
+        if candidate.is_dir():
+            return candidate.absolute()
+    raise FileNotFoundError(f"no package '{package}'; looked in {_looked(directories)}")
+
+
+def _candidates(package: str, directories: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """The folders that may be the package: a directory of its name, or one directly below."""
     for directory in (*map(Path, directories), *_ros_directories()):
-        candidates = [directory / package]
         if directory.resolve().name == package:
-            candidates.insert(0, directory)
-        for candidate in candidates:
-            if candidate.joinpath(*parts).exists():
-                return candidate.joinpath(*parts)
-        looked.append(str(directory))
-    where = ", ".join(looked) or "no directory: give package_dirs, or set ROS_PACKAGE_PATH"
-    raise FileNotFoundError(f"no file '{shortened(address)}'; looked in {where}")
+            yield directory
+        yield directory / package
+
+
+def _looked(directories: Iterable[str | os.PathLike[str]]) -> str:
+    places = [*map(str, map(Path, directories)), *map(str, _ros_directories())]
+    return ", ".join(places) or "no directory: give package_dirs, or set ROS_PACKAGE_PATH"
 
 
 def asset_path(address: str, source: str | None, package_dirs: PackageDirs = ()) -> Path:

@@ -25,7 +25,7 @@ from robotics_ad.model import (
     inertia_matrix,
 )
 
-_BASES = ("fixed", "floating")
+BASES = ("fixed", "floating")
 # kg m^2: tools that compute inertias leave numbers like -1e-20 where there should be a zero
 _ROUNDING = 1e-12
 # faults that a warning lists
@@ -80,7 +80,7 @@ def load_urdf(
             joint types, negative masses and moments of inertia, links without parent, cycles,
             several roots, document type declarations (and with them entities of every kind).
     """
-    one_of(base, "load_urdf: base", _BASES)
+    one_of(base, "load_urdf: base", BASES)
     mimics, strict = flag(mimics, "load_urdf: mimics"), flag(strict, "load_urdf: strict")
     geometry = flag(geometry, "load_urdf: geometry")
     if flag(untrusted, "load_urdf: untrusted"):
@@ -88,11 +88,54 @@ def load_urdf(
         options = {"base": base, "mimics": mimics, "package_dirs": folders}
         options |= {"geometry": geometry, "strict": strict}
         return load_in_child("load_urdf", source, options)
+    text, label = read_source(source, package_dirs)
+    path = label if is_path(source) else None
+    options: dict[str, Any] = {"base": base, "mimics": mimics, "package_dirs": package_dirs}
+    return loaded(text, label, path, geometry=geometry, strict=strict, **options)
+
+
+def loaded(
+    text: bytes | str,
+    label: str,
+    path: str | None,
+    *,
+    base: str,
+    mimics: bool,
+    package_dirs: PackageDirs,
+    geometry: bool,
+    strict: bool,
+) -> RobotModel:
+    """The robot of a document, read from `path` if that is given; options as for `load_urdf`."""
     if geometry:  # it is read for each mesh
         package_dirs = listed(package_dirs, "load_urdf: package_dirs", "directories")
-    text, label = read_source(source, package_dirs)
+    robot, passed_over, not_found = model_of(
+        text, label, path, package_dirs, mimics=mimics, geometry=geometry, strict=strict
+    )
+    passed_over += not_found
+    if strict and passed_over:
+        raise FileNotFoundError(f"{label}: {not_found[0]}")
+    if passed_over:
+        more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
+        warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=3)
+    return robot.floating() if base == "floating" else robot
+
+
+def model_of(
+    text: bytes | str,
+    label: str,
+    origin: str | None = None,
+    package_dirs: PackageDirs = (),
+    *,
+    mimics: bool,
+    geometry: bool,
+    strict: bool = False,
+) -> tuple[RobotModel, list[str], list[str]]:
+    """The robot of a document; what was passed over, and meshes not found, in words.
+
+    origin: the file that names of meshes start from. The others are those of `load_urdf`.
+    """
     document, passed_over = clean_urdf(text, label, strict, geometry)
-    shapes = ShapeReader(label if is_path(source) else None, package_dirs)
+    shapes = ShapeReader(document, origin, package_dirs)
     try:
         links = [_link(link, shapes) for link in document.findall("link")]
         joints = [_joint(joint, mimics) for joint in document.findall("joint")]
@@ -100,13 +143,7 @@ def load_urdf(
     except ValueError as error:
         before = f" ({passed_over[0]})" if passed_over else ""
         raise ValueError(f"{label}: {shortened(f'{error}{before}')}") from None
-    passed_over += shapes.not_found
-    if strict and passed_over:
-        raise FileNotFoundError(f"{label}: {shapes.not_found[0]}")
-    if passed_over:
-        more = f"; and {len(passed_over) - _LISTED} more" if len(passed_over) > _LISTED else ""
-        warnings.warn(f"{label}: {'; '.join(passed_over[:_LISTED])}{more}", stacklevel=2)
-    return robot.floating() if base == "floating" else robot
+    return robot, passed_over, shapes.not_found
 
 
 def _link(element: Element, shapes: ShapeReader) -> Link:

@@ -3,10 +3,10 @@
 text -> expat -> checked elements -> a small tree of elements for `urdf`
 
 Document type declarations are refused, so no entity is ever defined, expanded or fetched; nothing
-but the given text is read. Visuals and collisions are kept where they are asked for; materials,
-transmissions and the like are dropped. Numbers are checked here too, since line numbers are known
-here. What is passed over though it may have been meant to change a number is listed, or refused by
-a strict reader.
+but the given text is read. Visuals with their colours and collisions are kept where they are asked
+for; transmissions and the like are dropped. Numbers are checked here too, since line numbers are
+known here. What is passed over though it may have been meant to change a number is listed, or
+refused by a strict reader.
 """
 
 from __future__ import annotations
@@ -37,11 +37,15 @@ _CHILDREN: Mapping[str, tuple[str, ...]] = {
 _MANY = ("link", "joint")
 # what there is more where geometry is asked for
 _SHAPED: Mapping[str, tuple[str, ...]] = {
+    "robot": ("link", "joint", "material"),
     "link": ("inertial", "visual", "collision"),
-    "visual": ("origin", "geometry"),
+    "visual": ("origin", "geometry", "material"),
+    "material": ("color",),
     "collision": ("origin", "geometry"),
     "geometry": ("sphere", "capsule", "cylinder", "box", "mesh"),
 }
+# they change no number, so nothing about them is a fault
+_COLORED = ("material", "color")
 # element -> attributes that it must have, attributes that it may have
 _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "robot": (("name",), ("version",)),
@@ -63,6 +67,8 @@ _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "cylinder": (("radius", "length"), ()),
     "box": (("size",), ()),
     "mesh": (("filename",), ("scale",)),
+    "material": ((), ("name",)),
+    "color": ((), ("rgba",)),
 }
 # element -> children that it must have
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -71,7 +77,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "visual": ("geometry",),
     "collision": ("geometry",),
 }
-_TEXT_ATTRIBUTES = ("name", "type", "link", "joint", "version", "filename")
+_TEXT_ATTRIBUTES = ("name", "type", "link", "joint", "version", "filename", "rgba")
 _COUNTS: Mapping[str, int] = {"xyz": 3, "rpy": 3, "quat_xyzw": 4, "size": 3, "scale": 3}
 # elements of which every attribute counts, and attributes of them that no `RobotModel` has
 _NUMERIC = ("origin", "mass", "inertia", "axis", "limit", "dynamics", "mimic")
@@ -93,7 +99,7 @@ _OTHERS: Mapping[str, str] = {
     "package": "this is a ROS package manifest; give the robot's file",
     "srdf": "this is SRDF; give the URDF that it refers to",
 }
-_XACRO = "this is a xacro file; expand it to URDF first"
+_XACRO = "this is a xacro file; expand it to URDF first, as load_xacro does"
 
 
 def clean_urdf(
@@ -124,7 +130,7 @@ class _Cleaner(GuardedXml):
     def __init__(self, label: str, strict: bool, geometry: bool) -> None:
         super().__init__(label, MAX_DEPTH)
         self._children = {**_CHILDREN, **(_SHAPED if geometry else {})}
-        self._many = (*_MANY, "visual", "collision") if geometry else _MANY
+        self._many = (*_MANY, "visual", "collision", *_COLORED) if geometry else _MANY
         self._numeric = (*_NUMERIC, *(_SHAPED["geometry"] if geometry else ()))
         self.root: Element | None = None
         self.passed_over: list[str] = []
@@ -156,7 +162,7 @@ class _Cleaner(GuardedXml):
                 if above.tag == "geometry":
                     self._refuse_shape(f"<{shortened(tag)}>")
                 self._dropped_from = self.depth
-                if tag in self._numeric or tag in self._children:
+                if tag in self._numeric or (tag in self._children and tag not in _COLORED):
                     self._pass_over(f"{_describe(above)} has a <{tag}>, which belongs elsewhere")
                 return
             if tag == "axis" and above.get("type") in _WITHOUT_AXIS and not self._strict:

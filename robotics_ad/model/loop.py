@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ad_core.graph import checked, one_of
 from robotics_ad.arrays import Matrix, Vector, column_major, frozen, real
@@ -64,7 +65,7 @@ class LoopConstraint(Rebuilt):
                 getattr(link, "name", link), str, where, end, "a link or the name of one"
             )
         for end in ("frame_a", "frame_b"):
-            values[end] = _frame(getattr(self, end), f"{where}: '{end}'")
+            values[end] = frame_of(getattr(self, end), f"{where}: '{end}'")
         one_of(self.translations, f"{where}: 'translations'", TRANSLATIONS)
         one_of(self.rotations, f"{where}: 'rotations'", ROTATIONS)
         if not self.rows:
@@ -93,7 +94,12 @@ def axes_of(frame: Vector) -> Matrix:
     return frame[:9].reshape(3, 3).T
 
 
-def _frame(value: Any, where: str) -> Vector:
+def frame_of(value: ArrayLike, where: str) -> Vector:
+    """An `se3` element, 12 numbers; a point, 3 numbers, is one with the axes as they are.
+
+    Raises:
+        ValueError: for anything else; the message begins with `where`.
+    """
     given = real(value, where)
     if given.shape == (3,):
         given = np.concatenate([column_major(np.eye(3)), given])

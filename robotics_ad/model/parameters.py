@@ -57,6 +57,8 @@ _ROWS = (
     ("length", "link", 1, ("length",), "1", "factor of the translations of the link's joints"),
     ("size", "link", 1, ("mass", "com", "inertia", "length"), "1",
      "factor of all lengths of the body"),
+    ("stretch", "link", 4, ("mass", "com", "inertia", "length"), "1",
+     "factors of density and of lengths along x, y, z"),
     ("translation", "joint", 3, ("translation",), "m", "origin in the parent link's frame"),
     ("rotation", "joint", 3, ("rotation",), "rad", "rotation vector on top of the nominal"),
     ("placement", "joint", 6, ("translation", "rotation"), "m, rad", "translation and rotation"),
@@ -106,16 +108,13 @@ def chosen(
     for given in listed(names, "parametrize", "names"):
         owner, kind = _split(given)
         candidates = _candidates(kind, links, joints, massive="*" in owner)
-        if "*" in owner:
-            matches = [name for name in candidates if fnmatchcase(name, _plain(owner))]
-        else:
-            matches = [owner] if owner in candidates else []
-        if not matches:
+        chosen_owners = matches(owner, candidates)
+        if not chosen_owners:
             raise ValueError(
                 f"parameter '{owner}.{kind.name}': no {kind.of} '{owner}' with a {kind.name}; "
                 f"{kind.of}s: {', '.join(candidates)}"
             )
-        found.extend(Parameter(match, kind) for match in matches)
+        found.extend(Parameter(match, kind) for match in chosen_owners)
     _check_disjoint(found)
     return tuple(found)
 
@@ -149,14 +148,14 @@ def changed(
     """
     inertias = {link.name: link.inertia for link in links}
     moved = {joint.name: joint for joint in joints}
-    lengths: dict[str, float] = {}
+    lengths: dict[str, Vector] = {}
     for parameter, values in parameters:
         owner, kind = parameter.owner, parameter.kind
         try:
             if kind.of == "joint":
                 moved[owner] = _changed_joint(moved[owner], kind, values)
             elif "length" in kind.changes:
-                lengths[owner] = float(values[0])
+                lengths[owner] = values[1:] if kind.name == "stretch" else values
             if _INERTIAL & set(kind.changes):
                 old = inertias[owner] or Inertia(0.0)
                 inertias[owner] = _CHANGED_INERTIA[kind.name](old, values)
@@ -195,6 +194,13 @@ def _is_pair(parts: object) -> TypeGuard[tuple[str, str]]:
     if not isinstance(parts, tuple):
         return False
     return [type(part) for part in cast("tuple[object, ...]", parts)] == [str, str]
+
+
+def matches(pattern: str, names: Iterable[str]) -> list[str]:
+    """The names that a name, or a pattern in which `*` stands for any part, chooses."""
+    if "*" not in pattern:
+        return [name for name in names if name == pattern]
+    return [name for name in names if fnmatchcase(name, _plain(pattern))]
 
 
 def _plain(pattern: str) -> str:
@@ -253,6 +259,16 @@ def _scaled(inertia: Inertia, values: Vector) -> Inertia:
     return Inertia(s**3 * inertia.mass, s * inertia.com, s**5 * inertia.rotational)
 
 
+def _stretched(inertia: Inertia, values: Vector) -> Inertia:
+    """A body of other density, stretched: r -> A r, so that S -> A S A, A = diag(x, y, z)."""
+    A = np.diag(values[1:])
+    factor = float(np.prod(values))
+    about_com = 0.5 * float(np.trace(inertia.rotational)) * np.eye(3) - inertia.rotational
+    spread = factor * A @ about_com @ A
+    rotational = float(np.trace(spread)) * np.eye(3) - spread
+    return Inertia(factor * inertia.mass, A @ inertia.com, 0.5 * (rotational + rotational.T))
+
+
 _LINK_NUMBERS: Mapping[str, Callable[[Inertia], Vector]] = MappingProxyType(
     {
         "mass": lambda inertia: np.array([inertia.mass]),
@@ -260,6 +276,7 @@ _LINK_NUMBERS: Mapping[str, Callable[[Inertia], Vector]] = MappingProxyType(
         "inertia": lambda inertia: six(inertia.rotational),
         "moments": ten_numbers,
         "log_cholesky": log_cholesky,
+        "stretch": lambda _: np.ones(4),
     }
 )
 """Nominal values; of other kinds, 1."""
@@ -273,6 +290,7 @@ _CHANGED_INERTIA: Mapping[str, Callable[[Inertia, Vector], Inertia]] = MappingPr
         "log_cholesky": lambda old, x: from_log_cholesky(x),
         "density": lambda old, x: Inertia(x[0] * old.mass, old.com, x[0] * old.rotational),
         "size": _scaled,
+        "stretch": _stretched,
     }
 )
 

@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike
 
 from ad_core.graph import checked, listed, wrong_kind
 from robotics_ad.arrays import Vector, frozen
-from robotics_ad.model import reduced
+from robotics_ad.model import mounted, reduced
 from robotics_ad.model.inertia import Inertia, Link
 from robotics_ad.model.joint import Joint
-from robotics_ad.model.loop import LoopConstraint
+from robotics_ad.model.loop import LoopConstraint, axes_of, frame_of
 from robotics_ad.model.parameters import Parameter, ParameterName, changed, chosen, nominal
 from robotics_ad.model.printing import cut, tree_html, tree_text
 from robotics_ad.model.rebuilt import Rebuilt
+from robotics_ad.model.replaced import JointNumbers, with_numbers
 from robotics_ad.model.space import ConfigurationSpace, found, slices
 from robotics_ad.model.topology import check_unique, depth_first, resolve_mimics
 
@@ -242,7 +243,39 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         ]
         return RobotModel(self.name, links, joints, loops=self.loops)
 
-    # ---- reduced models
+    # ---- other models
+
+    def replace_joints(
+        self,
+        *,
+        lower: JointNumbers | None = None,
+        upper: JointNumbers | None = None,
+        velocity: JointNumbers | None = None,
+        effort: JointNumbers | None = None,
+        damping: JointNumbers | None = None,
+        friction: JointNumbers | None = None,
+        armature: JointNumbers | None = None,
+        stiffness: JointNumbers | None = None,
+    ) -> RobotModel:
+        """The model with other limits, damping, friction, armature and stiffness of its joints.
+
+        The numbers and their units are those of `Joint`; what is not given stays. Each is
+
+        - one number, for every moving joint, those that mimic too; but not for floating ones, which
+          have no motor, nor, as a limit of position, for joints with quaternions,
+        - or numbers in the order of q (`lower`, `upper`) or v, (nq,) or (nv,): joints that mimic
+          keep theirs,
+        - or a dict by name of a moving joint, with `*` for any part of it, of one number or as many
+          as the joint has; of several that match the last counts.
+
+        Raises:
+            ValueError: for a wrong size, an unknown name, and numbers that no joint can have.
+        """
+        numbers = {
+            "lower": lower, "upper": upper, "velocity": velocity, "effort": effort,
+            "damping": damping, "friction": friction, "armature": armature, "stiffness": stiffness,
+        }  # fmt: skip
+        return replace(self, joints=with_numbers(self.joints, numbers, "replace_joints"))
 
     def lock_joints(self, positions: Mapping[str, ArrayLike]) -> RobotModel:
         """The model with the named joints held fixed; the others keep their order.
@@ -296,6 +329,52 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         name = _free_name(("root_joint", "floating_base"), self._joint_index)
         base = Joint(name, "floating", world, self.links[0].name)
         return replace(self, links=[Link(world), *self.links], joints=[base, *self.joints])
+
+    def mounted_on(
+        self,
+        link: LinkFrame,
+        placement: ArrayLike | None = None,
+        *,
+        prefix: str = "",
+        joint: Joint | None = None,
+    ) -> RobotModel:
+        """The robot of `link` with this one on that link: one model, one gravity.
+
+        Its root is the other robot's. Shapes, loops, mimics and parameters come along, and a
+        floating joint that `floating` put before this root goes: what holds the root is a joint
+        `{prefix}mount` or the one given. In q and v this robot's numbers follow those of what the
+        link carries already; `q_slices` and `v_slices` say where they are.
+
+        Args:
+            link: as the other robot's `link(name)` gives it.
+            placement: the pose of this root in the link: an `se3` element, 12 numbers, or a point,
+                3 numbers, m, without a turn; by default the link's own frame.
+            prefix: what is put before each name of this robot's links, joints and loops.
+            joint: what the root moves by, with its own pose and its own name; of its ends, whatever
+                they are, the link and the root take the place. By default it is fixed.
+
+        Raises:
+            ValueError: for names that both robots have, and for loops and parameters of a root
+                that goes.
+        """
+        where = f"{self.name}: mounted_on"
+        base = link_of(link, None, where).robot
+        checked(prefix, str, where, "prefix", "text")
+        parts = mounted.without_floating_root(self.links, self.joints)
+        links, joints, own, loops = mounted.renamed(*parts, self.parametrized, self.loops, prefix)
+        if joint is None:
+            frame = frame_of(np.zeros(3) if placement is None else placement, f"{where}: placement")
+            pose = axes_of(frame), frame[9:]
+            joint = Joint(f"{prefix}mount", "fixed", link.name, links[0].name, *pose)
+        elif placement is not None:
+            raise ValueError(f"{where}: give placement or joint, which has a pose, not both")
+        checked(joint, Joint, where, "joint", "a Joint")
+        joints.insert(0, replace(joint, parent=link.name, child=links[0].name))
+        mounted.check_apart("link", base.links, links)
+        mounted.check_apart("joint", base.joints, joints)
+        parameters = (*base.parametrized, *own)
+        links, joints = [*base.links, *links], [*base.joints, *joints]
+        return RobotModel(base.name, links, joints, parameters, [*base.loops, *loops])
 
     def release_mimics(self) -> RobotModel:
         """The model in which every joint that mimics another moves on its own."""

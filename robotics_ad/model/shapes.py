@@ -140,12 +140,14 @@ class PlacedShape(Rebuilt):
         rotation: 3x3, from the shape's frame to the body's.
         translation: 3 numbers, m, the shape's centre.
         name: the element's name in its file, or empty.
+        color: red, green, blue and opacity from 0 to 1, or None where the file gives none.
     """
 
     shape: Shape
     rotation: Matrix = field(default_factory=lambda: np.eye(3))
     translation: Vector = field(default_factory=lambda: np.zeros(3))
     name: str = ""
+    color: Vector | None = None
 
     def __post_init__(self) -> None:
         kinds = tuple(SHAPES.values())
@@ -155,6 +157,11 @@ class PlacedShape(Rebuilt):
         translation = frozen(self.translation, (3,), "placed shape: translation")
         object.__setattr__(self, "rotation", rotation)
         object.__setattr__(self, "translation", translation)
+        if self.color is not None:
+            color = frozen(self.color, (4,), "placed shape: color")
+            if np.any((color < 0.0) | (color > 1.0)):
+                raise ValueError(f"placed shape: color is {color.tolist()}, expected 0 to 1 each")
+            object.__setattr__(self, "color", color)
 
 
 def placed_shapes(shapes: Iterable[PlacedShape], where: str, what: str) -> tuple[PlacedShape, ...]:

@@ -11,6 +11,8 @@ lever.
 `regrouped` moves to the parent the part of a body's mass that its own joint cannot feel, so that a
 body keeps as few inertial numbers as possible: the base parameters of Gautier and Khalil, "Direct
 calculation of minimum set of inertial parameters of serial robots" (1990), written with moments.
+
+`rescaled` measures in the unit of length in which most offsets are 1.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ _RIGHT_ANGLE = 0.5 * float(np.pi)
 _EPS = float(np.finfo(np.float64).eps)
 # Common normals of axes closer to parallel than this may lie far away; the frame then stays put.
 _SKEWED = 0.2
+# Offsets of less than this part of the largest are left by rounding in files.
+_NEGLIGIBLE = 1e-6
 
 
 def aligned(tree: Tree, end: Pose | None = None) -> Tree:
@@ -114,6 +118,37 @@ def regrouped(tree: Tree) -> Tree:
             moments[body.parent] = added(moments[body.parent], part.seen_from(body.place))
     bodies = (replace(b, moments=m) for b, m in zip(tree.bodies, moments, strict=True))
     return replace(tree, bodies=tuple(bodies), base=base)
+
+
+def rescaled(tree: Tree) -> Tree:
+    """The same tree in a unit of length that makes offsets 1, so that these need no product.
+
+    It is the length that most entries of offsets between joints have, the largest of such lengths;
+    of mass the unit is such that second moments keep their numbers. Torques and accelerations of
+    joints keep theirs where joints only turn; other trees, and those with parameters, stay as they
+    are. Poses of links come in the new unit, so that the tree is for algorithms in joint space.
+    """
+    moving = [body for body in tree.bodies if body.parent != WORLD]
+    sizes = np.array([abs(x) for body in moving for x in body.place.p])
+    sizes = sizes[sizes > _NEGLIGIBLE * sizes.max(initial=0.0)]
+    glides = any(body.type.subspace(_Z)[3:].any() for body in tree.bodies)
+    if glides or tree.parameters is not None or sizes.size == 0:
+        return tree
+    alike = np.isclose(sizes[:, None], sizes, rtol=8.0 * _EPS, atol=0.0).sum(axis=1)
+    length = float(sizes[alike == alike.max()].max())
+
+    def place(pose: Pose) -> Pose:
+        p, ones = pose.p / length, np.sign(pose.p)
+        return Pose(pose.R, np.where(np.abs(p - ones) <= 8.0 * _EPS, ones, p))
+
+    powers = np.array([length**2, *[length] * 3, *[1.0] * 6])
+    bodies = (
+        replace(body, place=place(body.place), moments=body.moments.mapped(np.diag(powers)))
+        for body in tree.bodies
+    )
+    links = {name: (i, place(pose)) for name, (i, pose) in tree.links.items()}
+    base = tree.base.mapped(np.diag(powers))
+    return replace(tree, bodies=tuple(bodies), links=links, base=base, length=length)
 
 
 def turns(body: Body) -> bool:

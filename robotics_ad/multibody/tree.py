@@ -1,6 +1,6 @@
 """The tree that algorithms compute on: moving bodies only, with fixed joints merged away.
 
-`RobotModel` -> `merged` -> `Tree` (-> `frames.aligned`, `settled`, `regrouped`) -> expressions
+`RobotModel` -> `merged` -> `Tree` (-> `frames.aligned`, `settled`, ...) -> expressions
 
 A body is everything that moves rigidly with one moving joint's child link. Every link of the model
 keeps its address: the body that carries it and its constant pose there.
@@ -68,7 +68,9 @@ class Tree:
     `armature` (nv) adds to the diagonal of the mass matrix; `damping` and `friction` (nv) are the
     coefficients of viscous and Coulomb friction; `springs` the stiffness of joints that have some.
     `base` holds mass moments that were moved into the world by `frames.regrouped`; `parameters`
-    are what numbers of the tree are expressions of, if they are.
+    are what numbers of the tree are expressions of, if they are. `length` is the unit of length, m,
+    of places and moments (`frames.rescaled`): in its units, gravity g is g / length, and a force f
+    is f * length.
     """
 
     nq: int
@@ -81,6 +83,7 @@ class Tree:
     springs: Mapping[str, float | Expression]
     base: AnyMoments = field(default_factory=no_moments)
     parameters: Expression | None = None
+    length: float = 1.0
 
     def path(self, link: str) -> Tree:
         """The chain of bodies from the world to a link, and that link alone."""

@@ -54,6 +54,8 @@ class VaryingNumbers:
         moved = own.get("translation") if placed is None else placed[0:3]
         turned = own.get("rotation") if placed is None else placed[3:6]
         factor = parent.get("length", parent.get("size"))
+        if "stretch" in parent:
+            factor = parent["stretch"][1:4]
         if factor is not None and (moved is not None or joint.translation.any()):
             moved = factor * (ad.constant(joint.translation) if moved is None else moved)
         if moved is None and turned is None:
@@ -89,6 +91,8 @@ class VaryingNumbers:
             return VaryingMoments(
                 nothing, ((_by_power(own), ad.stack(cube, cube * s, cube * s * s)),)
             )
+        if "stretch" in given and own.any():
+            return VaryingMoments(nothing, ((np.diag(own), _stretched(given["stretch"])),))
         if given.keys() & {"mass", "com", "inertia"}:
             return _assembled(inertia, given)
         return None if link.inertia is None else constant
@@ -121,6 +125,13 @@ class VaryingNumbers:
         if total is None:
             return constant
         return total + constant if constant.any() else total
+
+
+def _stretched(factors: Expression) -> Expression:
+    """What [m, m c, S about the origin] are multiplied by: r -> A r, A = diag(x, y, z)."""
+    scale = factors[1:4]
+    mass = factors[0] * factors[1] * factors[2] * factors[3]
+    return mass * ad.stack(1.0, scale, scale[ROWS] * scale[COLUMNS])
 
 
 def _by_power(own: Vector) -> Matrix:

@@ -79,6 +79,8 @@ ROWS = {
     "softplus": (adm.softplus, torch.nn.functional.softplus, (4,)),
     "clip": (lambda x: adm.clip(x, -0.5, 0.7), lambda x: torch.clip(x, -0.5, 0.7), (6,)),
     "where": (adm.where, lambda p, a, b: torch.where(p != 0, a, b), (4, 4, 4)),
+    "argmin": (adm.argmin, lambda x: x.argmin() + 0.0 * x.sum(), (7,)),
+    "argmax": (adm.argmax, lambda x: x.argmax() + 0.0 * x.sum(), (6,)),
     "mean": (lambda x: ad.sum_(x) / 4.0, torch.mean, (4,)),
     "entropy": (
         lambda x: -adm.dot(x * x, adm.log(x * x)),
@@ -165,6 +167,14 @@ EDGES: dict[str, tuple[ad.Expression, list[float], float, list[float]]] = {
     "minimum of entries with nan": (ad.minimum("x"), [1.0, np.nan, 3.0], np.nan, None),
     "maximum of entries with nan": (ad.maximum("x"), [np.nan, 1.0, 3.0], np.nan, None),
     "minimum of equals": (ad.minimum("x"), [2.0, 1.0, 1.0], 1.0, [0.0, 1.0, 0.0]),
+    "argmin of equals": (adm.argmin("x"), [2.0, 1.0, 1.0], 1.0, [0.0, 0.0, 0.0]),
+    "argmin of zeros": (adm.argmin("x"), [1.0, 0.0, -0.0], 1.0, [0.0, 0.0, 0.0]),
+    "argmin with nan": (adm.argmin("x"), [0.0, np.nan, -np.inf, np.nan], 1.0, None),
+    "argmin of nan": (adm.argmin("x"), [np.nan, -np.inf], 0.0, None),
+    "argmin of inf": (adm.argmin("x"), [np.inf, np.inf], 0.0, [0.0, 0.0]),
+    "argmax of equals": (adm.argmax("x"), [2.0, 3.0, 3.0], 1.0, [0.0, 0.0, 0.0]),
+    "argmax with nan": (adm.argmax("x"), [np.inf, np.inf, np.nan, 1.0, np.nan], 2.0, None),
+    "argmax of one": (adm.argmax("x"), [-3.0], 0.0, [0.0]),
     "interpolate beyond": (adm.interpolate(1.0, 3.0, "x"), [5.0], 11.0, [2.0]),
     "interpolate before": (adm.interpolate(1.0, 3.0, "x"), [-5.0], -9.0, [2.0]),
     "where nan": (adm.where(float("nan"), "x", 0.0)[0], [3.0], 3.0, [1.0]),
@@ -187,6 +197,15 @@ def test_edges(engine: str):
             np.testing.assert_allclose(slopes, slope, rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 13])
+def test_places_of_extremes_are_those_of_torch_where_entries_are_equal_or_nan(size: int):
+    rng = np.random.default_rng(size)
+    x = rng.choice([-np.inf, np.inf, 0.0, -0.0, 1.0, 2.0, np.nan, 1e300], (300, size))
+    for ours, theirs in ((adm.argmin, torch.argmin), (adm.argmax, torch.argmax)):
+        got = ours(ad.var("x", size)).eval_batch(x=x)
+        np.testing.assert_array_equal(got[:, 0], theirs(torch.from_numpy(x), dim=-1))
+
+
 def test_unit_at_zero_is_zero_with_zero_slope():
     e = adm.unit("x")
     assert not e.eval(x=[0.0, 0.0, 0.0]).any()
@@ -202,6 +221,7 @@ KINKS = {
     "abs": ad.abs_("x"),
     "sign": adm.sign("x"),
     "smallest": ad.minimum("x"),
+    "where smallest": ad.var("x") * adm.argmin("x"),
     "larger": ad.maximum("x", 0.0),
     "logsumexp": adm.logsumexp("x"),
     "softplus": adm.softplus("x"),

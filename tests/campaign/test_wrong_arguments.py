@@ -46,7 +46,7 @@ MODULES = (
 # Made by functions, for code that knows them.
 PARTS = {"ADFunctionCall", "ADModule", "Expression", "Kernel", "MujocoOrder", "Order"}
 PARTS |= {"BaseParameters", "JointType", "LinkFrame", "Mjcf", "ParameterKind", "checked_robot"}
-PARTS |= {"call_torch", "on_gpu", "run_arrays", "run_into", "extra_repr"}
+PARTS |= {"call_torch", "on_gpu", "run_arrays", "extra_repr"}
 
 
 def public_functions(module: str) -> list[Callable[..., Any]]:

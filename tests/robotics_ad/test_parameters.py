@@ -7,7 +7,8 @@ import pytest
 from parametrized_robot import pinocchio_model
 from robot_files import urdf_path
 
-from robotics_ad import RobotModel, load_urdf
+import ad_core as ad
+from robotics_ad import Inertia, Joint, Link, RobotModel, load_urdf
 from robotics_ad.dynamics import (
     BiasForces,
     CenterOfMass,
@@ -19,6 +20,7 @@ from robotics_ad.dynamics import (
     KineticEnergy,
     MassMatrix,
     PotentialEnergy,
+    TotalMass,
 )
 from robotics_ad.interop import pinocchio_order
 from robotics_ad.kinematics import Jacobian, WorldTransform, WorldVelocity
@@ -49,7 +51,9 @@ def change(owner, kind, rng):
     six = I[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
     theta = 0.4 * rng.normal(size=10)
     ten = pinocchio.Inertia(m, com, I).toDynamicParameters()
-    children = {joint: scaled_placement(s) for joint in CHILDREN.get(owner, [])}
+    factors = rng.uniform(0.6, 1.5, 4)  # of density and of lengths along x, y, z
+    by = factors[1:] if kind == "stretch" else s
+    children = {joint: scaled_placement(by) for joint in CHILDREN.get(owner, [])}
     links = {
         "mass": ([m], lambda old: pinocchio.Inertia(m, old.lever, old.inertia)),
         "com": (com, lambda old: pinocchio.Inertia(old.mass, com, old.inertia)),
@@ -69,6 +73,7 @@ def change(owner, kind, rng):
             [s],
             lambda old: pinocchio.Inertia(s**3 * old.mass, s * old.lever, s**5 * old.inertia),
         ),
+        "stretch": (factors, lambda old: stretched(old, factors)),
         "length": ([s], None),
     }
     joints = {
@@ -87,7 +92,17 @@ def change(owner, kind, rng):
         return np.array(values), {}, {owner: placed}
     values, inertial = links[kind]
     inertias = {} if inertial is None else {owner: inertial}
-    return np.array(values), inertias, children if kind in ("size", "length") else {}
+    return np.array(values), inertias, children if kind in LENGTHS else {}
+
+
+LENGTHS = ("size", "length", "stretch")
+
+
+def stretched(old, factors):
+    """The pseudo-inertia, integral of [r, 1] [r, 1]^T dm, of the body with r -> A r."""
+    D = np.diag([*factors[1:], 1.0])
+    J = np.prod(factors) * D @ old.toPseudoInertia().toMatrix() @ D
+    return pinocchio.Inertia.FromPseudoInertia(pinocchio.PseudoInertia.FromMatrix(J))
 
 
 def compare(varied: RobotModel, values, model, count=2) -> None:
@@ -252,6 +267,45 @@ def test_where_the_base_stands_is_a_parameter_too():
     close(T, [*pinocchio.exp3(w).T.reshape(9), *t])
     np.testing.assert_array_equal(Jacobian(foot)(q, values).eval(), np.zeros(6))
     np.testing.assert_array_equal(WorldVelocity(foot)(q, [2.0], values).eval(), np.zeros(3))
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_stretched_boxes_are_boxes(axis):
+    """Boxes and cylinders, uniform, against the formulas of Pinocchio."""
+    factors = np.array([1.5, *np.where(np.arange(3) == axis, 2.5, 1.0)])
+    sides, mass = np.array([0.1, 0.2, 0.3]), 2.0
+    cases = [
+        (pinocchio.Inertia.FromBox(mass, *sides),
+         pinocchio.Inertia.FromBox(mass * 2.5 * 1.5, *(sides * factors[1:]))),
+        (pinocchio.Inertia.FromCylinder(mass, 0.1, 0.4),
+         pinocchio.Inertia.FromCylinder(mass * 2.5 * 1.5, 0.1, 1.0) if axis == 2 else None),
+    ]  # fmt: skip
+    for before, after in cases:
+        link = Link("a", Inertia(before.mass, [0.0, 0.0, 0.15], before.inertia))
+        robot = RobotModel("r", [Link("w"), link], [Joint("j", "spherical", "w", "a")])
+        new = robot.parametrize(["a.stretch"]).with_parameters(factors).links[1].inertia
+        if after is not None:
+            np.testing.assert_allclose(new.mass, after.mass)
+            np.testing.assert_allclose(new.rotational, after.inertia, atol=1e-15)
+            np.testing.assert_allclose(new.com, factors[1:] * [0.0, 0.0, 0.15])
+
+
+def test_the_whole_mass():
+    """A function of parameters alone; and all densities by one number, the mass wanted."""
+    rng, robot = np.random.default_rng(8), parts.robot("floating", release=True)
+    varied = robot.parametrize(["arm.stretch", "payload.moments", "left.size", "push.damping"])
+    values = varied.parameters * rng.uniform(0.9, 1.1, varied.n_parameters)
+    mass = TotalMass(varied)("parameters")
+    np.testing.assert_allclose(mass.eval(parameters=values), varied.with_parameters(values).mass)
+    ad.check_derivatives(mass, {"parameters": values})
+    assert TotalMass(robot)().eval() == pytest.approx(robot.mass)
+    dense, total = robot.parametrize(["*.density"]), 20.0
+    torque = GravityForces(dense)("q", dense.parameters * (ad.var("total", 1) / robot.mass))
+    model = pinocchio_model("floating", {}, {}, release=True)
+    q, order = robot.random(rng), pinocchio_order(robot, model)
+    theirs = pinocchio.computeGeneralizedGravity(model, model.createData(), order.to_q(q))
+    found = order.to_v(torque.eval(q=q, total=[total]))
+    close(found, theirs * total / pinocchio.computeTotalMass(model))
 
 
 def test_without_parameters_graphs_are_what_they_were():

@@ -19,10 +19,12 @@ from robotics_ad.dynamics import (
     PotentialEnergy,
 )
 from robotics_ad.dynamics.articulated_body import accelerations, has_own_velocities
+from robotics_ad.dynamics.bias import bias_forces
+from robotics_ad.dynamics.composite import carrying_of
 from robotics_ad.dynamics.forward import factored_accelerations
-from robotics_ad.dynamics.newton_euler import body_wrenches, newton_euler
+from robotics_ad.dynamics.newton_euler import body_wrenches, joint_forces, newton_euler
 from robotics_ad.kinematics import Jacobian, WorldTransform
-from robotics_ad.multibody.frames import aligned, regrouped, settled
+from robotics_ad.multibody.frames import aligned, regrouped, rescaled, settled
 from robotics_ad.multibody.motion import joint_motion
 from robotics_ad.multibody.tree import merged
 
@@ -42,12 +44,23 @@ def test_torques_do_not_depend_on_where_frames_lie(robot):
     """Those under a wrench on a link neither."""
     tree = merged(robot)
     trees = [tree, aligned(tree), settled(aligned(tree)), regrouped(settled(aligned(tree)))]
+    trees.append(rescaled(trees[-1]))
     arguments = [ad.constant(x) for x in state(robot)]
     wrench = {robot.link_names[-1]: ad.constant(np.array([1.0, -2.0, 0.5, 3.0, 1.0, -4.0]))}
     gravity = np.array([1.0, 2.0, -9.0])
     plain, *others = (newton_euler(t, gravity, *arguments, wrenches=wrench).eval() for t in trees)
     for tau in others:
         np.testing.assert_allclose(tau, plain, atol=1e-12 * max(1.0, np.abs(plain).max()))
+
+
+def test_lengths_are_measured_in_the_most_frequent_offset(panda):
+    """0.0825 m, from both sides of the elbow; joints that slide keep the metre."""
+    arm = panda.robot.lock_joints({"panda_finger_joint1": 0.0})
+    tree = InverseDynamics(arm).tree()
+    assert tree.length == 0.0825
+    offsets = np.concatenate([body.place.p for body in tree.bodies])
+    assert np.count_nonzero(np.abs(offsets) == 1.0) == 2
+    assert InverseDynamics(panda.robot).tree().length == 1.0
 
 
 def test_axes_that_meet_have_their_origins_there(panda):
@@ -66,9 +79,23 @@ def test_articulated_bodies_and_factors_of_the_mass_matrix_give_one_motion(robot
     at, under = ad.constant(q), ad.constant(tau)
     motions = [joint_motion(body, at) for body in tree.bodies]
     own = body_wrenches(tree, np.array([1.0, 2.0, -9.0]), motions, v=ad.constant(v))
-    ways = (accelerations, factored_accelerations)
-    a, b = (np.atleast_1d(way(tree, at, motions, own, under).eval()) for way in ways)
+    free = under - joint_forces(tree, motions, own)
+    a = np.atleast_1d(accelerations(tree, at, motions, own, under).eval())
+    b = np.atleast_1d(factored_accelerations(tree, carrying_of(tree, at), free).eval())
     np.testing.assert_allclose(a, b, atol=1e-10 * max(1.0, np.abs(a).max()))
+
+
+@settings(max_examples=25)
+@given(trees(), st.booleans())
+def test_bias_forces_of_composite_bodies_are_those_of_the_recursion(robot, regroup):
+    """Under a wrench on a link, too, and where bodies keep all their mass."""
+    tree = InverseDynamics(robot).tree() if regroup else aligned(merged(robot))
+    q, v = (ad.constant(x) for x in state(robot)[:2])
+    wrench = {robot.link_names[-1]: ad.constant(np.array([1.0, -2.0, 0.5, 3.0, 1.0, -4.0]))}
+    gravity = np.array([1.0, 2.0, -9.0])
+    plain = np.atleast_1d(newton_euler(tree, gravity, q, v, wrenches=wrench).eval())
+    found = np.atleast_1d(bias_forces(tree, gravity, carrying_of(tree, q), v, wrench).eval())
+    np.testing.assert_allclose(found, plain, atol=1e-12 * max(1.0, np.abs(plain).max()))
 
 
 @settings(max_examples=25)

@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,9 +70,12 @@ def test_arguments_on_the_page_are_those_of_the_functions():
     assert checked > 45
 
 
-def test_the_example_of_the_page_runs():
-    (example,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    values: dict[str, object] = {}
-    exec(compile(example, "robots.md", "exec"), values)
-    assert values["J"].shape == (6, 7)  # type: ignore[attr-defined]
-    assert values["a"].shape == (7,)  # type: ignore[attr-defined]
+def test_the_examples_of_the_page_run():
+    values: dict[str, Any] = {}
+    for example in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+        exec(compile(example, "robots.md", "exec"), values)
+    assert values["J"].shape == (6, 7)
+    assert values["a"].shape == (7,)
+    assert values["load_urdf"](values["text"]).mass == pytest.approx(
+        values["robot"].mass + 2.5 - values["robot"].links[7].inertia.mass
+    )

@@ -161,3 +161,18 @@ def test_numbers_that_no_shape_can_have_are_refused():
     load_mjcf(model)
     with pytest.raises(ValueError, match="MjModel: geom 'both': capsule: radius is nan"):
         load_mjcf(model, geometry=True)
+
+
+def test_colours_are_those_that_mujoco_draws():
+    text = """<mujoco><asset><material name='m' rgba='.1 .2 .3 1'/></asset><worldbody>
+        <geom name='a' size='1' material='m'/><geom name='b' size='1'/>
+        <geom name='c' size='1' material='m' rgba='1 0 0 .5'/></worldbody></mujoco>"""
+    scene = read_mjcf(text, geometry=True)
+    drawn = mujoco.MjvScene(scene.model, maxgeom=100)
+    data = mujoco.MjData(scene.model)
+    mujoco.mj_forward(scene.model, data)
+    mujoco.mjv_updateScene(
+        scene.model, data, mujoco.MjvOption(), None, mujoco.MjvCamera(), 7, drawn
+    )
+    colours = [drawn.geoms[i].rgba for i in range(drawn.ngeom)]
+    np.testing.assert_allclose([v.color for v in scene.robot.links[0].visuals], colours, rtol=1e-6)

@@ -51,6 +51,8 @@ def test_shapes_and_placements_are_those_of_pinocchio(name):
                 np.testing.assert_allclose(shape.rotation, of_link.rotation, atol=1e-12)
                 np.testing.assert_allclose(shape.translation, of_link.translation, atol=1e-12)
                 same_shape(shape, thing)
+                if thing.overrideMaterial and what == "visual":
+                    np.testing.assert_allclose(shape.color, thing.meshColor, rtol=1e-6)
                 compared += 1
     assert compared > 10
 
@@ -98,6 +100,29 @@ def test_names_capsules_and_quaternions_are_read():
     assert (capsule.shape.radius, capsule.shape.length) == (0.1, 0.3)
     np.testing.assert_array_equal(capsule.rotation, [[0, -1, 0], [1, 0, 0], [0, 0, 1]])
     np.testing.assert_array_equal(capsule.translation, [1, 2, 3])
+
+
+def test_colours_are_found_by_name_and_faulty_ones_are_none():
+    shown = "<visual><geometry><sphere radius='1'/></geometry>{}</visual>"
+    materials = (
+        "<material name='late'/>",
+        "<material name='here'><color rgba='1 0 .5 1'/></material>",
+        "<material name='here'><color rgba='0 0 0 1'/></material>",
+        "<material><color rgba='1 0 0'/></material>",
+        "<material><color rgba='1 0 0 2'/><color/></material><material/>",
+        "<material name='unknown'><texture filename='a.png'/></material>",
+        "",
+    )
+    text = robot_text("".join(map(shown.format, materials)) + "<material/>")
+    late = "<material name='late'><color rgba='0 .25 0 .5'/></material></robot>"
+    for untrusted in (False, True):
+        robot = load_urdf(
+            text.replace("</robot>", late), geometry=True, strict=True, untrusted=untrusted
+        )
+        colours = [None if v.color is None else [*v.color] for v in robot.links[0].visuals]
+        assert colours == [[0, 0.25, 0, 0.5], *2 * [[1, 0, 0.5, 1]], None, None, None, None]
+    with pytest.raises(ValueError, match=r"placed shape: color is \[.*expected 0 to 1 each"):
+        PlacedShape(Sphere(1.0), color=[0, 0, 0, 2])
 
 
 FAULTS = {

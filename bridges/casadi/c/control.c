@@ -1,6 +1,7 @@
 /* A control problem's functions: block functions run over stages, read from and written straight
    into the solver's arrays. A stage's unknowns, parameters, multipliers and entries of a matrix lie
    one behind the other, and those of the next stage behind them. */
+#include <string.h>
 
 typedef void (*block_function)(const real *const *x, real *const *y, vec *workspace);
 

@@ -2,6 +2,7 @@
 
    An argument holds one row of numbers per stage, one stage after the other: what CasADi calls a matrix
    with a column per stage, or the nonzeros of a block-diagonal matrix. STAGES is defined before. */
+#include <string.h>
 
 typedef void (*block_function)(const real *const *x, real *const *y, vec *workspace);
 

@@ -1,6 +1,7 @@
 /* The Jacobian of a Jacobian, which is block-diagonal: its rows are those of the vector of all its
    entries, column by column. A column holds, for each entry of that column of the curvature, the
    outputs that depend on the entry's row. */
+#include <string.h>
 
 /* d2 y_o / dx_i dx_j: the numbers of output o, of the result, of dy_o/dx_i among the slopes, of the
    curvature by i and j among the bends, and of what the program gives for that. */

@@ -10,7 +10,7 @@ from ad_core.graph.errors import unknown_name
 from ad_core.graph.values import Array, whole_number
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Solution:
     """States, controls and multipliers of a solved problem.
 
@@ -46,6 +46,14 @@ class Solution:
             known = dict.fromkeys(n for values in self.phases for n in values)
             raise unknown_name("state or control", name, known)
         return np.concatenate(found)
+
+    def __repr__(self) -> str:
+        names = dict.fromkeys(n for values in self.phases for n in values)
+        result = "solved" if self.success else f"not solved ({self.status})"
+        return (
+            f"Solution({result}: cost {self.cost:.6g}, {self.iterations} iterations,"
+            f" {1e3 * self.seconds:.1f} ms; {', '.join(names)})"
+        )
 
     def shift(self, steps: int = 1) -> Solution:
         """As a guess for the time `steps` later: rows move up, the last one stays.

@@ -26,6 +26,7 @@ from bridges.casadi.control.phase import Phase
 from bridges.casadi.control.sensitivity import Sensitivity
 from bridges.casadi.control.solution import Solution
 from bridges.casadi.control.stages import Transcription
+from bridges.casadi.panels import use_wide_panels
 from bridges.native.objects import processors
 
 _QUIET: dict[str, dict[str, Any]] = {
@@ -221,6 +222,8 @@ class ControlSolver:
 
     def _one_solver(self) -> _Bound:
         options, name = self.settings.for_casadi(self._made), self.settings.solver
+        if {"fatrop", "hpipm"} & {name, options.get("qpsol")}:
+            use_wide_panels()
         return _Bound(casadi.nlpsol("solver", name, self.functions["nlp"], options))
 
     def _solved(

@@ -80,7 +80,7 @@ static NOINLINE vec v_fmod(vec x, vec y)
     vec r = as_signed(choose((ivec)(d.rest < R(0)), d.rest + b, d.rest), x);
     if (UNLIKELY(any(~d.good)))
         for (int k = 0; k < LANES; k++)
-            if (!d.good[k]) r[k] = FN(fmod)(x[k], y[k]);
+            if (!d.good[k]) r[k] = FN(__builtin_fmod)(x[k], y[k]);
     return r;
 }
 
@@ -88,14 +88,14 @@ static NOINLINE vec v_fmod(vec x, vec y)
    multiples are the even ones. */
 static NOINLINE real far_remainder(real x, real y)
 {
-    const real b = FN(fabs)(y);
-    if (!(b < LEAST_NORMAL)) return FN(remainder)(x, y);
-    real r = FN(fmod)(FN(fabs)(x), b + b);
+    const real b = FN(__builtin_fabs)(y);
+    if (!(b < LEAST_NORMAL)) return FN(__builtin_remainder)(x, y);
+    real r = FN(__builtin_fmod)(FN(__builtin_fabs)(x), b + b);
     if (r + r > b) {
         r -= b;
         if (r + r >= b) r -= b;
     }
-    return signbit(x) ? -r : r;
+    return __builtin_signbit(x) ? -r : r;
 }
 static NOINLINE vec v_remainder(vec x, vec y)
 {

@@ -97,7 +97,7 @@ WIDE_2(pow)
 #else
 static NOINLINE vec v_pow(vec x, vec y)
 {
-    for (int k = 0; k < LANES; k++) x[k] = FN(pow)(x[k], y[k]);
+    for (int k = 0; k < LANES; k++) x[k] = FN(__builtin_pow)(x[k], y[k]);
     return x;
 }
 #endif

@@ -55,7 +55,7 @@ INLINE vec cosine_of(turned a)
     static NOINLINE vec far_##name(vec x, vec y) \
     { \
         for (int k = 0; k < LANES; k++) \
-            if (FN(fabs)(x[k]) > FAR_ANGLE) y[k] = FN(name)(x[k]); \
+            if (FN(__builtin_fabs)(x[k]) > FAR_ANGLE) y[k] = FN(__builtin_##name)(x[k]); \
         return y; \
     }
 FAR(sin)

@@ -2,6 +2,7 @@
 
    Large results are written past the caches: they would push everything else out of them, and each of
    their lines would be read from memory only to be overwritten. Only whole lines gain by it. */
+#include <stddef.h>
 
 typedef real stream_vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 

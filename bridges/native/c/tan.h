@@ -34,7 +34,7 @@ static NOINLINE dvec d_tan(dvec x)
     y = d_choose((lvec)(x == 0), x, y);
     const lvec far = (lvec)(d_abs(x) > 1e6);
     for (int k = 0; k < D_LANES; k++)
-        if (UNLIKELY(far[k])) y[k] = tan(x[k]);
+        if (UNLIKELY(far[k])) y[k] = __builtin_tan(x[k]);
     return y;
 }
 WIDE_1(tan)

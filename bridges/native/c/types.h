@@ -1,8 +1,9 @@
 /* Number and vector types. DOUBLE, VECTOR_BYTES, SHARED_MATH and SHARED_MOVES are defined before. */
-#include <math.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
+/* No headers: they take the compiler as long as a small kernel. */
+#ifndef INFINITY
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
+#endif
 
 typedef long long integer;
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));

@@ -1,21 +1,11 @@
-"""Kernels of these tests live in a cache of their own, shared by the session."""
+"""An empty cache for tests that look into it, and functions of CasADi as examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import casadi as ca
 import pytest
-
-
-@pytest.fixture(scope="session", autouse=True)
-def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("kernels")
-    folder.chmod(0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROBOGRAD_CACHE", str(folder))
-        yield folder
 
 
 @pytest.fixture

@@ -256,7 +256,9 @@ def test_any_cut_gives_the_same_values(weight: int, tmp_path: Any) -> None:
     library = tmp_path / "library.so"
     compile_library(text, compiler, "-O1", library)
     outputs = [np.empty((21, 6)), np.empty((21, 3))]
-    assert Library(library, library.read_bytes()).buffers(1000, q, *outputs) == 0
+    form = (1000, True, 1, 6, 1, 3)
+    call = Library(library, library.read_bytes()).function("arrays_into", form)
+    assert call(q, *outputs) is not None
     np.testing.assert_allclose(outputs[0], kernel(q)[0], rtol=1e-13)
     np.testing.assert_array_equal(outputs[1], q)
 
@@ -272,7 +274,8 @@ def test_every_vector_width(width: int, dtype: Any, arm: ca.Function, tmp_path: 
     compile_library(emit_c(kernel.program, Target(dtype, width)), compiler_here(), "-O1", library)
     q = np.random.default_rng(0).normal(size=(37, 7)).astype(dtype)
     pose = np.empty((37, 12), dtype)
-    assert Library(library, library.read_bytes()).buffers(1000, q, pose) == 0
+    call = Library(library, library.read_bytes()).function("arrays_into", (1000, False, 1, 12))
+    assert call(q, pose) is pose
     np.testing.assert_allclose(pose, kernel(q), atol=8 * np.finfo(dtype).eps)
 
 

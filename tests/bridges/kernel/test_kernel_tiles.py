@@ -27,7 +27,7 @@ def long_program(results: int = 4) -> ca.Function:
 
 
 def blocks_of(kernel: Kernel) -> int:
-    return int(kernel.c_source.split("#define BLOCKS ", 1)[1].split()[0])
+    return int(kernel.c_source.split("#define MOST_BLOCKS ", 1)[1].split()[0])
 
 
 @pytest.fixture(scope="module", params=["float64", "float32"])

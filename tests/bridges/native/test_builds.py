@@ -141,13 +141,24 @@ def test_kernels_of_several_texts_are_those_of_one(
     one = KERNELS[name]()
     inputs = [np.random.default_rng(2).normal(size=(37, n)) for n in one.input_sizes]
     want = one(*inputs)
-    assert runs.count()["object"] == 0
+    assert runs.count()["object"] == 1  # the driver
     monkeypatch.setattr("bridges.native.units.UNIT_BYTES", 1_500)
     monkeypatch.setenv("ROBOGRAD_CACHE", f"{runs.path.parent}/other")
     several = KERNELS[name]()
     np.testing.assert_array_equal(several(*inputs), want)
     assert several.is_native
-    assert (runs.count()["object"] > 1) == (name != "table")
+    assert (runs.count()["object"] > 2) == (name != "table")
+
+
+def test_all_kernels_share_one_driver(compiler: Compiler, tmp_path: Path) -> None:
+    runs = compiler()
+    x = ad.var("x", 2)
+    for f, known in ((x * x, False), (adm.sin(x), True), (adm.cos(x), False)):
+        assert ad_to_kernel(f).is_native
+        assert runs.count() == {"object": int(not known), "link": 1}
+        if known:
+            for path in tmp_path.rglob("*.o"):
+                path.unlink()
 
 
 def test_a_text_that_does_not_compile_is_told_of_and_ends_the_others(compiler: Compiler) -> None:

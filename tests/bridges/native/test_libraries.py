@@ -138,6 +138,7 @@ MADE: dict[str, Callable[[], Any]] = {
     "kernel": lambda: ad_to_kernel(x * 12.0)(np.ones(2)),
     "derivative": lambda: ad_to_kernel(x * 13.0).jacobian()(np.ones(2)),
     "batch": lambda: ad_to_kernel(x * 14.0)(np.ones((300_000, 2)), out=np.ones((300_000, 2))),
+    "bound": lambda: ad_to_kernel(x * 18.0).bind(np.ones(2))().copy(),
     "compiled": lambda: ad_to_casadi(x * 15.0, compiled=True)([1.0, 1.0]),
 }
 
@@ -155,11 +156,11 @@ def test_what_is_dropped_is_unloaded(folder: Path, kind: str) -> None:
 
 def test_a_function_of_a_library_holds_it(folder: Path) -> None:
     k = ad_to_kernel(x * 16.0)
-    run, free = k.build()._run_buffers, k.build()._evaluator.library.run  # type: ignore[union-attr]
+    run, free = k.build()._into_arrays, k.build()._evaluator.library.run  # type: ignore[union-attr]
     del k
     gc.collect()
     out = np.empty(2)
-    assert run(1, np.ones(2), out) == 0
+    assert run(np.ones(2), out) is out
     assert out.tolist() == [16.0, 16.0]
     assert free is not None
 
