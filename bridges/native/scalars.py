@@ -5,9 +5,7 @@ The steps of a tape run over a namespace whose values are tuples of instruction 
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,6 +17,7 @@ from ad_core.lowering import Lowered, Step, Tape
 from ad_core.ops import Namespace, Op
 from ad_core.ops.namespace import Kernel
 from bridges.native.builder import Builder
+from bridges.native.garbage import no_collections
 from bridges.native.namespace import ScalarNamespace, Value
 from bridges.native.program import Loop, Program
 
@@ -28,7 +27,7 @@ def scalar_program(tape: Tape) -> Program:
 
     Raises NotImplementedError where the tape holds a user's function.
     """
-    with _no_collections():
+    with no_collections():
         builder, xp = _namespace()
         sizes = [size for _, size in tape.inputs]
         slots = _started(tape, _inputs(builder, sizes), xp)
@@ -44,7 +43,7 @@ def jacobian_program(
     Its products run once for each seed, but what is before the seeds but once: the program of
     `jacobian_graph`, without the graph.
     """
-    with _no_collections():
+    with no_collections():
         builder, xp = _namespace()
         given = _inputs(builder, f.sizes_in)
         compression = found.compression
@@ -107,9 +106,7 @@ def _run(steps: Iterable[Step], slots: list[Any], xp: ScalarNamespace) -> None:
         slots[out] = kernel(*[slots[a] for a in args])
 
 
-def _bound(
-    steps: Iterable[Step], xp: ScalarNamespace
-) -> list[tuple[Kernel, tuple[int, ...], int]]:
+def _bound(steps: Iterable[Step], xp: ScalarNamespace) -> list[tuple[Kernel, tuple[int, ...], int]]:
     """Steps with what they do to values of this namespace."""
     bound: list[tuple[Kernel, tuple[int, ...], int]] = []
     for func, args, out in steps:
@@ -140,15 +137,3 @@ def _looped(op: Scan) -> Loop | None:
 def _sized(value: Value, size: int) -> Value:
     """A value of the tape's size; a scalar that stands for a vector is repeated."""
     return value * size if len(value) == 1 else value
-
-
-@contextmanager
-def _no_collections() -> Generator[None]:
-    """Without searches for cycles: programs are many small tuples, and none of them is in one."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
