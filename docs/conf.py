@@ -34,7 +34,7 @@ nitpick_ignore_regex = [("py:(class|obj|exc|data)", r".*")]
 
 # ---------------------------------------------------------------- pages
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 nb_execution_mode = "cache"

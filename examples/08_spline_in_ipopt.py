@@ -85,7 +85,7 @@ def draw(path: str, straight: np.ndarray, found: np.ndarray, places: np.ndarray)
     axes.plot(*found[:, :2].T, color="navy", label="and around the ball")
     axes.plot(*places[:, :2].T, "ko", markersize=4.5, label="poses")
     axes.set(xlabel="x, m", ylabel="y, m", aspect="equal")
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper left")
     figure.savefig(path, dpi=110)
 
 

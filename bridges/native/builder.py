@@ -35,11 +35,13 @@ class Builder:
     Attributes:
         code: each instruction: its operation and operands.
         number: the value of each constant, None for other instructions.
+        has_infinite: whether a constant is infinite or nan, so that its product with 0 is nan.
     """
 
     def __init__(self) -> None:
         self.code: list[Code] = []
         self.number: list[float | None] = []
+        self.has_infinite = False
         self._known: dict[Code, int] = {}
         self._constants: dict[float | str, int] = {}
         self._loops: dict[Loop, int] = {}
@@ -58,6 +60,7 @@ class Builder:
             known = self._constants[key] = len(self.code)
             self.code.append(("constant", value))
             self.number.append(value)
+            self.has_infinite = self.has_infinite or not math.isfinite(value)
         return known
 
     def table(self, table: Table) -> int:

@@ -30,7 +30,7 @@ def exporting() -> list[str]:
 
 # Folders whose names are for the other folders; the package above exports what users call.
 INNER = {f"ad_core.{name}" for name in ("derivatives", "functions", "graph", "loops", "lowering")}
-INNER |= {"ad_core.numpy", "ad_core.ops", "robograd.demo"}
+INNER |= {"ad_core.numpy", "ad_core.ops", "robograd.demo", "robograd.viewer"}
 
 
 def test_every_public_module_has_its_place_in_the_reference() -> None:

@@ -245,7 +245,7 @@ def test_a_mesh_that_cannot_be_read_is_logged_and_the_rest_is_shown(
     assert len([r for r in caplog.records if "no picture of the mesh" in r.getMessage()]) == 1
     with Viewer(load_urdf(tmp_path / "crane.urdf")) as bare:  # bars, from link to link
         bare.save_html(tmp_path / "bars.html")
-    made = {m["name"] for _, m in messages((tmp_path / "bars.html").read_text())}
+    made = {m.get("name") for _, m in messages((tmp_path / "bars.html").read_text())}
     assert {"/robot/base/visual", "/robot/boom/visual", "/robot/hand/visual"} <= made
 
 
