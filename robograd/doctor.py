@@ -133,12 +133,12 @@ def _engine(name: str, run: Run, q: Array, wanted: tuple[Array, Array]) -> Findi
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are findings of their own
             got = run(q)
+        apart = max(float(np.abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
     except ImportError as error:
         return Finding(name, True, str(error), f"pip install {name.lower()}")
     except Exception as error:  # whatever an engine raises on a machine that is not right
         return Finding(name, True, _line(error), "see the finding about the compiler and the cache")
     seconds = time.perf_counter() - began
-    apart = max(float(np.abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
     if not apart <= _TOLERANCE:
         return Finding(
             name, True, f"differs from numpy by {apart:.1e}", "report it with `robograd info`"

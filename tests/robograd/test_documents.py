@@ -23,6 +23,7 @@ def test_links_between_files_lead_somewhere(document: Path) -> None:
 PAGES = (
     *("closed_chains", "collisions", "core_from_scratch", "gpu", "inverse_kinematics", "kernels"),
     *("loops", "optimal_control", "rollouts", "shapes", "trajectories"),
+    "viewer",
 )
 
 
