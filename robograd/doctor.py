@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bridges.kernel import ad_to_kernel
 from bridges.native import cache
 from bridges.native.build import compile_library, compiler_here
 from bridges.native.errors import BuildError
@@ -88,8 +89,6 @@ Run = Callable[[Array], tuple[Array, Array]]
 
 def _of_kernel(pose: kinematics.WorldTransform) -> Run:
     def run(q: Array) -> tuple[Array, Array]:
-        from bridges.kernel import ad_to_kernel
-
         kernel = ad_to_kernel(pose)
         if not kernel.is_native:
             raise BuildError("it is not compiled, and runs some hundred times slower")
@@ -217,8 +216,6 @@ def _gpu(pose: kinematics.WorldTransform, q: Array, wanted: tuple[Array, Array])
         return Finding("GPU", True, "NVIDIA's driver is there, but torch cannot use it", mend)
 
     def run(q: Array) -> tuple[Array, Array]:
-        from bridges.kernel import ad_to_kernel
-
         kernel, x = ad_to_kernel(pose), torch.tensor(q, device="cuda")
         return kernel(x).cpu().numpy(), kernel.jacobian()(x).cpu().numpy()
 

@@ -350,5 +350,6 @@ def test_without_shtab_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
+    monkeypatch.delitem(sys.modules, "robograd.completion", raising=False)
     assert main(["completion", "bash"]) == 1
     assert "pip install 'robograd[completion]'" in capsys.readouterr().err
