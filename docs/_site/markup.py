@@ -38,7 +38,7 @@ def prose(lines: Iterable[str]) -> Iterator[str]:
 
     `name: what it is`, whose second line is indented, becomes a paragraph.
     """
-    block, section, hanging, blank = False, False, False, True
+    block, section, hanging, blank, item = False, False, False, True, False
     for line in joined_code(lines):
         if not line.strip():
             blank, hanging = True, False
@@ -49,7 +49,9 @@ def prose(lines: Iterable[str]) -> Iterator[str]:
             block, section = False, _SECTIONS.match(line) is not None
             if hanging:
                 yield ""
-            hanging = False
+            hanging, item = False, line.startswith("- ")
+            yield inline(line)
+        elif item:
             yield inline(line)
         elif section:
             code = line.lstrip().startswith((">>>", "..."))
