@@ -34,26 +34,36 @@ def markdown(text: str) -> str:
 
 
 def prose(lines: Iterable[str]) -> Iterator[str]:
-    """Lines of a docstring as reStructuredText, its sections as they are."""
-    block, section, blank = False, False, True
+    """Lines of a docstring as reStructuredText, its sections as they are.
+
+    `name: what it is`, whose second line is indented, becomes a paragraph.
+    """
+    block, section, hanging, blank, item = False, False, False, True, False
     for line in joined_code(lines):
-        indented = line.startswith((" ", "\t"))
-        if line.strip() and not indented:
-            block, section = False, _SECTIONS.match(line) is not None
         if not line.strip():
-            blank = True
+            blank, hanging = True, False
             yield ""
             continue
-        if section:
+        indented = line.startswith((" ", "\t"))
+        if not indented:
+            block, section = False, _SECTIONS.match(line) is not None
+            if hanging:
+                yield ""
+            hanging, item = False, line.startswith("- ")
+            yield inline(line)
+        elif item:
+            yield inline(line)
+        elif section:
             code = line.lstrip().startswith((">>>", "..."))
-            yield line if code or not indented else inline(line)
-        elif indented and (block or blank):
+            yield line if code else inline(line)
+        elif block or blank:
             if not block:
                 block = True
                 yield from ("::", "")
             yield line
         else:
-            yield inline(line)
+            hanging = True
+            yield inline(line.lstrip())
         blank = False
 
 
