@@ -82,5 +82,6 @@ def setup(app: Any) -> None:
     app.add_directive("command-line", reference.CommandLine)
     app.add_directive("ratios", plots.Ratios)
     app.connect("autodoc-process-docstring", markup.process, priority=100)
+    app.connect("autodoc-process-signature", markup.signature)
     app.connect("source-read", links.process)
     app.add_post_transform(links.Names)

@@ -84,3 +84,10 @@ def process(*arguments: Any) -> None:
     """Sphinx's event `autodoc-process-docstring`, before napoleon reads the sections."""
     lines = arguments[-1]
     lines[:] = list(prose(lines))
+
+
+def signature(*arguments: Any) -> tuple[str | None, str | None]:
+    """Sphinx's event `autodoc-process-signature`: names of types as they are written."""
+    texts = arguments[-2:]
+    named = [t and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", t) for t in texts]
+    return named[0], named[1]

@@ -16,7 +16,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 PAGE = Path(__file__).parents[1] / "performance.md"
-_LINE, _LEFT, _SCALE, _TOP = 20, 200, 100, 24  # pixels; a scale is a factor of ten
+_LINE, _LEFT, _SCALE, _TOP = 20, 235, 100, 24  # pixels; a scale is a factor of ten
 _LEAST, _MOST = 0.1, 10_000.0
 
 
@@ -46,13 +46,13 @@ def bars(number: int) -> str:
         parts.append(f'<text x="0" y="{y + 14}" font-weight="bold">{title}</text>')
         y += _LINE + 2
         for who, ratio in peers:
+            label = f"{escape(who)} {ratio:,g}×"
             begin, end = sorted((_x(1.0), _x(ratio)))
             tint = "var(--color-brand-primary)" if ratio >= 1 else "#c2410c"
             parts.append(
-                f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(who)}</text>'
+                f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{label}</text>'
                 f'<rect x="{begin:.0f}" y="{y + 3}" width="{max(end - begin, 1):.0f}" height="14" '
                 f'fill="{tint}" fill-opacity="0.75"/>'
-                f'<text x="{end + 5:.0f}" y="{y + 14}">{ratio:,g}×</text>'
             )
             y += _LINE
         y += 8
@@ -63,7 +63,7 @@ def bars(number: int) -> str:
         f'<text x="{_x(t):.0f}" y="12" text-anchor="middle" fill-opacity="0.7">{t:,g}×</text>'
         for t in ticks
     ]
-    width = _x(_MOST) + 60
+    width = _x(_MOST) + 30
     return (
         f'<div class="drawing"><svg xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="0 0 {width:.0f} {y}" width="{width:.0f}" height="{y}" fill="currentColor" '
