@@ -12,6 +12,8 @@ and the composite body of moments m, h, S (`composite`) takes
 
 for it. A torque is what the composite body of its joint takes for all fields before, gravity among
 them, with what joints beyond take for theirs. A turn does no work by its own field.
+
+Where bodies have few moments, as those of an idealised arm, their own wrenches take less.
 """
 
 from __future__ import annotations
@@ -29,13 +31,18 @@ from robotics_ad.dynamics.newton_euler import (
     Wrench,
     Wrenches,
     body_states,
+    body_wrenches,
     external_wrenches,
+    joint_forces,
     wrench_of_moments,
 )
 from robotics_ad.multibody.frames import turns
 from robotics_ad.multibody.motion import joint_rate
 from robotics_ad.multibody.optional import Maybe, cross, full, plus, times, total, work
+from robotics_ad.multibody.rigid import Moments
 from robotics_ad.multibody.tree import WORLD, Body, Tree
+
+_FEW = 5  # mass moments a body
 
 
 def bias_forces(
@@ -54,6 +61,9 @@ def bias_forces(
         v: nv joint velocities.
         wrenches: external ones by link.
     """
+    if _have_few_moments(tree):
+        own = body_wrenches(tree, gravity, carrying.motions, v, wrenches=wrenches)
+        return joint_forces(tree, carrying.motions, own)
     bodies, motions = tree.bodies, carrying.motions
     states = body_states(tree, gravity, motions, v)
     beyond = external_wrenches(tree, wrenches)
@@ -77,6 +87,16 @@ def bias_forces(
             n, f = motions[i].wrench_to_parent(full(n), full(f))
             beyond[behind] = plus(beyond[behind][0], n), plus(beyond[behind][1], f)
     return ad.stack(*(0.0 if entry is None else entry for entry in tau))
+
+
+def _have_few_moments(tree: Tree) -> bool:
+    """Whether bodies have few of the ten numbers, on average; a turning one has seven at most."""
+    bodies = [body for body in tree.bodies if body.type.nv]
+    numbers = [
+        np.count_nonzero(body.moments.vector()) if isinstance(body.moments, Moments) else 10
+        for body in bodies
+    ]
+    return int(sum(numbers)) < _FEW * len(bodies)
 
 
 def _taken_for_field(body: Body, own: Composite, x: Maybe, rate: Expression) -> Wrench:

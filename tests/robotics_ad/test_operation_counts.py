@@ -120,6 +120,12 @@ def check(function: ad.Composite, count: int, vjp_count: int | None) -> None:
         assert operations(vjp(program)) <= vjp_count
 
 
+def test_forward_dynamics_of_an_arm_of_symmetric_bodies():
+    """These have few mass moments: their own wrenches take less than those of composites."""
+    ur5 = load_urdf(urdf_path("ur_description/urdf/ur5_robot.urdf"))
+    check(ForwardDynamics(ur5), 546, None)
+
+
 @pytest.mark.parametrize(
     ("function", "steps"),
     [(InverseDynamics, 1164), (MassMatrix, 2396), (ForwardDynamics, 3563)],
