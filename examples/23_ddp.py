@@ -1,7 +1,10 @@
-"""Train through a robot layer on two processes (gloo, CPU) with DistributedDataParallel.
+r"""Train through a robot layer on two processes (gloo, CPU) with DistributedDataParallel.
 
 Run: torchrun --nproc-per-node 2 examples/23_ddp.py
-or:  python examples/23_ddp.py, which starts the two processes itself.
+or:  python examples/23_ddp.py, which starts the two processes itself;
+or on each of two machines, of which the first is HOST:
+    torchrun --nnodes 2 --nproc-per-node 1 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \
+        examples/23_ddp.py
 """
 
 import os

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import casadi as ca
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 import ad_core as ad
 from ad_core import math as adm
 from bridges.casadi import ad_to_casadi
+from bridges.pytorch import flat_weights, torch_to_primitives
 from robotics_ad import load_urdf
 from robotics_ad.data import packaged_arm_text
 from robotics_ad.dynamics import InverseDynamics
@@ -72,11 +72,14 @@ def features(q: Array, v: Array, a: Array) -> Array:
     return np.concatenate([np.sin(q), np.cos(q), v, a / 10.0], axis=-1)
 
 
-def train(x: Array, y: Array, steps: int) -> torch.nn.Sequential:
-    """A network of one hidden layer, fitted to all samples by L-BFGS."""
-    net = torch.nn.Sequential(
-        torch.nn.Linear(x.shape[1], HIDDEN), torch.nn.Tanh(), torch.nn.Linear(HIDDEN, y.shape[1])
-    ).double()
+def untrained() -> torch.nn.Sequential:
+    """A network of one hidden layer, from features to torques."""
+    hidden, out = torch.nn.Linear(28, HIDDEN), torch.nn.Linear(HIDDEN, 7)
+    return torch.nn.Sequential(hidden, torch.nn.Tanh(), out).double()
+
+
+def train(net: torch.nn.Sequential, x: Array, y: Array, steps: int) -> None:
+    """Fit the network to all samples by L-BFGS."""
     inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
     optimizer = torch.optim.LBFGS(
         net.parameters(), max_iter=steps, history_size=30, line_search_fn="strong_wolfe"
@@ -89,22 +92,13 @@ def train(x: Array, y: Array, steps: int) -> torch.nn.Sequential:
         return value
 
     optimizer.step(loss)
-    return net
 
 
-def network(x: ad.Expression, weights: ad.Expression, n_out: int) -> ad.Expression:
-    """The same network as a graph; `weights` holds its parameters one behind the other."""
-    n = x.size or 0
-    cuts = np.cumsum([0, HIDDEN * n, HIDDEN, n_out * HIDDEN, n_out]).tolist()
-    w0, b0, w1, b1 = (weights[i:j] for i, j in pairwise(cuts))
-    hidden = adm.tanh(adm.matmul(w0, x, (HIDDEN, n), (n, 1)) + b0)
-    return adm.matmul(w1, hidden, (n_out, HIDDEN), (HIDDEN, 1)) + b1
-
-
-def planned_torque(model: ad.ADFunctionInterface, count: int) -> ad.Expression:
+def planned_torque(model: ad.ADFunctionInterface, net: torch.nn.Sequential) -> ad.Expression:
+    """The torque of the model and the network, whose weights are an argument of the graph."""
     q, v, a = (ad.var(name, 7) for name in "qva")
     x = ad.stack(adm.sin(q), adm.cos(q), v, a / 10.0)
-    return model(q, v, a) + SCALE * network(x, ad.var("weights", count), 7)
+    return model(q, v, a) + SCALE * torch_to_primitives(net, [x], weights="weights")
 
 
 class Program:
@@ -178,9 +172,9 @@ def main(arguments: list[str] | None = None) -> float:
     def needed(m: Motions) -> Array:
         return truth("q", "v", "a").eval_batch(**vars(m))
 
-    count = (28 + 1) * HIDDEN + (HIDDEN + 1) * 7
-    program = Program(planned_torque(model, count), count, nodes)
-    weights = np.zeros(count)
+    net = untrained()
+    weights = np.zeros(flat_weights(net).numel())
+    program = Program(planned_torque(model, net), weights.size, nodes)
     rows: dict[str, tuple[Array, Array]] = {}
     errors: list[float] = []
     for title in ("wrong model", "with the network"):
@@ -191,8 +185,8 @@ def main(arguments: list[str] | None = None) -> float:
         if title == "wrong model":
             tried = around(plan, rng, samples)
             missing = needed(tried) - model("q", "v", "a").eval_batch(**vars(tried))
-            net = train(features(tried.q, tried.v, tried.a), missing / SCALE, steps)
-            weights = torch.nn.utils.parameters_to_vector(net.parameters()).detach().numpy()
+            train(net, features(tried.q, tried.v, tried.a), missing / SCALE, steps)
+            weights = flat_weights(net).detach().numpy()
     print(f"the error falls {errors[0] / errors[1]:.1f}-fold; picture in {given.output}")
     draw(given.output, rows)
     return errors[0] / errors[1]

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bridges.kernel import ad_to_kernel
 from robograd.robots import is_mjcf
 from robotics_ad import Mjcf, RobotModel, kinematics, load_urdf, read_mjcf
 from robotics_ad.dynamics import ForwardDynamics, InverseDynamics
@@ -106,7 +107,6 @@ def _subject(file: str, link: str | None, batch: int) -> Subject:
 def _ours(function: Any, inputs: list[Array]) -> Iterator[Contender]:
     import torch
 
-    from bridges.kernel import ad_to_kernel
     from bridges.pytorch import ad_to_torch
 
     kernel, layer = ad_to_kernel(function), ad_to_torch(function)

@@ -5,21 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any, cast
 
-SHELLS = ("bash", "zsh", "fish")
+try:
+    import shtab
+except ImportError as error:
+    raise ImportError(
+        "completion is written by the package 'shtab': pip install 'robograd[completion]'"
+    ) from error
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """The script of one of `SHELLS`; arguments that are files complete to files.
-
-    Raises:
-        ImportError: without the package `shtab`.
-    """
-    try:
-        import shtab
-    except ImportError as error:
-        raise ImportError(
-            "completion is written by the package 'shtab': pip install 'robograd[completion]'"
-        ) from error
+    """The script of bash, zsh or fish; arguments that are files complete to files."""
     _mark_files(parser, shtab.FILE)
     return shtab.complete(parser, shell=shell)
 

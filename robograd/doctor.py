@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bridges.kernel import ad_to_kernel
 from bridges.native import cache
 from bridges.native.build import compile_library, compiler_here
 from bridges.native.errors import BuildError
@@ -88,8 +89,6 @@ Run = Callable[[Array], tuple[Array, Array]]
 
 def _of_kernel(pose: kinematics.WorldTransform) -> Run:
     def run(q: Array) -> tuple[Array, Array]:
-        from bridges.kernel import ad_to_kernel
-
         kernel = ad_to_kernel(pose)
         if not kernel.is_native:
             raise BuildError("it is not compiled, and runs some hundred times slower")
@@ -133,12 +132,12 @@ def _engine(name: str, run: Run, q: Array, wanted: tuple[Array, Array]) -> Findi
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are findings of their own
             got = run(q)
+        apart = max(float(np.abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
     except ImportError as error:
         return Finding(name, True, str(error), f"pip install {name.lower()}")
     except Exception as error:  # whatever an engine raises on a machine that is not right
         return Finding(name, True, _line(error), "see the finding about the compiler and the cache")
     seconds = time.perf_counter() - began
-    apart = max(float(np.abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
     if not apart <= _TOLERANCE:
         return Finding(
             name, True, f"differs from numpy by {apart:.1e}", "report it with `robograd info`"
@@ -217,8 +216,6 @@ def _gpu(pose: kinematics.WorldTransform, q: Array, wanted: tuple[Array, Array])
         return Finding("GPU", True, "NVIDIA's driver is there, but torch cannot use it", mend)
 
     def run(q: Array) -> tuple[Array, Array]:
-        from bridges.kernel import ad_to_kernel
-
         kernel, x = ad_to_kernel(pose), torch.tensor(q, device="cuda")
         return kernel(x).cpu().numpy(), kernel.jacobian()(x).cpu().numpy()
 

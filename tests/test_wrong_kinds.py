@@ -344,7 +344,7 @@ def called(name: str, wrong: str | None = None, value: object = None) -> Any:
 def is_right(parameter: str, kind: str) -> bool:
     """Whether this is a right kind after all: what it does then is its own affair."""
     return (parameter, kind) in {
-        *((p, "function") for p in ("compile", "f", "func", "module")),
+        *((p, "function") for p in ("compile", "f", "func", "module", "progress")),
         *(("args", k) for k in ("generator", "array")),  # two arguments: what takes one says so
         ("options", "dict"),  # which options there are is CasADi's affair
     }

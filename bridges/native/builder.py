@@ -16,7 +16,7 @@ import numpy as np
 
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.tables import Table
-from bridges.native.code import Code, instruction_of, turned
+from bridges.native.code import Code, instruction_of, multiplied, turned
 from bridges.native.interpret import FUNCTIONS
 from bridges.native.program import Loop, Program, schedule_program
 
@@ -35,12 +35,15 @@ class Builder:
     Attributes:
         code: each instruction: its operation and operands.
         number: the value of each constant, None for other instructions.
+        has_infinite: whether a constant is infinite or nan, so that its product with 0 is nan.
     """
 
     def __init__(self) -> None:
         self.code: list[Code] = []
         self.number: list[float | None] = []
+        self.has_infinite = False
         self._known: dict[Code, int] = {}
+        self._divided: set[int] = set()  # quotients that were asked for as such
         self._constants: dict[float | str, int] = {}
         self._loops: dict[Loop, int] = {}
         self.zero = self.constant(0.0)
@@ -58,6 +61,7 @@ class Builder:
             known = self._constants[key] = len(self.code)
             self.code.append(("constant", value))
             self.number.append(value)
+            self.has_infinite = self.has_infinite or not math.isfinite(value)
         return known
 
     def table(self, table: Table) -> int:
@@ -168,9 +172,9 @@ class Builder:
         if first[0] == "neg":
             return self.neg(self.mul(first[1], b))
         if second[0] == "inv":
-            return self.div(a, second[1])
+            return self._quotient(a, second[1])
         if first[0] == "inv":
-            return self.div(b, first[1])
+            return self._quotient(b, first[1])
         return self._once(("mul", a, b) if a < b else ("mul", b, a))
 
     def _scaled(self, x: float, a: int, b: int) -> int:
@@ -187,7 +191,7 @@ class Builder:
         if code[0] == "neg":
             return self.neg(self.mul(a, code[1]))
         if code[0] == "inv":
-            return self.div(a, code[1])
+            return self._quotient(a, code[1])
         return self._once(("mul", a, b))
 
     def sq(self, a: int) -> int:
@@ -200,6 +204,12 @@ class Builder:
 
     def div(self, a: int, b: int) -> int:
         """`a / b`."""
+        k = self._quotient(a, b)
+        self._divided.add(self.code[k][1] if self.code[k][0] == "neg" else k)
+        return k
+
+    def _quotient(self, a: int, b: int) -> int:
+        """`a / b`, where `a * (1 / b)` would be right, too."""
         x, y = self.number[a], self.number[b]
         if y is not None:
             if x is not None:
@@ -207,19 +217,19 @@ class Builder:
             if y == 1.0:
                 return a
             if y < 0.0:
-                return self.neg(self.div(a, self.constant(-y)))
+                return self.neg(self._quotient(a, self.constant(-y)))
             if _is_power_of_two(y):
                 return self.mul(self.constant(1.0 / y), a)
         elif x is not None:
             if x == 1.0:
                 return self.inv(b)
             if x < 0.0:
-                return self.neg(self.div(self.constant(-x), b))
+                return self.neg(self._quotient(self.constant(-x), b))
         first, second = self.code[a], self.code[b]
         if second[0] == "neg":
-            return self.neg(self.div(a, second[1]))
+            return self.neg(self._quotient(a, second[1]))
         if first[0] == "neg":
-            return self.neg(self.div(first[1], b))
+            return self.neg(self._quotient(first[1], b))
         if second[0] == "inv":
             return self.mul(a, second[1])
         return self._once(("div", a, b))
@@ -341,7 +351,9 @@ class Builder:
         zero = self.zero
         given = [[None if k == zero else k for k in entries] for entries in outputs]
         roots = [k for entries in given for k in entries if k is not None]
-        instructions = [instruction_of(*code) for code in turned(self.code, roots)]
+        inverses = {a: k for k, (op, a, *_) in enumerate(self.code) if op == "inv"}
+        code = multiplied(turned(self.code, roots), roots, inverses, self._divided)
+        instructions = [instruction_of(*entry) for entry in code]
         return schedule_program(tuple(input_sizes), instructions, given, tuple(self._loops))
 
 

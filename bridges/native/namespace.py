@@ -75,20 +75,26 @@ class ScalarNamespace:
         return tuple(rows)
 
     def matmul(self, a: Value, b: Value, m: int, k: int, n: int) -> Value:
-        rows = [a[i * k : (i + 1) * k] for i in range(m)]
-        columns = [b[j::n] for j in range(n)]
-        return tuple([self._dot(row, column) for row in rows for column in columns])
-
-    def _dot(self, row: Value, column: Value) -> int:
         builder = self._builder
-        number, zero = builder.number, builder.zero
-        total = zero
-        for p, q in zip(row, column, strict=True):
-            # most products of a Jacobian's seeds are 0 * x, which is 0
-            if (p == zero and number[q] is None) or (q == zero and number[p] is None):
-                continue
-            total = builder.add(total, builder.mul(p, q))
-        return total
+        zero = builder.zero
+        # Most products of a Jacobian's seeds are 0 * x, which is 0: they are passed over, but for
+        # constants that may be infinite.
+        may_skip = not builder.has_infinite
+        rows = [a[i * k : (i + 1) * k] for i in range(m)]
+        columns = [
+            [(i, q) for i, q in enumerate(b[j::n]) if q != zero or not may_skip] for j in range(n)
+        ]
+        entries: list[int] = []
+        for row in rows:
+            for column in columns:
+                total = zero
+                for i, q in column:
+                    p = row[i]
+                    if p == zero and may_skip:
+                        continue
+                    total = builder.add(total, builder.mul(p, q))
+                entries.append(total)
+        return tuple(entries)
 
     def solve(self, a: Value, b: Value, m: int, n: int) -> Value:
         return solve(self._builder, a, b, m, n)

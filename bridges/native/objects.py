@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 from bridges.native import cache
 from bridges.native.build import BASE_FLAGS, Compiler, compile_library, compile_object
 from bridges.native.errors import BuildError
+from bridges.native.garbage import no_collections
 from bridges.native.progress import Progress
 from bridges.native.units import Unit, Units
 
@@ -77,7 +78,8 @@ def make_parts(units: Units, shop: Workshop) -> Parts:
         shop.progress.compiled(len(unit.text), time.monotonic() - begun)
         return key, body
 
-    objects = dict(side_by_side(compiled, heard(), processors()))
+    with no_collections():
+        objects = dict(side_by_side(compiled, heard(), processors()))
     return Parts(last[0], objects)
 
 

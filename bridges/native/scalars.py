@@ -5,9 +5,7 @@ The steps of a tape run over a namespace whose values are tuples of instruction 
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,7 +15,9 @@ from ad_core.derivatives import Jacobian
 from ad_core.loops import Scan
 from ad_core.lowering import Lowered, Step, Tape
 from ad_core.ops import Namespace, Op
+from ad_core.ops.namespace import Kernel
 from bridges.native.builder import Builder
+from bridges.native.garbage import no_collections
 from bridges.native.namespace import ScalarNamespace, Value
 from bridges.native.program import Loop, Program
 
@@ -27,7 +27,7 @@ def scalar_program(tape: Tape) -> Program:
 
     Raises NotImplementedError where the tape holds a user's function.
     """
-    with _no_collections():
+    with no_collections():
         builder, xp = _namespace()
         sizes = [size for _, size in tape.inputs]
         slots = _started(tape, _inputs(builder, sizes), xp)
@@ -43,7 +43,7 @@ def jacobian_program(
     Its products run once for each seed, but what is before the seeds but once: the program of
     `jacobian_graph`, without the graph.
     """
-    with _no_collections():
+    with no_collections():
         builder, xp = _namespace()
         given = _inputs(builder, f.sizes_in)
         compression = found.compression
@@ -69,11 +69,17 @@ def _seeded(tape: Tape, rows: Any, given: list[Value], xp: ScalarNamespace) -> I
         moves[out] = any(moves[a] for a in args)
     start = _started(tape, given, xp)
     _run([step for step in tape.steps if not moves[step.out]], start, xp)
-    moving = [step for step in tape.steps if moves[step.out]]
+    moving = _bound([step for step in tape.steps if moves[step.out]], xp)
+    # Most steps see no more of one seed than of the last: the same numbers, and so the same result.
+    last: list[tuple[list[Value], Value]] = [([], ())] * len(moving)
     for row in rows:
         slots = start.copy()
         slots[n:count] = [xp.constant(cut) for cut in np.split(row, cuts)]
-        _run(moving, slots, xp)
+        for k, (kernel, args, out) in enumerate(moving):
+            values = [slots[a] for a in args]
+            if last[k][0] != values:
+                last[k] = values, kernel(*values)
+            slots[out] = last[k][1]
         yield tuple([k for o in tape.outputs for k in _sized(slots[o], tape.sizes[o])])
 
 
@@ -96,12 +102,20 @@ def _started(tape: Tape, given: Sequence[Value], xp: ScalarNamespace) -> list[An
 
 
 def _run(steps: Iterable[Step], slots: list[Any], xp: ScalarNamespace) -> None:
+    for kernel, args, out in _bound(steps, xp):
+        slots[out] = kernel(*[slots[a] for a in args])
+
+
+def _bound(steps: Iterable[Step], xp: ScalarNamespace) -> list[tuple[Kernel, tuple[int, ...], int]]:
+    """Steps with what they do to values of this namespace."""
+    bound: list[tuple[Kernel, tuple[int, ...], int]] = []
     for func, args, out in steps:
         if not isinstance(func, Op):
             raise NotImplementedError(
                 f"{func}: a function that the graph cannot look into has no kernel form"
             )
-        slots[out] = func.bind(cast("Namespace", xp))(*[slots[a] for a in args])
+        bound.append((func.bind(cast("Namespace", xp)), args, out))
+    return bound
 
 
 # Operations up to which a loop is written out: its steps then share what they have in common.
@@ -123,15 +137,3 @@ def _looped(op: Scan) -> Loop | None:
 def _sized(value: Value, size: int) -> Value:
     """A value of the tape's size; a scalar that stands for a vector is repeated."""
     return value * size if len(value) == 1 else value
-
-
-@contextmanager
-def _no_collections() -> Generator[None]:
-    """Without searches for cycles: programs are many small tuples, and none of them is in one."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -15,7 +15,7 @@ from robotics_ad import RobotModel, so3
 
 _ANGLES = ("roll", "pitch", "yaw")
 _REACH = {"rad": np.pi, "m": 2.0}  # of sliders without limits, either way
-_STEPS = {"rad": 1e-3, "m": 1e-4}
+_DIGITS = {"rad": 3, "m": 4}  # behind the point
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Dial:
     unit: str
     lower: float
     upper: float
+
+    def shown(self, value: float) -> float:
+        """The value that the slider has for this one: within limits, and rounded."""
+        return float(np.clip(round(value, _DIGITS[self.unit]), self.lower, self.upper))
 
 
 class Dials:
@@ -114,11 +118,12 @@ class JointPanel:
             gui.add_button("Back to the start").on_click(self._back)
             for dial, value in zip(self._dials.dials, self._dials.values(q), strict=True):
                 slider = gui.add_slider(
-                    f"{dial.label} ({dial.unit})",
+                    dial.label,
                     dial.lower,
                     dial.upper,
-                    _STEPS[dial.unit],
-                    float(np.clip(value, dial.lower, dial.upper)),
+                    10.0 ** -_DIGITS[dial.unit],
+                    dial.shown(value),
+                    hint=dial.unit,
                 )
                 slider.on_update(self._slid)
                 self._sliders.append(slider)
@@ -128,7 +133,7 @@ class JointPanel:
         for slider, dial, value in zip(
             self._sliders, self._dials.dials, self._dials.values(q), strict=True
         ):
-            slider.value = float(np.clip(value, dial.lower, dial.upper))
+            slider.value = dial.shown(value)
 
     def _slid(self, event: Any) -> None:
         if event.client is not None:  # a user's hand, not `follow`
@@ -175,7 +180,7 @@ class MotionPanel:
             self._time = self._time % end if self._again.value else end
             if not self._again.value:
                 self.pause()
-        self._slider.value = self._time
+        self._slider.value = round(self._time, 3)
         return self._motion.index(self._time)
 
     def _slid(self, event: Any) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ad_core.graph import one_of, whole_number
+from ad_core.graph import one_of, whole_number, wrong_kind
 from robotics_ad.arrays import Matrix, not_negative
 from robotics_ad.geometry.enclosing import (
     Enclosing,
@@ -52,7 +52,12 @@ class Fit:
 
 
 def fit_capsules(
-    robot: RobotModel, *, of: str = "collisions", most: int = 1, tolerance: float = 0.01
+    robot: RobotModel,
+    *,
+    of: str = "collisions",
+    most: int = 1,
+    tolerance: float = 0.01,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Fit:
     """Capsules that contain what the links collide with.
 
@@ -66,6 +71,8 @@ def fit_capsules(
         of: "collisions", or "visuals", where a file has no others.
         most: how many capsules a shape has at most.
         tolerance: the excess, m, at which a shape gets no more of them.
+        progress: called after each shape with how many are done, and how many there are; meshes of
+            a whole robot may take a minute.
 
     Returns:
         A robot with these `collisions`, and bounds of the excess. The same robot gives the same.
@@ -76,17 +83,22 @@ def fit_capsules(
         ValueError: for a file that holds no mesh, and numbers out of range.
     """
     kept = (Sphere, Capsule, HalfSpace)
-    return _fitted(
-        robot, _Kind("fit_capsules", capsule_around, capsule_volume, kept), of, most, tolerance
-    )
+    kind = _Kind("fit_capsules", capsule_around, capsule_volume, kept)
+    return _fitted(robot, kind, of, most, tolerance, progress)
 
 
 def fit_spheres(
-    robot: RobotModel, *, of: str = "collisions", most: int = 16, tolerance: float = 0.01
+    robot: RobotModel,
+    *,
+    of: str = "collisions",
+    most: int = 16,
+    tolerance: float = 0.01,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Fit:
     """Spheres that contain what the links collide with; as `fit_capsules`, with `most` spheres."""
     kept = (Sphere, HalfSpace)
-    return _fitted(robot, _Kind("fit_spheres", ball_around, ball_volume, kept), of, most, tolerance)
+    kind = _Kind("fit_spheres", ball_around, ball_volume, kept)
+    return _fitted(robot, kind, of, most, tolerance, progress)
 
 
 class _Kind(NamedTuple):
@@ -96,18 +108,29 @@ class _Kind(NamedTuple):
     kept: tuple[type[Shape], ...]
 
 
-def _fitted(robot: RobotModel, kind: _Kind, of: str, most: int, tolerance: float) -> Fit:
+def _fitted(  # noqa: PLR0917
+    robot: RobotModel,
+    kind: _Kind,
+    of: str,
+    most: int,
+    tolerance: float,
+    progress: Callable[[int, int], object] | None,
+) -> Fit:
     checked_robot(robot, kind.name)
     one_of(of, f"{kind.name}: of", _OF)
     most = whole_number(most, f"{kind.name}: most", 1)
     tolerance = not_negative(tolerance, f"{kind.name}: tolerance")
+    if progress is not None and not callable(progress):
+        raise wrong_kind(kind.name, "progress", progress, "a function of two numbers")
     links, excess = [], dict[str, tuple[float, ...]]()
+    done, shapes = 0, sum(len(getattr(link, of)) for link in robot.links)
     for link in robot.links:
-        found = [
-            fitted
-            for placed in getattr(link, of)
-            for fitted in _around(placed, kind, most, tolerance)
-        ]
+        found: list[tuple[PlacedShape, float]] = []
+        for placed in getattr(link, of):
+            found += _around(placed, kind, most, tolerance)
+            done += 1
+            if progress is not None:
+                progress(done, shapes)
         links.append(replace(link, collisions=[shape for shape, _ in found]))
         excess[link.name] = tuple(bound for _, bound in found)
     return Fit(replace(robot, links=links), excess)

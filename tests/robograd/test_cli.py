@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 import robograd
 from bridges.native import cache
+from robograd import bench, doctor
 from robograd.cli import main
 from robotics_ad import packaged_arm
 from robotics_ad.data import packaged_arm_text
@@ -264,3 +267,89 @@ def test_ik_out_of_reach_is_status_1(capsys: pytest.CaptureFixture[str], tmp_pat
     for message, arguments in faults.items():
         assert main(["ik", str(urdf), *arguments]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_the_doctor_finds_all_well(kernel_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    told = dict(re.findall(r"^ok +([\w ]+): (.*)", capsys.readouterr().out, re.MULTILINE))
+    assert {"versions", "compiler", "kernel cache", "kernel", "torch", "CasADi"} <= {*told}
+    assert all("from numpy" in told[engine] for engine in ("kernel", "torch", "CasADi"))
+    assert [path.name for path in kernel_cache.iterdir()] == ["kernels"], "its own are gone"
+    assert cache.info().n_libraries == 0
+
+
+def test_the_doctor_says_how_to_mend_what_it_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ROBOGRAD_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("CC", "/bin/false")
+    zeros = np.zeros((64, 12)), np.zeros((64, 12, 7))
+    monkeypatch.setattr(doctor, "_of_torch", lambda pose: lambda q: zeros)
+    monkeypatch.setattr(metadata, "requires", lambda _: ["numpy<2,>=1", "no-such-package>=1"])
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    for line in (
+        r"FAULT  versions: numpy is \S+, needs <2; no-such-package is not installed\n +-> pip",
+        r"FAULT  compiler: /bin/false failed.*\n +-> install gcc or clang",
+        r"FAULT  kernel cache: .*\n +-> set ROBOGRAD_CACHE",
+        r"FAULT  kernel: it is not compiled",
+        r"FAULT  torch: differs from numpy by [\d.]+e",
+        r"ok     CasADi: ",
+    ):
+        assert re.search(line, out), line
+
+
+def test_bench_compares_before_it_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "_TURN", 0.0)
+    monkeypatch.setattr(bench, "_ROUNDS", 3)
+    urdf = tmp_path / "arm.urdf"
+    urdf.write_text(packaged_arm_text(), encoding="utf-8")
+    assert main(["bench", str(urdf), "--batch", "3"]) == 0
+    rows = re.findall(r"^  (\S.*?)  +([\d.,]+|another result) +([\d.,]+)?$",
+                      capsys.readouterr().out, re.MULTILINE)  # fmt: skip
+    names = [name for name, _, _ in rows]
+    assert names.count("robograd, kernel") == names.count("Pinocchio, a call a sample") == 3
+    assert all(float(time.replace(",", "")) > 0.0 for _, time, _ in rows)
+    assert [ratio for name, _, ratio in rows if name == "robograd, kernel"] == ["1"] * 3
+
+    def wrong(subject: bench.Subject) -> Iterator[bench.Contender]:
+        yield bench.Contender("wrong", lambda: subject.q, lambda q: q)
+
+    monkeypatch.setattr(bench, "_poses", wrong)
+    assert main(["bench", str(urdf), "--link", "tool", "--batch", "2"]) == 0
+    assert re.search(r"^  wrong +another result$", capsys.readouterr().out, re.MULTILINE)
+    assert main(["bench", str(urdf), "--link", "thumb"]) == 1
+    assert "no link 'thumb'; links: base" in capsys.readouterr().err
+    assert main(["bench", str(urdf), "--batch", "0"]) == 1
+    assert "--batch is 0, expected 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_files(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("shtab")
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in ("doctor", "view", "motion", "completion"))
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=script, text=True, check=True)
+    if shell == "bash" and shutil.which("bash"):
+        ask = "\nCOMP_WORDS=(robograd vi); COMP_CWORD=1; _shtab_robograd; echo ${COMPREPLY[@]}"
+        run = [["bash", "-c", script + ask], ["bash", "-c", script + ask.replace("vi", "d")]]
+        answers = [
+            subprocess.run(r, capture_output=True, text=True, check=True).stdout for r in run
+        ]
+        assert answers == ["view\n", "demo doctor\n"]
+
+
+def test_without_shtab_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    monkeypatch.delitem(sys.modules, "robograd.completion", raising=False)
+    assert main(["completion", "bash"]) == 1
+    assert "pip install 'robograd[completion]'" in capsys.readouterr().err

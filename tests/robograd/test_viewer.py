@@ -245,7 +245,7 @@ def test_a_mesh_that_cannot_be_read_is_logged_and_the_rest_is_shown(
     assert len([r for r in caplog.records if "no picture of the mesh" in r.getMessage()]) == 1
     with Viewer(load_urdf(tmp_path / "crane.urdf")) as bare:  # bars, from link to link
         bare.save_html(tmp_path / "bars.html")
-    made = {m["name"] for _, m in messages((tmp_path / "bars.html").read_text())}
+    made = {m.get("name") for _, m in messages((tmp_path / "bars.html").read_text())}
     assert {"/robot/base/visual", "/robot/boom/visual", "/robot/hand/visual"} <= made
 
 
@@ -305,8 +305,7 @@ def test_a_browser_draws_a_link_where_it_is(tmp_path: Path) -> None:
             client = soon(lambda: next(iter(viewer.server.get_clients().values()), None))
             for y in (-0.1, 0.2):
                 viewer.update([y])
-                wanted = projected(client, np.array([0.0, y, 0.0]))
-                soon(lambda wanted=wanted: np.abs(centre_of_red(client) - wanted).max() < 3.0)
+                soon(lambda y=y: np.abs(centre_of_red(client) - projected(client, y)).max() < 3.0)
         finally:
             page.terminate()
             page.wait()
@@ -347,9 +346,9 @@ def centre_of_red(client: Any) -> Any:
     return np.array([columns.mean(), rows.mean()]) if len(rows) > 20 else np.full(2, np.nan)
 
 
-def projected(client: Any, point: Any) -> Any:
-    """(column, row) of a point by a pinhole: x to the right, y down, z ahead of the camera."""
-    w, x, y, z = client.camera.wxyz
-    ahead = pinocchio.Quaternion(w, x, y, z).matrix().T @ (point - client.camera.position)
+def projected(client: Any, y: float) -> Any:
+    """(column, row) of the cart by a pinhole: x to the right, y down, z ahead of the camera."""
+    turned = pinocchio.Quaternion(*client.camera.wxyz.tolist()).matrix()
+    ahead = turned.T @ (np.array([0.0, y, 0.0]) - client.camera.position)
     focal = 0.5 * SIZE[0] / np.tan(0.5 * client.camera.fov)
     return 0.5 * np.array(SIZE[::-1]) + focal * ahead[:2] / ahead[2]

@@ -311,3 +311,12 @@ def test_files_that_hold_no_mesh_are_named(tmp_path):
         path.write_text(content)
         with pytest.raises(ValueError, match=name):
             fit_capsules(robot_with(Mesh(str(path))))
+
+
+def test_who_waits_is_told_how_far_it_is():
+    told: list[tuple[int, int]] = []
+    fit_capsules(packaged_arm(), progress=lambda done, of: told.append((done, of)))
+    n = sum(len(link.collisions) for link in packaged_arm().links)
+    assert told == [(k, n) for k in range(1, n + 1)]
+    with pytest.raises(TypeError, match="progress"):
+        fit_capsules(packaged_arm(), progress=3)

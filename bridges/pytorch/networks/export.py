@@ -26,27 +26,45 @@ from ad_core.graph import Expression, ExpressionLike, as_expressions
 from ad_core.graph.errors import unknown_size
 from bridges.pytorch.networks.aten import lowered, row
 from bridges.pytorch.networks.values import Value, refused
+from bridges.pytorch.networks.weights import varying_parameters
 
 aten = torch.ops.aten
 
 
-def torch_to_primitives(module: nn.Module, args: Sequence[ExpressionLike]) -> Expression:
+def torch_to_primitives(
+    module: nn.Module,
+    args: Sequence[ExpressionLike],
+    *,
+    weights: ExpressionLike | None = None,
+) -> Expression:
     """`module(*args)` as an expression of primitives: exact on every engine, to every order.
 
     The module gets each argument as a tensor `(n_i,)` and gives a vector; one that needs a batch
     axis goes into a module that adds and removes it. Its parameters and buffers become constants,
-    as they are now; it is read in the mode that it is in, and must not depend on chance. Known are
-    the operators of torch's core set on real numbers, and so the usual layers: linear,
-    convolutional, recurrent, attention, normalisation, pooling, activations. `detach` and
-    `torch.no_grad` are kept: no derivative goes through them.
+    as they are now, but for those that `weights` stands for; it is read in the mode that it is in,
+    and must not depend on chance. Known are the operators of torch's core set on real numbers, and
+    so the usual layers: linear, convolutional, recurrent, attention, normalisation, pooling,
+    activations. `detach` and `torch.no_grad` are kept: no derivative goes through them.
+
+    With `weights` the graph does not change when the module is trained: kernels, layers and
+    programs made of it are built once and called with `flat_weights(module)`.
+
+    Args:
+        module: an instance of `nn.Module`.
+        args: expressions, names or numbers, one for each input; their sizes must be known.
+        weights: what stands in the place of the parameters that require gradients, in the order of
+            `flat_weights`: the name of a variable, which gets their size, or an expression of it.
+            Frozen parameters and all buffers are constants, so are running statistics.
 
     Raises:
         TypeError: for a module that is no instance of `nn.Module`, or arguments that are no list.
         ValueError: where an argument's size is not known, the module does not take vectors of
-            these sizes, or the result is no vector.
+            these sizes, or the result is no vector; for weights of another size, and where no
+            parameter requires gradients.
         NotImplementedError: for an operator without a rule, named; `torch_to_ad` takes any module.
     """
     nodes = _arguments(module, args)
+    varying = {} if weights is None else varying_parameters(module, weights)
     like = next((p for p in module.parameters() if p.is_floating_point()), None)
     dtype = torch.float64 if like is None else like.dtype
     device = "cpu" if like is None else like.device
@@ -63,6 +81,8 @@ def torch_to_primitives(module: nn.Module, args: Sequence[ExpressionLike]) -> Ex
             values[node] = Value(argument, (argument.size or 0,))
         elif spec.kind == InputKind.TOKEN:  # it only orders operators that check or print
             values[node] = None
+        elif (held := _parameter(module, spec)) is not None and id(held) in varying:
+            values[node] = varying[id(held)]
         else:
             tensor = known[spec.target].detach().cpu()
             values[node] = tensor.to(torch.float64) if tensor.is_floating_point() else tensor
@@ -76,6 +96,11 @@ def torch_to_primitives(module: nn.Module, args: Sequence[ExpressionLike]) -> Ex
         entries = result.to(torch.float64).reshape(-1).numpy()
         result = Value(ad.constant(entries), tuple(result.shape))
     return result.entries
+
+
+def _parameter(module: nn.Module, spec: Any) -> Any:
+    """The module's own parameter behind an input of its program, if that is one."""
+    return module.get_parameter(spec.target) if spec.kind == InputKind.PARAMETER else None
 
 
 def walked(graph: torch.fx.Graph, values: dict[Any, Any]) -> Sequence[Any]:
@@ -120,7 +145,7 @@ def _try(module: nn.Module, examples: Sequence[Tensor]) -> None:
     inputs = [e.clone().requires_grad_() * 1 for e in examples]
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            result = torch.func.functional_call(module, state, tuple(inputs))
+            result = torch.func.functional_call(module, state, tuple(inputs), tie_weights=False)
     except Exception as error:
         raise ValueError(
             f"{title} does not take inputs of the shapes {sizes}: {error}. Each argument is one "

@@ -88,14 +88,23 @@ def convolution(
     transposed: bool,
     *rest: Any,
 ) -> Value:
-    """A product of the weights with the windows of the input; transposed, by torch's matrix."""
-    if transposed:
+    """A product of the weights with the windows of the input.
+
+    Transposed, with constant weights, by torch's matrix; else with the weights turned round, over
+    the input with zeros between its entries.
+    """
+    if transposed and not unknowns([weight, bias]):
         options = (stride, padding, dilation, transposed, *rest)
         return affine(aten.convolution.default, [x, weight, bias, *options], {}, (0,))
     groups: int = rest[1]
     w, pool = as_value(weight), Pool()
+    numbers = pool.numbers(as_value(x))
+    if transposed:
+        w = _turned(w, groups)
+        numbers = _apart(numbers, w.shape[2:], stride, padding, dilation, rest[0])
+        stride, padding = (1,), (0,)
     kernel, dims = w.shape[2:], len(w.shape) - 2
-    numbers = _windows(pool.numbers(as_value(x)), 0.0, kernel, stride, padding, dilation)
+    numbers = _windows(numbers, 0.0, kernel, stride, padding, dilation)
     batch, channels, places = numbers.shape[0], numbers.shape[1], numbers.shape[2 : 2 + dims]
     numbers = numbers.reshape(batch, groups, channels // groups, *places, *kernel)
     order = (1, 2, *range(3 + dims, 3 + 2 * dims), 0, *range(3, 3 + dims))
@@ -110,6 +119,39 @@ def convolution(
     b = as_value(bias)
     sides = Value(b.entries, (*b.shape, *[1] * dims))
     return Value(out.entries + stretched(sides, out.shape), out.shape)
+
+
+def _turned(w: Value, groups: int) -> Value:
+    """The weights of the convolution that a transposed one is: `(in, out / groups, kernel..)`."""
+    count, out = w.shape[:2]
+    places = w.places.reshape(groups, count // groups, out, *w.shape[2:])
+    places = np.flip(places, tuple(range(3, places.ndim))).swapaxes(1, 2)
+    places = places.reshape(groups * out, count // groups, *w.shape[2:])
+    return Value(take(w.entries, places), places.shape)
+
+
+def _apart(
+    numbers: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    more: Sequence[int],
+) -> Tensor:
+    """The input of that convolution: `stride - 1` zeros between entries, and around them zeros."""
+    dims = len(kernel)
+    options = (stride, padding, dilation, more)
+    steps, pads, gaps, extra = (list(o) * dims if len(o) == 1 else list(o) for o in options)
+    first = numbers.dim() - dims
+    sides: list[int] = []
+    for i, (size, step) in enumerate(zip(kernel, steps, strict=True)):
+        shape = list(numbers.shape)
+        shape[first + i] = (shape[first + i] - 1) * step + 1
+        spread = numbers.new_zeros(shape)
+        spread.movedim(first + i, 0)[::step] = numbers.movedim(first + i, 0)
+        numbers, before = spread, gaps[i] * (size - 1) - pads[i]
+        sides = [before, before + extra[i], *sides]
+    return functional.pad(numbers, sides)
 
 
 def _windows(

@@ -226,3 +226,16 @@ def test_users_functions_have_no_scalar_program() -> None:
     f = ad.function(np.sin, "sine", [2], 2)
     with pytest.raises(NotImplementedError, match="no kernel form"):
         scalar_program(lower(f(ad.var("x", 2))).tape)
+
+
+def test_an_inverse_that_many_products_share_is_computed_once() -> None:
+    """Products with it stay products then; fewer are quotients, and so are written quotients."""
+    x, y = ad.var("x", 3), ad.var("y", 1)
+    inverse = 1.0 / y
+    many, few = x * inverse, x[:2] * inverse
+    assert sorted(ops(program_of(many))) == ["inv", "mul", "mul", "mul"]
+    assert ops(program_of(few)) == ["div", "div"]
+    assert ops(program_of(x / y)) == ["div", "div", "div"]
+    assert ops(program_of(many, x / y)) == ["div", "div", "div"]
+    at = np.array([3.0, -7.0, 1e300]), np.array([0.3])
+    np.testing.assert_array_equal(run(program_of(many), *at)[0], many.eval(x=at[0], y=at[1]))

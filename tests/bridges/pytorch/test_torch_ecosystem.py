@@ -3,6 +3,7 @@
 import copy
 import io
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -165,21 +166,24 @@ def test_data_loader_workers(layer_of, start):
     torch.testing.assert_close(got, layer(torch.arange(8.0)[:, None].expand(8, 7) * 0.1))
 
 
-def test_two_processes_train_together():
+def test_two_nodes_of_a_process_each_train_together():
+    """As on two machines: each has a launcher of its own, and they meet at an address."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = ["-m", "torch.distributed.run", "--nproc-per-node=2"]
-    command = [sys.executable, *command, "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-    example = str(ROOT / "examples" / "23_ddp.py")
-    done = subprocess.run(
-        [*command, example],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "2 processes: loss" in done.stdout
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    meet = ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}", "--rdzv-id=robograd"]
+    command = [*launch, *meet, str(ROOT / "examples" / "23_ddp.py")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    nodes = [subprocess.Popen(command, env=environment, **pipes) for _ in range(2)]
+    try:
+        done = [node.communicate(timeout=300) for node in nodes]
+    finally:
+        for node in nodes:
+            node.kill()
+    assert [node.returncode for node in nodes] == [0, 0], done
+    assert "2 processes: loss" in done[0][0] + done[1][0]
 
 
 def test_in_a_sequential_with_hooks_and_gradient_checkpoints(layer_of):
