@@ -68,24 +68,22 @@ def main(picture: str | None = None, samples: int = 100) -> tuple[str, float, fl
     print(f"{status} after {solver.stats()['iter_count']} iterations")
     print(f"{nearest:.3f} m from the ball's centre at least; poses missed by {missed:.1e}")
     if picture is not None:
-        straight, found = (ad.stack(*path).eval(x=at).reshape(-1, 3) for at in (0 * best, best))
-        draw(picture, straight, found, places)
+        begun, found = (ad.stack(*path).eval(x=at).reshape(-1, 3) for at in (0 * best, best))
+        draw(picture, times, begun, found)
     return status, nearest, missed
 
 
-def draw(path: str, straight: np.ndarray, found: np.ndarray, places: np.ndarray) -> None:
-    """From above: the spline through the poses, and the one that goes around the ball."""
+def draw(path: str, times: np.ndarray, begun: np.ndarray, found: np.ndarray) -> None:
+    """How far the frame is from the ball's centre, where IPOPT begins and where it ends."""
     from matplotlib.figure import Figure
-    from matplotlib.patches import Circle
 
     figure = Figure(figsize=(8.0, 3.4), layout="constrained")
     axes = figure.subplots()
-    axes.add_patch(Circle(BALL[:2], RADIUS, color="tab:orange", alpha=0.6))
-    axes.plot(*straight[:, :2].T, "--", color="firebrick", label="through the poses")
-    axes.plot(*found[:, :2].T, color="navy", label="and around the ball")
-    axes.plot(*places[:, :2].T, "ko", markersize=4.5, label="poses")
-    axes.set(xlabel="x, m", ylabel="y, m", aspect="equal")
-    axes.legend(loc="upper left")
+    axes.axhspan(0.0, RADIUS, color="tab:orange", alpha=0.5, label="the ball")
+    for way, style, label in ((begun, "r--", "start"), (found, "b-", "solution")):
+        axes.plot(times, np.linalg.norm(way - BALL, axis=1), style, label=label)
+    axes.set(xlabel="time, s", ylabel="distance from its centre, m", ylim=(0.0, None))
+    axes.legend()
     figure.savefig(path, dpi=110)
 
 
