@@ -118,7 +118,7 @@ def _compile(  # noqa: PLR0917
     ends: Sequence[str],
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    tuning, is_gcc = _probed(compiler.command, target.parent)
+    tuning, is_gcc = _probed(compiler.command, target.parent, stopped)
     chosen = [flag for flag in flags.split() if is_gcc or flag.startswith("-O")]
     text = target.with_suffix(".c")
     text.write_text(source, encoding="ascii")
@@ -134,7 +134,9 @@ def _compile(  # noqa: PLR0917
 _known: dict[tuple[str, ...], tuple[tuple[str, ...], bool]] = {}
 
 
-def _probed(command: tuple[str, ...], folder: Path) -> tuple[tuple[str, ...], bool]:
+def _probed(
+    command: tuple[str, ...], folder: Path, stopped: Callable[[], bool]
+) -> tuple[tuple[str, ...], bool]:
     """The flags that tune for this processor, and whether it is GCC, which has flags of its own.
 
     Raises BuildError if the compiler cannot even list its predefined macros.
@@ -144,7 +146,9 @@ def _probed(command: tuple[str, ...], folder: Path) -> tuple[tuple[str, ...], bo
         if command in _known:
             break
         arguments = (*tuning, "-dM", "-E", "-x", "c", os.devnull)
-        status, macros, failure = run_compiler(command, arguments, folder, _ANSWER_S)
+        status, macros, failure = run_compiler(
+            command, arguments, folder, _ANSWER_S, stopped=stopped
+        )
         if status == 0:
             _known[command] = tuning, "__GNUC__" in macros and "__clang__" not in macros
     if command not in _known:

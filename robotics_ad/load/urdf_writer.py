@@ -23,8 +23,8 @@ from robotics_ad.model import (
     Link,
     RobotModel,
     checked_robot,
-    without_floating_root,
 )
+from robotics_ad.model.mounted import without_floating_root
 
 _SIX = (("ixx", 0, 0), ("iyy", 1, 1), ("izz", 2, 2), ("ixy", 0, 1), ("ixz", 0, 2), ("iyz", 1, 2))
 _LIMITS = ("lower", "upper", "velocity", "effort")

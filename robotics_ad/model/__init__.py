@@ -7,7 +7,6 @@ from robotics_ad.model.inertia import Inertia, Link, combined, inertia_matrix
 from robotics_ad.model.joint import Joint, Mimic
 from robotics_ad.model.joint_types import JOINT_TYPES, JointType, helical, universal
 from robotics_ad.model.loop import LoopConstraint
-from robotics_ad.model.mounted import without_floating_root
 from robotics_ad.model.parameters import (
     PARAMETER_KINDS,
     ParameterKind,
@@ -67,5 +66,4 @@ __all__ = [
     "log_cholesky",
     "ten_numbers",
     "universal",
-    "without_floating_root",
 ]

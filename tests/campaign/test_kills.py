@@ -18,7 +18,7 @@ from bridges.kernel import load
 pytestmark = pytest.mark.campaign("kill -9 in builds and saves")
 
 LONGEST = 0.4  # seconds: a build takes less
-OURS = re.compile(r"[0-9a-f]{40,64}\.so|build-[a-z0-9_]{8}")
+OURS = re.compile(r"[0-9a-f]{40,64}\.(so|o)|build-[a-z0-9_]{8}")
 
 
 def test_builds(tally: Tally, cache: Path) -> None:

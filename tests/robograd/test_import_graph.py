@@ -15,7 +15,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ad_core", "bridges", "robotics_ad", "robograd")
-SPARED = {"casadi", "coal", "matplotlib", "mujoco", "numpy", "scipy", "shtab", "torch", "tqdm"}
+SPARED = {
+    "casadi",
+    "coal",
+    "matplotlib",
+    "mujoco",
+    "numpy",
+    "scipy",
+    "shtab",
+    "torch",
+    "tqdm",
+    "xacro",
+}
 UNIX = {"grp", "pwd"}
 Graph = Mapping[str, set[str]]
 
