@@ -115,6 +115,27 @@ def chosen() -> LoopRow:
     return LoopRow("loops in a choice", e, written_out, 3)
 
 
+def partly() -> LoopRow:
+    """All kinds of functions that slopes are made of, and a result of which half is read."""
+    x, u, p = ad.var("x", 2), ad.var("u", 2), ad.var("p", 1)
+    angle = 0.5 * adm.tanh(x[0] * u[0]) + adm.sinh(0.3 * x[1]) * adm.cos(p[0])
+    step = ad.stack(adm.sin(angle) + adm.exp(-x[1] * x[1]), adm.cosh(0.2 * angle) - adm.tan(u[1]))
+    states = ad.scan(step, {"x": x}, {"u": ad.var("u", 8)}, length=4, keep="all")
+    e = states[1::2]
+
+    def written_out(x: Tensor, u: Tensor, p: Tensor) -> Tensor:
+        found = []
+        for t in range(4):
+            a, b = u[2 * t], u[2 * t + 1]
+            angle = 0.5 * torch.tanh(x[0] * a) + torch.sinh(0.3 * x[1]) * torch.cos(p[0])
+            first = torch.sin(angle) + torch.exp(-x[1] * x[1])
+            x = torch.stack([first, torch.cosh(0.2 * angle) - torch.tan(b)])
+            found.append(x[1])
+        return torch.stack(found)
+
+    return LoopRow("partly read", e, written_out, 8)
+
+
 ROWS = [
     simple(1, "last"),
     simple(2, "all"),
@@ -123,6 +144,7 @@ ROWS = [
     held(),
     nested(),
     chosen(),
+    partly(),
 ]
 
 

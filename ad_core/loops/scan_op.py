@@ -176,14 +176,13 @@ class Scan(Op):
                 )
             )
             values.append(self._carries(arg, rows) if role == CARRY else arg)
-        start, kept = n, dict[Expression, Expression]()
-        for number, call in enumerate(body.kept):
-            size = call.size or 0
-            variable = ADTerminal(f"@kept{number}", size)
-            kept[call] = variable
-            inputs.append((variable, ROW))
-            values.append(self._part(rows, start, size))
-            start += size
+        sizes = [call.size or 0 for call in body.kept]
+        if not sizes:
+            return inputs, values, list(derivative.roots)
+        variable = ADTerminal("@kept", sum(sizes))
+        inputs.append((variable, ROW))
+        values.append(self._part(rows, n, sum(sizes)))
+        kept = dict(zip(body.kept, cut(variable, sizes), strict=True))
         return inputs, values, put(derivative.roots, kept)
 
     def _part(self, rows: Expression, start: int, size: int) -> Expression:

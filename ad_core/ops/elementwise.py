@@ -56,7 +56,8 @@ class Elementwise(Entrywise):
 
     `partials[i](*args, out)` builds `d out / d args[i]` entry by entry, or returns None for zero;
     value, both products and broadcasting follow from it. `doc` is the instance's docstring,
-    `symbol` its infix operator; `vanishing` tells that a zero factor makes the result zero.
+    `symbol` its infix operator; `vanishing` tells that a zero factor makes the result zero; `kept`
+    are functions that take long and that slopes are made of.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Elementwise(Entrywise):
         symbol: str | None = None,
         vanishing: bool = False,
         argnames: str = "xy",
+        kept: bool = False,
     ) -> None:
         self.name = name
         self.__doc__ = doc
@@ -74,6 +76,7 @@ class Elementwise(Entrywise):
         self.symbol = symbol
         self._partials = partials
         self._vanishing = vanishing
+        self.kept = kept
 
     def __reduce__(self) -> tuple[Any, ...]:
         return by_name, (self.name,)
@@ -104,9 +107,11 @@ class Elementwise(Entrywise):
         return result
 
 
-def unary(name: str, doc: str, slope: Callable[[Expression, Expression], Term]) -> Elementwise:
+def unary(
+    name: str, doc: str, slope: Callable[[Expression, Expression], Term], *, kept: bool = False
+) -> Elementwise:
     """A function of one argument by its slope, of `(x, out)`."""
-    return Elementwise(name, f"{doc}, entry by entry.", slope, argnames="x")
+    return Elementwise(name, f"{doc}, entry by entry.", slope, argnames="x", kept=kept)
 
 
 def binary(
@@ -201,14 +206,14 @@ holds x itself, and further ones follow it: `f(x, s)' = f_x(x, s)`, `f'' = f_xx 
 """
 
 sqrt = unary("sqrt", "The square root of x", lambda x, out: 0.5 / out)
-exp = unary("exp", "`e^x`", lambda x, out: out)
+exp = unary("exp", "`e^x`", lambda x, out: out, kept=True)
 expm1 = unary("expm1", "`e^x - 1`, with its digits near 0", lambda x, out: exp(x))
 log = unary("log", "The natural logarithm of x", lambda x, out: 1.0 / x)
 log1p = unary("log1p", "`log(1 + x)`, with its digits near 0", lambda x, out: 1.0 / (1.0 + x))
 
-sin = unary("sin", "The sine of x, radians", lambda x, out: cos(x))
-cos = unary("cos", "The cosine of x, radians", lambda x, out: -sin(x))
-tan = unary("tan", "The tangent of x, radians", lambda x, out: 1.0 + out * out)
+sin = unary("sin", "The sine of x, radians", lambda x, out: cos(x), kept=True)
+cos = unary("cos", "The cosine of x, radians", lambda x, out: -sin(x), kept=True)
+tan = unary("tan", "The tangent of x, radians", lambda x, out: 1.0 + out * out, kept=True)
 asin = unary(
     "asin",
     "The angle in [-pi/2, pi/2] whose sine is x, radians",
@@ -231,9 +236,9 @@ atan2 = binary(
     lambda y, x, out: -_over_squared_radius(y, y, x),
     argnames="yx",
 )
-sinh = unary("sinh", "The hyperbolic sine of x", lambda x, out: cosh(x))
-cosh = unary("cosh", "The hyperbolic cosine of x", lambda x, out: sinh(x))
-tanh = unary("tanh", "The hyperbolic tangent of x", lambda x, out: 1.0 - out * out)
+sinh = unary("sinh", "The hyperbolic sine of x", lambda x, out: cosh(x), kept=True)
+cosh = unary("cosh", "The hyperbolic cosine of x", lambda x, out: sinh(x), kept=True)
+tanh = unary("tanh", "The hyperbolic tangent of x", lambda x, out: 1.0 - out * out, kept=True)
 asinh = unary(
     "asinh", "The number whose hyperbolic sine is x", lambda x, out: 1.0 / sqrt(x * x + 1.0)
 )

@@ -17,8 +17,9 @@ import numpy as np
 from ad_core.ops.namespace import NUMPY
 from ad_core.ops.tables import Table
 from bridges.native.code import Code, instruction_of, multiplied, turned
+from bridges.native.dead import trimmed_program
 from bridges.native.interpret import FUNCTIONS
-from bridges.native.program import Loop, Program, schedule_program
+from bridges.native.program import Loop, Program
 
 TRUTHS = frozenset({"lt", "le", "eq", "ne", "not", "and", "or"})
 """Operations whose value is 1 or 0."""
@@ -354,7 +355,7 @@ class Builder:
         inverses = {a: k for k, (op, a, *_) in enumerate(self.code) if op == "inv"}
         code = multiplied(turned(self.code, roots), roots, inverses, self._divided)
         instructions = [instruction_of(*entry) for entry in code]
-        return schedule_program(tuple(input_sizes), instructions, given, tuple(self._loops))
+        return trimmed_program(tuple(input_sizes), instructions, given, tuple(self._loops))
 
 
 _OWN_RULE: dict[str, Callable[..., int]] = {

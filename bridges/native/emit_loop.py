@@ -41,34 +41,38 @@ def loop_function(  # noqa: PLR0917
     _, operands, which = program.instructions[k]
     loop, region = program.loops[int(which)], layout.regions[k]
     lines: list[str] = []
-    for slot, a in enumerate(operands, region.operands):
+    for place, a in enumerate(operands):
         op, args, value = program.instructions[a]
+        slot = region.operand(place)
+        if slot is None:
+            continue
         if op == "constant":
             lines.append(f"w[{slot}] = splat({target.literal(value)});")
         elif op == "result":
-            source = program.loops[int(program.instructions[args[0]].value)]
-            lines.append(f"w[{slot}] = w[{layout.regions[args[0]].result(source, args[1])}];")
-    starts = [region.operands + start for start in loop.starts]
+            lines.append(f"w[{slot}] = w[{layout.regions[args[0]].result(args[1])}];")
     n, m, last = loop.size, loop.size_row, loop.length - 1
     inputs: list[str] = []
-    for size, role, start in zip(loop.body.input_sizes, loop.roles, starts, strict=False):
+    for i, (size, role) in enumerate(zip(loop.body.input_sizes, loop.roles, strict=True)):
+        start, view = region.starts[i], region.views.get(i)
         if role == CARRY and region.second is None:
             before = f"t {'+' if loop.backwards else '-'} 1"
             inputs.append(f"k ? w + {region.rows} + ({before}) * {n} : w + {start}")
         elif role == CARRY:
             inputs.append(f"w + (k % 2 ? {region.second} : {start})")
+        elif view is not None:
+            row = f"w + ({view.first} + t * {view.stride})"
+            inputs.append(row if view.apart is None else f"t == {view.apart} ? w + {start} : {row}")
         else:
             inputs.append(f"w + {start}" + (f" + t * {size}" if role == ROW else ""))
     outputs = [f"w + {region.rows} + t * {m}"]
     if region.second is not None:
-        begin = starts[loop.carried]
+        begin = region.starts[loop.carried]
         outputs.insert(0, f"w + (k % 2 ? {begin} : {region.second})")
 
     loads = [
-        _moves(
-            sweep, region.operands + sweep.start, program.input_sizes[sweep.array], True, vectors
-        )
+        _moves(sweep, slot, program.input_sizes[sweep.array], True, vectors)
         for sweep in sweeps.loads.get(k, ())
+        if (slot := region.operand(sweep.start)) is not None
     ]
     stores = [
         _moves(sweep, region.rows + sweep.start, program.output_sizes[sweep.array], False, vectors)
@@ -82,7 +86,7 @@ def loop_function(  # noqa: PLR0917
             "            break;",
         ]
     if loop.until is not None and region.second is not None:
-        places = [starts[loop.carried], region.second]
+        places = [region.starts[loop.carried], region.second]
         end, other = places if loop.length % 2 == 0 else places[::-1]
         moved = [  # the steps were k + 1, or all of them
             f"    if (k < {loop.length} && k % 2 == {loop.length % 2})",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bridges.native.program import FIXED, OPERATIONS, Loop, Program
+from bridges.native.program import FIXED, OPERATIONS, Program
+from bridges.native.regions import Region
 
 # Operators that a sine or cosine comes to where its function is copied, a call, and an input.
 _COPY = 20
@@ -41,38 +42,6 @@ class Part:
     stores: dict[int, list[Store]] = field(default_factory=dict[int, list[Store]])
     imports: dict[int, int] = field(default_factory=dict[int, int])
     exports: dict[int, int] = field(default_factory=dict[int, int])
-
-
-@dataclass(frozen=True)
-class Region:
-    """Where in the workspace a loop has its operands, results, and what its body needs.
-
-    second: where the carry is written in odd steps, which has the place of its operand in even
-    ones; None where the rows of the result are the carries.
-    """
-
-    operands: int
-    rows: int
-    second: int | None
-    scratch: int
-    end: int
-
-    @staticmethod
-    def of(loop: Loop, start: int, n_slots: int) -> Region:
-        """From `start`; the body's workspace has `n_slots`."""
-        rows = start + loop.starts[-1]
-        second = rows + loop.length * loop.size_row
-        scratch = second + (0 if loop.keeps else loop.size)
-        return Region(start, rows, None if loop.keeps else second, scratch, scratch + n_slots)
-
-    def result(self, loop: Loop, j: int) -> int:
-        """The slot of result `j`."""
-        if j >= loop.size:
-            return self.rows + j - loop.size
-        if self.second is None:
-            return self.rows + loop.order[-1] * loop.size + j
-        start = self.second if loop.length % 2 else self.operands + loop.starts[loop.carried]
-        return start + j
 
 
 @dataclass(frozen=True)
@@ -137,11 +106,14 @@ def _place_loop(
 ) -> None:
     """Gives the loop at position `k` its region."""
     _, operands, number = program.instructions[k]
-    start = max((region.end for region in layout.regions.values()), default=0)
-    layout.regions[k] = Region.of(program.loops[int(number)], start, body_slots[int(number)])
+    region = Region.of(program, k, body_slots[int(number)], layout.regions)
+    layout.regions[k] = region
     for place, a in enumerate(operands):
-        if place not in swept and program.instructions[a].op not in ("constant", "result"):
-            layout.feeds.setdefault(a, []).append(start + place)
+        if place in swept or program.instructions[a].op in ("constant", "result"):
+            continue
+        slot = region.operand(place)
+        if slot is not None:
+            layout.feeds.setdefault(a, []).append(slot)
 
 
 def _cut(program: Program, weight: int, costs: Mapping[str, int]) -> Iterator[Part]:
@@ -186,8 +158,7 @@ def _assign_slots(program: Program, layout: Layout, part_of: Sequence[int]) -> i
         for k in _values_read(program, layout, part):
             if instructions[k].op == "result":
                 at, j = instructions[k].args
-                loop = program.loops[int(instructions[at].value)]
-                part.imports[k] = layout.regions[at].result(loop, j)
+                part.imports[k] = layout.regions[at].result(j)
             elif part_of[layout.made_at(k)] < number:
                 part.imports[k] = -1
                 last_use[k] = number

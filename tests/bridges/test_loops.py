@@ -12,7 +12,7 @@ import torch
 from backends import ENGINES, compute
 from cuda_runs import Batch
 from cuda_runs import Kernel as EmulatedKernel
-from loop_rows import ROWS, LoopRow, by_torch, pendulum
+from loop_rows import ROWS, H, LoopRow, by_torch, pendulum
 
 import ad_core as ad
 from ad_core import math as adm
@@ -198,6 +198,19 @@ def test_code_does_not_grow_with_steps() -> None:
     (short, few), (same, many) = programs(5), programs(500)
     assert short == same
     assert many == 100 * few
+
+
+def test_loops_keep_what_derivatives_read() -> None:
+    """Sines are computed once, and states that nothing reads are not stored."""
+    x, u = ad.var("x", 2), ad.var("u", 1)
+    step = ad.stack(x[0] + H * x[1], x[1] + H * (u[0] * adm.cos(x[0]) - adm.sin(x[0])))
+    last = ad.scan(step, {"x": x}, {"u": ad.var("u", 50)}, length=50)
+    program = ad_to_kernel((last, ad.gradient(last[0], "u")), ["x", "u"]).program
+    forward, back = sorted(program.loops, key=lambda loop: loop.backwards)
+    sines = [[i.op for i in loop.body.instructions].count("sin") for loop in (forward, back)]
+    assert sines == [1, 0]
+    assert forward.size_row == 2  # a sine and a cosine
+    assert sorted(back.body.input_sizes) == [1, 2, 2]  # torques, these two, cotangents
 
 
 def test_long_loops_are_casadis_own() -> None:
