@@ -211,8 +211,8 @@ expm1 = unary("expm1", "`e^x - 1`, with its digits near 0", lambda x, out: exp(x
 log = unary("log", "The natural logarithm of x", lambda x, out: 1.0 / x)
 log1p = unary("log1p", "`log(1 + x)`, with its digits near 0", lambda x, out: 1.0 / (1.0 + x))
 
-sin = unary("sin", "The sine of x, radians", lambda x, out: cos(x), kept=True)
-cos = unary("cos", "The cosine of x, radians", lambda x, out: -sin(x), kept=True)
+sin: Elementwise = unary("sin", "The sine of x, radians", lambda x, out: cos(x), kept=True)
+cos: Elementwise = unary("cos", "The cosine of x, radians", lambda x, out: -sin(x), kept=True)
 tan = unary("tan", "The tangent of x, radians", lambda x, out: 1.0 + out * out, kept=True)
 asin = unary(
     "asin",
