@@ -182,7 +182,8 @@ class Scan(Op):
         variable = ADTerminal("@kept", sum(sizes))
         inputs.append((variable, ROW))
         values.append(self._part(rows, n, sum(sizes)))
-        kept = dict(zip(body.kept, cut(variable, sizes), strict=True))
+        kept: dict[Expression, Expression] = {}
+        kept.update(zip(body.kept, cut(variable, sizes), strict=True))
         return inputs, values, put(derivative.roots, kept)
 
     def _part(self, rows: Expression, start: int, size: int) -> Expression:
