@@ -60,8 +60,16 @@ def effort_for_size(n_ops: int, n_uses: int = 0, n_columns: int = 0) -> Effort:
         return Effort(300, *shares, f"-O2 {_NO_SEARCH}")
     # Level 1 leaves out what joins products with sums, and loops over lanes.
     vector = "-fexpensive-optimizations -ftree-loop-vectorize -ftree-slp-vectorize"
-    return Effort(300, *shares, f"-O1 {vector} {_NO_SEARCH}")
+    return Effort(300, *shares, f"-O1 {vector} {_NO_SEARCH} {_NO_CLEANING}")
 
 
 # Searches through all memory accesses and all expressions: there is nothing left for them to find.
 _NO_SEARCH = "-fno-tree-pre -fno-gcse -fno-tree-dse -fno-dse"
+# What folds constants, joins copies and drops the dead, and what tells functions and branches
+# apart: programs come clean, and without them. A sixth of the time at this size.
+_NO_CLEANING = (
+    "-fno-tree-ccp -fno-tree-bit-ccp -fno-tree-dominator-opts -fno-tree-fre -fno-tree-forwprop "
+    "-fno-tree-sink -fno-dce -fno-cprop-registers -fno-split-wide-types "
+    "-fno-guess-branch-probability -fno-ipa-pure-const -fno-ipa-reference -fno-ipa-profile "
+    "-fno-ipa-modref"
+)
