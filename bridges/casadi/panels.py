@@ -1,11 +1,11 @@
 """The linear algebra of CasADi's structured solvers, on the vectors of this processor.
 
 fatrop and HPIPM stand on BLASFEO, whose matrices are panels of four rows. CasADi's wheels bring a
-build of it for any processor: plain C, without wide vectors. In one of its functions, the product
-of two panels, a solve spends more time than anywhere else.
+build of it for any processor: plain C, without wide vectors. In a few of its functions, products
+with panels, a solve spends more time than anywhere else.
 
 A library finds its own functions by their names, too, and names that the process has already come
-first. So `use_wide_panels` loads the function (c/panels.c), and then BLASFEO.
+first. So `use_wide_panels` loads these functions (c/panels.c), and then BLASFEO.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ from bridges.native.load import fetch_library
 from bridges.native.objects import Parts
 from bridges.native.units import Unit
 
-PRODUCT = "kernel_dgemm_nt_4x4_lib4"
+PRODUCTS = (
+    "kernel_dgemm_nt_4x4_lib4",
+    "kernel_dgemm_nt_4x4_vs_lib4",
+    "kernel_dsyrk_nt_l_4x4_lib4",
+    "kernel_dgemv_n_4_lib4",
+    "kernel_dgemv_t_4_lib4",
+)
 _TEXT = Path(__file__).with_name("c") / "panels.c"
 
 
@@ -60,7 +66,7 @@ def product_library(mode: int = ctypes.RTLD_LOCAL) -> Any:
         b"panels" + text.encode(),
         compiler,
         lambda _: Parts(Unit(text, "-O3"), {}),
-        lambda path, body: load_whole(str(path), body, [PRODUCT], mode),
+        lambda path, body: load_whole(str(path), body, PRODUCTS, mode),
         "products of panels",
     )
 

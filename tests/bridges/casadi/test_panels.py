@@ -1,14 +1,9 @@
-"""The product of panels that BLASFEO takes from us, beside numpy; and that it takes it."""
+"""The products of panels that BLASFEO takes from us, beside its own; and that it takes them."""
 
 from __future__ import annotations
 
-import ctypes
-
-import numpy as np
 import pytest
 from fresh_process import run_python
-
-from bridges.casadi.panels import PRODUCT, product_library
 
 # D = A B^T of 4 x 4 matrices by BLASFEO, printed; `text` is the C text of the product.
 BY_BLASFEO = """
@@ -45,7 +40,9 @@ BY_BLASFEO = """
 """
 
 
-@pytest.mark.parametrize(("text", "factor"), [("('', '')", 1), ("('= *alpha', '= 3 * *alpha')", 3)])
+@pytest.mark.parametrize(
+    ("text", "factor"), [("('', '')", 1), ("('*alpha * s', '3 * *alpha * s')", 3)]
+)
 def test_blasfeo_takes_the_product_that_is_compiled_here(text: str, factor: int) -> None:
     """Seen by another product in its place, whose results are three times as large."""
     found = run_python(BY_BLASFEO.format(text, factor))
@@ -54,19 +51,43 @@ def test_blasfeo_takes_the_product_that_is_compiled_here(text: str, factor: int)
     assert float(found) < 1e-14
 
 
-@pytest.mark.parametrize("k", [0, 1, 3, 4, 21])
-@pytest.mark.parametrize("beta", [0.0, 1.0, -0.5])
-def test_product_of_panels(k: int, beta: float) -> None:
-    rng = np.random.default_rng(k)
-    a, b = rng.normal(size=(2, k, 4))
-    c = np.full((4, 4), np.nan) if beta == 0 else rng.normal(size=(4, 4))
-    d, factors = np.zeros((4, 4)), np.array([0.7, beta])
-    pointer = ctypes.POINTER(ctypes.c_double)
+# Every product by ours and by CasADi's BLASFEO: largest difference, and how many entries differ
+# in whether they were written.
+BESIDE_BLASFEO = """
+    import ctypes, itertools
+    from pathlib import Path
+    import casadi
+    import numpy as np
+    from bridges.casadi.panels import PRODUCTS, product_library
 
-    def at(x: np.ndarray) -> object:
-        return x.ctypes.data_as(pointer)
+    ours, theirs = product_library(), Path(casadi.__file__).with_name("libblasfeo.so.0")
+    theirs = ctypes.CDLL(str(theirs))
+    rng = np.random.default_rng(0)
+    worst, calls = 0.0, 0
+    def at(x, first=0):
+        return ctypes.c_void_p(x.ctypes.data + 8 * first)
+    for name, k, beta in itertools.product(PRODUCTS, (0, 1, 2, 3, 4, 5, 8, 21), (0.0, 1.0, -0.5)):
+        a, b = rng.normal(size=(2, 400))
+        c = np.full(16, np.nan) if beta == 0 else rng.normal(size=16)
+        factors = np.array([0.7, beta])
+        turned = name.startswith("kernel_dgemv_t")
+        cuts = itertools.product((1, 3, 4), (2, 4)) if "_vs_" in name else [()]
+        for cut, offset in itertools.product(cuts, range(4 if turned else 1)):
+            results = []
+            for library in (ours, theirs):
+                d = np.full(16, 7.0)
+                given = [k, at(factors)]
+                given += [offset, at(a, offset), 7] if turned else [at(a)]
+                given += [at(b), at(factors, 1), at(c), at(d), *cut]
+                library[name](*given)
+                results.append(d)
+            worst, calls = max(worst, np.abs(results[0] - results[1]).max()), calls + 1
+    print(worst, calls)
+"""
 
-    product = product_library()[PRODUCT]
-    product(k, at(factors[:1]), at(a), at(b), at(factors[1:]), at(c), at(d))
-    expected = 0.7 * a.T @ b + (beta * c.T if beta else 0.0)
-    assert np.abs(d.T - expected).max() < 1e-13
+
+def test_products_are_those_of_blasfeo() -> None:
+    """Of any number of columns or rows, from any row on, in full, in part and of a triangle."""
+    worst, calls = run_python(BESIDE_BLASFEO).split()
+    assert float(worst) < 1e-13
+    assert int(calls) == 24 * (1 + 6 + 1 + 1 + 4)
