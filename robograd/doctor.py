@@ -13,11 +13,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,7 @@ def examine() -> Iterator[Finding]:
     compiler = _compiler()
     yield compiler
     yield _cache()
+    Thread(target=_load, args=("torch",), daemon=True).start()  # while compilers run
     robot = packaged_arm()
     pose = kinematics.WorldTransform(robot.link("tool"))
     q = robot.random(np.random.default_rng(0), (_SAMPLES,))
@@ -81,6 +83,11 @@ def examine() -> Iterator[Finding]:
         yield _engine("CasADi", _of_casadi(pose), q, wanted)
         yield _gpu(pose, q, wanted)
     yield _extras()
+
+
+def _load(name: str) -> None:
+    with suppress(Exception):  # whoever needs it will see what is wrong
+        import_module(name)
 
 
 Run = Callable[[Array], tuple[Array, Array]]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from ad_core.graph import Array
@@ -20,6 +19,7 @@ from ad_core.lowering.guards import FLAT
 from ad_core.ops import Op
 from ad_core.ops.control import Select
 from bridges.pytorch.calls import HostCall, ModuleCall
+from bridges.pytorch.inputs import batch_of
 from bridges.pytorch.program import Engine, Primitives, program_of, vector_constants
 from bridges.pytorch.recorded import Tensors
 from bridges.pytorch.stages import Stage, cut
@@ -89,7 +89,7 @@ class Chain:
             if not values and inputs:  # of constants: dtype and device are the inputs'
                 results = tuple(y.to(inputs[0]) for y in results)
             slots.update(zip(stage.outputs, results, strict=True))
-        batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+        batch = batch_of(inputs)
         return tuple(
             y if y.shape[:-1] == batch else y.expand(*batch, y.shape[-1])
             for y in (slots[o] for o in self._tape.outputs)

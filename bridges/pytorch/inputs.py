@@ -85,6 +85,14 @@ def check_batches(title: str, inputs: Tensors, declared: Sized) -> None:
         ) from error
 
 
+def batch_of(inputs: Sequence[Tensor]) -> Sequence[int]:
+    """The batch axes that all inputs broadcast to."""
+    shapes = [x.shape[:-1] for x in inputs]
+    if shapes and all(shape == shapes[0] for shape in shapes):
+        return shapes[0]  # torch's own loads its compiler when it is called first, a second
+    return torch.broadcast_shapes(*shapes)
+
+
 def _promoted(inputs: Tensors) -> Tensors:
     """All inputs in their common dtype; integers become torch's default float dtype."""
     dtype = inputs[0].dtype

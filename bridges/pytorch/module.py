@@ -31,7 +31,7 @@ from ad_core.lowering import Func, Lowered, lower, make_tape
 from bridges.kernel import Kernel
 from bridges.native.target import check_dtype
 from bridges.pytorch.chain import Chain, Part
-from bridges.pytorch.inputs import bind, check_batches, sized, uniform
+from bridges.pytorch.inputs import batch_of, bind, check_batches, sized, uniform
 from bridges.pytorch.natural import NaturalShape, in_rows
 from bridges.pytorch.program import (
     Engine,
@@ -237,7 +237,7 @@ class ADModule(nn.Module):
             check_batches(title, inputs, self._declared)
         constants = [getattr(self, name) for name in self._buffer_names]
         outputs = self._run.apply(inputs, constants)
-        batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+        batch = batch_of(inputs)
         return tuple(y if y.shape[:-1] == batch else y.expand(*batch, y.shape[-1]) for y in outputs)
 
     # ----------------------------------------------------------------------- torch's customs
