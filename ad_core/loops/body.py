@@ -24,6 +24,9 @@ Roles: TypeAlias = "tuple[str, ...]"
 CARRY, ROW, HELD = "carry", "row", "held"
 """What an input of a body is: what the pass before left, a row of an argument, or all of it."""
 
+# Numbers that reverse mode keeps of one loop; of longer ones it keeps fewer states.
+MOST_KEPT = 10_000
+
 
 @dataclass(frozen=True, eq=False)
 class Body:
@@ -75,12 +78,18 @@ class Body:
         """The same with slopes that are finite in branches that are not taken."""
         return guarded(self.lowered)
 
-    @cached_property
-    def kept(self) -> list[ADFunctionCall]:
-        """The calls in `safe` whose values derivatives read, of those that make the next carry."""
+    def kept(self, length: int) -> list[ADFunctionCall]:
+        """The calls in `safe` whose values derivatives read, of those that make the next carry.
+
+        Functions by entry are among them where a loop of this length keeps few numbers in all;
+        else they are computed again.
+        """
         nodes = topological(self.safe.roots[:1])
         calls = [node for node in nodes if isinstance(node, ADFunctionCall)]
-        return [call for call in calls if isinstance(call.func, Op) and call.func.kept]
+        ops = [(call, call.func) for call in calls if isinstance(call.func, Op)]
+        kept = [(call, func) for call, func in ops if func.kept]
+        numbers = self.size + sum(call.size or 0 for call, _ in kept)
+        return [c for c, func in kept if not func.entrywise or length * numbers <= MOST_KEPT]
 
     @cached_property
     def _key(self) -> Hashable:

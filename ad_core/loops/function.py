@@ -20,14 +20,11 @@ from ad_core.graph.nodes import (
 )
 from ad_core.graph.values import whole_number
 from ad_core.graph.walks import sizes_asked, terminals, topological
-from ad_core.loops.body import CARRY, HELD, ROW, Body, replaced
+from ad_core.loops.body import CARRY, HELD, MOST_KEPT, ROW, Body, replaced
 from ad_core.loops.scan_op import Scan
 from ad_core.lowering.lowered import applied
 from ad_core.ops.primitive import Composite
 from ad_core.ops.structure import Take, spread, stack
-
-# entries of states that reverse mode keeps of one loop; of longer ones it keeps fewer
-MOST_KEPT = 10_000
 
 
 def scan(

@@ -95,7 +95,7 @@ class Scan(Op):
     def _keeping(self) -> Scan:
         """The loop with rows of all that derivatives read: the next carry, then values kept."""
         following = self.body.safe.roots[0]
-        body = Body.of(following, stack(following, *self.body.kept), self.body.inputs)
+        body = Body.of(following, stack(following, *self.body.kept(self.length)), self.body.inputs)
         return Scan(body, self.length, self.backwards)
 
     @property
@@ -176,14 +176,15 @@ class Scan(Op):
                 )
             )
             values.append(self._carries(arg, rows) if role == CARRY else arg)
-        sizes = [call.size or 0 for call in body.kept]
+        calls = body.kept(self.length)
+        sizes = [call.size or 0 for call in calls]
         if not sizes:
             return inputs, values, list(derivative.roots)
         variable = ADTerminal("@kept", sum(sizes))
         inputs.append((variable, ROW))
         values.append(self._part(rows, n, sum(sizes)))
         kept: dict[Expression, Expression] = {}
-        kept.update(zip(body.kept, cut(variable, sizes), strict=True))
+        kept.update(zip(calls, cut(variable, sizes), strict=True))
         return inputs, values, put(derivative.roots, kept)
 
     def _part(self, rows: Expression, start: int, size: int) -> Expression:

@@ -119,6 +119,13 @@ def test_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(fewer.sizes) < max(kept.sizes)
 
 
+def test_few_functions_are_kept() -> None:
+    """Of a long loop the gradient computes the sines again, so that it keeps the states alone."""
+    sizes = [max(lower(ad.gradient(long_loop(n)[0], "us")).tape.sizes) / n for n in (100, 4_000)]
+    assert sizes[0] > 2.9  # the state and what its slopes are made of
+    assert sizes[1] < 2.1
+
+
 def test_equal_loops_are_one() -> None:
     both = simple(5, "last").expression + simple(5, "last").expression
     steps = lower(both).tape.steps
