@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,8 +77,8 @@ def check_batches(title: str, inputs: Tensors, declared: Sized) -> None:
     if all(x.shape[:-1] == inputs[0].shape[:-1] for x in inputs):
         return
     try:
-        torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
-    except RuntimeError as error:
+        batch_of(inputs)
+    except (RuntimeError, ValueError) as error:
         pairs = zip(inputs, declared, strict=True)
         shown = ", ".join(f"{name}: {tuple(x.shape)}" for x, (name, _) in pairs)
         raise ValueError(
@@ -86,11 +87,16 @@ def check_batches(title: str, inputs: Tensors, declared: Sized) -> None:
 
 
 def batch_of(inputs: Sequence[Tensor]) -> Sequence[int]:
-    """The batch axes that all inputs broadcast to."""
+    """The batch axes that all inputs broadcast to. Raises ValueError or RuntimeError for others.
+
+    By numpy where axes are plain numbers: torch's function loads its compiler first, for a second.
+    """
     shapes = [x.shape[:-1] for x in inputs]
     if shapes and all(shape == shapes[0] for shape in shapes):
-        return shapes[0]  # torch's own loads its compiler when it is called first, a second
-    return torch.broadcast_shapes(*shapes)
+        return shapes[0]
+    if torch.compiler.is_compiling() or any(type(n) is not int for s in shapes for n in s):
+        return torch.broadcast_shapes(*shapes)
+    return np.broadcast_shapes(*shapes)
 
 
 def _promoted(inputs: Tensors) -> Tensors:

@@ -31,6 +31,7 @@ from torch import Tensor
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 
+from bridges.pytorch.inputs import batch_of
 from bridges.pytorch.legacy_vmap import call_mapped, hidden_axes
 from bridges.pytorch.tracing import refuse_pre_dispatch, transformed, visible
 
@@ -284,7 +285,7 @@ def broadcast(inputs: Tensors) -> Tensors:
     batch = inputs[0].shape[:-1]
     if all(x.shape[:-1] == batch for x in inputs):
         return inputs
-    batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+    batch = batch_of(inputs)
     return tuple(x.expand(*batch, x.shape[-1]) for x in inputs)
 
 
@@ -306,7 +307,7 @@ def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
 
 @torch.library.register_fake("robograd::call_program", lib=_library)
 def _(inputs: Sequence[Tensor], key: str) -> list[Tensor]:
-    batch = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+    batch = batch_of(inputs)
     return [inputs[0].new_empty((*batch, size)) for size in find(key).sizes_out]
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from fresh_process import run_python
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -31,6 +32,27 @@ def test_import_loads_only_what_it_needs(module: str, absent: set[str]) -> None:
     )
     assert module in result.stdout.split()
     assert not absent & set(result.stdout.split())
+
+
+FIRST_CALLS = """
+    import sys
+    import torch
+    import ad_core as ad
+    from bridges.pytorch import ad_to_torch
+    layer = ad_to_torch(ad.math.dot(ad.var("x", 3), ad.math.sin(ad.var("y", 3))))
+    x = torch.ones(4, 1, 3, requires_grad=True)
+    for y in (torch.ones(4, 1, 3), torch.ones(3), torch.ones(1, 5, 3)):
+        (slope,) = torch.autograd.grad(layer(x, y).sum(), x, create_graph=True)
+        slope.sum().backward()
+    print(*sys.modules)
+"""
+
+
+def test_the_first_calls_of_a_layer_load_no_compiler_of_torch() -> None:
+    """It takes a second and more."""
+    loaded = set(run_python(FIRST_CALLS).split())
+    assert "torch" in loaded
+    assert not {"sympy", "torch._dynamo", "torch._inductor"} & loaded
 
 
 def brought_by(package: str) -> set[str]:
