@@ -40,9 +40,9 @@ def base_parameters(
     tolerance = not_negative(tolerance, "base_parameters: argument 'tolerance'")
     if checked_robot(robot, "base_parameters").parametrized:
         raise ValueError(
-            "base_parameters: argument 'robot' has parameters, expected the model without them: all "
-            "ten numbers of each of `links` are unknown (robotics_ad.kinematics has the one of "
-            "geometry, which takes parameters)"
+            "base_parameters: argument 'robot' has parameters, expected the model without: all ten "
+            "numbers of each of `links` are unknown (robotics_ad.kinematics has one of geometry, "
+            "which takes parameters)"
         )
     regressor = InverseDynamicsRegressor(robot, links)
     size = 10 * len(regressor.column_links)
