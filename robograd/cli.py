@@ -130,7 +130,10 @@ def _add_robots(add: _Add) -> None:
         "--untrusted", action="store_true", help="read the file in a process that may die of it"
     )
     info.add_argument(
-        "--width", type=int, metavar="N", help="longest line (default: the terminal's width)"
+        "--width",
+        type=int,
+        metavar="N",
+        help="longest line (default: the terminal's width; in a file or pipe what it takes)",
     )
     info.set_defaults(run=_info)
 

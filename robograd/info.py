@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 import shutil
+import sys
 from contextlib import suppress
 from importlib import metadata
 
@@ -56,11 +57,13 @@ def describe(info: cache.CacheInfo) -> str:
 def robot_text(source: str, base: str, width: int | None, untrusted: bool = False) -> str:
     """The tree of a robot file, as `robot_of_file` takes it.
 
-    Lines have at most `width` characters; None stands for the terminal's width. A file that is
-    untrusted is read in a process of its own.
+    Lines have at most `width` characters; None stands for the terminal's width, or for what it
+    takes where a file or a pipe is written. A file that is untrusted is read in a process of its
+    own.
     """
     if width is None:
-        width = max(shutil.get_terminal_size().columns, NARROWEST)
+        told = sys.stdout.isatty() or "COLUMNS" in os.environ
+        width = max(shutil.get_terminal_size().columns, NARROWEST) if told else sys.maxsize
     return robot_of_file(source, base, untrusted=untrusted).pretty(width)
 
 

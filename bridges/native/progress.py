@@ -1,4 +1,4 @@
-"""One line on the logger `robograd` about a build that takes a while, at level INFO.
+"""Lines on the logger `robograd` about a build that takes a while, at level INFO.
 
     building f_83921bf12: 3 s so far, about 9 s to go
 
@@ -13,7 +13,7 @@ import time
 from threading import Lock, Timer
 from types import TracebackType
 
-AFTER_S = 3.0
+AFTER_S = 3.0  # the first line; the next ones after three times as long, each
 LOGGER = logging.getLogger("robograd")
 
 # Bytes of text a second: made by Python, and compiled by one process until there is a measurement.
@@ -22,7 +22,7 @@ _COMPILED = 400_000
 
 
 class Progress:
-    """How far a build is; within a `with` statement, the line comes after `AFTER_S`.
+    """How far a build is; within a `with` statement, the first line comes after `AFTER_S`.
 
     workers: how many compilers run side by side.
     """
@@ -35,13 +35,11 @@ class Progress:
         self._waiting = 0
         self._done, self._seconds = 0, 0.0
         self._timer: Timer | None = None
+        self._over = False
 
     def __enter__(self) -> Progress:
         if LOGGER.isEnabledFor(logging.INFO):
-            self._timer = Timer(AFTER_S, self._tell)
-            self._timer.daemon = True
-            with contextlib.suppress(RuntimeError):  # no threads at the end of the interpreter
-                self._timer.start()
+            self._tell_after(AFTER_S)
         return self
 
     def __exit__(
@@ -50,11 +48,16 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        with self._lock:
+            self._over = True
+            if self._timer is not None:
+                self._timer.cancel()
 
-    def made(self, size: int, ahead: int) -> None:
-        """A text of so many bytes waits to be compiled, and about `ahead` bytes are to come."""
+    def made(self, size: int, ahead: int | None) -> None:
+        """A text of so many bytes waits to be compiled, and about `ahead` bytes are to come.
+
+        None: nobody knows yet.
+        """
         with self._lock:
             self._waiting += size
             self._ahead = ahead
@@ -68,7 +71,7 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """About how many seconds it will take yet; None: no text has been made."""
+        """About how many seconds it will take yet; None: how much text there will be is unknown."""
         with self._lock:
             if self._ahead is None:
                 return None
@@ -77,8 +80,18 @@ class Progress:
             compiling = (self._waiting + self._ahead) / speed
             return max(making, (making + compiling) / self._workers)
 
+    def _tell_after(self, seconds: float) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self._timer = Timer(seconds, self._tell)
+            self._timer.daemon = True
+            with contextlib.suppress(RuntimeError):  # no threads at the end of the interpreter
+                self._timer.start()
+
     def _tell(self) -> None:
         left = self.left_s
-        rest = "its derivatives are being made" if left is None else f"about {left:.0f} s to go"
+        rest = "its code is being made" if left is None else f"about {left:.0f} s to go"
         spent = time.monotonic() - self._begun
         LOGGER.info("building %s: %.0f s so far, %s", self._title, spent, rest)
+        self._tell_after(2.0 * spent)

@@ -27,12 +27,12 @@ UNIT_BYTES = 150_000
 class Unit(NamedTuple):
     """A C text, and the flags to build it with: optimisation level, refinements of it for GCC.
 
-    ahead: about how many bytes of texts come after it, as far as is known.
+    ahead: about how many bytes of texts come after it, as far as is known; None: nobody knows.
     """
 
     text: str
     flags: str
-    ahead: int = 0
+    ahead: int | None = 0
 
 
 Units: TypeAlias = "Generator[Unit, None, Unit]"
@@ -41,7 +41,7 @@ Units: TypeAlias = "Generator[Unit, None, Unit]"
 
 def program_units(program: Program, target: Target) -> Units:
     """The texts of a kernel's library (`emit_c`); that of the driver knows no kernel."""
-    yield Unit("\n".join([types_text(target), c_text("kernel.h"), driver_text()]), "-O2")
+    yield Unit("\n".join([types_text(target), c_text("kernel.h"), driver_text()]), "-O2", None)
     effort = effort_for(program)
     block = emit_block(program, target, most_blocks=2)
     if len(block.text) <= UNIT_BYTES or tables_text([program], target.dtype):

@@ -15,7 +15,7 @@ import numpy as np
 
 from robotics_ad.arrays import not_negative
 from robotics_ad.dynamics.regressor import InverseDynamicsRegressor
-from robotics_ad.model import LinkFrame, RobotModel
+from robotics_ad.model import LinkFrame, RobotModel, checked_robot
 from robotics_ad.multibody.independent import BaseParameters, base_of
 
 _NUMBERS = ("m", "mx", "my", "mz", "Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
@@ -34,8 +34,16 @@ def base_parameters(
         links: the links whose numbers are unknown; by default all that move.
         tolerance: the part of a column, relative to it, that may be left over where it counts as a
             combination of those before it; columns that are smaller by it than the largest are 0.
+
+    Raises ValueError for a model with parameters, and unknown links.
     """
     tolerance = not_negative(tolerance, "base_parameters: argument 'tolerance'")
+    if checked_robot(robot, "base_parameters").parametrized:
+        raise ValueError(
+            "base_parameters: argument 'robot' has parameters, expected the model without: all ten "
+            "numbers of each of `links` are unknown (robotics_ad.kinematics has one of geometry, "
+            "which takes parameters)"
+        )
     regressor = InverseDynamicsRegressor(robot, links)
     size = 10 * len(regressor.column_links)
     rng = np.random.default_rng(0)

@@ -200,7 +200,7 @@ class IKSolver:
         ik, kind = self.ik, "IKSolver"
         names = list(self._sizes)[: len(ik.targets)]
         if len(goals) != len(names):
-            expected = f"{len(names)}: {', '.join(names)}"
+            expected = f"{len(names)}: {', '.join(names)}; q0, posture and parameters go by name"
             raise ValueError(f"{kind}: got {len(goals)} goals, expected {expected}")
         given: dict[str, ArrayLike] = dict(zip(names, goals, strict=True))
         for name, value, has in (

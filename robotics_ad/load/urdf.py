@@ -27,7 +27,7 @@ from robotics_ad.model import (
 
 BASES = ("fixed", "floating")
 # kg m^2: tools that compute inertias leave numbers like -1e-20 where there should be a zero
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 # faults that a warning lists
 _LISTED = 5
 # of `JOINT_TYPES`; the format has no attributes for the numbers of the others
@@ -163,7 +163,7 @@ def _inertia(inertial: Element | None) -> Inertia | None:
     ixx, iyy, izz, *products = (
         number_of(six, key, 0.0) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
     )
-    if min(ixx, iyy, izz) < -_ROUNDING:
+    if min(ixx, iyy, izz) < -ROUNDING:
         raise ValueError(f"a moment of inertia is negative: {[ixx, iyy, izz]}")
     mass = number_of(inertial.find("mass"), "value")
     own = Inertia(mass, np.zeros(3), inertia_matrix(ixx, iyy, izz, products))

@@ -14,7 +14,7 @@ import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.load.sources import PackageDirs, read_source
-from robotics_ad.load.urdf import model_of
+from robotics_ad.load.urdf import ROUNDING, model_of
 from robotics_ad.load.urdf_numbers import pose_of
 from robotics_ad.load.xml_edit import EditedXml, Place, element_text
 from robotics_ad.model import (
@@ -55,7 +55,8 @@ def to_urdf(
 
     Raises:
         ValueError: for a file with other links or joints, and for what URDF has no place for:
-            armature, springs, loops, limits of joints of several numbers.
+            armature, springs, loops, limits of joints of several numbers, negative moments of
+            inertia.
         OSError, TypeError: as `load_urdf`.
     """
     checked_robot(robot, "to_urdf")
@@ -148,7 +149,7 @@ def _write_inertia(place: Place, link: Link, before: Link) -> None:
             parts = (
                 element_text("origin", {"xyz": list(com)}),
                 element_text("mass", {"value": [new.mass]}),
-                element_text("inertia", _entries(rotational)),
+                element_text("inertia", _entries(rotational, link.name)),
             )
             place.inserted.append(f"<inertial>{''.join(parts)}</inertial>")
         return
@@ -158,10 +159,16 @@ def _write_inertia(place: Place, link: Link, before: Link) -> None:
         inertial.put("origin", {"xyz": list(com)})
     if not np.array_equal(rotational, old.rotational):
         R = _rotation(inertial)
-        inertial.put("inertia", _entries(R.T @ rotational @ R))
+        inertial.put("inertia", _entries(R.T @ rotational @ R, link.name))
 
 
-def _entries(rotational: Matrix) -> Mapping[str, Sequence[float]]:
+def _entries(rotational: Matrix, link: str) -> Mapping[str, Sequence[float]]:
+    moments = rotational.diagonal()
+    if moments.min() < -ROUNDING:
+        raise ValueError(
+            f"to_urdf: link '{link}': a moment of inertia is negative: {moments.tolist()}; "
+            "numbers of parametrize(['*.log_cholesky']) are always a body's"
+        )
     return {name: [float(rotational[i, j])] for name, i, j in _SIX}
 
 

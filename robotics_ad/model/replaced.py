@@ -42,6 +42,7 @@ def _by_joint(
     if isinstance(given, Mapping):
         for name, value in given.items():
             chosen = matches(name, moving) if isinstance(name, str) else []  # pyright: ignore[reportUnnecessaryIsInstance]
+            chosen = [k for k in chosen if k == name or moving[k].kind != "floating"]
             if not chosen:
                 choices = ", ".join(moving)
                 raise ValueError(f"{where}: no moving joint '{name}'; moving joints: {choices}")

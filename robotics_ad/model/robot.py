@@ -266,7 +266,8 @@ class RobotModel(ConfigurationSpace, Rebuilt):
         - or numbers in the order of q (`lower`, `upper`) or v, (nq,) or (nv,): joints that mimic
           keep theirs,
         - or a dict by name of a moving joint, with `*` for any part of it, of one number or as many
-          as the joint has; of several that match the last counts.
+          as the joint has; of several that match the last counts. Floating ones are meant by their
+          whole names alone.
 
         Raises:
             ValueError: for a wrong size, an unknown name, and numbers that no joint can have.

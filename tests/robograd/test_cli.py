@@ -74,10 +74,16 @@ def test_info_names_versions_compiler_and_cache(
 
 
 def test_info_prints_a_robot_file_as_a_tree(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urdf = tmp_path / "arm.urdf"
     urdf.write_text(packaged_arm_text(), encoding="utf-8")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(["info", str(urdf)]) == 0
+    assert "..." not in capsys.readouterr().out, "a pipe has all of a line"
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["info", str(urdf)]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) == 60
     assert main(["info", str(urdf), "--width", "120"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == packaged_arm().pretty(120).splitlines()

@@ -104,7 +104,7 @@ def test_the_best_of_all_starts_out_of_reach() -> None:
 
 
 WRONG = [
-    ({}, ValueError, "IKSolver: got 0 goals, expected 1: goal"),
+    ({}, ValueError, "got 0 goals, expected 1: goal; q0, posture and parameters go by name"),
     ({"goals": [np.ones(3)]}, ValueError, "argument 'goal' has size 3, expected 12"),
     ({"goals": [np.full(12, np.nan)]}, ValueError, "'goal' has an entry that is not finite"),
     ({"q0": np.ones(3)}, ValueError, "argument 'q0' has size 3, expected 7"),

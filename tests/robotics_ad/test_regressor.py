@@ -166,6 +166,11 @@ def test_base_parameters(robot, count):
     close(Y[:, base.columns] @ (base.combination @ numbers_of(robot, links)), tau)
 
 
+def test_base_parameters_are_those_of_a_model_without_parameters():
+    with pytest.raises(ValueError, match="base_parameters: argument 'robot' has parameters"):
+        base_parameters(packaged_arm().parametrize(["tool.mass"]))
+
+
 def test_base_parameters_are_as_many_as_the_rank_of_pinocchios_regressor(free_twin_of):
     twin = free_twin_of(urdf_path("kinova_description/robots/kinova.urdf"), "fixed")
     model, rows = twin.model, []

@@ -54,6 +54,11 @@ def test_a_number_is_for_joints_with_motors_and_a_vector_for_those_that_lead():
     assert np.isinf(robot.q_upper[:7]).all()
     np.testing.assert_array_equal(robot.q_upper[7:], np.full(3, 2.0))
     assert robot.joint("mount").armature == 0.0
+    starred = parts.robot("floating").replace_joints(damping={"*": 0.1})
+    assert starred.joint("root_joint").damping == 0.0
+    assert (starred.damping[6:] > 0.0).all()
+    named = parts.robot("floating").replace_joints(damping={"root_joint": 0.2})
+    np.testing.assert_array_equal(named.damping[:6], np.full(6, 0.2))
     # "follow" turns 1.5 times as fast as "finger", and has a rotor of its own
     np.testing.assert_allclose(robot.armature[-1], 0.1 * (1.0 + 1.5**2))
     fixed = parts.robot("fixed").replace_joints(armature=[1.0, 2.0, 3.0])

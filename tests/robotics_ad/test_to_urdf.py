@@ -262,6 +262,8 @@ def looped() -> RobotModel:
         (lambda: parts.robot("fixed"), "XML text has no link 'root'; links: base, link1"),
         (lambda: other(name="first"), "XML text has no joint 'first'; joints: joint1"),
         (lambda: other(kind="prismatic"), "joint 'joint1' is prismatic, in the file revolute"),
+        (lambda: packaged_arm().parametrize(["link2.inertia"]).with_parameters(
+            [0.1, -0.2, 0.1, 0.0, 0.0, 0.0]), r"link 'link2': a moment of inertia is negative"),
         (looped, "the model has a loop, base ~ tool"),
         (lambda: load_mjcf("<mujoco><worldbody><body name='b'><joint type='ball'/><geom size='1'/>"
                            "</body></worldbody></mujoco>"), "has no link 'world'"),

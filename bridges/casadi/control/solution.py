@@ -19,7 +19,7 @@ class Solution:
         cost: the cost.
         success: whether the solver's conditions hold; where not, `status` says why, and the rest is
             the last iterate.
-        status: in the solver's words.
+        status: in the solver's words; of fatrop, which has none, whether there is a solution.
         iterations, seconds: of the solver; `function_seconds` of them in the problem's functions.
         x, p, lam_x, lam_g: CasADi's vectors: unknowns, parameters, multipliers of bounds and rows.
         bounds: of the unknowns; references: of each phase, where charts are taken.

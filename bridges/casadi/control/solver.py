@@ -250,7 +250,7 @@ class ControlSolver:
             phases=layout.unpacked(result["x"], values),
             cost=float(result["f"][0]),
             success=bool(stats["success"]),
-            status=str(stats["return_status"]),
+            status=_status(stats),
             iterations=int(stats["iter_count"]),
             seconds=seconds,
             function_seconds=inside,
@@ -261,6 +261,14 @@ class ControlSolver:
             bounds=bounds,
             references=tuple(values),
         )
+
+
+def _status(stats: Mapping[str, Any]) -> str:
+    """Why the solver stopped; fatrop gives a number, which is 0 where it has solved the problem."""
+    said = str(stats["return_status"])
+    if said.isdecimal():
+        return "Solve_Succeeded" if stats["success"] else f"no solution: fatrop returned {said}"
+    return said
 
 
 def _structure(made: Transcription) -> dict[str, Any]:

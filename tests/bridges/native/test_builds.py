@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -203,14 +204,14 @@ def test_an_interrupt_ends_all_compilers(tmp_path: Path) -> None:
         assert not line.exists() or not line.read_bytes()
 
 
-def test_a_long_build_is_told_of_in_one_line(
+def test_a_long_build_is_told_of(
     compiler: Compiler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     compiler("[ $kind = object ] && sleep 0.5")
     monkeypatch.setattr(progress, "AFTER_S", 0.3)
     with caplog.at_level(logging.INFO, "robograd"):
         ad_to_casadi(graph(), compiled=True, name="swing")
-    (record,) = [r for r in caplog.records if r.name == "robograd"]
+    record, *_ = [r for r in caplog.records if r.name == "robograd"]
     assert record.levelno == logging.INFO
     assert record.getMessage().startswith("building swing_")
     caplog.clear()
@@ -224,6 +225,9 @@ def test_a_long_build_is_told_of_in_one_line(
 def test_how_long_it_takes_is_said_from_what_has_been_compiled() -> None:
     told = progress.Progress("f", workers=2)
     assert told.left_s is None
+    told.made(1_000, None)  # a driver, before anything of the graph
+    told.compiled(1_000, 0.0025)
+    assert told.left_s is None
     told.made(100_000, 900_000)
     first = told.left_s
     assert first is not None
@@ -235,6 +239,19 @@ def test_how_long_it_takes_is_said_from_what_has_been_compiled() -> None:
     told.made(900_000, 0)
     told.compiled(900_000, 18.0)
     assert told.left_s == 0.0
+
+
+def test_lines_come_until_the_build_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "AFTER_S", 0.02)
+    with caplog.at_level(logging.INFO, "robograd"), progress.Progress("f", workers=1):
+        time.sleep(0.3)  # lines after 0.02, 0.06, 0.18, ... s
+    said = [r.getMessage() for r in caplog.records if r.name == "robograd"]
+    assert 2 <= len(said) <= 4
+    assert all(line.endswith("its code is being made") for line in said)
+    time.sleep(0.4)
+    assert len([r for r in caplog.records if r.name == "robograd"]) == len(said)
 
 
 def test_where_no_thread_starts_texts_compile_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
