@@ -51,6 +51,11 @@ def path(tmp_path):
     return path
 
 
+def test_arguments_that_nothing_asks_for_are_named(path):
+    with pytest.warns(UserWarning, match=r"asks for the argument 'limb'; arguments: heavy, limbs"):
+        assert load_xacro(path, mappings={"limb": 1, "heavy": True}).nv == 2
+
+
 def test_a_robot_is_pinocchios_of_the_text(path):
     robot = load_xacro(path)
     assert (robot.name, robot.nv) == ("stack", 2)
