@@ -18,16 +18,18 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridges.kernel import ad_to_kernel
-from robograd.robots import is_mjcf
+from robograd.robots import Mappings, is_mjcf, is_xacro, only_for_xacro
 from robotics_ad import Mjcf, RobotModel, kinematics, load_urdf, read_mjcf
 from robotics_ad.dynamics import ForwardDynamics, InverseDynamics
 from robotics_ad.interop import pinocchio_order
+from robotics_ad.load import expand_xacro
 
 Array = NDArray[np.float64]
 
@@ -62,19 +64,28 @@ class Contender:
     read: Callable[[Any], Array]
 
 
-def bench(file: str, link: str | None, batch: int) -> None:
+def bench(file: str, link: str | None, batch: int, mappings: Mappings | None = None) -> None:
     """Print microseconds a sample, the median of rounds, and the ratio to our kernel.
 
     Args:
-        file: MJCF if it ends in .xml or .mjcf, else URDF; joints that mimic move on their own.
+        file: MJCF if it ends in .xml or .mjcf, xacro if in .xacro, else URDF; joints that mimic
+            move on their own.
         link: whose pose is computed; None: the last one.
         batch: samples a call.
+        mappings: arguments of a xacro file.
 
     Raises:
         OSError, ImportError, ValueError: for the file, an unknown link, and a batch below 1.
     """
     if batch < 1:
         raise ValueError(f"--batch is {batch}, expected 1 or more")
+    only_for_xacro(file, mappings)
+    if is_xacro(file):  # peers read files, and none of them xacro
+        with TemporaryDirectory() as folder:
+            urdf = Path(folder, "expanded.urdf")
+            urdf.write_text(expand_xacro(file, mappings=mappings), encoding="utf-8")
+            bench(str(urdf), link, batch)
+        return
     os.environ["ROBOGRAD_NUM_THREADS"] = "1"
     import torch
 

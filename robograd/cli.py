@@ -5,9 +5,11 @@ Each subcommand imports what it needs when it runs, so that ``robograd --help`` 
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from bridges.native import cache
 from robograd import __version__
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = _parsed(sys.argv[1:] if argv is None else argv)
     try:
         return arguments.run(arguments) or 0
     except BrokenPipeError:
@@ -49,6 +51,16 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print(f"robograd {arguments.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The arguments; a xacro file's NAME:=VALUE may stand anywhere, as in ROS."""
+    parser, mappings = _parser(), [word for word in words if _MAPPING.match(word)]
+    arguments = parser.parse_args([word for word in words if word not in mappings])
+    if mappings and "mappings" not in arguments:
+        parser.error(f"unrecognized arguments: {' '.join(mappings)}")
+    arguments.mappings = dict(_mapping(word) for word in mappings)
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     for add_some in (_add_work, _add_robots, _add_upkeep):
         add_some(commands.add_parser)
     return parser
+
+
+_MAPPING = re.compile(r"[\w.-]+:=")
+
+
+def _mapping(word: str) -> tuple[str, str]:
+    """Name and value of NAME:=VALUE."""
+    if not _MAPPING.match(word):
+        raise argparse.ArgumentTypeError(f"'{word}' is not NAME:=VALUE")
+    name, _, value = word.partition(":=")
+    return name, value
 
 
 _Add = Callable[..., argparse.ArgumentParser]
@@ -103,7 +126,7 @@ def _add_work(add: _Add) -> None:
         description="Time kinematics and dynamics of a robot file as kernels beside Pinocchio, "
         "pytorch_kinematics and adam, as far as these are installed, on one thread.",
     )
-    bench.add_argument("file", metavar="FILE", help="URDF, or MJCF if it ends in .xml or .mjcf")
+    _add_file(bench)
     bench.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
     bench.add_argument(
         "--batch", type=int, default=1000, metavar="N", help="samples a call (default: %(default)s)"
@@ -119,12 +142,7 @@ def _add_robots(add: _Add) -> None:
         description="Print a robot file's links and joints with types, limits and masses; without "
         "a file, versions, compiler and cache.",
     )
-    info.add_argument(
-        "file",
-        nargs="?",
-        metavar="FILE",
-        help="URDF, xacro (.xacro), MJCF (.xml, .mjcf)",
-    )
+    _add_file(info, nargs="?")
     info.add_argument("--base", choices=("fixed", "floating"), default="fixed")
     info.add_argument(
         "--untrusted", action="store_true", help="read the file in a process that may die of it"
@@ -143,12 +161,7 @@ def _add_robots(add: _Add) -> None:
         description="Show a robot file in the browser: shapes, frames, a slider for each joint and "
         "a motion to play. Needs the extra 'view'.",
     )
-    view.add_argument(
-        "file",
-        nargs="?",
-        metavar="FILE",
-        help="URDF, or MJCF if it ends in .xml or .mjcf; default: the packaged arm",
-    )
+    _add_file(view, nargs="?", default="; default: the packaged arm")
     view.add_argument(
         "--motion",
         metavar="FILE.npz",
@@ -172,7 +185,7 @@ def _add_robots(add: _Add) -> None:
         description="Print a configuration that brings a link of a robot to a position or a pose, "
         "by joint, within limits. The exit status is 1 where none is found.",
     )
-    ik.add_argument("file", metavar="FILE", help="URDF, xacro (.xacro), MJCF (.xml, .mjcf)")
+    _add_file(ik)
     ik.add_argument("--link", metavar="NAME", help="the link to place (default: the last one)")
     ik.add_argument(
         "--position", nargs=3, type=float, required=True, metavar=("X", "Y", "Z"), help="m"
@@ -214,6 +227,24 @@ def _add_upkeep(add: _Add) -> None:
     actions.add_parser("clear", help="remove them all").set_defaults(run=_cache_clear)
 
 
+def _add_file(
+    command: argparse.ArgumentParser, nargs: Literal["?"] | None = None, default: str = ""
+) -> None:
+    kinds = f"URDF, xacro (.xacro), MJCF (.xml, .mjcf){default}"
+    command.add_argument("file", nargs=nargs, metavar="FILE", help=kinds)
+    _add_mappings(command)
+
+
+def _add_mappings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "mappings",
+        nargs="*",
+        type=_mapping,
+        metavar="NAME:=VALUE",
+        help="arguments of a xacro file, as in ROS: arm_id:=left hand:=true",
+    )
+
+
 def _add_robot(command: argparse.ArgumentParser) -> None:
     files = command.add_mutually_exclusive_group()
     files.add_argument(
@@ -224,6 +255,7 @@ def _add_robot(command: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--mjcf", type=Path, metavar="FILE", help="a robot; needs the extra 'mujoco'"
     )
+    _add_mappings(command)
 
 
 def _demo(arguments: argparse.Namespace) -> None:
@@ -235,6 +267,7 @@ def _demo(arguments: argparse.Namespace) -> None:
         link=arguments.link,
         output=arguments.output,
         seed=arguments.seed,
+        mappings=arguments.mappings,
     )
 
 
@@ -249,6 +282,7 @@ def _codegen(arguments: argparse.Namespace) -> None:
             arguments.stages,
             arguments.output,
             mjcf=arguments.mjcf,
+            mappings=arguments.mappings,
         )
     )
 
@@ -257,7 +291,8 @@ def _info(arguments: argparse.Namespace) -> None:
     from robograd.info import environment, robot_text
 
     if arguments.file is not None:
-        print(robot_text(arguments.file, arguments.base, arguments.width, arguments.untrusted))
+        given = arguments.file, arguments.base, arguments.width, arguments.untrusted
+        print(robot_text(*given, arguments.mappings))
         return
     rows = environment()
     width = max(len(name) for name, _ in rows)
@@ -273,6 +308,7 @@ def _view(arguments: argparse.Namespace) -> None:
         arguments.motion,
         arguments.html,
         base=arguments.base,
+        mappings=arguments.mappings,
         host=arguments.host,
         port=arguments.port,
     )
@@ -288,6 +324,7 @@ def _ik(arguments: argparse.Namespace) -> int:
         rpy=arguments.rpy,
         quaternion=arguments.quaternion,
         start=arguments.start,
+        mappings=arguments.mappings,
         as_json=arguments.json,
     )
     print(text)
@@ -297,7 +334,7 @@ def _ik(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> None:
     from robograd.bench import bench
 
-    bench(arguments.file, arguments.link, arguments.batch)
+    bench(arguments.file, arguments.link, arguments.batch, arguments.mappings)
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import ad_core as ad
 from bridges.casadi import ad_to_c
 from bridges.casadi.lowering import identifier
 from bridges.native.files import put_file
-from robograd.robots import File, chosen_robot
+from robograd.robots import File, Mappings, chosen_robot
 from robotics_ad import RobotModel
 from robotics_ad.dynamics import InverseDynamics
 from robotics_ad.kinematics import WorldTransform
@@ -28,15 +28,17 @@ def generate(
     output: Path,
     *,
     mjcf: File = None,
+    mappings: Mappings | None = None,
 ) -> str:
     """Write the C text of a robot's function to `output`; returns how to build and load it.
 
-    The robot is that of the URDF or the MJCF file, or the packaged arm; gravity is the file's.
+    The robot is that of the URDF or xacro file (whose arguments `mappings` are), of the MJCF file,
+    or the packaged arm; gravity is the file's.
 
     Raises ValueError for an unknown function or link, and for a name that no C function can have,
     OSError where a file fails.
     """
-    robot, gravity = chosen_robot(urdf, mjcf)
+    robot, gravity = chosen_robot(urdf, mjcf, mappings)
     name = output.stem
     if output.suffix != ".c" or identifier(name) != name:
         raise ValueError(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from robograd.robots import robot_of_file
+from robograd.robots import Mappings, robot_of_file
 from robotics_ad import (
     IKSolver,
     InverseKinematics,
@@ -29,6 +29,7 @@ def solve(
     rpy: Numbers = None,
     quaternion: Numbers = None,
     start: Numbers = None,
+    mappings: Mappings | None = None,
     as_json: bool = False,
 ) -> tuple[str, bool]:
     """The text, and whether the link gets there, to 1e-6 rad and m within the joints' limits.
@@ -40,11 +41,12 @@ def solve(
         rpy: roll, pitch, yaw, rad; or
         quaternion: w x y z; without either any orientation will do.
         start: the configuration to start from, nq numbers.
+        mappings: arguments of a xacro file.
         as_json: as one JSON object instead of lines.
 
     Raises ValueError for unknown links and wrong numbers, OSError where the file fails.
     """
-    robot = robot_of_file(source)
+    robot = robot_of_file(source, mappings=mappings)
     name = robot.link_names[-1] if link is None else link
     R = _rotation(rpy, quaternion)
     kind = PositionTarget if R is None else PoseTarget

@@ -16,7 +16,7 @@ from bridges.native.build import find_compiler, run_compiler
 from bridges.native.device import cuda_device
 from bridges.native.errors import BuildError
 from robograd import __version__
-from robograd.robots import robot_of_file
+from robograd.robots import Mappings, robot_of_file
 from robotics_ad.model import NARROWEST
 
 _DISTRIBUTIONS = (
@@ -54,8 +54,14 @@ def describe(info: cache.CacheInfo) -> str:
     return f"{info.path}: {info.n_libraries} {noun}, {used:.1f} of {limit:.0f} MiB"
 
 
-def robot_text(source: str, base: str, width: int | None, untrusted: bool = False) -> str:
-    """The tree of a robot file, as `robot_of_file` takes it.
+def robot_text(
+    source: str,
+    base: str,
+    width: int | None,
+    untrusted: bool = False,
+    mappings: Mappings | None = None,
+) -> str:
+    """The tree of a robot file, as `robot_of_file` takes it and its mappings.
 
     Lines have at most `width` characters; None stands for the terminal's width, or for what it
     takes where a file or a pipe is written. A file that is untrusted is read in a process of its
@@ -64,7 +70,8 @@ def robot_text(source: str, base: str, width: int | None, untrusted: bool = Fals
     if width is None:
         told = sys.stdout.isatty() or "COLUMNS" in os.environ
         width = max(shutil.get_terminal_size().columns, NARROWEST) if told else sys.maxsize
-    return robot_of_file(source, base, untrusted=untrusted).pretty(width)
+    robot = robot_of_file(source, base, mappings=mappings, untrusted=untrusted)
+    return robot.pretty(width)
 
 
 def _version(distribution: str) -> str:

@@ -1,8 +1,9 @@
-"""The robot that a command is about: from a URDF or an MJCF file, or the packaged arm."""
+"""The robot that a command is about: from a URDF, xacro or MJCF file, or the packaged arm."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from robotics_ad.dynamics import GRAVITY
 
 File = str | os.PathLike[str] | None
 
+Mappings = Mapping[str, str]
+"""Arguments of a xacro file by name, as a command line has them."""
+
 _MJCF = (".xml", ".mjcf")
 
 
@@ -27,42 +31,74 @@ def is_mjcf(file: str) -> bool:
     return file.lower().endswith(_MJCF)
 
 
-def robot_of_file(file: str, base: str = "fixed", *, untrusted: bool = False) -> RobotModel:
+def is_xacro(file: str) -> bool:
+    """Whether a file is taken for xacro, by how its name ends."""
+    return file.lower().endswith(".xacro")
+
+
+def robot_of_file(
+    file: str,
+    base: str = "fixed",
+    *,
+    mappings: Mappings | None = None,
+    geometry: bool = False,
+    untrusted: bool = False,
+) -> RobotModel:
     """The robot of a file: MJCF if it ends in .xml or .mjcf, xacro if in .xacro, else URDF.
 
-    `base` is "fixed" or "floating".
+    Args:
+        file: a path.
+        base: "fixed" or "floating".
+        mappings: arguments of a xacro file.
+        geometry: whether links have their shapes.
+        untrusted: whether a process of its own reads it.
 
     Raises:
         ImportError: for MJCF and xacro without what reads them.
         OSError: where the file fails.
-        ValueError: if the file is not of its format, and for a xacro file, which is a program, that
-            is untrusted.
+        ValueError: if the file is not of its format, for mappings of a file that is no xacro file,
+            and for a xacro file, which is a program, that is untrusted.
     """
+    only_for_xacro(file, mappings)
     if is_mjcf(file):
-        robot = load_mjcf(file, untrusted=untrusted)
+        robot = load_mjcf(file, geometry=geometry, untrusted=untrusted)
         return robot.floating() if base == "floating" else robot
-    if file.lower().endswith(".xacro"):
+    if is_xacro(file):
         if untrusted:
             raise ValueError("a xacro file is a program that has your rights: expand it elsewhere")
-        return load_xacro(file, base=base)
-    return load_urdf(file, base=base, untrusted=untrusted)
+        return load_xacro(file, base=base, mappings=mappings, geometry=geometry)
+    return load_urdf(file, base=base, geometry=geometry, untrusted=untrusted)
 
 
-def chosen_robot(urdf: File = None, mjcf: File = None) -> tuple[RobotModel, NDArray[np.float64]]:
+def only_for_xacro(file: File, mappings: Mappings | None) -> None:
+    """ValueError where a file that is no xacro file is given arguments."""
+    if mappings and not (file is not None and is_xacro(os.fspath(file))):
+        name, value = next(iter(mappings.items()))
+        given = "the packaged arm" if file is None else f"'{os.fspath(file)}'"
+        raise ValueError(
+            f"{name}:={value} is an argument of a xacro file; expected FILE.xacro, not {given}"
+        )
+
+
+def chosen_robot(
+    urdf: File = None, mjcf: File = None, mappings: Mappings | None = None
+) -> tuple[RobotModel, NDArray[np.float64]]:
     """The robot of the file that is given, and the acceleration of free fall in it, m/s^2.
+
+    `urdf` may be a xacro file, whose arguments `mappings` are.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ImportError: for MJCF and xacro, if the extra `mujoco` or `xacro` is not installed.
-        ValueError: if the file is not of its format, or both are given.
+        ValueError: if the file is not of its format, both are given, or a file that is no xacro
+            file has mappings.
     """
     if urdf is not None and mjcf is not None:
         raise ValueError("a URDF and an MJCF file are given; expected one of them")
+    only_for_xacro(urdf if mjcf is None else mjcf, mappings)
     if mjcf is not None:
         scene = read_mjcf(os.fspath(mjcf))
         return scene.robot, scene.gravity
     if urdf is None:
         return packaged_arm(), np.array(GRAVITY)
-    path = os.fspath(urdf)
-    robot = load_xacro(path) if path.endswith(".xacro") else load_urdf(path)
-    return robot, np.array(GRAVITY)
+    return robot_of_file(os.fspath(urdf), mappings=mappings), np.array(GRAVITY)

@@ -17,6 +17,7 @@ from robograd.demo.subject import Subject, choose_subject
 from robograd.demo.swing import Swing, solve_swing
 from robograd.demo.throughput import measure_throughput
 from robograd.demo.training import Training, train_inverse_kinematics
+from robograd.robots import Mappings
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,18 @@ def run_demo(
     output: str | os.PathLike[str] = "demo.png",
     seed: int = 0,
     settings: Settings | None = None,
+    mappings: Mappings | None = None,
 ) -> Outcome:
     """Run every part on one robot, print the figures and draw them into `output`.
 
     Args:
-        urdf: a URDF file.
+        urdf: a URDF or xacro file.
         mjcf: an MJCF file; where neither is given, the robot is the packaged arm.
         link: the link to place; None stands for the tool of the longest chain.
         output: the picture to write; its suffix chooses the format.
         seed: of all random numbers.
         settings: sizes of the parts.
+        mappings: arguments of a xacro file.
 
     Raises:
         FileNotFoundError, ValueError: for a file or link that will not do, or a negative seed.
@@ -68,7 +71,7 @@ def run_demo(
     chosen = settings or Settings()
     require("matplotlib", "tqdm")
     picture = _writable(output)
-    subject = choose_subject(urdf, link, mjcf=mjcf)
+    subject = choose_subject(urdf, link, mjcf=mjcf, mappings=mappings)
     _introduce(subject)
     rng = np.random.default_rng(seed)
     _kinematics(subject, chosen, rng)

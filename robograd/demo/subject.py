@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robograd.robots import File, chosen_robot
+from robograd.robots import File, Mappings, chosen_robot
 from robotics_ad import Joint, LinkFrame, RobotModel
 
 Vector = NDArray[np.float64]
@@ -36,14 +36,22 @@ class Subject:
     locked: tuple[str, ...]
 
 
-def choose_subject(urdf: File = None, link: str | None = None, *, mjcf: File = None) -> Subject:
+def choose_subject(
+    urdf: File = None,
+    link: str | None = None,
+    *,
+    mjcf: File = None,
+    mappings: Mappings | None = None,
+) -> Subject:
     """The robot of a file (none given: the packaged arm) and one of its links (None: its tool).
+
+    `mappings` are the arguments of a xacro file.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not of its format, has no such link, or no joint that moves the link.
     """
-    robot, _ = chosen_robot(urdf, mjcf)
+    robot, _ = chosen_robot(urdf, mjcf, mappings)
     name = tool_name(robot) if link is None else robot.link(link).name
     moving = _moving_joints(robot, name)
     if not moving:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from robograd.robots import is_mjcf
+from robograd.robots import Mappings, is_mjcf, only_for_xacro, robot_of_file
 from robograd.viewer.motion import Array, read_motion
 from robograd.viewer.viewer import Viewer
-from robotics_ad import RobotModel, load_urdf, packaged_arm, read_mjcf
+from robotics_ad import RobotModel, packaged_arm, read_mjcf
 
 
 def view(
@@ -17,6 +17,7 @@ def view(
     html: str | None,
     *,
     base: str = "fixed",
+    mappings: Mappings | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
 ) -> None:
@@ -25,17 +26,18 @@ def view(
     MJCF without a motion is shown where its file puts it.
 
     Args:
-        file: MJCF if it ends in .xml or .mjcf, else URDF.
+        file: MJCF if it ends in .xml or .mjcf, xacro if in .xacro, else URDF.
         motion: as for `read_motion`.
         html: write this file, and serve nothing.
         base: "fixed" or "floating".
+        mappings: arguments of a xacro file.
         host: as for `Viewer`.
         port: as for `Viewer`.
 
     Raises:
         OSError, ImportError, ValueError: naming the file and the fault.
     """
-    robot, path, times = *_robot(file, base), None
+    robot, path, times = *_robot(file, base, mappings), None
     if motion is not None:
         read = read_motion(robot, motion)
         path, times = read.q, read.times
@@ -53,13 +55,16 @@ def view(
         viewer.wait()
 
 
-def _robot(file: str | None, base: str) -> tuple[RobotModel, Array | None]:
+def _robot(
+    file: str | None, base: str, mappings: Mappings | None
+) -> tuple[RobotModel, Array | None]:
     """The robot with its shapes, and the configuration that its file begins with, if any."""
+    only_for_xacro(file, mappings)
     if file is None:
         robot = packaged_arm()
         return (robot.floating() if base == "floating" else robot), None
     if not is_mjcf(file):
-        return load_urdf(file, base=base, geometry=True), None
+        return robot_of_file(file, base, mappings=mappings, geometry=True), None
     scene = read_mjcf(file, geometry=True)
     return (scene.robot.floating(), None) if base == "floating" else (scene.robot, scene.home)
 

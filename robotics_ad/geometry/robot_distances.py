@@ -46,10 +46,11 @@ class CollisionDistances(RobotFunction):
             and its pose is an argument.
         margin: what is taken off each distance, m.
         pairs: of two shapes `(("link1", 0), ("link4", 0))`, or of one and an obstacle
-            `(("link1", 0), "table")`; "auto": every two shapes on links that move against
-            each other and that no joint joins, but for those that touch in all of 1,000 random
-            configurations, the same each time; and every shape that moves with every obstacle.
-            `collision_pairs` leaves out those that an SRDF disables, too.
+            `(("link1", 0), "table")`; the name of an obstacle alone stands for its pairs with
+            every shape that moves. "auto": every two shapes on links that move against each other
+            and that no joint joins, but for those that touch in all of 1,000 random configurations,
+            the same each time; and every obstacle. `collision_pairs` leaves out those that an SRDF
+            disables, too: `pairs=[*collision_pairs(robot, srdf=file), *obstacles]`.
         shapes: shapes in links' frames by the links' names; those of the model if it is not given.
         smooth: a row is between d - smooth and d then, with a continuous gradient; not for fields
             on a grid. See `SmoothPairDistance`.
@@ -72,7 +73,7 @@ class CollisionDistances(RobotFunction):
         robot: RobotModel,
         obstacles: Mapping[str, Obstacle] | None = None,
         margin: float = 0.0,
-        pairs: Iterable[PairOfShapes] | Literal["auto"] = "auto",
+        pairs: Iterable[PairOfShapes | str] | Literal["auto"] = "auto",
         *,
         shapes: Shapes | None = None,
         smooth: float | None = None,
@@ -91,7 +92,8 @@ class CollisionDistances(RobotFunction):
                 raise ValueError(f"{kind}: pairs is {pairs!r}, expected 'auto' or a list of pairs")
             self.pairs = tuple(self._all_pairs())
         else:
-            self.pairs = tuple(self._checked(p, kind) for p in listed(pairs, kind, "pairs"))
+            given = listed(pairs, kind, "pairs")
+            self.pairs = tuple(pair for p in given for pair in self._pairs(p, kind))
         if not self.pairs:
             raise ValueError(f"{kind}: robot '{robot.name}' has no pair of shapes to be apart")
 
@@ -162,15 +164,26 @@ class CollisionDistances(RobotFunction):
         return first, second
 
     def _all_pairs(self) -> list[PairOfShapes]:
-        tree = merged(self.robot) if not self.robot.parametrized else self._nominal_tree()
-        moved = [link for link in self.shapes if tree.links[link][0] != WORLD]
         pairs = collision_pairs(self.robot, self.shapes, samples=0)
         own: list[PairOfShapes] = [*ever_apart(self.robot, self.shapes, pairs)]
-        places = [(link, i) for link in moved for i in range(len(self.shapes[link]))]
-        return own + [(place, name) for place in places for name in self.obstacles]
+        return own + [(place, name) for place in self._moved() for name in self.obstacles]
+
+    def _moved(self) -> list[Place]:
+        """The shapes that joints move."""
+        tree = merged(self.robot) if not self.robot.parametrized else self._nominal_tree()
+        moved = [link for link in self.shapes if tree.links[link][0] != WORLD]
+        return [(link, i) for link in moved for i in range(len(self.shapes[link]))]
 
     def _nominal_tree(self) -> Tree:
         return merged(self.robot.with_parameters(self.robot.parameters))
+
+    def _pairs(self, given: PairOfShapes | str, kind: str) -> list[PairOfShapes]:
+        """The pair that is given, checked, or those of an obstacle."""
+        if not isinstance(given, str):
+            return [self._checked(given, kind)]
+        if given not in self.obstacles:
+            raise unknown_name("obstacle", given, self.obstacles)
+        return [(place, given) for place in self._moved()]
 
     def _checked(self, pair: PairOfShapes, kind: str) -> PairOfShapes:
         what = "a pair is (link, number), then (link, number) or an obstacle's name"

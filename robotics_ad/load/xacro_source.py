@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator, Mapping
+import warnings
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -46,7 +47,8 @@ def load_xacro(
 
     Args:
         source: a path, or an address `package://package/path`.
-        mappings: the file's arguments by name, `{"arm_id": "panda", "hand": True}`.
+        mappings: the file's arguments by name, `{"arm_id": "panda", "hand": True}`. A warning names
+            those that nothing in the file asks for.
         base: as for `load_urdf`.
         mimics: as for `load_urdf`.
         package_dirs: where `$(find package)` and `package://` look first; then come, as for meshes,
@@ -87,12 +89,12 @@ def _expanded(
     """The text, and the path of the file."""
     if not is_path(source):
         raise wrong_kind(where, "source", source, "the path of a file")
-    arguments = {
-        checked(name, str, where, "mappings", "a dict by name"): _word(value, where)
+    arguments = _Arguments(
+        (checked(name, str, where, "mappings", "a dict by name"), _word(value, where))
         for name, value in checked(
             {} if mappings is None else mappings, Mapping, where, "mappings", "a dict by name"
         ).items()
-    }
+    )
     directories = listed(package_dirs, f"{where}: package_dirs", "directories")
     xacro = imported_xacro()
     _, path = read_source(source, directories)
@@ -103,7 +105,29 @@ def _expanded(
         except Exception as error:  # whatever the file's expressions raise
             fault = shortened(f"{type(error).__name__}: {error}")
             raise ValueError(f"{path}: xacro could not expand it: {fault}") from None
+    if idle := [name for name in arguments if name not in arguments.asked]:
+        names = ", ".join(map(repr, idle))
+        known = ", ".join(sorted(arguments.asked)) or "none"
+        warnings.warn(
+            f"{path}: nothing asks for the argument {names}; arguments: {known}", stacklevel=3
+        )
     return text, path
+
+
+class _Arguments(dict[str, str]):
+    """Arguments of a file, which xacro adds defaults to, and the names that the file asks for."""
+
+    def __init__(self, given: Iterable[tuple[str, str]]) -> None:
+        super().__init__(given)
+        self.asked: set[str] = set()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return super().__getitem__(name)
 
 
 def imported_xacro() -> Any:

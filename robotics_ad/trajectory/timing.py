@@ -68,8 +68,12 @@ class PathLimits(ad.Composite):
         path: a curve; q' and q'' are its `TimeDerivative`.
         grid: n increasing numbers, places along the path.
         velocity, acceleration: the largest, a number for each entry of the path's velocity.
-        torque: the largest, nv numbers, N m or N; needs `robot`.
-        robot: whose configurations the path runs through; torques are those of `InverseDynamics`.
+        torque: the largest, nv numbers, N m or N; of `InverseDynamics`.
+        robot: whose configurations the path runs through; by default the one the path lies in.
+
+    Raises:
+        TypeError: for a torque where neither the path nor `robot` says of which robot.
+        ValueError: for sizes that misfit, limits that are not positive, and no limit at all.
     """
 
     def __init__(
@@ -90,9 +94,16 @@ class PathLimits(ad.Composite):
         self.torque = _limits(torque, rank, "torque")
         if self.velocity is self.acceleration is self.torque:
             raise ValueError("PathLimits: no limit is given of velocity, acceleration and torque")
+        if robot is None and isinstance(path.space.made_of, RobotModel):
+            robot = path.space.made_of
         self.robot = robot
         if self.torque is not None:
-            robot = checked_robot(robot, "PathLimits")  # type: ignore[arg-type]
+            if robot is None:
+                raise TypeError(
+                    "PathLimits: torque is given without robot=; expected the RobotModel whose "
+                    f"configurations the path in {path.space.title} runs through"
+                )
+            checked_robot(robot, "PathLimits")
             if (robot.nq, robot.nv) != (path.space.size, rank):
                 raise ValueError(
                     f"PathLimits: the path has points of {path.space.size} numbers, "

@@ -249,12 +249,25 @@ def test_a_robot_with_parameters_has_distances():
         )
 
 
+def test_a_name_of_an_obstacle_stands_for_its_pairs_with_all_that_moves():
+    """Together with the robot's own pairs, the names of all are "auto", but for the order."""
+    auto = CollisionDistances(ARM, OBSTACLES, shapes=SHAPES)
+    own = [pair for pair in auto.pairs if not isinstance(pair[1], str)]
+    named = CollisionDistances(ARM, OBSTACLES, pairs=[*own, *OBSTACLES], shapes=SHAPES)
+    assert sorted(map(str, named.pairs)) == sorted(map(str, auto.pairs))
+    assert {a[0] for a, b in named.pairs if b == "floor"} == {*SHAPES} & {*ARM.moving_links}
+    swept = SweptClearance(ARM, OBSTACLES, pairs=["floor"], shapes=SHAPES)
+    assert swept.pairs == tuple(pair for pair in named.pairs if pair[1] == "floor")
+
+
 def test_errors_name_what_is_wrong():
     def rows(**options):
         return CollisionDistances(ARM, OBSTACLES, shapes=SHAPES, **options)
 
     with pytest.raises(ValueError, match="no obstacle 'table'; obstacles: floor, ball, post"):
         rows(pairs=[(("link1", 0), "table")])
+    with pytest.raises(ValueError, match="no obstacle 'table'; obstacles: floor, ball, post"):
+        rows(pairs=["floor", "table"])
     with pytest.raises(ValueError, match="no shaped link 'link9'; shaped links: base"):
         rows(pairs=[(("link9", 0), "ball")])
     with pytest.raises(ValueError, match="link 'link1' has 1 shapes, none number 3"):

@@ -67,7 +67,7 @@ def timed():
         ),
         "torque": (
             constraint.JointTorqueConstraint(torque, both[2], np.zeros(7)),
-            {"velocity": speed, "torque": force, "robot": robot},
+            {"velocity": speed, "torque": force},
         ),
     }
     return path, theirs, velocity, limits

@@ -51,6 +51,11 @@ def path(tmp_path):
     return path
 
 
+def test_arguments_that_nothing_asks_for_are_named(path):
+    with pytest.warns(UserWarning, match=r"asks for the argument 'limb'; arguments: heavy, limbs"):
+        assert load_xacro(path, mappings={"limb": 1, "heavy": True}).nv == 2
+
+
 def test_a_robot_is_pinocchios_of_the_text(path):
     robot = load_xacro(path)
     assert (robot.name, robot.nv) == ("stack", 2)
@@ -169,3 +174,51 @@ def test_the_command_line_takes_xacro_files(path, capsys):
     assert main(["ik", str(path), "--position", "0.1", "0", "0.6"]) in (0, 1)
     assert main(["info", str(path), "--untrusted"]) == 1
     assert "a xacro file is a program" in capsys.readouterr().err
+
+
+def test_every_command_that_reads_a_robot_takes_arguments_of_xacro(path, tmp_path, capsys):
+    """Before and after options, as `xacro FILE NAME:=VALUE` does."""
+    pytest.importorskip("viser")
+    assert main(["info", str(path), "limbs:=1", "--width", "100"]) == 0
+    expected = load_xacro(path, mappings={"limbs": "1"}).pretty(100)
+    assert capsys.readouterr().out.rstrip("\n") == expected
+    reach = [str(path), "--position", "0", "0", "0.5", "--start", "0.1"]
+    assert main(["ik", *reach, "limbs:=1"]) == 0
+    assert capsys.readouterr().out.count(" rad\n") == 1
+    page, code, urdf = (tmp_path / f"stack.{end}" for end in ("html", "c", "urdf"))
+    assert main(["view", str(path), "--html", str(page), "limbs:=1", "heavy:=true"]) == 0
+    assert page.stat().st_size > 1e5
+    assert main(["codegen", "dynamics", str(code), "--urdf", str(path), "limbs:=1"]) == 0
+    of_xacro = code.read_text()
+    urdf.write_text(expand_xacro(path, mappings={"limbs": "1"}))
+    assert main(["codegen", "dynamics", str(code), "--urdf", str(urdf)]) == 0
+    assert code.read_text() == of_xacro
+    capsys.readouterr()
+    assert main(["bench", str(path), "--batch", "2", "limbs:=1"]) == 0
+    assert "stack: link l1, nq 1, nv 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["info", "arm.urdf", "hand:=true"], "hand:=true is an argument of a xacro file; expected"),
+        (["view", "hand:=true"], "expected FILE.xacro, not the packaged arm"),
+        (["bench", "arm.xml", "hand:=true"], "expected FILE.xacro, not 'arm.xml'"),
+    ],
+)
+def test_other_files_have_no_arguments(words, message, capsys):
+    assert main(words) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["info", "arm.xacro", "hand=true"], "'hand=true' is not NAME:=VALUE"),
+        (["doctor", "hand:=true"], "unrecognized arguments: hand:=true"),
+    ],
+)
+def test_what_is_no_argument_is_refused(words, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert message in capsys.readouterr().err
