@@ -15,6 +15,7 @@ from ad_core.ops.linalg import transpose
 from bridges.casadi import ad_to_casadi
 from bridges.kernel import ad_to_kernel
 from bridges.pytorch import ad_to_torch
+from robotics_ad import so3
 
 X, Y = ad.var("x", 3), ad.var("y")
 E = X * Y + adm.sin(X)
@@ -78,6 +79,14 @@ def test_names_that_an_expression_does_not_have_are_ignored(entry: str):
 def test_matrices_are_refused_where_there_is_no_batch(entry: str):
     with pytest.raises(ValueError, match=r"'x' has shape \(3, 3\); values are scalars or 1-D"):
         ENTRIES[entry]({**GOOD, "x": np.eye(3)})
+
+
+def test_functions_name_their_own_arguments():
+    function = so3.distance  # of Ra and Rb
+    with pytest.raises(ValueError, match=r"'Rb' has shape \(3, 3\); values are scalars or 1-D"):
+        function.eval(np.eye(3).ravel(), np.eye(3))
+    with pytest.raises(ValueError, match=r"got 1 arguments, expected 2"):
+        function.eval(np.eye(3).ravel())
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

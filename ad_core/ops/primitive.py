@@ -71,23 +71,26 @@ class Graphed(ADFunctionInterface):
         return str(self)
 
     def eval(self, *args: Any) -> Any:
-        return self._applied(args).eval(**_named(args))
+        return self._applied(args).eval(**self._named(args))
 
     def gen_derivative(self, arg: Sequence[int], *args: Any) -> Any:
-        return self._applied(args).gen_derivative([f"x{i}" for i in arg], **_named(args))
+        named = self._named(args)
+        return self._applied(args).gen_derivative([list(named)[i] for i in arg], **named)
 
     def derivative(self, arg: int, *args: Any) -> Any:
         return self.gen_derivative([arg], *args)
 
     def jvp(self, arg: int, darg: Any, *args: Any) -> Any:
-        return self._applied(args).jvp({f"x{arg}": darg}, **_named(args))
+        named = self._named(args)
+        return self._applied(args).jvp({list(named)[arg]: darg}, **named)
 
     def _applied(self, args: Sequence[Any]) -> Expression:
-        return self(*_named(args))
+        return self(*self._named(args))
 
-
-def _named(args: Sequence[Any]) -> dict[str, Any]:
-    return {f"x{i}": value for i, value in enumerate(args)}
+    def _named(self, args: Sequence[Any]) -> dict[str, Any]:
+        """The values by the arguments' names, which errors then say."""
+        known = self.n_args() in (-1, len(args))
+        return {self.argname(i) if known else f"x{i}": value for i, value in enumerate(args)}
 
 
 class Op(Graphed):
