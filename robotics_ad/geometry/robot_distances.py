@@ -182,7 +182,8 @@ class CollisionDistances(RobotFunction):
         if not isinstance(given, str):
             return [self._checked(given, kind)]
         if given not in self.obstacles:
-            raise unknown_name("obstacle", given, self.obstacles)
+            fault = unknown_name("obstacle", given, self.obstacles)
+            raise ValueError(f"{kind}: pairs: {fault}")
         return [(place, given) for place in self._moved()]
 
     def _checked(self, pair: PairOfShapes, kind: str) -> PairOfShapes:
