@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 import pytest
 
-_HEADER = (Path(__file__).parent / "cuda_host.h").read_text()
+# The headers of C++ take longer to read than most kernels, and are compiled once.
+_STANDARD, _HEADER = (Path(__file__).parent / "cuda_host.h").read_text().split("using namespace", 1)
+_HEADER = "using namespace" + _HEADER
 # A block of the grid after the other, and in it a warp after the other.
 _LAUNCHER = """
 template <class... A, size_t... I>
@@ -40,6 +44,19 @@ extern "C" void launch(long long grid, const long long *arguments, long long *ac
 """
 
 
+@cache
+def _headers(compiler: str, flags: tuple[str, ...]) -> Path:
+    """The headers of C++ beside what the compiler made of them with these flags."""
+    folder = Path(tempfile.mkdtemp(prefix="robograd-emulator-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "standard.h"
+    path.write_text(_STANDARD)
+    target = folder / f"standard.h.{'pch' if 'clang' in compiler else 'gch'}"
+    command = [compiler, *flags, "-x", "c++-header", "-o", target, path]
+    subprocess.run(command, capture_output=True, check=True)
+    return path
+
+
 @dataclass
 class Launched:
     """What one launch was: blocks, stream, global accesses (16 bytes, others)."""
@@ -53,7 +70,7 @@ class Launched:
 class EmulatedDevice:
     """Compiles with g++ (or clang++) and the flags; keeps an account of its launches."""
 
-    flags: tuple[str, ...] = ("-O1",)
+    flags: tuple[str, ...] = ("-O0",)
     identity: bytes = b"emulated"
     launches: list[Launched] = field(default_factory=list[Launched])
     built: list[str] = field(default_factory=list[str])
@@ -67,8 +84,10 @@ class EmulatedDevice:
         with tempfile.TemporaryDirectory() as folder:
             source, library = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
             source.write_text(_HEADER + text + _LAUNCHER)
-            flags = ("-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast", "-march=native")
-            command = [compiler, *flags, *self.flags, "-o", library, source]
+            common = ("-std=c++17", "-fPIC", "-ffp-contract=fast", "-march=native")
+            flags = (*common, *self.flags)
+            headers = ("-include", _headers(compiler, flags))
+            command = [compiler, *flags, *headers, "-shared", "-o", library, source]
             ran = subprocess.run(command, capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stderr
             return library.read_bytes()

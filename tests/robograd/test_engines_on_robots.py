@@ -1,6 +1,7 @@
 """Robots on every engine: forward kinematics and inverse dynamics agree in value and derivative."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class Case:
     names: tuple[str, ...]
     states: tuple[np.ndarray, ...]
 
+    @cached_property
     def expression(self) -> ad.Expression:
         return self.function(
             *(ad.var(n, s.shape[1]) for n, s in zip(self.names, self.states, strict=True))
@@ -74,12 +76,12 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def test_values_agree(case: Case) -> None:
-    expected = np.stack([case.expression().eval(**case.values(i)) for i in range(STATES)])
+    expected = np.stack([case.expression.eval(**case.values(i)) for i in range(STATES)])
     tensors = [t.detach() for t in case.tensors()]
     function = ad_to_casadi(case.function)
     sampled = [function(*case.values(i).values()).full().ravel() for i in range(STATES)]
     for got in (
-        case.expression().eval_batch(**dict(zip(case.names, case.states, strict=True))),
+        case.expression.eval_batch(**dict(zip(case.names, case.states, strict=True))),
         ad_to_torch(case.function, engine="torch")(*tensors).numpy(),
         ad_to_torch(case.function, engine="kernel")(*tensors).numpy(),
         ad_to_kernel(case.function)(*case.states),
@@ -90,7 +92,7 @@ def test_values_agree(case: Case) -> None:
 
 def test_jacobians_agree(case: Case) -> None:
     expected = [
-        np.stack([case.expression().derivative(n, **case.values(i)) for i in range(STATES)])
+        np.stack([case.expression.derivative(n, **case.values(i)) for i in range(STATES)])
         for n in case.names
     ]
     kernel = ad_to_kernel(case.function).jacobian()(*case.states)
@@ -123,5 +125,5 @@ def test_second_derivatives_agree_with_torch(case: Case) -> None:
     layer = ad_to_torch(case.function, engine="torch")
     point = [t.detach()[0] for t in case.tensors(1)]
     by_torch = torch.func.hessian(lambda q: layer(q, *point[1:]))(point[0])
-    ours = case.expression().gen_derivative([case.names[0]] * 2, **case.values(0))
+    ours = case.expression.gen_derivative([case.names[0]] * 2, **case.values(0))
     np.testing.assert_allclose(ours, by_torch.numpy(), rtol=1e-9, atol=1e-9)

@@ -2,7 +2,9 @@
 
 Three random states a robot, to 1e-9 relative. Robots in which joints mimic others come twice: with
 each joint set free, as Pinocchio loads them by itself, and as they are, against its `mimic=True`.
-Poses, mass matrix and inverse dynamics are compared on both bases, all else on either, in turn.
+Poses, mass matrix and inverse dynamics are compared on both bases, all else on either, in turn. Of
+robots that come in several files, the quick tests have the first on both bases and with all
+algorithms, the others on one base with those three; the slow ones have all.
 
 All our values of one quantity come from one batched evaluation, those of several links from one
 graph.
@@ -98,6 +100,23 @@ BASES = ("fixed", "floating")
 CASES = [Case(name, base) for name in every_urdf() if name not in REFUSED for base in BASES]
 CASES += [Case(name, base, mimics=True) for name in WITH_MIMICS for base in BASES]
 ONE_BASE = CASES[0::4] + CASES[3::4]  # bases come in pairs
+
+
+def robot_of(case: Case) -> tuple[str, bool]:
+    return Path(case.name).parts[0], case.mimics
+
+
+FIRST = {robot_of(case): case.name for case in reversed(CASES)}
+
+
+def marked(cases: list[Case], quick: set[Case]) -> list[Any]:
+    """Parameters, of which those are slow that are neither a robot's first file nor quick."""
+
+    def marks(case: Case) -> list[pytest.MarkDecorator]:
+        quickly = case.name == FIRST[robot_of(case)] or case in quick
+        return [] if quickly else [pytest.mark.slow]
+
+    return [pytest.param(case, id=str(case), marks=marks(case)) for case in cases]
 
 
 @dataclass(frozen=True)
@@ -204,12 +223,12 @@ def pair(case: Case) -> Pair:
     return Pair(case, robot, model, model.createData())
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
+@pytest.fixture(scope="module", params=marked(CASES, set(ONE_BASE)))
 def both(request: pytest.FixtureRequest) -> Pair:
     return pair(request.param)
 
 
-@pytest.fixture(scope="module", params=ONE_BASE, ids=str)
+@pytest.fixture(scope="module", params=marked(ONE_BASE, set()))
 def moving(request: pytest.FixtureRequest) -> Pair:
     found = pair(request.param)
     if found.robot.nv == 0:

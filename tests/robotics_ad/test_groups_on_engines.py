@@ -22,6 +22,7 @@ LONG = ("so3.geodesic_mean", "so3.project")
 NAMED = {
     str(f): f for module in (so3, se3) for f in vars(module).values() if isinstance(f, ad.Composite)
 }
+SHORT = [title for title, f in NAMED.items() if f.n_args() != 0 and title not in LONG]
 
 
 def rotation(angle: float) -> np.ndarray:
@@ -52,21 +53,30 @@ def argument(function: ad.Composite, arg: int, angle: float) -> np.ndarray:
     return np.array([0.7])
 
 
-def products(
-    function: ad.Composite, title: str, angle: float, values: dict[str, np.ndarray], order: int
-) -> list[ad.Expression]:
-    """f, c^T J by argument, and the change of these along s, with variables named by `title`."""
-    count = 2 if function.n_args() < 0 else function.n_args()
-    tag = title.replace(".", "_")
-    names = [f"{tag}_x{i}" for i in range(count)]
+def names_of(title: str) -> tuple[list[str], str]:
+    """Names of the arguments of a function and of a cotangent."""
+    count, tag = NAMED[title].n_args(), title.replace(".", "_")
+    return [f"{tag}_x{i}" for i in range(2 if count < 0 else count)], f"{tag}_c"
+
+
+def values_of(title: str, angle: float) -> dict[str, np.ndarray]:
+    """Arguments, directions of them, and a cotangent."""
+    values: dict[str, np.ndarray] = {}
+    (names, cotangent), function = names_of(title), NAMED[title]
     for i, name in enumerate(names):
         values[name] = argument(function, i, angle)
         values[f"{name}_s"] = np.cos(np.arange(values[name].size) + i)
-    values[f"{tag}_c"] = np.sin(1.0 + np.arange(function.n_out()))
+    values[cotangent] = np.sin(1.0 + np.arange(function.n_out()))
+    return values
+
+
+def products(title: str, order: int) -> list[ad.Expression]:
+    """f, c^T J by argument, and the change of these along s, with variables named by `title`."""
+    (names, c), function, values = names_of(title), NAMED[title], values_of(title, 0.4)
     variables = [ad.var(name, values[name].size) for name in names]
     call = function(*variables)
     (f,) = fix_sizes([call], {})
-    cotangent = ad.var(f"{tag}_c", function.n_out())
+    cotangent = ad.var(c, function.n_out())
     gradients = list(vjp_graph([f], [cotangent], variables).values())
     along = {name: ad.var(f"{name}_s", values[name].size) for name in names}
     changes = jvp_graph(gradients, along) if order == 2 else []
@@ -74,26 +84,27 @@ def products(
 
 
 @cache
-def every_function(
-    angle: float, order: int
-) -> tuple[list[str], list[ad.Expression], dict[str, np.ndarray]]:
-    """Titles, expressions and values; Jacobians, being derivatives, to first order only."""
+def every_function(order: int) -> tuple[list[str], list[ad.Expression]]:
+    """Titles and expressions; Jacobians, being derivatives, to first order only."""
     titles: list[str] = []
     roots: list[ad.Expression] = []
-    values: dict[str, np.ndarray] = {}
-    for title, function in NAMED.items():
-        if function.n_args() != 0 and title not in LONG:
-            more = products(function, title, angle, values, 1 if "jacobian" in title else order)
-            roots += more
-            titles += [title] * len(more)
-    return titles, roots, values
+    for title in SHORT:
+        more = products(title, 1 if "jacobian" in title else order)
+        roots += more
+        titles += [title] * len(more)
+    return titles, roots
+
+
+@cache
+def every_value(angle: float) -> dict[str, np.ndarray]:
+    return {name: x for title in SHORT for name, x in values_of(title, angle).items()}
 
 
 @cache
 def expected_values(angle: float, order: int) -> list[np.ndarray]:
     """What numpy's interpreter, the reference, gives."""
-    _, roots, values = every_function(angle, order)
-    return compute("numpy", roots, values)
+    _, roots = every_function(order)
+    return compute("numpy", roots, every_value(angle))
 
 
 def built(engine: str, roots: list[ad.Expression], sizes: dict[str, int]):
@@ -122,12 +133,11 @@ def test_the_table_holds_every_function():
 @pytest.mark.parametrize("engine", ["SX", "MX", "torch", "kernel"])
 def test_engines_agree_at_every_angle(engine):
     order = 1 if engine == "kernel" else 2  # a kernel's own derivatives come from CasADi's
-    _, roots, values = every_function(0.0, order)
-    run = built(engine, roots, {name: value.size for name, value in values.items()})
+    titles, roots = every_function(order)
+    run = built(engine, roots, {name: value.size for name, value in every_value(0.0).items()})
     for angle in ANGLES:
-        titles, _, values = every_function(angle, order)
         expected = expected_values(angle, order)
-        ours = run(list(values.values()))
+        ours = run(list(every_value(angle).values()))
         for title, got, numpys in zip(titles, ours, expected, strict=True):
             assert np.isfinite(numpys).all(), title
             scale = max(1.0, float(np.abs(numpys).max(initial=0.0)))
@@ -137,8 +147,7 @@ def test_engines_agree_at_every_angle(engine):
 @pytest.mark.parametrize("title", LONG)
 @pytest.mark.parametrize("engine", ENGINES[1:])
 def test_engines_agree_on_iterations(engine, title):
-    values: dict[str, np.ndarray] = {}
-    roots = products(NAMED[title], title, 0.4, values, 1)[:2]
+    roots, values = products(title, 1)[:2], values_of(title, 0.4)
     present = {name for root in roots for name in root.terminals()}
     inputs = {name: value for name, value in values.items() if name in present}
     ours, numpys = (compute(kind, roots, inputs) for kind in (engine, "numpy"))

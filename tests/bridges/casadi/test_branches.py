@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import casadi
 import numpy as np
 import pytest
@@ -30,14 +32,20 @@ def ways(function, symbolic):
     return casadi.Function("ways", [z], [casadi.densify(e) for e in everything])
 
 
+@cache
+def cases(choice):
+    """Title, point, the choice with the singular primitive, and our answers with a smooth one."""
+    table = smooth_and_singular(choice)
+    return [(title, at, e, answers(smooth, z, at)) for title, z, at, e, smooth in table]
+
+
 @pytest.mark.parametrize("symbolic", ["SX", "MX"])
 @pytest.mark.parametrize("choice", CHOICES)
 def test_a_branch_not_taken_has_no_gradient(choice, symbolic):
     wrong = []
-    for title, z, point, e, smooth in smooth_and_singular(choice):
+    for title, point, e, ((value,), truth, second) in cases(choice):
         if choice == "of itself" and title == "solve":
             continue  # MX raises for a singular matrix
-        (value,), truth, second = answers(smooth, z, point)
         second = second.reshape(point.size, point.size)
         assert np.isfinite([value, *truth, *second.ravel()]).all(), title
         got = [r.full() for r in ways(ad_to_casadi(e, symbolic=symbolic), symbolic)(point)]
@@ -54,7 +62,7 @@ def test_random_choices_keep_their_values_and_have_our_derivatives(symbolic):
     """At points where much is singular; where our own derivatives are finite, as values are."""
     rng = np.random.default_rng(11)
     compared = 0
-    for number in range(150):
+    for number in range(60):
         x = ad.var("z", 3)
         e, at = random_graph(rng, x), rng.choice([0.0, -1.0, 1.0, 0.5, 2.0], 3)
         (value,), gradient, hessian = answers(e + 0.0 * ad.sum_(x), x, at)
@@ -69,7 +77,7 @@ def test_random_choices_keep_their_values_and_have_our_derivatives(symbolic):
             expected = gradient[:, None] if found.shape == (3, 1) else hessian.reshape(3, 3)
             message = f"{number}: {e} at {at}"
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9, err_msg=message)
-    assert compared > 60
+    assert compared > 20
 
 
 def test_a_value_used_outside_of_its_branch_is_true_there():

@@ -1,5 +1,7 @@
 """Kinematics and dynamics as SX, MX, compiled and mapped functions: derivatives and structure."""
 
+from functools import cache
+
 import casadi as ca
 import numpy as np
 import pytest
@@ -45,13 +47,30 @@ WAYS = {
 }
 
 
-def draw(e, rng):
-    sizes = ad_to_casadi(e)
-    return {n: rng.normal(size=sizes.size1_in(n)) for n in e.terminals()}
+@cache
+def made(graph):
+    """The expression and the sizes of its inputs."""
+    e = GRAPHS[graph]()
+    function = ad_to_casadi(e)
+    return e, {n: function.size1_in(n) for n in e.terminals()}
 
 
-def numpy_engine(e, values, weights, tangent):
-    """Value, Jacobian, forward and reverse product, Hessian of `weights . e` on numpy."""
+@cache
+def numpy_engine(graph, seed, count):
+    """At random points: values, weights and tangent, and what numpy makes of them.
+
+    Value, Jacobian, forward and reverse product, Hessian of `weights . e`.
+    """
+    (e, sizes), rng = made(graph), np.random.default_rng(seed)
+    points = []
+    for _ in range(count):
+        values = {n: rng.normal(size=size) for n, size in sizes.items()}
+        weights, tangent = rng.normal(size=e.size), rng.normal(size=sum(sizes.values()))
+        points.append((values, weights, tangent, on_numpy(e, values, weights, tangent)))
+    return points
+
+
+def on_numpy(e, values, weights, tangent):
     names = e.terminals()
     jacobian = np.concatenate([e.derivative(n, **values) for n in names], axis=1)
     rows = [
@@ -83,16 +102,12 @@ def with_casadi(function, sizes, stages):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_derivatives_to_second_order_equal_the_numpy_engine(graph, way):
-    e = GRAPHS[graph]()
-    rng = np.random.default_rng(3)
+    e, _ = made(graph)
     function = ad_to_casadi(e, **WAYS[way])
     sizes = [function.size1_in(i) for i in range(function.n_in())]
     ours = with_casadi(function, sizes, WAYS[way].get("mapped", 1))
-    for _ in range(3):
-        values = draw(e, rng)
-        weights, tangent = rng.normal(size=function.size1_out(0)), rng.normal(size=sum(sizes))
+    for values, weights, tangent, expected in numpy_engine(graph, 3, 3):
         got = ours(np.concatenate(list(values.values())), weights, tangent)
-        expected = numpy_engine(e, values, weights, tangent)
         for a, b in zip(got, expected, strict=True):
             np.testing.assert_allclose(np.array(a).reshape(b.shape), b, rtol=1e-10, atol=1e-10)
 
@@ -100,16 +115,12 @@ def test_derivatives_to_second_order_equal_the_numpy_engine(graph, way):
 @pytest.mark.parametrize("way", ["SX", "compiled"])
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_structure_equals_that_of_dense_values_at_random_points(graph, way):
-    e = GRAPHS[graph]()
-    rng = np.random.default_rng(4)
+    e, _ = made(graph)
     function = ad_to_casadi(e, **WAYS[way])
     sizes = [function.size1_in(i) for i in range(function.n_in())]
     ours = with_casadi(function, sizes, 1)
     seen = [np.zeros(ours.size_out(o), dtype=bool) for o in (1, 4)]
-    for _ in range(10):
-        values = draw(e, rng)
-        weights = rng.normal(size=function.size1_out(0))
-        at = numpy_engine(e, values, weights, np.zeros(sum(sizes)))
+    for _, _, _, at in numpy_engine(graph, 4, 10):
         for pattern, dense in zip(seen, (at[1], at[4]), strict=True):
             pattern |= np.abs(dense) > 1e-13
     for o, pattern in zip((1, 4), seen, strict=True):

@@ -200,7 +200,7 @@ def test_an_interrupt_ends_a_long_call_soon(threads: int) -> None:
         from bridges.kernel import ad_to_kernel
         x = ad.var("x", 4)
         e = x
-        for _ in range(300):
+        for _ in range(150):
             e = adm.sin(e) + x
         kernel = ad_to_kernel(e)
         q = np.ones((3_000_000, 4))
