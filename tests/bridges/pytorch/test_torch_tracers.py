@@ -329,7 +329,6 @@ def test_meta_tensors_have_shapes(layer, kind, engine):
     assert out.shape == (5, 3)
 
 
-@pytest.mark.slow  # what is exported runs, and is compiled at run time, in quick tests
 def test_compiled_ahead_of_time(layer):
     x, y = points()
     program = exported(layer("module", "auto"), x)
