@@ -129,27 +129,30 @@ class IKSolver:
         robot, (tried, n, nq) = self.ik.robot, (int(size) for size in starts.shape)
         all_values = [value.astype(np.float32) for value in values]
         best, least, met = starts[0].astype(np.float32), np.full(n, np.inf), np.zeros(n, bool)
-        live: NDArray[np.intp] = np.tile(np.arange(n, dtype=np.intp), tried)
+        live: NDArray[np.intp] = np.arange(tried * n, dtype=np.intp) % n
         q: Floats = starts.reshape(-1, nq).astype(np.float32)
         lengths = _rounds_of_tries()
-        while len(live):
+        while True:
             held, excess = [value[live] for value in all_values], least
             for _ in range(max(rounds, next(lengths))):
                 result = self._round(q, *held)
                 q, excess, done = result[:, :nq], result[:, nq], result[:, nq + 1] > 0.5
                 if done.any():
                     there = np.flatnonzero(done)[::-1]  # of several starts the first counts
-                    best[live[there]], least[live[there]], met[live[there]] = q[there], 0.0, True
-                left = ~met[live]
-                live, q, excess = live[left], q[left], excess[left]
-                held = [value[left] for value in held]
-                if not len(live):
-                    break
+                    goals = live[there]
+                    best[goals], least[goals], met[goals] = q[there], 0.0, True
+                    left = np.flatnonzero(~met[live])
+                    if not len(left):
+                        break
+                    live, q, excess = live[left], q[left], excess[left]
+                    held = [value[left] for value in held]
+            if met.all():
+                break
             order = np.argsort(-excess)  # of several starts of a goal the last counts: the best
             better = order[excess[order] < least[live[order]]]
             best[live[better]], least[live[better]] = q[better], excess[better]
             live, rounds = np.flatnonzero(~met), 0
-            if tried >= tries or not len(live):
+            if tried >= tries:
                 break
             rng = np.random.default_rng(self.ik.seed) if rng is None else rng
             copies = max(min(_FILL // len(live), tries - tried), 1)
@@ -186,12 +189,13 @@ class IKSolver:
         """
         q, columns = self._table
         g = np.concatenate(values[: len(self.ik.targets)], axis=-1) * self._features
-        rows = np.column_stack([g, np.ones(len(g))]).astype(np.float32)
+        rows = g.astype(np.float32)
         copies = max(min(_FILL // max(len(rows), 1), most, len(q)), 1)
         if copies > 1:
-            return q[np.argsort(rows @ -columns, axis=-1)[:, :copies].T]
+            return q[(-rows @ columns[:-1] - columns[-1]).argsort(axis=-1)[:, :copies].T]
         blocks = np.array_split(rows, len(rows) // _BLOCK + 1)
-        return q[np.concatenate([(block @ columns).argmax(axis=-1) for block in blocks])][None]
+        nearest = [(block @ columns[:-1] + columns[-1]).argmax(axis=-1) for block in blocks]
+        return q[np.concatenate(nearest)][None]
 
     def _values(
         self, goals: Sequence[ArrayLike], posture: ArrayLike | None, parameters: ArrayLike | None
@@ -236,7 +240,10 @@ def _finite(value: Vector, what: str) -> None:
 
 def _flat(value: Vector, batch: tuple[int, ...]) -> Vector:
     """(*batch, n) as (samples, n)."""
-    return np.broadcast_to(value, (*batch, value.shape[-1])).reshape(-1, value.shape[-1])
+    whole = (
+        value if value.shape[:-1] == batch else np.broadcast_to(value, (*batch, value.shape[-1]))
+    )
+    return whole.reshape(-1, value.shape[-1])
 
 
 def _rounds_of_tries() -> Iterator[int]:
