@@ -61,6 +61,11 @@ class Compression:
     product: Numbers
     place: Numbers
 
+    @property
+    def count(self) -> int:
+        """How many products there are."""
+        return len(self.tangents) + len(self.cotangents)
+
     def entries(self, products: Sequence[Array], batch: tuple[int, ...]) -> Array:
         """The entries `(*batch, count)`, in the order of the pattern.
 

@@ -255,25 +255,30 @@ def _compressed(f: Lowered, wrt: Sequence[int], pattern: Pattern) -> Jacobian:
     )
 
 
-def jacobian_in_full(f: Lowered, wrt: Sequence[int]) -> Jacobian:
+def jacobian_in_full(f: Lowered, wrt: Sequence[int], *, symmetric: bool = False) -> Jacobian:
     """As `jacobian`, for products that are written out with each seed.
 
-    Where parts of the graph know their Jacobians there is a tangent for each column, unless the
-    rows are far fewer.
+    There is a tangent for each column, unless products are far fewer, where parts of the graph know
+    their Jacobians, or where the matrix is symmetric: what of a column is above the diagonal is
+    then not computed.
     """
     f = guarded(f)
     pattern = jacobian_pattern(f.tape, wrt)
-    if _know_columns(f) and pattern.columns <= _COLUMNS_A_ROW * pattern.rows:
+    if _know_columns(f):
+        few = pattern.columns <= _COLUMNS_A_PRODUCT * pattern.rows
+    else:
+        few = symmetric and pattern.columns <= _COLUMNS_A_PRODUCT * compress(pattern).count
+    if few:
         return Jacobian(f.sizes_in, by_columns(pattern), columns(f, wrt), None)
     return _compressed(f, wrt, pattern)
 
 
-_COLUMNS_A_ROW = 4
+_COLUMNS_A_PRODUCT = 4
 
 
 def _know_columns(f: Lowered) -> bool:
-    calls = (node for node in topological(f.roots) if isinstance(node, ADFunctionCall))
-    return any(isinstance(node.func, Op) and node.func.ruled for node in calls)
+    funcs = {type(node.func) for node in topological(f.roots) if isinstance(node, ADFunctionCall)}
+    return any(issubclass(t, Op) and t.columns_rule is not Op.columns_rule for t in funcs)
 
 
 def _seeds(f: Lowered, named: Sequence[tuple[str, int]]) -> list[ADTerminal]:

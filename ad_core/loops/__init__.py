@@ -7,6 +7,7 @@ from ad_core.loops.known_jacobian import Known, KnownJacobian
 from ad_core.loops.scan_op import Scan, loop_steps
 from ad_core.loops.solved import Equation, Solved
 from ad_core.loops.solves import least_squares, root
+from ad_core.loops.turned import Turned
 
 __all__ = [
     "CARRY",
@@ -17,6 +18,7 @@ __all__ = [
     "KnownJacobian",
     "Scan",
     "Solved",
+    "Turned",
     "kept",
     "least_squares",
     "loop_steps",

@@ -151,7 +151,7 @@ class _Blocks:
     """
 
     def __init__(self, f: Lowered, wrt: Sequence[int], *, symmetric: bool = False) -> None:
-        self._f, self._jacobian = f, jacobian_in_full(f, wrt)
+        self._f, self._jacobian = f, jacobian_in_full(f, wrt, symmetric=symmetric)
         self._rows, self._columns = f.sizes_out, [f.sizes_in[i] for i in wrt]
         pattern = self._jacobian.compression.pattern
         self._blocks = list(block_patterns(pattern, self._rows, self._columns))

@@ -157,18 +157,22 @@ class GraphSource(Source):
 
     def _jacobian(self, wrt: Wrt, entries: _Entries) -> tuple[Jacobian, _Outputs]:
         """The products that it is made of, and which entries its outputs have."""
-        found = jacobian_in_full(self.lowered, wrt)
+        symmetric = self._is_symmetric()
+        found = jacobian_in_full(self.lowered, wrt, symmetric=symmetric)
         pattern = found.compression.pattern
         chosen = entries(pattern, *self._block_sizes(wrt))
-        twins = self._twins(pattern, wrt)
-        if twins is not None:
+        if symmetric:
+            twins = self._twins(pattern, wrt)
             chosen = [[None if e is None else twins[e] for e in block] for block in chosen]
         return found, chosen
 
-    def _twins(self, whole: Entries, wrt: Wrt) -> list[int] | None:
-        """For each entry of a gradient's Jacobian, which is symmetric, the one to compute."""
-        if self._gradient is None or not is_entire(self._gradient[0].lowered.tape):
-            return None
+    def _is_symmetric(self) -> bool:
+        """Whether its Jacobian is: it is a gradient."""
+        return self._gradient is not None and is_entire(self._gradient[0].lowered.tape)
+
+    def _twins(self, whole: Entries, wrt: Wrt) -> list[int]:
+        """For each entry of a gradient's Jacobian the one to compute."""
+        assert self._gradient is not None
         sizes = self.signature.sizes_in
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
         rows, columns = (

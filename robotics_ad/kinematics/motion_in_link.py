@@ -74,7 +74,7 @@ def _before(R: Expression | None, motion: JointMotion) -> Expression | None:
     found = R
     if motion.turn is not None:
         back = adm.transpose(motion.turn, 3, 3)
-        found = back if found is None else adm.matmul(back, found, (3, 3), (3, 3))
+        found = back if found is None else motion.turned(found, 3)
     if motion.fixed is not None:
         if found is None:
             return _constant(motion.fixed.T)

@@ -15,6 +15,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
+from ad_core.loops.turned import Generator, Turned, product
 from robotics_ad.arrays import Matrix, Vector, column_major, skew
 from robotics_ad.multibody.rigid import Pose, VaryingPose
 from robotics_ad.multibody.tree import Body
@@ -28,21 +29,23 @@ class JointMotion:
         fixed: constant rotation, or None where it is the identity or folded into `turn`.
         turn: an so3 element, or None for the identity.
         shift: 3 numbers, or an expression of 3 where the joint slides.
+        angle: that the turn is by; None where it is not about an axis.
     """
 
     fixed: Matrix | None
     turn: Expression | None
     shift: Vector | Expression
+    angle: Angle | None = None
 
     def to_parent(self, x: Expression) -> Expression:
         """R x, a direction of the body in its parent's axes."""
-        turned = x if self.turn is None else adm.matmul(x, self.turn, (1, 3), (3, 3))
+        turned = x if self.turn is None else self.turned(x)
         return turned if self.fixed is None else adm.linear(self.fixed, turned)
 
     def to_body(self, x: Expression) -> Expression:
         """R^T x, a direction of the parent in the body's axes."""
         held = x if self.fixed is None else adm.linear(self.fixed.T, x)
-        return held if self.turn is None else adm.matmul(self.turn, held, (3, 3), (3, 1))
+        return held if self.turn is None else self.turned(held, back=True)
 
     def lever(self, x: Expression) -> Expression | None:
         """The product shift x x, for a direction of the parent; None where the shift is zero."""
@@ -67,7 +70,30 @@ class JointMotion:
     def rotated_after(self, R_world_parent: Expression | None) -> Expression | None:
         """R_world_body = R_world_parent R_parent_body as so3 elements; None is the identity."""
         fixed = None if self.fixed is None else ad.constant(column_major(self.fixed))
-        return _product(_product(R_world_parent, fixed), self.turn)
+        R = _product(R_world_parent, fixed)
+        if R is None or self.turn is None:
+            return self.turn if R is None else R
+        return self.turned(R, 3, back=True)
+
+    def turned(self, X: Expression, n: int = 1, *, back: bool = False) -> Expression:
+        """The columns of X (3, n), row by row, turned from the body to the parent, or back."""
+        assert self.turn is not None
+        if self.angle is None:
+            return product(self.turn, X, n, back)
+        return Turned(self.angle.generators, n, back).of(self.turn, X, self.angle.value)
+
+
+@dataclass(frozen=True, eq=False)
+class Angle:
+    """What a turn about an axis is by.
+
+    Attributes:
+        value: radians.
+        generators: A of d(turn) = A turn dq, and B of d(turn^T) = B turn^T dq.
+    """
+
+    value: Expression
+    generators: tuple[Generator, Generator]
 
 
 def joint_configuration(body: Body, q: Expression) -> Expression:
@@ -100,7 +126,22 @@ def joint_motion(body: Body, q: Expression) -> JointMotion:
     if shift_map[:, 1:].any():
         shift = _affine(np.concatenate([shift[:, None], shift_map[:, 1:]], axis=1), basis)
     turn = _affine(coefficients[:9], basis) if turning else _unless_identity(coefficients[:9, 0])
-    return JointMotion(fixed, turn, shift)
+    angle = _angle(body, q, fixed is None) if turning and body.type.has_axis else None
+    return JointMotion(fixed, turn, shift, angle)
+
+
+def _angle(body: Body, q: Expression, folded: bool) -> Angle:
+    """That of a joint that turns about an axis, by its last number.
+
+    folded: whether the turn has the place in it.
+    """
+    a, b = (body.place.R @ body.axis if folded else body.axis), -body.axis
+    generators = _generator(a), _generator(b)
+    return Angle(joint_configuration(body, q)[body.type.nq - 1], generators)
+
+
+def _generator(axis: Vector) -> Generator:
+    return tuple(skew(axis).reshape(9).tolist())
 
 
 def _given_motion(place: Pose, given: VaryingPose) -> JointMotion:

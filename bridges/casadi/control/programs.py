@@ -109,7 +109,7 @@ def hessian_matrix(stage: Stage, *, exact: bool, upper: bool) -> Matrix:
     if exact:
         gradient = lagrangian_gradient(stage)
         if gradient is not None:
-            parts.append((gradient, jacobian_in_full(gradient, (0,))))
+            parts.append((gradient, jacobian_in_full(gradient, (0,), symmetric=True)))
     else:
         parts += _gauss_newton(stage)
     places: dict[tuple[int, int], list[int]] = {}
@@ -152,7 +152,7 @@ def _gauss_newton(stage: Stage) -> list[tuple[Lowered, Jacobian]]:
     if plain is not None:
         f = _graph(stage, _gradient(stage, Total()(sigma * plain)))
         if f is not None:
-            parts.append((f, jacobian_in_full(f, (0,))))
+            parts.append((f, jacobian_in_full(f, (0,), symmetric=True)))
     if residual is not None:
         r = _graph(stage, residual)
         assert r is not None
@@ -162,7 +162,7 @@ def _gauss_newton(stage: Stage) -> list[tuple[Lowered, Jacobian]]:
         (pulled,) = rebuild([back.roots[0]], lambda leaf: pushed if _is(leaf, seed) else leaf)
         inputs = [(moved, stage.n_w), *_inputs(stage)]
         f = lowered_graphs("Gauss-Newton", [("out", pulled)], inputs, single=True)
-        parts.append((f, jacobian_in_full(f, (0,))))
+        parts.append((f, jacobian_in_full(f, (0,), symmetric=True)))
     return parts
 
 
