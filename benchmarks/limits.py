@@ -84,6 +84,15 @@ class _Empty(torch.autograd.Function):
         return torch.empty_like(q)
 
 
+def _linear_layer_backward(case: Case, work: Work) -> Timed:
+    """Torch's own layer of as many numbers, all of it in C++: the least that autograd takes."""
+    layer = torch.nn.Linear(case.arm.model.nq, 12, bias=False, dtype=torch.float64)
+    q = torch.from_numpy(case.configurations()).requires_grad_()
+    weights = torch.from_numpy(case.cotangents())
+    layer.requires_grad_(False)
+    return Timed(lambda: torch.autograd.grad(layer(q), q, weights))
+
+
 class _EmptyLayer(torch.nn.Module):
     def forward(self, q: torch.Tensor) -> torch.Tensor:
         return _Empty.apply(q)  # pyright: ignore[reportReturnType]
@@ -95,6 +104,7 @@ multiply_adds = Limit("multiply-adds", _multiply_adds)
 empty_call = Limit("empty Python call", _empty_call)
 empty_layer = Limit("empty torch layer", _empty_layer)
 empty_layer_backward = Limit("empty torch layer", _empty_layer_backward)
+linear_layer_backward = Limit("torch's linear layer", _linear_layer_backward)
 
 
 def _same(value: object) -> object:

@@ -7,6 +7,7 @@ from benchmarks.limits import (
     empty_call,
     empty_layer,
     empty_layer_backward,
+    linear_layer_backward,
     memcpy,
     multiply_adds,
     traffic,
@@ -193,7 +194,7 @@ ROWS = (
         dtype="float64",
         ours=ours.fk_backward_layer,
         peers=(pk.fk_backward, frax.fk_backward, adam.fk_backward),
-        limits=(empty_layer_backward,),
+        limits=(empty_layer_backward, linear_layer_backward),
         goals={pk.fk_backward.label: 12, frax.fk_backward.label: 1},
     ),
     # A kernel called for one sample.

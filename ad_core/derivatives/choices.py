@@ -72,6 +72,8 @@ def pull(node: ADFunctionCall, cotangent: Cotangent, needed: Flags) -> list[Cota
         pulled = _behind(node, args, cotangent, needed)
     elif isinstance(func, Op) and func.entrywise:
         pulled = _behind(node, [spread(a, node.size) for a in args], cotangent, needed)
+    elif isinstance(func, Op) and func.through:
+        pulled = [cotangent, *[None] * (len(args) - 1)]
     elif isinstance(func, MatMul) and not _is_steady(func, args):
         return _by_products(func, args, cotangent, needed)
     else:

@@ -16,7 +16,7 @@ class Kept(Op):
 
     name = "kept"
     argnames = ("x",)
-    ruled = True
+    ruled = through = True
     kept = True
 
     def call_size(self, sizes: tuple[int | None, ...]) -> int | None:

@@ -44,7 +44,7 @@ class KnownJacobian(Op):
     """
 
     name = "known_jacobian"
-    ruled = True
+    ruled = through = True
     scalarity = staticmethod(never)
 
     def __init__(self, known: Known, sizes: Sequence[int]) -> None:

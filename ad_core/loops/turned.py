@@ -36,7 +36,7 @@ class Turned(Op):
 
     name = "turned"
     argnames = ("y", "R", "x", "q")
-    ruled = True
+    ruled = through = True
     scalarity = staticmethod(never)
 
     def __init__(self, generators: tuple[Generator, Generator], n: int, back: bool) -> None:

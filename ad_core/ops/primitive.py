@@ -107,6 +107,11 @@ class Op(Graphed):
     """Whether each entry of an argument goes to one entry of the result at most, unchanged."""
     ruled: bool = False
     """Whether its value is its first argument: what else it says is about derivatives."""
+    through: bool = False
+    """Of what is `ruled`: whether the graph of that argument has slopes that are as good.
+
+    Cotangents pass it where some entries count and others do not, which rules do not tell apart.
+    """
 
     kept: bool = False
     """Whether loops keep its value for their derivatives, which then do not compute it again."""

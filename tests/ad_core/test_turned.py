@@ -83,3 +83,19 @@ def test_a_slope_is_made_of_the_result():
     y = Turned((about, back), 1, False).of(R, x, Q[0])
     both = lower((y, ad.gradient(adm.dot(w, y), "q")), [Q, x, w])
     assert GraphSource.of(both).program.n_ops == GraphSource.of(lower(y, [Q, x])).program.n_ops + 3
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_column_that_is_not_chosen_has_no_part_in_a_slope(back):
+    """Its slope is infinite at u = 0."""
+    about, opposite = (tuple(skew(np.array([0.0, 0.0, z])).reshape(9)) for z in (1.0, -1.0))
+    c, s, u = adm.cos(Q[0]), adm.sin(Q[0]), ad.var("u", 1)
+    R = ad.stack(c, s, 0.0, -s, c, 0.0, 0.0, 0.0, 1.0)
+    X = ad.stack(u[0], 0.0, adm.sqrt(u[0]), *np.ones(5), adm.sqrt(u[0]))
+    Y = Turned((about, opposite), 3, back).of(R, X, Q[0])
+    first = np.tile([1.0, -1.0, -1.0], 3)
+    e = adm.dot(ad.cond(first * (1.0 + u[0]), Y, 0.0), np.ones(9))
+    expected = np.cos(0.3) + (-1.0 if back else 1.0) * np.sin(0.3)
+    at = {"q": np.array([0.3]), "u": np.zeros(1)}
+    np.testing.assert_allclose(ad.gradient(e, "u").eval(**at), [expected], rtol=1e-14)
+    np.testing.assert_allclose(e.derivative("u", **at).reshape(-1), [expected], rtol=1e-14)
