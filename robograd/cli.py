@@ -13,6 +13,7 @@ from typing import Literal
 
 from bridges.native import cache
 from robograd import __version__
+from robograd.doctor import examine
 
 # What a wrong file, name, number or installation raises. Anything else is a fault of ours and keeps
 # its traceback.
@@ -338,8 +339,6 @@ def _bench(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from robograd.doctor import examine
-
     faults = 0
     for finding in examine():
         print(finding, flush=True)
