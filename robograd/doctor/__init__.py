@@ -10,10 +10,10 @@ a finding as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
 from robograd.doctor import apart, installation
 from robograd.doctor.finding import Finding
@@ -22,11 +22,7 @@ from robograd.doctor.own_cache import folder_beside_kernels, kernels_in
 
 def examine() -> Iterator[Finding]:
     """Findings, each as soon as it is known; they take some seconds."""
-    with (
-        folder_beside_kernels() as folder,
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process,
-    ):
-        process.submit(apart.load)
+    with folder_beside_kernels() as folder, _process(folder) as torch:
         yield installation.versions()
         yield installation.compiler()
         yield installation.kernel_cache()
@@ -37,16 +33,25 @@ def examine() -> Iterator[Finding]:
         with kernels_in(folder):
             yield engines.compared("kernel", engines.kernel(pose), case)
             yield engines.compared("CasADi", engines.casadi(pose), case)
-        graph = lower(pose)  # which needs no robots where it is unpickled
-        yield _told(process, "torch", apart.torch, folder, graph, case)
-        yield _told(process, "GPU", apart.gpu, folder, graph, case)
+        try:
+            torch.send((lower(pose), case))  # a graph of primitives, which needs no robots there
+            yield torch.recv()
+            yield torch.recv()
+        except (EOFError, OSError):
+            yield Finding("torch", True, "the process that imported it died", "reinstall torch")
         yield installation.extras()
 
 
-def _told(
-    process: ProcessPoolExecutor, what: str, look: Callable[..., Finding], *args: object
-) -> Finding:
+@contextmanager
+def _process(folder: str) -> Generator[Connection]:
+    """The process that imports torch; it is not asked to end, which takes a second."""
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=apart.answer, args=(there, folder), daemon=True)
+    process.start()
+    there.close()
     try:
-        return process.submit(look, *args).result()
-    except BrokenProcessPool:
-        return Finding(what, True, "the process that imported torch died", "reinstall torch")
+        yield here
+    finally:
+        process.kill()
+        process.join()

@@ -1,12 +1,13 @@
 """What the process does that imports torch.
 
-Importing this module is cheap: the process that submits the functions imports no torch.
+Importing this module is cheap: the process that starts the other one imports no torch.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,21 +19,24 @@ if TYPE_CHECKING:
     from robograd.doctor.engines import Case
 
 
-def load() -> None:
-    """Import what takes long."""
-    with suppress(Exception):  # whoever needs it will see what is wrong
+def answer(questions: Connection, folder: str) -> None:
+    """Import torch, then receive a graph and its case, and send two findings."""
+    with suppress(Exception):  # the first finding says what is wrong
         import_module("bridges.pytorch")
+    graph, case = questions.recv()
+    with kernels_in(folder):
+        questions.send(_torch(graph, case))
+        questions.send(_gpu(graph, case))
 
 
-def torch(folder: str, graph: Lowered, case: Case) -> Finding:
-    """Whether layers work, with kernels in `folder`."""
+def _torch(graph: Lowered, case: Case) -> Finding:
+    """Whether layers work."""
     from robograd.doctor import engines
 
-    with kernels_in(folder):
-        return engines.compared("torch", engines.torch(graph), case)
+    return engines.compared("torch", engines.torch(graph), case)
 
 
-def gpu(folder: str, graph: Lowered, case: Case) -> Finding:
+def _gpu(graph: Lowered, case: Case) -> Finding:
     """Whether kernels run on the GPU, if there is one."""
     present = Path("/proc/driver/nvidia/version").exists()
     try:
@@ -46,7 +50,6 @@ def gpu(folder: str, graph: Lowered, case: Case) -> Finding:
         return Finding("GPU", True, "NVIDIA's driver is there, but torch cannot use it", mend)
     from robograd.doctor import engines
 
-    with kernels_in(folder):
-        found = engines.compared("GPU", engines.gpu(graph), case)
+    found = engines.compared("GPU", engines.gpu(graph), case)
     mend = "pip install 'robograd[cuda]'"
     return Finding("GPU", True, found.text, mend) if found.fault else found

@@ -323,7 +323,7 @@ def test_the_doctor_says_how_to_mend_what_it_finds(
         ),
         ("raise ImportError('libcudart.so.12: no such\\n file')", "libcudart.so.12: no", "pip"),
         ("raise RuntimeError('wrong numpy')", "wrong numpy", "see"),
-        ("import os; os._exit(1)", "the process that imported torch died", "reinstall"),
+        ("import os; os._exit(1)", "the process that imported it died", "reinstall"),
     ],
 )
 def test_the_doctor_survives_a_torch_that_does_not_work(
@@ -340,7 +340,6 @@ def test_the_doctor_survives_a_torch_that_does_not_work(
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert re.search(rf"FAULT  torch: {re.escape(told)}.*\n +-> {mend}", out), out
-    assert re.search(r"(ok|FAULT) +GPU: ", out), out
     assert re.search(r"ok +extras: ", out), out
 
 
