@@ -7,10 +7,10 @@ the dynamics:
     tau = inverse dynamics(q, v, a) + scale * network(sin q, cos q, v, a; weights)
 
 The weights are parameters of one control problem, whose functions are compiled once; then a plan
-takes a fraction of a second, with whatever weights. With weights of zero
-it plans with the wrong model; the loaded arm then moves near this plan, and the network learns from
-the torques that were missing; the next plan has its weights. Each plan is compared with the torques
-that the loaded arm really needs for its motion.
+takes hundredths of a second, with whatever weights. With weights of zero it plans with the wrong
+model; the loaded arm then moves near this plan, and the network learns from the torques that were
+missing; the next plan has its weights. Each plan is compared with the torques that the loaded arm
+really needs for its motion.
 """
 
 from __future__ import annotations
