@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -23,9 +24,9 @@ from bridges.native import progress
 progress.AFTER_S = progress.WATCHED_AFTER_S = progress.CHANGES_EACH_S = 0.05
 {before}
 with progress.Progress("swing", workers=2) as build:
-    time.sleep(0.3)
+    time.sleep(0.25)
     build.made(100_000, 900_000)
-    time.sleep(0.3)
+    time.sleep(0.25)
 print("end")
 """
 
@@ -59,7 +60,7 @@ def test_a_terminal_shows_one_line_that_is_gone_at_the_end() -> None:
     assert "\n" not in text
     _, *lines, blank, rest = text.split("\r")
     assert lines[0] == "building swing: 0 s so far, its code is being made"
-    assert lines[-1].rstrip() == "building swing: 0 s so far, about 2 s to go"
+    assert re.fullmatch(r"building swing: \d s so far, about 2 s to go *", lines[-1])
     assert blank.strip() == rest == ""
     assert len(blank) >= len(lines[-1].rstrip()), "all of it is written over"
 
@@ -87,7 +88,7 @@ def test_lines_of_the_logger_come_instead() -> None:
     text = seen("logging.basicConfig(level=logging.INFO, format='%(message)s')")
     *lines, rest = text.split("\r\n")
     assert lines[0] == "building swing: 0 s so far, its code is being made"
-    assert all(line.startswith("building swing: 0 s so far, ") for line in lines)
+    assert all(re.match(r"building swing: \d s so far, ", line) for line in lines)
     assert rest == ""
 
 
