@@ -231,7 +231,7 @@ def _add_upkeep(add: _Add) -> None:
 def _add_file(
     command: argparse.ArgumentParser, nargs: Literal["?"] | None = None, default: str = ""
 ) -> None:
-    kinds = f"URDF, xacro (.xacro), MJCF (.xml, .mjcf){default}"
+    kinds = f"URDF, MJCF or xacro (.xacro){default}"
     command.add_argument("file", nargs=nargs, metavar="FILE", help=kinds)
     _add_mappings(command)
 
