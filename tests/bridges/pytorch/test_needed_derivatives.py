@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -38,13 +39,18 @@ def values() -> tuple[Tensor, Tensor]:
     return torch.randn(5, 3, dtype=torch.float64), torch.randn(4, dtype=torch.float64)
 
 
+NEW = itertools.count()
+
+
 def layer() -> torch.nn.Module:
+    """One that shares no kernel with others: its last row is a number of its own."""
     x, w = ad.var("x", 3), ad.var("w", 4)
-    return ad_to_torch(adm.tanh(w[0] * x + w[1:4]) * adm.norm(w), ["x", "w"])
+    rows = adm.tanh(w[0] * x + w[1:4]) * adm.norm(w)
+    return ad_to_torch(ad.stack(rows, float(next(NEW))), ["x", "w"])
 
 
 def plain(x: Tensor, w: Tensor) -> Tensor:
-    return torch.tanh(w[0] * x + w[1:4]) * torch.linalg.vector_norm(w)
+    return torch.tanh(w[0] * x + w[1:4]) * torch.linalg.vector_norm(w)  # but for the last row
 
 
 @pytest.mark.parametrize("needed", [(0,), (1,), (0, 1)])
