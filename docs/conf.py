@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 nb_execution_mode = "cache"
+os.environ["ROBOGRAD_PROGRESS"] = "0"  # nobody watches notebooks run here
 nb_execution_cache_path = str(ROOT / "build/notebooks")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120

@@ -68,7 +68,7 @@ def bench(file: str, link: str | None, batch: int, mappings: Mappings | None = N
     """Print microseconds a sample, the median of rounds, and the ratio to our kernel.
 
     Args:
-        file: MJCF if it ends in .xml or .mjcf, xacro if in .xacro, else URDF; joints that mimic
+        file: xacro if it ends in .xacro, else URDF or MJCF by its root element; joints that mimic
             move on their own.
         link: whose pose is computed; None: the last one.
         batch: samples a call.

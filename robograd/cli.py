@@ -13,6 +13,7 @@ from typing import Literal
 
 from bridges.native import cache
 from robograd import __version__
+from robograd.doctor import examine
 
 # What a wrong file, name, number or installation raises. Anything else is a fault of ours and keeps
 # its traceback.
@@ -230,7 +231,7 @@ def _add_upkeep(add: _Add) -> None:
 def _add_file(
     command: argparse.ArgumentParser, nargs: Literal["?"] | None = None, default: str = ""
 ) -> None:
-    kinds = f"URDF, xacro (.xacro), MJCF (.xml, .mjcf){default}"
+    kinds = f"URDF, MJCF or xacro (.xacro){default}"
     command.add_argument("file", nargs=nargs, metavar="FILE", help=kinds)
     _add_mappings(command)
 
@@ -338,8 +339,6 @@ def _bench(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from robograd.doctor import examine
-
     faults = 0
     for finding in examine():
         print(finding, flush=True)

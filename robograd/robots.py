@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from robotics_ad import (
     read_mjcf,
 )
 from robotics_ad.dynamics import GRAVITY
+from robotics_ad.load.xml_guard import GuardedXml
 
 File = str | os.PathLike[str] | None
 
@@ -24,11 +26,36 @@ Mappings = Mapping[str, str]
 """Arguments of a xacro file by name, as a command line has them."""
 
 _MJCF = (".xml", ".mjcf")
+_BEGINNING = 65_536  # bytes, in which the root element is looked for
+_ROOTS = {"robot": False, "mujoco": True, "mujocoinclude": True}
 
 
 def is_mjcf(file: str) -> bool:
-    """Whether a file is taken for MJCF, by how its name ends."""
-    return file.lower().endswith(_MJCF)
+    """Whether a file is MJCF: by its root element, else by how its name ends.
+
+    URDF often ends in .xml too.
+    """
+    if is_xacro(file):
+        return False
+    return _ROOTS.get(_root(file), file.lower().endswith(_MJCF))
+
+
+class _Root(GuardedXml):
+    """Passes over a document as far as its first element, whose name is `tag`."""
+
+    tag = ""
+
+    def opened(self, tag: str, attributes: dict[str, str]) -> None:
+        self.tag = tag
+        self.fail("that is all")
+
+
+def _root(file: str) -> str:
+    """The name of the root element; empty where there is none to be found."""
+    found = _Root(file, 1)
+    with suppress(OSError, ValueError), open(file, "rb") as text:
+        found.read(text.read(_BEGINNING))
+    return found.tag
 
 
 def is_xacro(file: str) -> bool:
@@ -44,7 +71,7 @@ def robot_of_file(
     geometry: bool = False,
     untrusted: bool = False,
 ) -> RobotModel:
-    """The robot of a file: MJCF if it ends in .xml or .mjcf, xacro if in .xacro, else URDF.
+    """The robot of a file: xacro if it ends in .xacro, else URDF or MJCF by its root element.
 
     Args:
         file: a path.

@@ -185,7 +185,7 @@ class Expression:
 
 
 class ADTerminal(Expression):
-    """A variable: a named value that is bound when the expression is evaluated."""
+    """A variable: a value that is bound by its `name` when the expression is evaluated."""
 
     __slots__ = ("name",)
 

@@ -26,7 +26,7 @@ def view(
     MJCF without a motion is shown where its file puts it.
 
     Args:
-        file: MJCF if it ends in .xml or .mjcf, xacro if in .xacro, else URDF.
+        file: xacro if it ends in .xacro, else URDF or MJCF by its root element.
         motion: as for `read_motion`.
         html: write this file, and serve nothing.
         base: "fixed" or "floating".

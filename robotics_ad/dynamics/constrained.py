@@ -32,7 +32,14 @@ from robotics_ad.dynamics.contacts import (
     independent_rows,
 )
 from robotics_ad.dynamics.factors import Factors, Sparse, dense, entries_by_index
-from robotics_ad.dynamics.function import GRAVITY, DynamicsFunction, Gravity
+from robotics_ad.dynamics.function import (
+    GRAVITY,
+    DynamicsFunction,
+    Gravity,
+    field_of,
+    friction_of,
+    wrenches_of,
+)
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.kinematics.motion_in_world import WorldMotion
 from robotics_ad.model import LinkFrame, RobotModel, listed
@@ -43,7 +50,7 @@ from robotics_ad.multibody.tree import Tree
 class HeldFunction(RobotFunction):
     """A function of a robot whose contacts hold, and of which the forces are found."""
 
-    def hold(self, contacts: Sequence[Contact], damping: float, iterations: int) -> None:
+    def _hold(self, contacts: Sequence[Contact], damping: float, iterations: int) -> None:
         """Take the contacts and the way in which their forces are found.
 
         Raises:
@@ -88,7 +95,7 @@ class ContactFunction(HeldFunction, DynamicsFunction):
     ) -> None:
         DynamicsFunction.__init__(self, robot, gravity, wrenches_on, friction=friction)
         kind = type(self).__name__
-        self.hold(contacts, damping, iterations)
+        self._hold(contacts, damping, iterations)
         self.velocity_gain = not_negative(velocity_gain, f"{kind}: argument 'velocity_gain'")
         self.position_gain = not_negative(position_gain, f"{kind}: argument 'position_gain'")
 
@@ -96,13 +103,13 @@ class ContactFunction(HeldFunction, DynamicsFunction):
         anchors = sum(contact.anchor_size for contact in self.contacts)
         return {**super().sizes(), "anchors": 0 if self.position_gain == 0.0 else anchors}
 
-    def solution(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
+    def _solution(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
         """(a, f), nv and `rows` entries."""
         named = self.named(args)
         q, v, tau = args[:3]
         carrying = carrying_of(tree, q)
-        bias = bias_forces(tree, self.field(args), carrying, v, self.external(args))
-        friction = self.with_friction(tree, v)
+        bias = bias_forces(tree, field_of(self, args), carrying, v, wrenches_of(self, args))
+        friction = friction_of(self, tree, v)
         free = tau - bias if friction is None else tau - friction - bias
         motion = WorldMotion(tree.bodies, tree.nv, q, v)
         rows = contact_rows(motion, tree, self.contacts)
@@ -156,7 +163,7 @@ class ConstrainedDynamics(ContactFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return self.solution(tree, args)[0]
+        return self._solution(tree, args)[0]
 
 
 class ContactForces(ContactFunction):
@@ -176,7 +183,7 @@ class ContactForces(ContactFunction):
     RESULT = ("rows",)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return self.solution(tree, args)[1]
+        return self._solution(tree, args)[1]
 
 
 class ContactSystem:

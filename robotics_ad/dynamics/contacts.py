@@ -82,6 +82,7 @@ class PointContact(_Held):
     """A point of a link that cannot move; its force is a number for each axis, N.
 
     Attributes:
+        anchor_size: 3, the numbers of where it is held, of the argument `anchors`.
         link: its name, or from `robot.link(name)`.
         local: the point in the link's frame, 3 numbers, m.
         axes: those of the world's axes along which the point is held: "xyz", or "z" on a floor
@@ -125,6 +126,7 @@ class FrameContact(_Held):
     Its wrench is 6 numbers [moment; force] along the world's axes, about the frame's origin.
 
     Attributes:
+        anchor_size: 12, the numbers of where it is held, of the argument `anchors`.
         link: its name, or from `robot.link(name)`.
         local: the frame's origin in the link's frame, 3 numbers, m; its axes are the link's.
     """

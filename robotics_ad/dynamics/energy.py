@@ -13,7 +13,7 @@ import numpy as np
 import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression, as_expression
-from robotics_ad.dynamics.function import GravityFunction
+from robotics_ad.dynamics.function import GravityFunction, field_of
 from robotics_ad.dynamics.newton_euler import newton_euler
 from robotics_ad.kinematics.motion_in_world import along_axes
 from robotics_ad.kinematics.positions import placements
@@ -71,7 +71,7 @@ class PotentialEnergy(GravityFunction):
     RESULT = ()
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return adm.dot(-self.field(args), first_moment(tree, args[0]))
+        return adm.dot(-field_of(self, args), first_moment(tree, args[0]))
 
 
 class KineticEnergy(RobotFunction):

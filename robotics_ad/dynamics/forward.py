@@ -25,7 +25,7 @@ from robotics_ad.dynamics.bias import bias_forces
 from robotics_ad.dynamics.composite import Carrying, carrying_of
 from robotics_ad.dynamics.factors import Factors, dense, entries_by_index
 from robotics_ad.dynamics.free_fall import at_rest
-from robotics_ad.dynamics.function import DynamicsFunction
+from robotics_ad.dynamics.function import DynamicsFunction, field_of, friction_of, wrenches_of
 from robotics_ad.dynamics.inverse import recursion
 from robotics_ad.dynamics.mass_matrix import mass_entries
 from robotics_ad.dynamics.newton_euler import body_wrenches
@@ -58,8 +58,8 @@ class ForwardDynamics(DynamicsFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         q, v, tau = args[:3]
-        rest = at_rest(tree, self.field(args), q, v)
-        friction = self.with_friction(tree, v)
+        rest = at_rest(tree, field_of(self, args), q, v)
+        friction = friction_of(self, tree, v)
         tau = tau if friction is None else tau - friction
         parameters = () if tree.parameters is None else (tree.parameters,)
         given = (rest.q, rest.v, tau, rest.gravity, *args[3:])
@@ -77,7 +77,7 @@ class _Motion:
     def value(self, tree: Tree, args: Sequence[Expression]) -> Expression:
         """The accelerations over a tree."""
         q, v, tau, gravity, *others = args
-        wrenches = self.function.external((q, v, tau, *others))
+        wrenches = wrenches_of(self.function, (q, v, tau, *others))
         if _articulated(tree):
             motions = [joint_motion(body, q) for body in tree.bodies]
             own = body_wrenches(tree, gravity, motions, v, wrenches=wrenches)

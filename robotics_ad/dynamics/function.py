@@ -40,10 +40,6 @@ class GravityFunction(RobotFunction):
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "gravity": 3 if self.gravity is None else 0}
 
-    def field(self, args: Sequence[Expression]) -> Vector | Expression:
-        """The acceleration of free fall: constant, or the argument."""
-        return self.named(args)["gravity"] if self.gravity is None else self.gravity
-
 
 class DynamicsFunction(GravityFunction):
     """A function of a robot's state that wrenches on links and friction in joints may act on."""
@@ -71,16 +67,23 @@ class DynamicsFunction(GravityFunction):
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "wrenches": 6 * len(self.links)}
 
-    def external(self, args: Sequence[Expression]) -> dict[str, Expression]:
-        """The wrenches by link; none if there is no such argument."""
-        stacked = self.named(args).get("wrenches")
-        if stacked is None:
-            return {}
-        return {link.name: stacked[6 * i : 6 * i + 6] for i, link in enumerate(self.links)}
 
-    def with_friction(self, tree: Tree, v: Expression) -> Expression | None:
-        """What the joints take by themselves, `joint_friction`; None if it is left out."""
-        return joint_friction(tree, v) if self.friction else None
+def field_of(function: GravityFunction, args: Sequence[Expression]) -> Vector | Expression:
+    """The acceleration of free fall: constant, or the argument."""
+    return function.named(args)["gravity"] if function.gravity is None else function.gravity
+
+
+def wrenches_of(function: DynamicsFunction, args: Sequence[Expression]) -> dict[str, Expression]:
+    """The wrenches by link; none if there is no such argument."""
+    stacked = function.named(args).get("wrenches")
+    if stacked is None:
+        return {}
+    return {link.name: stacked[6 * i : 6 * i + 6] for i, link in enumerate(function.links)}
+
+
+def friction_of(function: DynamicsFunction, tree: Tree, v: Expression) -> Expression | None:
+    """What the joints take by themselves, `joint_friction`; None if it is left out."""
+    return joint_friction(tree, v) if function.friction else None
 
 
 def joint_friction(tree: Tree, v: Expression) -> Expression | None:

@@ -39,13 +39,13 @@ class ImpactFunction(HeldFunction):
         iterations: int = 1,
     ) -> None:
         super().__init__(robot)
-        self.hold(contacts, damping, iterations)
+        self._hold(contacts, damping, iterations)
         where = f"{type(self).__name__}: argument 'restitution'"
         self.restitution = not_negative(restitution, where)
         if self.restitution > 1.0:
             raise ValueError(f"{where} is {restitution}, expected 0 to 1")
 
-    def solution(self, tree: Tree, q: Expression, v: Expression) -> tuple[Expression, Expression]:
+    def _solution(self, tree: Tree, q: Expression, v: Expression) -> tuple[Expression, Expression]:
         """(v+, impulses on the robot), nv and `rows` entries."""
         rows = contact_rows(WorldMotion(tree.bodies, tree.nv, q, v), tree, self.contacts)
         system = ContactSystem(
@@ -74,7 +74,7 @@ class ImpactDynamics(ImpactFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return self.solution(tree, *args)[0]
+        return self._solution(tree, *args)[0]
 
 
 class ContactImpulses(ImpactFunction):
@@ -91,4 +91,4 @@ class ContactImpulses(ImpactFunction):
     RESULT = ("rows",)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return self.solution(tree, *args)[1]
+        return self._solution(tree, *args)[1]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ad_core.graph import Expression
 from ad_core.loops import KnownJacobian
 from robotics_ad.dynamics.free_fall import at_rest
-from robotics_ad.dynamics.function import DynamicsFunction
+from robotics_ad.dynamics.function import DynamicsFunction, field_of, friction_of, wrenches_of
 from robotics_ad.dynamics.newton_euler import body_wrenches, joint_forces
 from robotics_ad.dynamics.torque_jacobians import torque_jacobians
 from robotics_ad.multibody.frames import rescaled
@@ -59,9 +59,9 @@ def torques(function: DynamicsFunction, tree: Tree, args: Sequence[Expression]) 
         args: q, v, a, and the arguments of the options.
     """
     q, v, a = args[:3]
-    rest = at_rest(tree, function.field(args), q, v)
+    rest = at_rest(tree, field_of(function, args), q, v)
     tau = recursion(function, tree, (rest.q, rest.v, rest.lifted(a), rest.gravity, *args[3:]))
-    for more in (scaled_rates(tree.armature, a), function.with_friction(tree, v)):
+    for more in (scaled_rates(tree.armature, a), friction_of(function, tree, v)):
         tau = tau if more is None else tau + more
     return tau
 
@@ -77,7 +77,7 @@ def recursion(function: DynamicsFunction, tree: Tree, args: Sequence[Expression]
 def _forces(function: DynamicsFunction, tree: Tree, args: Sequence[Expression]) -> Expression:
     q, v, a, gravity, *others = args
     motions = [joint_motion(body, q) for body in tree.bodies]
-    wrenches = function.external((q, v, a, *others))
+    wrenches = wrenches_of(function, (q, v, a, *others))
     own = body_wrenches(tree, gravity, motions, v, a, wrenches=wrenches)
     return joint_forces(tree, motions, own)
 
@@ -94,5 +94,5 @@ class _Recursion:
 
     def jacobians(self, *args: Expression) -> Sequence[Expression]:
         q, v, a, gravity, *others = args
-        wrenches = self.function.external((q, v, a, *others))
+        wrenches = wrenches_of(self.function, (q, v, a, *others))
         return torque_jacobians(self.function.tree_of(args), gravity, (q, v, a), wrenches)

@@ -37,14 +37,14 @@ class PointForceTorques(PointFunction):
     ARGUMENTS: ClassVar[Sizes] = {**Q, "force": 3}
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return self.of_wrench(tree, args, None, args[1])
+        return self._of_wrench(tree, args, None, args[1])
 
-    def of_wrench(
+    def _of_wrench(
         self, tree: Tree, args: Sequence[Expression], moment: Maybe, force: Expression
     ) -> Expression:
         """The torques of a moment and a force at the point, along the world's axes."""
         motion, index, _ = at_link(tree, self.link, args[0])
-        arm = motion.along(index, self.on_body(tree, args))
+        arm = motion.along(index, self._on_body(tree, args))
         return swept_torques(motion, [(index, plus(moment, cross(arm, force)), force)])
 
 
@@ -62,7 +62,7 @@ class PointWrenchTorques(PointForceTorques):
     ARGUMENTS: ClassVar[Sizes] = {**Q, "wrench": 6}
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return self.of_wrench(tree, args, args[1][0:3], args[1][3:6])
+        return self._of_wrench(tree, args, args[1][0:3], args[1][3:6])
 
 
 class WrenchTorques(FramedFunction):

@@ -24,7 +24,7 @@ import ad_core as ad
 from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.arrays import COLUMNS, ROWS, Matrix, symmetric
-from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction
+from robotics_ad.dynamics.function import GRAVITY, Gravity, GravityFunction, field_of
 from robotics_ad.dynamics.newton_euler import U_TRANSPOSED, BodyState, body_states
 from robotics_ad.model import LinkFrame, RobotModel, links_of
 from robotics_ad.multibody.function import QVA
@@ -79,7 +79,7 @@ class InverseDynamicsRegressor(GravityFunction):
     def build(self, tree: Tree, *args: Expression) -> Expression:
         q, v, a = args[:3]
         motions = [joint_motion(body, q) for body in tree.bodies]
-        states = body_states(tree, self.field(args), motions, v=v, a=a)
+        states = body_states(tree, field_of(self, args), motions, v=v, a=a)
         twists = _twists(tree, motions)
         zero = ad.constant(np.zeros(10))
         blocks: dict[int, list[Expression]] = {}

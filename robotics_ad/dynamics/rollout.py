@@ -110,7 +110,7 @@ class LinearizedStep(StepFunction):
     def _blocks(self, tree: Tree, at: Sequence[Expression]) -> list[list[Expression]]:
         """[[dq'/dq, dq'/dv, dq'/dtau], [dv'/dq, ...]], nv by nv each, of variables."""
         robot, nq, nv = self.robot, self.robot.nq, self.robot.nv
-        following, faster = self.stepped(tree, at)
+        following, faster = self._stepped(tree, at)
         moved = ad.jacobian(Integrate(robot)(at[0], ad.var(_TANGENT, nv)), _TANGENT)
         into = _with(moved, {_TANGENT: ad.constant(np.zeros(nv))})
         error = Difference(robot)(following, ad.var(_TANGENT, nq))

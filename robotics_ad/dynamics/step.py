@@ -94,7 +94,7 @@ class StepFunction(GravityFunction):
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "nq + nv": self.robot.nq + self.robot.nv}
 
-    def stepped(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
+    def _stepped(self, tree: Tree, args: Sequence[Expression]) -> tuple[Expression, Expression]:
         """(q', v')."""
         q, v, tau = args[:3]
         parameters = [] if tree.parameters is None else [tree.parameters]
@@ -178,7 +178,7 @@ class Step(StepFunction):
     RESULT = ("nq + nv",)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return ad.stack(*self.stepped(tree, args))
+        return ad.stack(*self._stepped(tree, args))
 
 
 def _direction(v: Expression, speed: float) -> Expression:

@@ -8,7 +8,7 @@ import numpy as np
 
 import ad_core as ad
 from ad_core.graph import Expression
-from robotics_ad.dynamics.function import GravityFunction, joint_friction
+from robotics_ad.dynamics.function import GravityFunction, field_of, joint_friction
 from robotics_ad.dynamics.newton_euler import newton_euler
 from robotics_ad.multibody.function import QV, RobotFunction, Sizes
 from robotics_ad.multibody.tree import Tree
@@ -24,7 +24,7 @@ class GravityForces(GravityFunction):
     """
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return newton_euler(tree, self.field(args), args[0])
+        return newton_euler(tree, field_of(self, args), args[0])
 
 
 class CoriolisForces(RobotFunction):
@@ -57,7 +57,7 @@ class BiasForces(GravityFunction):
     ARGUMENTS = QV
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        return newton_euler(tree, self.field(args), args[0], v=args[1])
+        return newton_euler(tree, field_of(self, args), args[0], v=args[1])
 
 
 class JointFriction(RobotFunction):

@@ -87,12 +87,12 @@ class _PairFunction(ad.Composite):
         kind = type(self).__name__
         self.a = checked(a, SHAPES, kind, "a", "a Sphere, Capsule, Box ...")
         self.b = checked(b, SHAPES, kind, "b", "a Sphere, Capsule, Box ...")
-        self.contact(ad.var("Ta", 12), ad.var("Tb", 12))
+        self._contact(ad.var("Ta", 12), ad.var("Tb", 12))
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({type(self.a).__name__}, {type(self.b).__name__})"
 
-    def contact(self, Ta: Expression, Tb: Expression) -> Contact:
+    def _contact(self, Ta: Expression, Tb: Expression) -> Contact:
         """The contact at two poses."""
         return contact(Solid.posed(self.a, Ta), Solid.posed(self.b, Tb))
 
@@ -101,14 +101,14 @@ class PairDistance(_PairFunction):
     """d(Ta, Tb), the signed distance of two shapes, m; one entry."""
 
     def expand(self, *args: Expression) -> Expression:
-        return self.contact(*args).distance
+        return self._contact(*args).distance
 
 
 class PairDistanceSquared(_PairFunction):
     """max(d(Ta, Tb), 0)^2, m^2; one entry. It is differentiable where the shapes touch."""
 
     def expand(self, *args: Expression) -> Expression:
-        return self.contact(*args).squared
+        return self._contact(*args).squared
 
 
 class PairClosest(_PairFunction):
@@ -121,4 +121,4 @@ class PairClosest(_PairFunction):
     size_out = 6
 
     def expand(self, *args: Expression) -> Expression:
-        return ad.stack(*self.contact(*args).points)
+        return ad.stack(*self._contact(*args).points)

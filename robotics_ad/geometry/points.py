@@ -46,7 +46,7 @@ class _BoxFunction(ad.Composite):
     def __str__(self) -> str:
         return f"{type(self).__name__}[{self.bmin.tolist()},{self.bmax.tolist()}]"
 
-    def beyond(self, x: Expression) -> Expression:
+    def _beyond(self, x: Expression) -> Expression:
         """By how much each coordinate is outside of the box; negative inside."""
         return ad.maximum(x - self.bmax, self.bmin - x)
 
@@ -60,7 +60,7 @@ class BoxPointMargin(_BoxFunction):
     size_out = 1
 
     def expand(self, *args: Expression) -> Expression:
-        return -ad.maximum(self.beyond(args[0]))
+        return -ad.maximum(self._beyond(args[0]))
 
 
 class BoxPointDistance(_BoxFunction):
@@ -72,7 +72,7 @@ class BoxPointDistance(_BoxFunction):
     size_out = 1
 
     def expand(self, *args: Expression) -> Expression:
-        return signed_distance(self.beyond(args[0]))
+        return signed_distance(self._beyond(args[0]))
 
 
 class BoxPointClosest(_BoxFunction):

@@ -107,23 +107,23 @@ class CollisionDistances(RobotFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         named = self.named(args)
-        distances = self.distances(tree, named["q"], named.get("poses"))
+        distances = self._distances(tree, named["q"], named.get("poses"))
         return distances - self.margin if self.margin else distances
 
-    def distances(self, tree: Tree, q: Expression, poses: Expression | None) -> Expression:
+    def _distances(self, tree: Tree, q: Expression, poses: Expression | None) -> Expression:
         """The distances at one configuration, without the margin."""
-        solids = self.solids(tree, q, poses)
+        solids = self._solids(tree, q, poses)
         rows = ad.stack(*(self._distance(solids[a], solids[b]) for a, b in self.pairs))
-        return rows if self.robot.parametrized else self.between(tree, rows, q)
+        return rows if self.robot.parametrized else self._between(tree, rows, q)
 
     def _distance(self, a: AnySolid, b: AnySolid) -> Expression:
         return contact(a, b).distance if self.smooth is None else smooth_distance(a, b, self.smooth)
 
-    def between(self, tree: Tree, rows: Expression, q: Expression) -> Expression:
+    def _between(self, tree: Tree, rows: Expression, q: Expression) -> Expression:
         """The rows, of which each depends on the joints between its shapes alone."""
-        return Structured([self.entries_between(tree, a, b) for a, b in self.pairs])(rows, q)
+        return Structured([self._entries_between(tree, a, b) for a, b in self.pairs])(rows, q)
 
-    def solids(
+    def _solids(
         self, tree: Tree, q: Expression, poses: Expression | None = None
     ) -> dict[Place | str, AnySolid]:
         """Each shape that a row needs, where it is."""
@@ -142,26 +142,18 @@ class CollisionDistances(RobotFunction):
                 found[place] = Solid.posed(obstacle, poses[start : start + 12])
         return found
 
-    def entries_between(self, tree: Tree, a: Place, b: Place | str) -> list[int]:
+    def _entries_between(self, tree: Tree, a: Place, b: Place | str) -> list[int]:
         """The entries of q that a row depends on: those between two shapes, and quaternions.
 
         A quaternion of what carries both turns both alike as long as its length is 1; by its
         entries, which may change that, the row has derivatives.
         """
-        used = {k for side in self.bodies_between(tree, a, b) for k in side}
+        used = {k for side in bodies_between(tree, a, b) for k in side}
         for place in (a, b):
             if not isinstance(place, str):
                 bodies = chain(tree, tree.links[place[0]][0])
                 used |= {k for k in bodies if tree.bodies[k].type.nq != tree.bodies[k].type.nv}
         return sorted({i for k in used for i in _entries(tree.bodies[k])})
-
-    def bodies_between(self, tree: Tree, a: Place, b: Place | str) -> tuple[list[int], list[int]]:
-        """The bodies from what carries both shapes to each, that which carries the shape first."""
-        chains = [[] if isinstance(p, str) else chain(tree, tree.links[p[0]][0]) for p in (a, b)]
-        first, second = (
-            [k for k in own if k not in other] for own, other in (chains, chains[::-1])
-        )
-        return first, second
 
     def _all_pairs(self) -> list[PairOfShapes]:
         pairs = collision_pairs(self.robot, self.shapes, samples=0)
@@ -288,6 +280,13 @@ def chain(tree: Tree, index: int) -> list[int]:
         found.append(index)
         index = tree.bodies[index].parent
     return found
+
+
+def bodies_between(tree: Tree, a: Place, b: Place | str) -> tuple[list[int], list[int]]:
+    """The bodies from what carries both shapes to each, that which carries the shape first."""
+    chains = [[] if isinstance(p, str) else chain(tree, tree.links[p[0]][0]) for p in (a, b)]
+    first, second = ([k for k in own if k not in other] for own, other in (chains, chains[::-1]))
+    return first, second
 
 
 def _entries(body: Body) -> range:

@@ -19,7 +19,12 @@ from ad_core import math as adm
 from ad_core.graph import Expression
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.geometry.hulls import hull
-from robotics_ad.geometry.robot_distances import CollisionDistances, Place, on_body
+from robotics_ad.geometry.robot_distances import (
+    CollisionDistances,
+    Place,
+    bodies_between,
+    on_body,
+)
 from robotics_ad.kinematics.configurations import Difference
 from robotics_ad.multibody.function import Sizes
 from robotics_ad.multibody.motion import joint_motion, joint_rate
@@ -54,10 +59,10 @@ class SweptClearance(CollisionDistances):
         named = self.named(args)
         q0, q1, poses = named["q0"], named["q1"], named.get("poses")
         v = Difference(self.robot)(q0, q1)
-        ends = self.distances(tree, q0, poses) + self.distances(tree, q1, poses)
+        ends = self._distances(tree, q0, poses) + self._distances(tree, q1, poses)
         travels = _Travels(self, tree, q0, v)
         rows = 0.5 * (ends - ad.stack(*(travels.of(a, b) for a, b in self.pairs))) - self.margin
-        return self.between(tree, self.between(tree, rows, q0), q1)
+        return self._between(tree, self._between(tree, rows, q0), q1)
 
     def tree(self, parameters: Expression | None = None) -> Tree:
         if parameters is not None:
@@ -75,7 +80,7 @@ class _Travels:
     def of(self, a: Place, b: Place | str) -> Expression:
         """The travel of two shapes with respect to each other."""
         total: Expression = ad.constant(0.0)
-        for place, bodies in zip((a, b), self._rows.bodies_between(self._tree, a, b), strict=True):
+        for place, bodies in zip((a, b), bodies_between(self._tree, a, b), strict=True):
             if not isinstance(place, str) and bodies:
                 total = total + self._along(place, bodies)
         return total

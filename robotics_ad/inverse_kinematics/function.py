@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -33,19 +33,10 @@ from robotics_ad.inverse_kinematics.reached import (
     TargetLike,
     TargetValues,
 )
-from robotics_ad.inverse_kinematics.steps import Limits, Rows
+from robotics_ad.inverse_kinematics.search import FAR, SECOND, Search
+from robotics_ad.inverse_kinematics.steps import Limits
 from robotics_ad.kinematics.configurations import Difference, Integrate
 from robotics_ad.model import RobotModel
-
-# Squares of weights of the way to a posture, and of the way from the configuration found.
-_SECOND = 1e-8
-# Steps to the posture: how many, how long at most, how fast they grow, and what is none any more.
-_SETTLING_STEPS, _LONGEST, _GROWTH, _STILL = 200, 1.0, 1.2, 1e-9
-_FAR = 1e30
-# Damping: of |e|^2, at least; what a step after which |e| is larger makes of it, and another one.
-_DAMPING, _LEAST_DAMPING, _MORE, _LESS = 0.03, 1e-6, 4.0, 0.7
-
-Inputs: TypeAlias = "list[tuple[ADTerminal, str]]"
 
 
 class InverseKinematics(TargetFunction):
@@ -53,7 +44,7 @@ class InverseKinematics(TargetFunction):
 
     A function of q0 (nq), of the goals (`goal`, or `goal1`, `goal2`, ... of several targets), of
     `posture` (nq) where there is one, and of `parameters` of a model that has some. Steps are
-    damped least squares on the manifold of configurations; see `steps`. Targets out of reach give
+    damped least squares on the manifold of configurations; see `search`. Targets out of reach give
     the best configuration that was found.
 
     Derivatives by goals, posture and parameters are those of the implicit function; where joints
@@ -128,8 +119,9 @@ class InverseKinematics(TargetFunction):
 
     def expand(self, *args: Expression) -> Expression:
         q0, *held = args
-        q, settled = self.best_met(self.search(self.begun(q0), held), held)
-        rows = self._rows(q, held)
+        search = self._search
+        q, settled = search.best_met(self._searched(search.begun(q0), held), held)
+        rows = search.rows(q, held)
         reached = less_equal(rows.excess(self.within), 1.0)
         free = 1.0 - self.limits.touched(q)
         if self.has_posture:
@@ -146,22 +138,22 @@ class InverseKinematics(TargetFunction):
         q = Integrate(self.robot)(known[0], moved)
         return ad.stack(q, reached) if self.tells else q
 
-    def begun(self, q0: Expression) -> Expression:
-        """q0 with quaternions of unit length, within the limits."""
-        return self.limits.clipped(Integrate(self.robot)(q0, np.zeros(self.robot.nv)))
+    @property
+    def _search(self) -> Search:
+        return Search(self, self.has_posture, self.limits, self.within)
 
-    def search(self, q0: Expression, held: Sequence[Expression]) -> Expression:
+    def _searched(self, q0: Expression, held: Sequence[Expression]) -> Expression:
         """A configuration that meets the targets, or the best of those that the starts led to."""
-        n = self.robot.nq
+        n, search = self.robot.nq, self._search
         if not self.restarts:
-            return self.tried(self.steps, q0, held)[0:n]
+            return search.steps(self.steps, q0, held)[0:n]
         seeds = self.robot.random(np.random.default_rng(self.seed), self.restarts)
         start, carry = ADTerminal("@start", n), ADTerminal("@carry", n + 2)
-        inputs = self._inputs()
+        inputs = search.inputs()
         fixed = [v for v, _ in inputs]
         best, least, done = cut(carry, [n, 1, 1])
-        q = self.tried(self.steps, start, fixed)[0:n]
-        excess = self._excess(q, fixed)
+        q = search.steps(self.steps, start, fixed)[0:n]
+        excess = search.excess(q, fixed)
         better = less(excess, least)
         least = ad.cond(better, excess, least)
         following = ad.stack(ad.cond(better, q, best), least, less_equal(least, 1.0))
@@ -169,84 +161,18 @@ class InverseKinematics(TargetFunction):
         body = Body.of(ad.cond(done, carry, following), Constant(np.zeros(0)), inputs)
         starts = ad.stack(q0, seeds.reshape(-1))
         loop = Scan(body, self.restarts + 1, until=n + 1)
-        return loop(*held, starts, ad.stack(q0, [_FAR, 0.0]))[0:n]
-
-    def tried(
-        self,
-        length: int,
-        q0: Expression,
-        held: Sequence[Expression],
-        within: Sequence[float] | None = None,
-    ) -> Expression:
-        """[q, excess, done, ...]: some steps from one start, as far as targets are not met before.
-
-        `excess` is that before the last step, and `done` is 1 where it was small enough. Damping is
-        a part of |e|^2, so that it vanishes as targets are met (Sugihara, "Solvability-unconcerned
-        inverse kinematics by the Levenberg-Marquardt method", 2011), times a factor that grows
-        where errors do: out of reach they bend more than |e|^2 tells.
-        """
-        n = self.robot.nq
-        carry, inputs = ADTerminal("@carry", n + 4), self._inputs()
-        q, _, _, last, factor = cut(carry, [n, 1, 1, 1, 1])
-        rows = self._rows(q, [v for v, _ in inputs])
-        square = adm.normSquared(rows.error)
-        factor = ad.cond(less(last, square), _MORE * factor, ad.maximum(_LESS * factor, 1.0))
-        pushed = self.limits.held(q, rows.pulled(rows.error))
-        step = rows.step(pushed, factor * (_DAMPING * square + _LEAST_DAMPING))
-        moved = self.limits.clipped(Integrate(self.robot)(q, step))
-        excess = rows.excess(self.within if within is None else within)
-        done = less_equal(excess, 1.0)
-        following = ad.stack(ad.cond(done, q, moved), excess, done, square, factor)
-        body = Body.of(following, Constant(np.zeros(0)), [*inputs, (carry, CARRY)])
-        loop = Scan(body, length, until=n + 1)
-        return loop(*held, ad.stack(q0, [_FAR, 0.0, _FAR, 1.0]))
-
-    def best_met(self, q: Expression, held: Sequence[Expression]) -> tuple[Expression, Expression]:
-        """The configuration that is settled, where there is a posture; and whether it stands still.
-
-        As it is where the targets would not be met any more.
-        """
-        if not self.has_posture:
-            return q, ad.constant(0.0)
-        there, still = self._settled(q, held)
-        met = less_equal(self._excess(there, held), 1.0)
-        return ad.cond(met, there, q), met * still
-
-    def _settled(self, q0: Expression, held: Sequence[Expression]) -> tuple[Expression, Expression]:
-        """From a configuration that meets the targets to the nearest to the posture that does.
-
-        That, and whether it stands still. Each step goes part of the way along what the targets
-        leave free, a smaller part once ways do not get shorter.
-        """
-        n, nv = self.robot.nq, self.robot.nv
-        carry, inputs = ADTerminal("@carry", n + 3), self._inputs()
-        q, least, part, done = cut(carry, [n, 1, 1, 1])
-        fixed = [v for v, _ in inputs]
-        rows, way = self._rows(q, fixed), Difference(self.robot)(q, self._posture(fixed))
-        taken = ad.minimum(part, _LONGEST / (adm.norm(way) + _STILL))
-        mu, z = _SECOND / taken, taken * way
-        whole = rows.step(ad.constant(np.zeros(nv)), mu, z)
-        step = rows.step(self.limits.held(q, whole), mu, z)
-        moved = self.limits.clipped(Integrate(self.robot)(q, step))
-        length = adm.norm(step) / taken
-        part = ad.cond(less(length, least), ad.minimum(_GROWTH * part, 0.5), 0.5 * part)
-        still = less_equal(length, _STILL)
-        following = ad.cond(done, carry, ad.stack(moved, length, part, still))
-        body = Body.of(following, Constant(np.zeros(0)), [*inputs, (carry, CARRY)])
-        loop = Scan(body, _SETTLING_STEPS, until=n + 2)
-        end = loop(*held, ad.stack(q0, [_FAR, 0.5, 0.0]))
-        return end[0:n], end[n + 2]
+        return loop(*held, starts, ad.stack(q0, [FAR, 0.0]))[0:n]
 
     def _met(self, m: int) -> Body:
         """Of x: the errors at the configuration found, moved along J^T x.
 
         Of all ways to meet other goals J^T x is the shortest. Columns of joints at a limit are 0.
         """
-        nv, inputs = self.robot.nv, self._inputs()
+        nv, inputs = self.robot.nv, self._search.inputs()
         x, J = ADTerminal("@x", m), ADTerminal("@J", m * nv)
         found = ADTerminal("@q", self.robot.nq)
         q = Integrate(self.robot)(found, adm.matmul(x, J, (1, m), (m, nv)))
-        condition = _SECOND * x - self._rows(q, [v for v, _ in inputs]).error
+        condition = SECOND * x - self._search.rows(q, [v for v, _ in inputs]).error
         known = [(v, HELD) for v in (found, J)]
         return Body.of(condition, Constant(np.zeros(0)), [(x, CARRY), *known, *inputs])
 
@@ -256,32 +182,17 @@ class InverseKinematics(TargetFunction):
         Where the posture is not settled, the configuration found stands for it, and errors that are
         left count as zero: they are smaller than what bends.
         """
-        nq, nv, inputs = self.robot.nq, self.robot.nv, self._inputs()
+        nq, nv, inputs = self.robot.nq, self.robot.nv, self._search.inputs()
         y, found, free = ADTerminal("@y", nv), ADTerminal("@q", nq), ADTerminal("@free", nv)
         left, settled = ADTerminal("@left", m), ADTerminal("@settled", 1)
         fixed = [v for v, _ in inputs]
         q = Integrate(self.robot)(found, y)
-        rows = self._rows(q, fixed)
-        way = ad.cond(settled, Difference(self.robot)(self._posture(fixed), q), y)
-        gradient = _SECOND * way - rows.pulled(rows.error - left)
+        rows = self._search.rows(q, fixed)
+        way = ad.cond(settled, Difference(self.robot)(self._search.posture(fixed), q), y)
+        gradient = SECOND * way - rows.pulled(rows.error - left)
         known = [(v, HELD) for v in (found, free, left, settled)]
         condition = ad.cond(free, gradient, y)
         return Body.of(condition, Constant(np.zeros(0)), [(y, CARRY), *known, *inputs])
-
-    def _inputs(self) -> Inputs:
-        """Variables of bodies for all arguments but q0."""
-        _, *others = self.arguments().items()
-        return [(ADTerminal(name, size), HELD) for name, size in others]
-
-    def _rows(self, q: Expression, held: Sequence[Expression]) -> Rows:
-        n = len(self.targets)
-        return self.rows(q, held[:n], held[n + self.has_posture :])
-
-    def _excess(self, q: Expression, held: Sequence[Expression]) -> Expression:
-        return self._rows(q, held).excess(self.within)
-
-    def _posture(self, held: Sequence[Expression]) -> Expression:
-        return held[len(self.targets)]
 
 
 def _tolerances(within: Any, where: str) -> tuple[float, float]:

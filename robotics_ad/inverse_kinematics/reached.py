@@ -57,17 +57,22 @@ class TargetFunction(RobotFunction):
         path = merged(self.robot, parameters).path(link)
         return aligned(path, end=path.links[link][1])
 
-    def state(self, q: Expression, parameters: Sequence[Expression]) -> State:
-        """The robot in a configuration; `parameters` is empty where it has none."""
-        return State(self.robot, self.tree(*parameters), q)
 
-    def rows(
-        self, q: Expression, goals: Sequence[Expression], parameters: Sequence[Expression]
-    ) -> Rows:
-        """The rows of all targets."""
-        state = self.state(q, parameters)
-        parts = [p for t, g in zip(self.targets, goals, strict=True) for p in t.parts(state, g)]
-        return Rows([part for part in parts if part.weight > 0.0], self.robot.nv)
+def state_of(function: TargetFunction, q: Expression, parameters: Sequence[Expression]) -> State:
+    """The robot in a configuration; `parameters` is empty where it has none."""
+    return State(function.robot, function.tree(*parameters), q)
+
+
+def rows_of(
+    function: TargetFunction,
+    q: Expression,
+    goals: Sequence[Expression],
+    parameters: Sequence[Expression],
+) -> Rows:
+    """The rows of all targets."""
+    state = state_of(function, q, parameters)
+    parts = [p for t, g in zip(function.targets, goals, strict=True) for p in t.parts(state, g)]
+    return Rows([part for part in parts if part.weight > 0.0], function.robot.nv)
 
 
 class TargetValues(TargetFunction):
@@ -79,7 +84,7 @@ class TargetValues(TargetFunction):
         return {**super().sizes(), "goals": sum(self.goal_sizes.values())}
 
     def expand(self, *args: Expression) -> Expression:
-        state = self.state(args[0], args[1:])
+        state = state_of(self, args[0], args[1:])
         return ad.stack(*(target.value(state) for target in self.targets))
 
 
@@ -94,7 +99,7 @@ class TargetErrors(TargetFunction):
 
     def expand(self, *args: Expression) -> Expression:
         q, goals = args[0], args[1 : 1 + len(self.targets)]
-        rows = self.rows(q, goals, args[1 + len(self.targets) :])
+        rows = rows_of(self, q, goals, args[1 + len(self.targets) :])
         return adm.sqrt(ad.stack(rows.largest(True), rows.largest(False)))
 
 

@@ -21,6 +21,7 @@ import ad_core as ad
 from ad_core.graph import ADTerminal, Expression, checked, whole_number
 from robotics_ad.arrays import Vector, last_axis
 from robotics_ad.inverse_kinematics.function import InverseKinematics
+from robotics_ad.inverse_kinematics.search import Search
 
 Compile: TypeAlias = Callable[..., Callable[..., Any]]
 Floats: TypeAlias = "NDArray[Any]"
@@ -71,7 +72,8 @@ class IKSolver:
         q0, *held = (ADTerminal(name, size) for name, size in ik.arguments().items())
         self._sizes = dict(list(ik.arguments().items())[1:])
         coarse = [max(_MARGIN * tolerance, _LEAST) for tolerance in ik.within]
-        self._round = compile(ik.tried(_ROUND, q0, held, coarse), names, dtype="float32")
+        search = Search(ik, ik.has_posture, ik.limits, coarse)
+        self._round = compile(search.steps(_ROUND, q0, held), names, dtype="float32")
         self._finish = compile(self._finished(q0, held), names, dtype="float64")
 
     def __call__(
@@ -163,7 +165,8 @@ class IKSolver:
     def _finished(self, q0: Expression, held: Sequence[Expression]) -> Expression:
         """[q, angle, distance] in double precision."""
         ik = self.ik
-        q, _ = ik.best_met(ik.tried(ik.steps, ik.begun(q0), held)[0 : ik.robot.nq], held)
+        search, n = Search(ik, ik.has_posture, ik.limits, ik.within), ik.robot.nq
+        q, _ = search.best_met(search.steps(ik.steps, search.begun(q0), held)[0:n], held)
         goals = len(ik.targets)
         return ad.stack(q, ik.errors(q, *held[:goals], *held[goals + ik.has_posture :]))
 

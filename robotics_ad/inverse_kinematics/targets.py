@@ -96,6 +96,7 @@ class PoseTarget(_LinkTarget):
     The rotation vector from the link's rotation to the goal's, and the way to the goal's origin.
 
     Attributes:
+        goal_size: 12, the numbers of a goal.
         link: its name, or from `robot.link(name)`.
         local: which point of the link shall be at t, in the link's frame, 3 numbers, m.
         angular, linear: the weights, 1/rad and 1/m; rows of weight 0 are left out.
@@ -145,6 +146,7 @@ class PositionTarget(_LinkTarget):
     """A position of a point of a link in the world, 3 numbers, m.
 
     Attributes:
+        goal_size: 3, the numbers of a goal.
         link: its name, or from `robot.link(name)`.
         local: the point in the link's frame, 3 numbers, m.
         linear: the weight, 1/m.
@@ -183,6 +185,7 @@ class DirectionTarget(_LinkTarget):
     The error is the chord from one unit vector to the other, 2 sin(angle / 2).
 
     Attributes:
+        goal_size: 3, the numbers of a goal.
         link: its name, or from `robot.link(name)`.
         local: the direction in the link's frame, 3 numbers of any length but 0.
         angular: the weight, 1/rad.
@@ -224,6 +227,7 @@ class CenterOfMassTarget:
     """A position of the centre of mass of the moving links in the world, 3 numbers, m.
 
     Attributes:
+        goal_size: 3, the numbers of a goal.
         linear: the weight, 1/m.
     """
 

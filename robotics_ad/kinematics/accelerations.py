@@ -135,7 +135,7 @@ class WorldAcceleration(PointFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         motion, index, _ = at_link(tree, self.link, *args[:3])
-        return full(motion.point_acceleration(index, self.on_body(tree, args)).linear)
+        return full(motion.point_acceleration(index, self._on_body(tree, args)).linear)
 
 
 def twist_rate(motion: WorldMotion, index: int, end: Pose, frame: Frame) -> Column:

@@ -39,10 +39,10 @@ class JointwiseFunction(ModelFunction):
                 value if isinstance(size, int) else value[where[size]]
                 for value, size in zip(args, self.ARGUMENTS.values(), strict=True)
             ]
-            parts.append(self.step(STEPS[joint.type.coordinates], *own))
+            parts.append(self._step(STEPS[joint.type.coordinates], *own))
         return ad.stack(*parts)
 
-    def step(self, steps: Steps, *args: Expression) -> Expression:
+    def _step(self, steps: Steps, *args: Expression) -> Expression:
         """The part of one joint."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
@@ -57,7 +57,7 @@ class Integrate(JointwiseFunction):
 
     ARGUMENTS = QV
 
-    def step(self, steps: Steps, *args: Expression) -> Expression:
+    def _step(self, steps: Steps, *args: Expression) -> Expression:
         return steps.integrate(*args)
 
 
@@ -70,7 +70,7 @@ class Difference(JointwiseFunction):
     ARGUMENTS: ClassVar[Sizes] = {"q0": "nq", "q1": "nq"}
     RESULT = ("nv",)
 
-    def step(self, steps: Steps, *args: Expression) -> Expression:
+    def _step(self, steps: Steps, *args: Expression) -> Expression:
         return steps.difference(*args)
 
 
@@ -84,7 +84,7 @@ class ConfigInterpolate(JointwiseFunction):
 
     ARGUMENTS: ClassVar[Sizes] = {"q0": "nq", "q1": "nq", "u": 1}
 
-    def step(self, steps: Steps, *args: Expression) -> Expression:
+    def _step(self, steps: Steps, *args: Expression) -> Expression:
         q0, q1, u = args
         return steps.integrate(q0, u * steps.difference(q0, q1))
 

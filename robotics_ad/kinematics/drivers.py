@@ -42,7 +42,7 @@ class DriverFunction(ModelFunction):
         everything = {"all q": sum(t.nq for t in types), "all v": sum(t.nv for t in types)}
         return {**super().sizes(), **everything}
 
-    def independent(self, size: Literal["nq", "nv"]) -> list[int]:
+    def _independent(self, size: Literal["nq", "nv"]) -> list[int]:
         """Where the entries of joints that mimic no other stand among those of all."""
         mimics = [joint.mimic is not None for joint in self._joints]
         return np.flatnonzero(
@@ -91,7 +91,7 @@ class LinksToDrivers(DriverFunction):
     RESULT = ("nq",)
 
     def expand(self, *args: Expression) -> Expression:
-        return args[0][self.independent("nq")]
+        return args[0][self._independent("nq")]
 
 
 class LinkDerivsToDrivers(DriverFunction):
@@ -105,7 +105,7 @@ class LinkDerivsToDrivers(DriverFunction):
     RESULT = ("nv",)
 
     def expand(self, *args: Expression) -> Expression:
-        return args[0][self.independent("nv")]
+        return args[0][self._independent("nv")]
 
 
 class LinkTorquesToDrivers(DriverFunction):

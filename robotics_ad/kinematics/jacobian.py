@@ -90,7 +90,7 @@ class PointJacobian(PointFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         motion, index, _ = at_link(tree, self.link, args[0])
-        columns = motion.point_columns(index, self.on_body(tree, args))
+        columns = motion.point_columns(index, self._on_body(tree, args))
         return by_rows({k: full(c.linear) for k, c in columns.items()}, motion.nv, 3)
 
 

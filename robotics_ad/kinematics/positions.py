@@ -39,7 +39,7 @@ class WorldTransform(PointFunction):
     def build(self, tree: Tree, *args: Expression) -> Expression:
         index, end = tree.links[self.link.name]
         R, p = (None, None) if index == WORLD else placements(tree.bodies, args[0])[index]
-        p = shifted(p, R, self.on_body(tree, args))
+        p = shifted(p, R, self._on_body(tree, args))
         return ad.stack(turned(R, end.R), np.zeros(3) if p is None else p)
 
 
@@ -69,7 +69,7 @@ class WorldPosition(PointFunction):
     RESULT = (3,)
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
-        point = as_expression(self.on_body(tree, args))
+        point = as_expression(self._on_body(tree, args))
         for body in reversed(tree.bodies):
             motion = joint_motion(body, args[0])
             point = _plus(motion.to_parent(point), motion.shift)
@@ -92,7 +92,7 @@ class WorldDirection(PointFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         end = tree.links[self.link.name][1]
-        direction = as_expression(self.turned(end.R, args))
+        direction = as_expression(self._turned(end.R, args))
         for body in reversed(tree.bodies):
             direction = joint_motion(body, args[0]).to_parent(direction)
         return direction

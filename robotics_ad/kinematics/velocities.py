@@ -39,4 +39,4 @@ class WorldVelocity(PointFunction):
 
     def build(self, tree: Tree, *args: Expression) -> Expression:
         motion, index, _ = at_link(tree, self.link, *args[:2])
-        return full(motion.point_twist(index, self.on_body(tree, args)).linear)
+        return full(motion.point_twist(index, self._on_body(tree, args)).linear)

@@ -80,9 +80,10 @@ class Inertia(Rebuilt):
 
 @dataclass(frozen=True, eq=False)
 class Link(Rebuilt):
-    """A rigid body: its name, mass properties (`None`: massless) and shapes, in its own frame.
+    """A rigid body: its name, mass properties and shapes, in its own frame.
 
     Attributes:
+        inertia: the mass properties; None: massless.
         collisions: what it touches others with, as far as a loader was asked for it.
         visuals: what is drawn.
     """

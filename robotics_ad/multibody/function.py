@@ -168,17 +168,17 @@ class PointFunction(LinkFunction):
     def sizes(self) -> Mapping[str, int]:
         return {**super().sizes(), "local": 3 if isinstance(self.local, Expression) else 0}
 
-    def turned(self, R: Matrix, args: Sequence[Expression]) -> Vector | Expression:
+    def _turned(self, R: Matrix, args: Sequence[Expression]) -> Vector | Expression:
         """R local, for a constant rotation and the arguments of `build`."""
         if isinstance(self.local, Expression):
             local = self.named(args)["local"]
             return local if np.array_equal(R, np.eye(3)) else adm.linear(R, local)
         return R @ self.local
 
-    def on_body(self, tree: Tree, args: Sequence[Expression]) -> Vector | Expression:
+    def _on_body(self, tree: Tree, args: Sequence[Expression]) -> Vector | Expression:
         """The point on the body that carries the link."""
         end = tree.links[self.link.name][1]
-        local = self.turned(end.R, args)
+        local = self._turned(end.R, args)
         return local + end.p
 
 

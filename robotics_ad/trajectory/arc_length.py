@@ -63,25 +63,25 @@ class ArcLength(ad.Composite):
         t, *data = args
         breaks = self.curve.breaks(*data)
         now = adm.clip(t, breaks[0], breaks[-1])
-        lengths, speed = self.lengths(breaks, data), self.speed(data)
+        lengths, speed = self._lengths(breaks, data), self._speed(data)
         tables = Table(breaks, 1, 2), Table(lengths, 1, 2)
         span, before = window(now, len(breaks) - 1, *tables)
-        return before[0] + self.integral(speed, span[0], now)
+        return before[0] + self._integral(speed, span[0], now)
 
-    def speed(self, data: Sequence[Expression]) -> Callable[[Expression], Expression]:
+    def _speed(self, data: Sequence[Expression]) -> Callable[[Expression], Expression]:
         """|w v| as a function of the time."""
         velocity = TimeDerivative(self.curve)
         weights = ad.constant(self.weights)
         return lambda t: adm.norm(weights * velocity(t, *data))
 
-    def lengths(self, breaks: Expression, data: Sequence[Expression]) -> Expression:
+    def _lengths(self, breaks: Expression, data: Sequence[Expression]) -> Expression:
         """The lengths at all breaks."""
-        speed, total = self.speed(data), list[Expression]([ad.constant(0.0)])
+        speed, total = self._speed(data), list[Expression]([ad.constant(0.0)])
         for k in range(len(breaks) - 1):
-            total.append(total[-1] + self.integral(speed, breaks[k], breaks[k + 1]))
+            total.append(total[-1] + self._integral(speed, breaks[k], breaks[k + 1]))
         return ad.stack(*total)
 
-    def integral(
+    def _integral(
         self, speed: Callable[[Expression], Expression], start: Expression, stop: Expression
     ) -> Expression:
         """The integral of the speed within a span."""
@@ -105,14 +105,14 @@ class ArcLengthInverse(ArcLength):
     def expand(self, *args: Expression) -> Expression:
         s, *data = args
         breaks = self.curve.breaks(*data)
-        lengths, speed = self.lengths(breaks, data), self.speed(data)
+        lengths, speed = self._lengths(breaks, data), self._speed(data)
         now = adm.clip(s, lengths[0], lengths[-1])
         tables = Table(lengths, 1, 2), Table(breaks, 1, 2)
         before, span = window(now, len(breaks) - 1, *tables)
         start, stop = span[0], span[1]
 
         def miss(t: Expression) -> Expression:
-            return before[0] + self.integral(speed, start, t) - now
+            return before[0] + self._integral(speed, start, t) - now
 
         def newton(t: Expression, ahead: Expression) -> Expression:
             rate = speed(t)

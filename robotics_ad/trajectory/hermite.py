@@ -30,7 +30,7 @@ Steps: TypeAlias = "list[Expression]"
 
 
 class ThroughPoints(Curve):
-    """A curve through points at the knots; `GIVEN` names the data of a point beside it.
+    """A curve through points at the knots; `_GIVEN` names the data of a point beside it.
 
     Args:
         space: as for `BSpline`.
@@ -41,7 +41,7 @@ class ThroughPoints(Curve):
         ends: "halt", "extrapolate" or "loop"; see `Curve`.
     """
 
-    GIVEN: Sequence[str] = ()
+    _GIVEN: Sequence[str] = ()
 
     def __init__(
         self, space: SpaceLike, points: int, knots: KnotsLike = None, ends: Ends = "halt"
@@ -53,7 +53,7 @@ class ThroughPoints(Curve):
         self.knots = checked_knots(chosen, self.points, where)
 
     def data(self) -> Mapping[str, int]:
-        given = dict.fromkeys(self.GIVEN, self.points * self.space.rank)
+        given = dict.fromkeys(self._GIVEN, self.points * self.space.rank)
         count = {"knots": self.points} if self.knots is None else {}
         return {"points": self.points * self.space.size, **given, **count}
 
@@ -61,18 +61,18 @@ class ThroughPoints(Curve):
         return data[-1] if self.knots is None else ad.constant(self.knots)
 
     def piece(self, t: Expression, *data: Expression, order: int) -> Piece:
-        sizes = [self.space.size, *(self.space.rank for _ in self.GIVEN)]
+        sizes = [self.space.size, *(self.space.rank for _ in self._GIVEN)]
         tables = [Table(own, size, 2) for own, size in zip(data, sizes, strict=False)]
         times = Table(self.breaks(*data), 1, 2)
         knots, *chosen = window(t, self.points - 1, times, *tables)
         (x0, x1), *given = [
             (own[:size], own[size:]) for own, size in zip(chosen, sizes, strict=True)
         ]
-        steps = self.steps(x0, x1, knots[1] - knots[0], given)
+        steps = self._steps(x0, x1, knots[1] - knots[0], given)
         levels = [level(t, knots[0], knots[1])] * len(steps)
         return Piece(x0, steps, cumulative_weights(levels, order))
 
-    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
+    def _steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         """The steps of the Bezier curve from x0 to x1 in a time h."""
         raise NotImplementedError(f"{type(self).__name__} has no steps")
 
@@ -84,7 +84,7 @@ class PiecewiseLinear(ThroughPoints):
     in "se3", and a turn beside a straight line in ("so3", 3).
     """
 
-    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
+    def _steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         return [self.space.difference(x0, x1)]
 
 
@@ -95,9 +95,9 @@ class CubicHermite(ThroughPoints):
     them) and, if asked for, knots.
     """
 
-    GIVEN = ("velocities",)
+    _GIVEN = ("velocities",)
 
-    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
+    def _steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         ((v0, v1),) = given
         first, last = h * v0 / 3.0, h * v1 / 3.0
         before = self.space.moved(x1, -last)
@@ -113,9 +113,9 @@ class MinimumJerk(ThroughPoints):
     `accelerations` (those of the body in groups) and, if asked for, knots.
     """
 
-    GIVEN = ("velocities", "accelerations")
+    _GIVEN = ("velocities", "accelerations")
 
-    def steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
+    def _steps(self, x0: Expression, x1: Expression, h: Expression, given: Given) -> Steps:
         space = self.space
         (v0, v1), (a0, a1) = given
         first, last = h * v0 / 5.0, h * v1 / 5.0

@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pinocchio
 import pytest
+from fresh_process import run_python
 
 import robograd
 from bridges.native import cache
-from robograd import bench, doctor
+from robograd import bench
 from robograd.cli import main
+from robograd.doctor import engines
 from robotics_ad import packaged_arm
 from robotics_ad.data import packaged_arm_text
 
@@ -275,9 +277,14 @@ def test_ik_out_of_reach_is_status_1(capsys: pytest.CaptureFixture[str], tmp_pat
         assert message in capsys.readouterr().err
 
 
-def test_the_doctor_finds_all_well(kernel_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor"]) == 0
-    told = dict(re.findall(r"^ok +([\w ]+): (.*)", capsys.readouterr().out, re.MULTILINE))
+def test_the_doctor_finds_all_well(kernel_cache: Path) -> None:
+    out = run_python(
+        "import sys\n"
+        "from robograd.cli import main\n"
+        "assert main(['doctor']) == 0\n"
+        "assert 'torch' not in sys.modules, 'it takes long, and is for another process'\n"
+    )
+    told = dict(re.findall(r"^ok +([\w ]+): (.*)", out, re.MULTILINE))
     assert {"versions", "compiler", "kernel cache", "kernel", "torch", "CasADi"} <= {*told}
     assert all("from numpy" in told[engine] for engine in ("kernel", "torch", "CasADi"))
     assert [path.name for path in kernel_cache.iterdir()] == ["kernels"], "its own are gone"
@@ -291,7 +298,7 @@ def test_the_doctor_says_how_to_mend_what_it_finds(
     monkeypatch.setenv("ROBOGRAD_CACHE", str(tmp_path / "file"))
     monkeypatch.setenv("CC", "/bin/false")
     zeros = np.zeros((64, 12)), np.zeros((64, 12, 7))
-    monkeypatch.setattr(doctor, "_of_torch", lambda pose: lambda q: zeros)
+    monkeypatch.setattr(engines, "casadi", lambda pose: lambda q: zeros)
     monkeypatch.setattr(metadata, "requires", lambda _: ["numpy<2,>=1", "no-such-package>=1"])
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
@@ -300,10 +307,40 @@ def test_the_doctor_says_how_to_mend_what_it_finds(
         r"FAULT  compiler: /bin/false failed.*\n +-> install gcc or clang",
         r"FAULT  kernel cache: .*\n +-> set ROBOGRAD_CACHE",
         r"FAULT  kernel: it is not compiled",
-        r"FAULT  torch: differs from numpy by [\d.]+e",
-        r"ok     CasADi: ",
+        r"FAULT  CasADi: differs from numpy by [\d.]+e",
+        r"ok     torch: ",
     ):
         assert re.search(line, out), line
+
+
+@pytest.mark.parametrize(
+    ("module", "told", "mend"),
+    [
+        (
+            "raise ModuleNotFoundError('No module named \\'torch\\'')",
+            "No module named 'torch'",
+            "pip",
+        ),
+        ("raise ImportError('libcudart.so.12: no such\\n file')", "libcudart.so.12: no", "pip"),
+        ("raise RuntimeError('wrong numpy')", "wrong numpy", "see"),
+        ("import os; os._exit(1)", "the process that imported it died", "reinstall"),
+    ],
+)
+def test_the_doctor_survives_a_torch_that_does_not_work(
+    module: str,
+    told: str,
+    mend: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "torch.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("CC", "/bin/false")  # nothing to wait for
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert re.search(rf"FAULT  torch: {re.escape(told)}.*\n +-> {mend}", out), out
+    assert re.search(r"ok +extras: ", out), out
 
 
 def test_bench_compares_before_it_times(

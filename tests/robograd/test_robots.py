@@ -10,7 +10,7 @@ from mujoco_twin import gymnasium_models
 
 from robograd.cli import main
 from robograd.demo.subject import choose_subject
-from robograd.robots import chosen_robot
+from robograd.robots import chosen_robot, is_mjcf, robot_of_file
 from robotics_ad import packaged_arm, read_mjcf
 from robotics_ad.data import packaged_arm_text
 from robotics_ad.dynamics import GRAVITY, InverseDynamics
@@ -49,6 +49,38 @@ def test_each_format_has_its_reader(tmp_path):
         chosen_robot(urdf, mjcf)
     with pytest.raises(ValueError, match="this is URDF; use load_urdf"):
         chosen_robot(mjcf=urdf)
+
+
+CONTENTS = {
+    "URDF": (packaged_arm_text(), packaged_arm().joint_names),
+    "MJCF": (ON_THE_MOON, ("shoulder", "wrist")),
+}
+BEFORE = ("", "\n ", "\ufeff", "<?xml version='1.0'?><!-- <mujoco/> or <robot/> -->\n")
+
+
+@pytest.mark.parametrize("suffix", ["", ".urdf", ".xml", ".XML", ".mjcf", ".txt"])
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_format_is_told_by_the_root_element(suffix: str, content: str, tmp_path: Path) -> None:
+    text, joints = CONTENTS[content]
+    text = text[text.index("<robot" if content == "URDF" else "<mujoco") :]
+    for before in BEFORE:
+        file = tmp_path / f"arm{suffix}"
+        file.write_text(before + text, encoding="utf-8")
+        assert robot_of_file(str(file)).joint_names == joints, before
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no XML", "<sdf/>", "<!DOCTYPE robot><robot/>", "<robot", None]
+)
+def test_where_there_is_no_such_root_the_name_tells(text: str | None, tmp_path: Path) -> None:
+    for suffix, mjcf in ((".urdf", False), (".xml", True), (".MJCF", True), (".txt", False)):
+        file = tmp_path / f"arm{suffix}"
+        if text is not None:
+            file.write_text(text)
+        assert is_mjcf(str(file)) == mjcf
+    (tmp_path / "arm.xacro").write_text(ON_THE_MOON)
+    assert not is_mjcf(str(tmp_path / "arm.xacro")), "which is a program first"
+    assert is_mjcf(str(tmp_path / "folder.xml")), "of which the reader says that it is not there"
 
 
 def test_the_subject_of_the_demo_may_come_from_mjcf():
