@@ -44,9 +44,18 @@ def test_eager_mixed_with_users_functions(layer_of, draw, transform, engine):
     torch.testing.assert_close(EAGER[transform](layer, inputs), reference, **TOGETHER)
 
 
-@pytest.mark.parametrize("transform", EAGER)
+OF_TORCH_CODE = {"value", "vjp", "vmap", "jvp", "hessian", "double backward", "vmap around"}
+"""What quick tests compile of layers that are torch code, which torch itself transforms."""
+
+
 @pytest.mark.parametrize(
-    ("name", "engine"), [("tiny", "auto"), ("tiny", "torch"), ("mixed", "auto")]
+    ("name", "engine", "transform"),
+    [
+        pytest.param(name, engine, transform, marks=[pytest.mark.slow] * slow)
+        for name, engine in (("tiny", "auto"), ("tiny", "torch"), ("mixed", "auto"))
+        for transform in EAGER
+        for slow in [engine == "torch" and transform not in OF_TORCH_CODE]
+    ],
 )
 def test_compiled_without_graph_breaks(layer_of, draw, name, engine, transform):
     torch._dynamo.reset()
