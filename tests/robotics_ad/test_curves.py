@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from curve_formulas import DIGITS, GROUPS, derivatives, rates, spline
 from group_points import TILTED, rotation
 from matrix_formulas import project
@@ -171,7 +171,7 @@ def everywhere(title: str, space: str) -> list[tuple[dict[str, np.ndarray], list
     return [(values, compute("numpy", graph(title, space), values)) for values in cases]
 
 
-@pytest.mark.parametrize("engine", ENGINES[1:])
+@pytest.mark.parametrize("engine", COMPOSED[1:])
 @pytest.mark.parametrize(  # motions have rotations in them
     "space", ["3", pytest.param("so3", marks=pytest.mark.slow), "se3"]
 )

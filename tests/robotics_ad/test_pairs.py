@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from backends import COMPOSED
 from coal_pairs import coal_distance
-from pair_programs import ENGINES, compared
+from pair_programs import compared
 from pair_rows import ROWS, Oracle, beside_cylinder, beside_ellipsoid, entries, random_pose
 
 from robotics_ad.geometry import DistanceGrid, PairClosest, PairDistance
@@ -20,7 +21,7 @@ pytest.importorskip("coal")
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)), ids=[str(row) for row in ROWS])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_every_engine_at_every_kind_of_point(engine: str, number: int):
     compared(engine, ROWS[number])
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from robot_files import urdf_path
 from scipy.integrate import simpson
 from scipy.interpolate import BSpline as ScipySpline
@@ -119,7 +119,7 @@ def test_rates_of_configurations_are_velocities_of_the_robot():
 # ---- ends and knots
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_ends(engine):
     x = POINTS[:5].reshape(-1)
     for ends, at in (("halt", 2.0), ("extrapolate", 2.3), ("loop", 0.3)):
@@ -291,7 +291,7 @@ def test_lengths_are_integrals_of_the_speed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_lengths_on_every_engine(engine):
     """Along two straight lines, where the rule is exact: 5 m at 5 m/s, then 2 m at 1 m/s."""
     curve, points = PiecewiseLinear(2, 3, [0.0, 1.0, 3.0]), [0.0, 0.0, 3.0, 4.0, 3.0, 6.0]
