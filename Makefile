@@ -28,7 +28,7 @@ test-all: $(VENV)/.dev ## run all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 campaign: export ROBOGRAD_TEST_CAMPAIGN := full
-campaign: $(VENV)/.dev ## run all random hard trials, of which the tests have a tenth, and count
+campaign: $(VENV)/.dev ## run all random hard trials, of which the tests have a twentieth, and count
 	$(BIN)/python -m pytest tests/campaign -n $(JOBS) --dist worksteal
 
 coverage: $(VENV)/.dev ## run the tests and report the lines and branches they reach

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 import ad_core as ad
@@ -62,6 +63,8 @@ _RUN: dict[str, Callable[[Sequence[ad.Expression], Values], list[Array]]] = {
     "kernel": _kernel,
 }
 ENGINES = tuple(_RUN)
+COMPOSED = tuple(pytest.param(e, marks=pytest.mark.slow) if e == "MX" else e for e in ENGINES)
+"""For functions composed of primitives, which are compared on MX one by one in `tests/ad_core`."""
 
 
 def compute(engine: str, roots: Sequence[ad.Expression], values: Values) -> list[Array]:

@@ -6,6 +6,8 @@ place of the singular one, since neither counts.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from op_specs import SPECS
 
@@ -72,13 +74,32 @@ CHOICES = {
 }
 
 
-def smooth_and_singular(choice):
-    """Title, variable, point, the choice with the singular primitive, and with a smooth one."""
+def chosen(choice, op, size):
+    """The variable, and the choice with what `op` makes of its entries; the last is the switch."""
+    z = ad.var("z", size + 1)
+    x, s = [z[i] for i in range(size)], z[size]
+    return z, CHOICES[choice](op(x, s), x, s)
+
+
+def singular(choice):
+    """Title, variable, point, the choice with the singular primitive."""
     for title, (call, at) in POINTS.items():
-        z, point = ad.var("z", at.size + 1), np.append(at, -2.0)
-        x, s = [z[i] for i in range(at.size)], z[at.size]
-        function = CHOICES[choice]
-        yield title, z, point, function(call(*x), x, s), function(x[0] * adm.sin(s), x, s)
+        z, e = chosen(choice, lambda x, _, call=call: call(*x), at.size)
+        yield title, z, np.append(at, -2.0), e
+
+
+@cache
+def _smooth(choice, size):
+    z, e = chosen(choice, lambda x, s: x[0] * adm.sin(s), size)
+    return ad.stack(e, ad.gradient(e, z), ad.hessian(e, z))
+
+
+def truth(choice, point):
+    """Value, gradient and Hessian, flat, of the choice with a smooth function in place."""
+    n = point.size
+    with np.errstate(all="ignore"):
+        every = _smooth(choice, n - 1).eval(z=point)
+    return every[0], every[1 : n + 1], every[n + 1 :]
 
 
 UNARY = [adm.sqrt, adm.log, adm.acos, adm.atanh, adm.exp, adm.sin, ad.neg, lambda a: 1.0 / a]

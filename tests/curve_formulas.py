@@ -7,6 +7,7 @@ span that the time lies in; velocities and their rates by differentiating that.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import mpmath
 from matrix_formulas import (
@@ -121,21 +122,28 @@ def basis(knots: Sequence[mpf], degree: int, i: int, span: int, t: mpf) -> mpf:
 
 
 def spline(group: type, points: Sequence[Vec], knots: Sequence[float], degree: int, at: float):
-    """The curve as a function of t and of moves along the points' own axes, in the span of `at`."""
+    """The curve as a function of t and of steps between points, in the span of `at`; and the steps
+    of moves along the points' own axes.
+    """
     exact = [mpf(float(k)) for k in knots]
     spans = [s for s in range(degree, len(points)) if knots[s] < knots[s + 1]]
     span = max([s for s in spans if knots[s] <= at], default=spans[0])
 
-    def curve(t: mpf, moves: Sequence[Vec]) -> Vec:
-        moved = [group.mul(p, group.exp(m)) for p, m in zip(points, moves, strict=True)]
-        x = moved[span - degree]
-        for j in range(span - degree + 1, span + 1):
+    used = slice(span - degree, span + 1)
+
+    def steps(moves: Sequence[Vec]) -> list[Vec]:
+        pairs = zip(points[used], moves[used], strict=True)
+        moved = [group.mul(p, group.exp(m)) for p, m in pairs]
+        return [moved[0], *(group.difference(*pair) for pair in pairwise(moved))]
+
+    def curve(t: mpf, steps: Sequence[Vec]) -> Vec:
+        x = steps[0]
+        for j, step in enumerate(steps[1:], span - degree + 1):
             weight = sum(basis(exact, degree, i, span, t) for i in range(j, span + 1))
-            step = group.difference(moved[j - 1], moved[j])
             x = group.mul(x, group.exp(scaled(step, weight)))
         return x
 
-    return curve
+    return curve, steps
 
 
 def through_points(

@@ -6,6 +6,7 @@ matrices, inverses are adjugates.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 
 import mpmath
@@ -83,13 +84,20 @@ def inverse(A: Mat) -> Mat:
 
 
 def exp_series(W: Mat, first: int) -> Mat:
-    """sum_k W^k / (k + first)! for first = 0 (the exponential) or 1 (its left Jacobian)."""
-    total, term, k = eye(len(W)), eye(len(W)), first
-    while max(abs(x) for x in flat(term)) > mpmath.mp.eps:
+    """sum_k W^k / (k + first)! for first = 0 (the exponential) or 1 (its left Jacobian).
+
+    In whole numbers of a unit far below the precision, and below that of W's least entry.
+    """
+    least = min([mpmath.mag(x) for x in flat(W) if x], default=0)
+    bits = mpmath.mp.prec + 64 - min(least, 0)
+    factor = [[int(mpmath.ldexp(x, bits)) for x in column] for column in turned(W)]
+    total = [[(i == j) << bits for j in range(len(W))] for i in range(len(W))]
+    term, k = total, first
+    while any(abs(x) > 1 for row in term for x in row):
         k += 1
-        term = [scaled(row, 1 / mpf(k)) for row in times(term, W)]
-        total = plus(total, term)
-    return total
+        term = [[(sum(map(operator.mul, row, c)) >> bits) // k for c in factor] for row in term]
+        total = [list(map(operator.add, *rows)) for rows in zip(total, term, strict=True)]
+    return [[mpmath.ldexp(mpf(x), -bits) for x in row] for row in total]
 
 
 # ---------------------------------------------------------------- so3
@@ -237,14 +245,8 @@ def coadjoint(T: Vec) -> Mat:
 def jacobian_parts(x: Vec) -> tuple[Mat, Mat]:
     """J and Q of sum_k [[W, 0], [V, W]]^k / (k + 1)! = [[J, 0], [Q, J]]."""
     W, V = hat(x[:3]), hat(x[3:])
-    power, mixed, J, Q = eye(3), zeros(), eye(3), zeros()
-    scale, k = mpf(1), 1
-    while scale * max(abs(x) for x in flat(power) + flat(mixed)) > mpmath.mp.eps:
-        power, mixed = times(power, W), plus(times(mixed, W), times(power, V))
-        k += 1
-        scale /= k
-        J, Q = plus(J, power, scale), plus(Q, mixed, scale)
-    return J, Q
+    lower = exp_series(blocks(W, zeros(), V, W), 1)[3:]
+    return [row[3:] for row in lower], [row[:3] for row in lower]
 
 
 def se3_left_jacobian(x: Vec) -> Vec:

@@ -18,7 +18,6 @@ from bridges.pytorch import ad_to_torch
 from robotics_ad import se3
 from robotics_ad.geometry import PairClosest, PairDistance, PairDistanceSquared
 
-ENGINES = ("numpy", "SX", "MX", "torch", "kernel")
 ALONG = np.cos(np.arange(12.0))
 
 

@@ -1,5 +1,6 @@
 """Transforms of torch by name: what each makes of a function and inputs; what torch refuses."""
 
+import pytest
 import torch
 from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
@@ -87,6 +88,10 @@ AROUND = {
 it; autograd's own go around it."""
 
 EAGER = INSIDE | AROUND
+
+_QUICK = {"value", "vjp", "vmap", "jvp", "hessian", "double backward", "vmap around"}
+FEW = tuple(t if t in _QUICK else pytest.param(t, marks=pytest.mark.slow) for t in EAGER)
+"""Each kind once, for layers whose compilation others have under every transform."""
 
 NO_TRANSFORM_AROUND = (torch._dynamo.exc.Unsupported, "[Uu]nsupported functorch tracing")
 NO_DOUBLE = (RuntimeError, "does not currently support double backward")

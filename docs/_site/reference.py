@@ -186,7 +186,7 @@ def _sizes(value: Any) -> list[str]:
 def used(module: str, name: str) -> list[str]:
     """Links to pages and examples whose code uses a name."""
     pattern = re.compile(rf"(?<![\w.]){_PREFIXES.get(module, '')}{re.escape(name)}(?!\w)")
-    found = [link for link, code in _sources() if pattern.search(code)]
+    found = [link for link, code in _sources() if name in code and pattern.search(code)]
     return found[:_SHOWN]
 
 

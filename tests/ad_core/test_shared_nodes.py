@@ -7,6 +7,7 @@ direction on every engine. The truth is torch's, of the same choices of a node t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -101,9 +102,6 @@ SHARED: dict[str, Callable[[Choose, Node, Node, Node], Node]] = {
 SWITCH = -3.0
 DIRECTION = np.array([0.5, -0.25, 0.75])
 
-Way = Callable[[Node, Node], Node]
-"""From an entry, and the variable: its gradient, or its second derivatives along `DIRECTION`."""
-
 
 def pulled(e: Node, z: Node, cotangent: Any = 1.0) -> Node:
     return vjp_graph([e], [ad.constant(cotangent)], [z])["z"]
@@ -113,18 +111,17 @@ def pushed(e: Node, z: Node, tangent: Any = DIRECTION) -> Node:
     return jvp_graph([e], {"z": ad.constant(tangent)})[0]
 
 
-WAYS: dict[str, Way] = {
-    "reverse": pulled,
-    "forward": lambda e, z: ad.stack(*(pushed(e, z, row) for row in np.eye(3))),
-    "reverse, then forward": lambda e, z: pushed(pulled(e, z), z),
-    "reverse twice": lambda e, z: pulled(pulled(e, z), z, DIRECTION),
-    "forward, then reverse": lambda e, z: pulled(pushed(e, z), z),
-}
+def ways(e: Node, z: Node) -> list[Node]:
+    """An entry, its gradient both ways, and its second derivatives along `DIRECTION` in three."""
+    reverse = pulled(e, z)
+    forward = ad.stack(*(pushed(e, z, row) for row in np.eye(3)))
+    second = [pushed(reverse, z), pulled(reverse, z, DIRECTION), pulled(pushed(e, z), z)]
+    return [e, reverse, forward, *second]
 
 
-def cells(engine: str, overflow: str) -> list[tuple[str, str]]:
-    """Some of the choices, in turn, however shared: over all overflows each of them on numpy."""
-    start, every = list(OVERFLOWS).index(overflow), 3 if engine == "numpy" else len(CHOICES)
+def cells(overflow: str, every: int) -> list[tuple[str, str]]:
+    """Some of the choices, in turn, however shared: over all overflows an `every`-th of them."""
+    start = list(OVERFLOWS).index(overflow)
     return [
         (choice, shared)
         for row, shared in enumerate(SHARED)
@@ -150,19 +147,27 @@ def truth(z: Node, at: Array, names: Sequence[tuple[str, str]]) -> tuple[Array, 
     return values(point).numpy(), first.numpy(), second.numpy()
 
 
-@pytest.mark.parametrize("overflow", OVERFLOWS)
-@pytest.mark.parametrize("engine", ENGINES)
-def test_branches_not_taken_have_no_gradient(engine: str, overflow: str):
+@cache
+def case(overflow: str, every: int) -> tuple[list[tuple[str, str]], Node, Array, Array]:
+    """Names of cells, all their ways in one graph, where it is taken, and its true rows."""
     z, (node, x) = ad.var("z", 3), OVERFLOWS[overflow]
-    at, names = np.array([*x, SWITCH]), cells(engine, overflow)
-    rows: list[Node] = []
-    for name in names:
-        (e,) = fix_sizes([entry(z, node(z[:2]), *name)], {})
-        rows.append(ad.stack(e, *(way(e, z) for way in WAYS.values())))
-    with np.errstate(all="ignore"):
-        (answers,) = compute(engine, [ad.stack(*rows)], {"z": at})
+    at, names = np.array([*x, SWITCH]), cells(overflow, every)
+    entries = [fix_sizes([entry(z, node(z[:2]), *name)], {})[0] for name in names]
     value, first, second = truth(z, at, names)
     true = np.hstack([value[:, None], first, first, second, second, second])
+    return names, ad.stack(*(way for e in entries for way in ways(e, z))), at, true
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize(
+    ("engine", "every"),
+    [*((e, len(OVERFLOWS)) for e in ENGINES), pytest.param("numpy", 1, marks=pytest.mark.slow)],
+)
+def test_branches_not_taken_have_no_gradient(engine: str, every: int, overflow: str):
+    """Each choice, however shared, with one way to overflow; with all of them in slow tests."""
+    names, e, at, true = case(overflow, every)
+    with np.errstate(all="ignore"):
+        (answers,) = compute(engine, [e], {"z": at})
     found = answers.reshape(true.shape)
     wrong = {
         name: (have, want)

@@ -58,33 +58,26 @@ WAYS: dict[str, tuple[Callable[..., list[ad.Expression]], Callable[..., list[ad.
 
 
 @cache
-def graph_answers(engine: str, way: str) -> list[Answer]:
+def graph(way: str) -> tuple[ad.Expression, Array]:
+    """All points' values, slopes and second derivatives, of one variable; and its value."""
     first, second = WAYS[way]
     roots: list[ad.Expression] = []
-    counts: list[int] = []
     for number, e in enumerate(calls()):
         xs = names(number)
         slopes = first(e, xs)
         roots += [e, *slopes, *(h for slope in slopes for h in second(slope, xs))]
-        counts.append(len(xs))
-    values = {
-        x: np.array([v])
-        for number, (_, at) in enumerate(POINTS)
-        for x, v in zip(names(number), at.args, strict=True)
-    }
-    numbers = iter(np.concatenate([np.ravel(a) for a in in_groups(engine, roots, values)]))
+    every = [name for number in range(len(POINTS)) for name in names(number)]
+    everything, whole = ad.var("everything", len(every)), ad.stack(*roots)
+    places = {name: i for i, name in enumerate(every)}
+    at = np.array([value for _, at in POINTS for value in at.args])
+    return whole.replace(**{name: everything[places[name]] for name in whole.terminals()}), at
+
+
+def graph_answers(engine: str, way: str) -> list[Answer]:
+    whole, values = graph(way)
+    numbers = iter(compute(engine, [whole], {"everything": values})[0])
+    counts = [len(at.args) for _, at in POINTS]
     return [(next(numbers), take(numbers, n), take(numbers, n * n)) for n in counts]
-
-
-def in_groups(engine: str, roots: Sequence[ad.Expression], values: dict[str, Array]) -> list[Array]:
-    """The roots' values as one vector: one output, and one input for all variables."""
-    places = {name: i for i, name in enumerate(values)}
-    everything = ad.var("everything", len(places))
-    whole = ad.stack(*roots)
-    joined = whole.replace(
-        **{n: everything[i] for n, i in places.items() if n in set(whole.terminals())}
-    )
-    return compute(engine, [joined], {"everything": np.concatenate(list(values.values()))})
 
 
 def take(numbers, count: int) -> Array:

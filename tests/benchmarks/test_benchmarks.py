@@ -21,7 +21,7 @@ from benchmarks.table import ROWS
 from benchmarks.timing import Effort, measure, quartiles
 
 # `make bench-quick` runs all rows, too, and fails where results differ.
-QUICK = ("kernels", "pairs", "layer_1", "call_numpy")
+QUICK = ("kernels", "layer_1", "call_numpy")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from branch_table import CHOICES, POINTS, answers, smooth_and_singular
+from branch_table import CHOICES, POINTS, singular, truth
 
 import ad_core as ad
 from bridges.kernel import ad_to_kernel
@@ -28,29 +28,28 @@ def case(choice, systems, every):
     solution, where they need the value. `every` tells whether all points of a primitive are.
     """
     parts, seen = [], set()
-    for title, z, point, e, smooth in smooth_and_singular(choice):
+    for title, _, point, e in singular(choice):
         name = title.split("(")[0]
         if (title == "solve" and not systems) or (name in seen and not every):
             continue
         seen.add(name)
-        _, first, second = answers(smooth, z, point)
-        parts.append((title, point, e, first, second.reshape(point.size, point.size)))
-    whole = ad.var("z", sum(point.size for _, point, *_ in parts))
-    ends = np.cumsum([point.size for _, point, *_ in parts])
-    places = [slice(end - p.size, end) for end, (_, p, *_) in zip(ends, parts, strict=True)]
-    rows = [e.replace(z=whole[place]) for (_, _, e, *_), place in zip(parts, places, strict=True)]
-    at = np.concatenate([point for _, point, *_ in parts])
-    truth = [
-        (title, place, first, second)
-        for (title, _, _, first, second), place in zip(parts, places, strict=True)
-    ]
-    return ad.sum_(ad.stack(*rows)), at, truth
+        parts.append((title, point, e))
+    whole = ad.var("z", sum(point.size for _, point, _ in parts))
+    ends = np.cumsum([point.size for _, point, _ in parts])
+    places = [slice(end - p.size, end) for end, (_, p, _) in zip(ends, parts, strict=True)]
+    rows = [e.replace(z=whole[place]) for (_, _, e), place in zip(parts, places, strict=True)]
+    at = np.concatenate([point for _, point, _ in parts])
+    expected = []
+    for (title, point, _), place in zip(parts, places, strict=True):
+        _, first, second = truth(choice, point)
+        expected.append((title, place, first, second.reshape(point.size, point.size)))
+    return ad.sum_(ad.stack(*rows)), at, expected
 
 
-def directions(truth, size):
+def directions(expected, size):
     """The k-th row has the k-th unit vector of each part."""
     seeds = np.zeros((MOST, size))
-    for _, place, *_ in truth:
+    for _, place, *_ in expected:
         count = place.stop - place.start
         seeds[range(count), range(place.start, place.stop)] = 1.0
     return seeds
@@ -85,14 +84,26 @@ def on_torch(e, at, seeds):
 ENGINES = {"numpy": on_numpy, "kernel": on_kernel, "torch": on_torch}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("choice", CHOICES)
+# Kernels differentiate no choice by themselves: one of each form is compiled in quick tests.
+ON_KERNELS = {"cond", "cond3, below", "where, else", "guard", "nested", "vector", "entries"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "engine"),
+    [
+        pytest.param(choice, engine, marks=[pytest.mark.slow] * (choice not in ON_KERNELS))
+        if engine == "kernel"
+        else (choice, engine)
+        for choice in CHOICES
+        for engine in ENGINES
+    ],
+)
 def test_a_branch_not_taken_has_no_gradient(choice, engine):
-    e, at, truth = case(choice, engine != "torch" and choice != "of itself", engine == "numpy")
+    e, at, parts = case(choice, engine != "torch" and choice != "of itself", engine == "numpy")
     wrong = []
     with np.errstate(all="ignore"):
-        for way, (first, rows) in enumerate(ENGINES[engine](e, at, directions(truth, at.size))):
-            for title, place, gradient, hessian in truth:
+        for way, (first, rows) in enumerate(ENGINES[engine](e, at, directions(parts, at.size))):
+            for title, place, gradient, hessian in parts:
                 second = np.array([np.ravel(row)[place] for row in rows])[: len(gradient)]
                 for found, expected in ((np.ravel(first)[place], gradient), (second, hessian)):
                     if not np.allclose(found, expected, rtol=1e-12, atol=1e-12):

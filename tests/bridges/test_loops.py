@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,7 @@ def loops_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scalars, "WRITTEN_OUT", 0)
 
 
+@cache
 def derivatives(row: LoopRow) -> tuple[ad.Expression, ...]:
     """The value, the Jacobian, the gradient and the Hessian of a weighted sum."""
     e = row.expression
@@ -39,7 +41,9 @@ def derivatives(row: LoopRow) -> tuple[ad.Expression, ...]:
     return e, *(ad.jacobian(e, n) for n in NAMES), gradient, ad.jacobian(gradient, "u")
 
 
-def expected(row: LoopRow, values: dict[str, np.ndarray]) -> list[np.ndarray]:
+@cache
+def expected(row: LoopRow) -> list[np.ndarray]:
+    values = row.values()
     weights = np.cos(np.arange(float(row.expression.size or 0)))
     want = by_torch(row, values, weights)
     ends = np.cumsum([2, row.size_u])
@@ -53,7 +57,7 @@ def expected(row: LoopRow, values: dict[str, np.ndarray]) -> list[np.ndarray]:
 def test_our_derivatives(row: LoopRow, engine: str) -> None:
     values = row.values()
     found = compute(engine, derivatives(row), values)
-    for have, want in zip(found, expected(row, values), strict=True):
+    for have, want in zip(found, expected(row), strict=True):
         np.testing.assert_allclose(have, want, atol=2e-12)
 
 
@@ -72,7 +76,7 @@ def test_casadi_differentiates(row: LoopRow, symbolic: str) -> None:
     own = ca.gradient(ca.dot(weights, value), inputs[1])
     outputs.append(ca.vec(ca.jacobian(own, inputs[1]).T))
     found = ca.Function("all", inputs, outputs).call([*values.values()])
-    want = expected(row, values)[1:]
+    want = expected(row)[1:]
     middle = want[-1].reshape(-1, row.size_u)[2 : 2 + row.size_u].reshape(-1)
     for have, right in zip(found, [*want, middle], strict=True):
         np.testing.assert_allclose(have.full().reshape(-1), right, atol=2e-12)
@@ -84,7 +88,7 @@ def test_torch_differentiates(row: LoopRow) -> None:
     """Layers, eager and in torch.func: first and second derivatives."""
     values = {n: torch.from_numpy(v) for n, v in row.values().items()}
     layer = ad_to_torch(row.expression, NAMES)
-    want = expected(row, row.values())
+    want = expected(row)
     weights = torch.cos(torch.arange(float(row.expression.size or 0), dtype=torch.float64))
 
     def scalar(u: torch.Tensor) -> torch.Tensor:
@@ -105,7 +109,7 @@ def test_compiled_functions(mapped: int | None) -> None:
     """In one library: the value, its Jacobian and Hessian, a stage or several."""
     row = ROWS[5]
     values = list(row.values().values())
-    want = expected(row, row.values())
+    want = expected(row)
     function = ad_to_casadi(row.expression, NAMES, compiled=True, mapped=mapped)
     given = [v if mapped is None else np.tile(v[:, None], (1, mapped)) for v in values]
     inputs = [ca.MX.sym(n, *function.size_in(i)) for i, n in enumerate(NAMES)]

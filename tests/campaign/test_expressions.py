@@ -131,7 +131,13 @@ def faults_of(b: Bundle, answer: Answer, tolerance: float) -> Iterator[str]:
             yield f"{answer.way}: {'; '.join(wrong)} of {part.title} at {part.at}"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+# Asked in the same ways as others, which are quick: float32, torch on kernels, MX.
+ALIKE = {"kernel", "torch code", "SX"}
+
+
+@pytest.mark.parametrize(
+    "engine", [pytest.param(e, marks=[pytest.mark.slow] * (e in ALIKE)) for e in ENGINES]
+)
 def test_own_derivatives(tally: Tally, engine: str) -> None:
     """The truth is torch's own copy of a program, and numpy's of choices at singular points."""
     single = "float32" in engine

@@ -12,7 +12,7 @@ import pytest
 import torch
 from cuda_emulator import EmulatedDevice, install
 from torch_graphs import graph
-from torch_transforms import AROUND, EAGER, REFUSED_BY_TORCH, TOGETHER, straight
+from torch_transforms import AROUND, EAGER, FEW, REFUSED_BY_TORCH, TOGETHER, straight
 
 import ad_core as ad
 from bridges.kernel import gpu
@@ -49,7 +49,7 @@ def test_eager(place: torch.device, name: str, transform: str) -> None:
     assert all(kind is gpu.GpuCaller for kind in runners)
 
 
-@pytest.mark.parametrize("transform", EAGER)
+@pytest.mark.parametrize("transform", FEW)
 def test_compiled_without_graph_breaks(place: torch.device, transform: str) -> None:
     torch._dynamo.reset()
     layer = layer_at(place, "tiny")

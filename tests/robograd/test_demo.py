@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from robot_files import urdf_path
 
-from robograd.demo import Settings, run_demo
+from robograd.cli import main
+from robograd.demo import Settings, run, run_demo
 
 SMALL = Settings(samples=2000, steps=20, batch=32, nodes=12, progress=False)
 
@@ -61,6 +63,25 @@ def test_a_missing_library_is_named_with_the_extra_to_install(
         run_demo(output=tmp_path / "demo.png", settings=SMALL)
 
 
+def check_trained(out: str, err: str, picture: Path) -> None:
+    falls = re.findall(r"\(([\d.]+) times less\)", out)
+    assert len(falls) == 2
+    assert all(float(fall) > 20 for fall in falls)
+    assert "Solve_Succeeded" in out
+    assert "mean error" in err  # the progress bar
+    assert picture.stat().st_size > 100_000
+
+
+def test_half_of_the_training_is_twentyfold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "demo.png"
+    monkeypatch.setattr(run, "Settings", partial(Settings, steps=Settings.steps // 2))
+    assert main(["demo", "--seed", "1", "--output", str(path)]) == 0
+    check_trained(*capsys.readouterr(), path)
+
+
+@pytest.mark.slow
 def test_the_command_trains_twentyfold_and_solves(tmp_path: Path) -> None:
     path = tmp_path / "demo.png"
     result = subprocess.run(
@@ -70,9 +91,4 @@ def test_the_command_trains_twentyfold_and_solves(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    falls = re.findall(r"\(([\d.]+) times less\)", result.stdout)
-    assert len(falls) == 2
-    assert all(float(fall) > 20 for fall in falls)
-    assert "Solve_Succeeded" in result.stdout
-    assert "mean error" in result.stderr  # the progress bar
-    assert path.stat().st_size > 100_000
+    check_trained(result.stdout, result.stderr, path)

@@ -59,7 +59,7 @@ TOOL = {"arm7": "tool", "panda": "panda_link8", "ur5": "tool0"}
     params=[
         "arm7 FK",
         "panda FK",
-        "ur5 FK",
+        pytest.param("ur5 FK", marks=pytest.mark.slow),
         "panda ID",
         pytest.param("ur5 ID", marks=pytest.mark.slow),
     ],

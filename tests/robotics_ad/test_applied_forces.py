@@ -3,7 +3,7 @@
 import numpy as np
 import pinocchio
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from closeness import close
 from hypothesis import given, settings
 from robot_trees import state, trees
@@ -168,7 +168,7 @@ def test_the_inverse_of_the_mass_matrix_is_one(robot):
 # ---- engines and checks
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_forces_and_matrices_on_every_engine(engine):
     robot = packaged_arm()
     tool = robot.link("tool")

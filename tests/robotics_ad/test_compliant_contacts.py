@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 
 import ad_core as ad
 from bridges.casadi import ad_to_casadi
@@ -178,7 +178,7 @@ def in_torch(x: torch.Tensor, taus: torch.Tensor) -> torch.Tensor:
     return x
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_derivatives_beside_torch(engine: str) -> None:
     """A point falls onto the ground and slides: first and second ones, by the torques."""
     law = Compliance(2e3, dissipation=0.4, width=1e-3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pinocchio
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from scipy.spatial.transform import Rotation
 
 import ad_core as ad
@@ -151,7 +151,7 @@ def test_configurations_move_as_pinocchios(pair):
     np.testing.assert_array_equal(pair.robot.neutral(), pinocchio.neutral(pair.model))
 
 
-@pytest.mark.parametrize("engine", ENGINES[1:])
+@pytest.mark.parametrize("engine", COMPOSED[1:])
 def test_engines_agree_in_value_and_derivative(engine, pair):
     robot = pair.robot
     state, v, a = pair.states()[0]

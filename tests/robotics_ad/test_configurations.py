@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from robot_files import urdf_path
 
 import ad_core as ad
@@ -97,7 +97,7 @@ def test_second_derivatives_stay_finite_where_configurations_coincide():
         assert np.isfinite(gradient.derivative(name, **at)).all()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_steps_on_every_engine(engine):
     q0, q1, u = ad.var("q0", ROBOT.nq), ad.var("q1", ROBOT.nq), ad.var("u", 1)
     v = ad.var("v", ROBOT.nv)

@@ -3,7 +3,7 @@
 import numpy as np
 import pinocchio
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from closeness import close
 from hypothesis import given, settings
 from robot_files import urdf_path
@@ -330,7 +330,7 @@ def test_a_point_may_be_held_along_some_axes():
 # ---- engines, derivatives, checks
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_contacts_on_every_engine(engine):
     robot = packaged_arm()
     contacts = [PointContact(robot.link("tool"), SOLE)]

@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from curve_formulas import DIGITS, GROUPS, derivatives, rates, spline
 from group_points import TILTED, rotation
 from matrix_formulas import project
@@ -105,18 +105,18 @@ def inputs(title: str, space: str, turns: str) -> list[dict[str, np.ndarray]]:
 
 
 def truth(title: str, space: str, values: dict[str, np.ndarray]) -> list[np.ndarray]:
-    curve, knots, degree = made(title, space)
-    group, rank = GROUPS[space], curve.space.rank
+    ours, knots, degree = made(title, space)
+    group, rank = GROUPS[space], ours.space.rank
     with mpmath.workdps(DIGITS):
         points = [rounded_off(p) for p in values["points"].reshape(6, -1)]
         moves = [[mpf(float(x)) for x in m] for m in values["moves"].reshape(6, rank)]
         t, way = mpf(float(values["t"][0])), mpf(float(values["way"][0]))
-        straight = spline(group, points, knots, degree, float(values["t"][0]))
-        still = [[mpf(0)] * rank] * 6
+        curve, steps = spline(group, points, knots, degree, float(values["t"][0]))
+        still = steps([[mpf(0)] * rank] * 6)
         value, *along = derivatives(
-            lambda e: straight(t + e * way, [[e * x for x in m] for m in moves]), 2
+            lambda e: curve(t + e * way, steps([[e * x for x in m] for m in moves])), 2
         )
-        body = rates(group, lambda s: straight(t + s, still))
+        body = rates(group, lambda s: curve(t + s, still))
         return [np.array([float(x) for x in row]) for row in (value, *body, *along)]
 
 
@@ -171,8 +171,10 @@ def everywhere(title: str, space: str) -> list[tuple[dict[str, np.ndarray], list
     return [(values, compute("numpy", graph(title, space), values)) for values in cases]
 
 
-@pytest.mark.parametrize("engine", ENGINES[1:])
-@pytest.mark.parametrize("space", GROUPS)
+@pytest.mark.parametrize("engine", COMPOSED[1:])
+@pytest.mark.parametrize(  # motions have rotations in them
+    "space", ["3", pytest.param("so3", marks=pytest.mark.slow), "se3"]
+)
 @pytest.mark.parametrize(
     "title",
     [

@@ -2,9 +2,8 @@
 
 Three random states a robot, to 1e-9 relative. Robots in which joints mimic others come twice: with
 each joint set free, as Pinocchio loads them by itself, and as they are, against its `mimic=True`.
-Poses, mass matrix and inverse dynamics are compared on both bases, all else on either, in turn. Of
-robots that come in several files, the quick tests have the first on both bases and with all
-algorithms, the others on one base with those three; the slow ones have all.
+Poses, mass matrix and inverse dynamics are compared on both bases, all else on either, in turn. The
+quick tests have of each robot the first of its files, on either base.
 
 All our values of one quantity come from one batched evaluation, those of several links from one
 graph.
@@ -109,14 +108,11 @@ def robot_of(case: Case) -> tuple[str, bool]:
 FIRST = {robot_of(case): case.name for case in reversed(CASES)}
 
 
-def marked(cases: list[Case], quick: set[Case]) -> list[Any]:
-    """Parameters, of which those are slow that are neither a robot's first file nor quick."""
-
-    def marks(case: Case) -> list[pytest.MarkDecorator]:
-        quickly = case.name == FIRST[robot_of(case)] or case in quick
-        return [] if quickly else [pytest.mark.slow]
-
-    return [pytest.param(case, id=str(case), marks=marks(case)) for case in cases]
+def marked(cases: list[Case]) -> list[Any]:
+    """Parameters, of which those are quick that are of a robot's first file, on one base."""
+    quick = {case for case in ONE_BASE if case.name == FIRST[robot_of(case)]}
+    marks = {case: () if case in quick else pytest.mark.slow for case in cases}
+    return [pytest.param(case, id=str(case), marks=marks[case]) for case in cases]
 
 
 @dataclass(frozen=True)
@@ -223,12 +219,12 @@ def pair(case: Case) -> Pair:
     return Pair(case, robot, model, model.createData())
 
 
-@pytest.fixture(scope="module", params=marked(CASES, set(ONE_BASE)))
+@pytest.fixture(scope="module", params=marked(CASES))
 def both(request: pytest.FixtureRequest) -> Pair:
     return pair(request.param)
 
 
-@pytest.fixture(scope="module", params=marked(ONE_BASE, set()))
+@pytest.fixture(scope="module", params=marked(ONE_BASE))
 def moving(request: pytest.FixtureRequest) -> Pair:
     found = pair(request.param)
     if found.robot.nv == 0:

@@ -3,7 +3,7 @@
 import numpy as np
 import pinocchio
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from closeness import close
 
 import ad_core as ad
@@ -184,7 +184,7 @@ def test_the_rate_is_the_exact_derivative_of_the_jacobians_graph():
         np.testing.assert_allclose(rate.eval(q=q, v=v), along.eval(q=q, v=v), atol=1e-12)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_motions_on_every_engine(engine):
     robot = packaged_arm()
     tool = robot.link("tool")

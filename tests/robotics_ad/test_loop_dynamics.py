@@ -5,7 +5,7 @@ import numpy as np
 import pinocchio
 import pytest
 import torch
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from closed_chains import four_bar, moving, pencil, pencils_energy, tied
 from closeness import close
 from hypothesis import given, settings
@@ -255,7 +255,7 @@ def test_a_frame_welded_to_the_world_is_a_frame_contact():
 # ---- derivatives and engines
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_loops_on_every_engine(engine):
     robot = four_bar("xyz", "xz")
     q, v, tau = (ad.var(name, 3) for name in ("q", "v", "tau"))

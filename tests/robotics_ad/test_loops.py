@@ -6,7 +6,7 @@ import pickle
 import mpmath
 import numpy as np
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from closed_chains import BENNETT, GUESS, bennett, four_bar, pencil, tied
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -219,7 +219,7 @@ def test_closed_configurations_have_derivatives_of_the_implicit_function():
     np.testing.assert_array_equal(closed.derivative("guess", **at), np.zeros((3, 3)))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_closed_configurations_on_every_engine(engine):
     closed = ClosedConfiguration(four_bar("xyz"), status=True, iterations=12)
     t, guess = ad.var("t", 1), ad.var("guess", 3)

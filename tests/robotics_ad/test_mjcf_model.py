@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from mujoco_twin import gymnasium_models
 
 import ad_core as ad
@@ -223,7 +223,7 @@ def test_springs_of_a_robot_with_parameters():
     np.testing.assert_array_equal(springs, JointSprings(robot)("q").eval(q=q))
 
 
-@pytest.mark.parametrize("engine", ENGINES[1:])
+@pytest.mark.parametrize("engine", COMPOSED[1:])
 def test_engines_agree(engine):
     scene = read_mjcf(HUMANOID)
     robot, rng = scene.robot, np.random.default_rng(2)

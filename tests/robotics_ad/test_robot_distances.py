@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pinocchio
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from hypothesis import Phase, given, settings
 from pair_rows import entries
 from robot_trees import trees
@@ -79,7 +79,7 @@ def test_distances_within_an_arm_are_those_of_pinocchio():
         np.testing.assert_allclose(d, theirs, atol=1e-9)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_obstacles_at_rest_and_moving_on_every_engine(engine: str):
     rows = CollisionDistances(ARM, OBSTACLES, margin=0.02, pairs=SOME, shapes=SHAPES)
     assert rows.moving == ("ball",)
@@ -219,7 +219,7 @@ def test_a_short_motion_has_a_tight_bound():
     assert np.isfinite(slope).all()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_swept_clearance_on_every_engine(engine: str):
     e = SweptClearance(ARM, OBSTACLES, pairs=SOME[:3], shapes=SHAPES)(
         ad.var("q0", 7), ad.var("q1", 7), ad.var("poses", 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from pair_rows import COINCIDENT, CROSSING, PARALLEL, entries, random_pose
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
@@ -26,7 +26,7 @@ PAIRS = [(a, b) for a in SHAPES for b in SHAPES]
 ERROR = 0.01
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_smooth_minimum_is_within_its_bound_and_never_overflows(engine: str):
     x = np.array([3.0, 1.0, 1.0, -2.0, 1e4, -1e3])
     e = smooth_minimum(ad.var("x", 6), ad.var("k", 1))
@@ -79,7 +79,7 @@ def test_the_gradient_has_no_jump_where_segments_turn_past_parallel():
     assert np.abs(slope(e, 1e-7) - slope(e, -1e-7)).max() < 1e-3
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", COMPOSED)
 def test_derivatives_on_every_engine(engine: str):
     """First ones beside CasADi's own; second ones beside those of its gradient."""
     e = SmoothPairDistance(SHAPES[1], SHAPES[2], ERROR)(ad.var("Ta", 12), ad.var("Tb", 12))

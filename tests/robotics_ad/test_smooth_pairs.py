@@ -9,7 +9,7 @@ import casadi
 import numpy as np
 import pytest
 import torch
-from backends import ENGINES, compute
+from backends import COMPOSED, compute
 from pair_programs import step
 from pair_rows import COINCIDENT, CROSSING, EYE, PARALLEL, Array, entries, random_pose
 from scipy.spatial.transform import Rotation
@@ -264,7 +264,7 @@ def test_derivatives_beside_those_of_casadi(a: Shape, b: Shape):
     ],
     ids=name,
 )
-@pytest.mark.parametrize("engine", ENGINES[1:])
+@pytest.mark.parametrize("engine", COMPOSED[1:])
 def test_every_engine_agrees(engine: str, a: Shape, b: Shape):
     e = moving(a, b)
     slope = ad.dot(ad.gradient(e, "xa"), ALONG[0])

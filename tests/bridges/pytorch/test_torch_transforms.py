@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch._vmap_internals import _vmap
 from torch.func import functional_call
-from torch_transforms import AROUND, EAGER, REFUSED_BY_TORCH, TOGETHER, leaves, straight
+from torch_transforms import AROUND, EAGER, FEW, REFUSED_BY_TORCH, TOGETHER, leaves, straight
 
 NO_FORWARD = (Exception, "inside torch.compile a user's function has no forward mode")
 
@@ -44,14 +44,8 @@ def test_eager_mixed_with_users_functions(layer_of, draw, transform, engine):
     torch.testing.assert_close(EAGER[transform](layer, inputs), reference, **TOGETHER)
 
 
-@pytest.mark.parametrize("transform", EAGER)
-@pytest.mark.parametrize(
-    ("name", "engine"), [("tiny", "auto"), ("tiny", "torch"), ("mixed", "auto")]
-)
-def test_compiled_without_graph_breaks(layer_of, draw, name, engine, transform):
+def check_compiled(layer, inputs, transform, reference, refusals):
     torch._dynamo.reset()
-    layer = layer_of(name, engine)
-    inputs = draw(layer, 3)
     rule = EAGER[transform]
 
     def call():
@@ -60,14 +54,31 @@ def test_compiled_without_graph_breaks(layer_of, draw, name, engine, transform):
             return rule(torch.compile(layer, **options), inputs)
         return torch.compile(lambda *a: rule(layer, a), **options)(*inputs)
 
-    refused = REFUSED_FOR_USERS_FUNCTIONS if name == "mixed" else REFUSED_BY_TORCH
-    if transform in refused:
-        error, text = refused[transform]
+    if transform in refusals:
+        error, text = refusals[transform]
         with pytest.raises(error, match=text):
             call()
     else:
-        reference = mixed_in_torch if name == "mixed" else straight(layer)
         torch.testing.assert_close(call(), rule(reference, inputs), **TOGETHER)
+
+
+@pytest.mark.parametrize("transform", EAGER)
+def test_compiled_without_graph_breaks(layer_of, draw, transform):
+    layer = layer_of("tiny", "auto")
+    check_compiled(layer, draw(layer, 3), transform, straight(layer), REFUSED_BY_TORCH)
+
+
+@pytest.mark.parametrize("transform", FEW)
+def test_torch_code_compiled_without_graph_breaks(layer_of, draw, transform):
+    layer = layer_of("tiny", "torch")
+    check_compiled(layer, draw(layer, 3), transform, straight(layer), REFUSED_BY_TORCH)
+
+
+@pytest.mark.parametrize("transform", EAGER)
+def test_users_functions_compiled_without_graph_breaks(layer_of, draw, transform):
+    layer = layer_of("mixed", "auto")
+    refusals = REFUSED_FOR_USERS_FUNCTIONS
+    check_compiled(layer, draw(layer, 3), transform, mixed_in_torch, refusals)
 
 
 def test_inductor_calls_the_kernel(layer_of, draw):
