@@ -47,7 +47,7 @@ format: $(VENV)/.dev ## rewrite the sources in the project's format
 bench: $(VENV)/.bench ## time ours beside the peers
 	$(BIN)/python -m benchmarks
 
-bench-quick: $(VENV)/.dev ## run every workload once, small, beside the peers that happen to be installed
+bench-quick: $(VENV)/.dev ## run workloads once, small, beside the peers that happen to be installed
 	$(BIN)/python -m benchmarks --quick
 
 docs: $(VENV)/.docs ## build the documentation into build/site

@@ -41,7 +41,11 @@ def _parser() -> argparse.ArgumentParser:
         default="wall",
         help="what is measured; cpu for a machine that is not idle (default: %(default)s)",
     )
-    parser.add_argument("--quick", action="store_true", help="small batches, one round: a check")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small batches, one round, without the rows that take long to prepare: a check",
+    )
     parser.add_argument("--list", action="store_true", help="list the rows")
     return parser
 

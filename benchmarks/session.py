@@ -34,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises UsageError for a name that is no row's.
     """
     rows = choose(arguments.names)
+    if arguments.quick and not arguments.names:
+        rows = [row for row in rows if not (isinstance(row, Row) and row.slow)]
     if arguments.list:
         print("\n".join(f"{row.name:<28}{row.what}" for row in rows))
         return 0

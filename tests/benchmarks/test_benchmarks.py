@@ -20,7 +20,7 @@ from benchmarks.session import choose, run
 from benchmarks.table import ROWS
 from benchmarks.timing import Effort, measure, quartiles
 
-# `make bench-quick` runs all rows, too, and fails where results differ.
+# `make bench-quick` runs all rows but slow ones, and fails where results differ.
 QUICK = ("kernels", "layer_1", "call_numpy")
 
 

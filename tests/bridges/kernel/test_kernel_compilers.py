@@ -154,7 +154,7 @@ def test_every_operation(
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("derivative", ["value", "vjp"])
+@pytest.mark.parametrize("derivative", [pytest.param("value", marks=pytest.mark.slow), "vjp"])
 @pytest.mark.parametrize("name", WAYS)
 def test_an_arm(name: str, derivative: str, dtype: str, arm: ca.Function, tmp_path: Path) -> None:
     kernel = casadi_to_kernel(arm, dtype)
