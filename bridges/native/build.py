@@ -33,6 +33,7 @@ BASE_FLAGS = (
     "-fno-trapping-math",
     "-ffp-contract=fast",
     "-Wno-psabi",
+    "-Werror=implicit-function-declaration",  # as all compilers will, which older ones do not
 )
 # Seconds for a short answer, for a text of so many bytes in addition, and at most: a hundred times
 # what they take.

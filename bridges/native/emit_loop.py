@@ -90,7 +90,7 @@ def loop_function(  # noqa: PLR0917
         end, other = places if loop.length % 2 == 0 else places[::-1]
         moved = [  # the steps were k + 1, or all of them
             f"    if (k < {loop.length} && k % 2 == {loop.length % 2})",
-            f"        memcpy(w + {end}, w + {other}, {n} * sizeof(vec));",
+            f"        __builtin_memcpy(w + {end}, w + {other}, {n} * sizeof(vec));",
         ]
     head = signature(f"{name}_part_{number}", "vec" if vectors else "real")
     body = f"{name}_body_{int(which)}"
@@ -127,7 +127,7 @@ def _moves(sweep: Sweep, slot: int, n: int, into: bool, vectors: bool) -> list[s
     there = f"{'x' if into else 'y'}[{sweep.array}] + {sweep.first}"
     if vectors:
         to, source = (f"w + {slot}", there) if into else (there, f"w + {slot}")
-        return [f"memcpy({to}, {source}, {last} * sizeof(vec));"]
+        return [f"__builtin_memcpy({to}, {source}, {last} * sizeof(vec));"]
     name = f"{'load' if into else 'store'}_{suffix(sweep.width, n)}"
     places = [f"{slot + j} + i" for j in range(sweep.width)]
     columns = ", ".join(f"w + {place}" if into else f"w[{place}]" for place in places)
@@ -157,6 +157,6 @@ def _joined_copies(lines: Sequence[str]) -> list[str]:
     return [
         run
         if isinstance(run, str)
-        else f"memcpy(w + {run[0]}, w + {run[1]}, {run[2]} * sizeof(vec));"
+        else f"__builtin_memcpy(w + {run[0]}, w + {run[1]}, {run[2]} * sizeof(vec));"
         for run in found
     ]
