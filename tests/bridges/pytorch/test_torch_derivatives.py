@@ -52,6 +52,7 @@ def test_gradgradcheck_with_batched_gradients(layer_of, draw, name):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # of torch 2.15's own check
 @pytest.mark.parametrize("name", ["kinematics", "dynamics", "opaque", "mixed"])
 def test_opcheck(layer_of, draw, name):
     for sizes, key in programs(layer_of(name)):
