@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from benchmarks.builds import MEASUREMENTS
@@ -16,10 +18,11 @@ from benchmarks.session import choose
 def test_each_measurement_runs(row: Measurement) -> None:
     figures = row.measure(True)
     assert len(figures) >= 3
-    assert all(figure.value > 0 for figure in figures)
+    assert all(math.isfinite(figure.value) for figure in figures)
     text = measurement_text(row, figures)
     assert text.startswith(f"{row.name}: ")
-    assert "goal: at " in text
+    bounded = any(f.at_most is not None or f.at_least is not None for f in figures)
+    assert ("goal: at " in text) == bounded  # quick runs of some rows have none
 
 
 def test_rows_are_known_by_name() -> None:
