@@ -30,7 +30,6 @@ from ad_core.lowering.guards import guarded, guarded_graphs
 from ad_core.lowering.lowered import Lowered, lowered_graphs
 from ad_core.lowering.simplify import Simplifier, is_zero
 from ad_core.ops.elementwise import stationary
-from ad_core.ops.pattern import Pattern
 from ad_core.ops.primitive import Op, Term
 from ad_core.ops.structure import spread
 
@@ -242,11 +241,10 @@ class Jacobian:
 def jacobian(f: Lowered, wrt: Sequence[int]) -> Jacobian:
     """The Jacobian by the fewest products that a simple search over its structure finds."""
     f = guarded(f)
-    return _compressed(f, wrt, jacobian_pattern(f.tape, wrt))
+    return _compressed(f, wrt, compress(jacobian_pattern(f.tape, wrt)))
 
 
-def _compressed(f: Lowered, wrt: Sequence[int], pattern: Pattern) -> Jacobian:
-    found = compress(pattern)
+def _compressed(f: Lowered, wrt: Sequence[int], found: Compression) -> Jacobian:
     return Jacobian(
         f.sizes_in,
         found,
@@ -264,13 +262,11 @@ def jacobian_in_full(f: Lowered, wrt: Sequence[int], *, symmetric: bool = False)
     """
     f = guarded(f)
     pattern = jacobian_pattern(f.tape, wrt)
-    if _know_columns(f):
-        few = pattern.columns <= _COLUMNS_A_PRODUCT * pattern.rows
-    else:
-        few = symmetric and pattern.columns <= _COLUMNS_A_PRODUCT * compress(pattern).count
-    if few:
+    found, known = compress(pattern), _know_columns(f)
+    products = pattern.rows if known else found.count
+    if (known or symmetric) and pattern.columns <= _COLUMNS_A_PRODUCT * products:
         return Jacobian(f.sizes_in, by_columns(pattern), columns(f, wrt), None)
-    return _compressed(f, wrt, pattern)
+    return _compressed(f, wrt, found)
 
 
 _COLUMNS_A_PRODUCT = 4

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 from ad_core.derivatives.products import columns
 from ad_core.graph.nodes import ADTerminal, Expression
 from ad_core.loops.body import at, replaced
 from ad_core.lowering.lowered import Lowered, lower
 from ad_core.ops.linalg import MatMul
-from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern
-from ad_core.ops.primitive import Args, Flags, Op, Term, Terms, added, never
+from ad_core.ops.primitive import Args, Flags, Ruled, Term, Terms, added, never
 from ad_core.ops.structure import spread
 
 
@@ -35,7 +33,7 @@ class Known(Protocol):
         ...
 
 
-class KnownJacobian(Op):
+class KnownJacobian(Ruled):
     """y, its first argument, by a graph of the others.
 
     Args:
@@ -44,7 +42,7 @@ class KnownJacobian(Op):
     """
 
     name = "known_jacobian"
-    ruled = through = True
+    through = True
     scalarity = staticmethod(never)
 
     def __init__(self, known: Known, sizes: Sequence[int]) -> None:
@@ -53,12 +51,6 @@ class KnownJacobian(Op):
         self.size_out = sizes[0]
         self.argnames = ("y", *(f"x{i}" for i in range(1, len(sizes))))
         self.params = (known, self._sizes)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        def kernel(y: Any, *_: Any) -> Any:
-            return y
-
-        return kernel
 
     def passed(self, all_columns: bool) -> slice:
         return slice(1, None) if all_columns else slice(0, 1)
@@ -95,6 +87,3 @@ class KnownJacobian(Op):
     @cached_property
     def _variables(self) -> list[ADTerminal]:
         return [ADTerminal(f"@{i}", size) for i, size in enumerate(self._sizes[1:])]
-
-    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        return args[0].pattern

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,9 +21,7 @@ from ad_core.derivatives.products import columns, jvp, vjp
 from ad_core.graph.nodes import ADTerminal, Constant, Expression
 from ad_core.loops.body import at, replaced
 from ad_core.lowering.lowered import Lowered, lower
-from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern
-from ad_core.ops.primitive import Args, Flags, Op, Term, Terms, never
+from ad_core.ops.primitive import Args, Flags, Ruled, Term, Terms, never
 from ad_core.ops.structure import spread
 
 
@@ -43,7 +41,7 @@ class Equation(Protocol):
         ...
 
 
-class Solved(Op):
+class Solved(Ruled):
     """y, its first argument, by a graph of p, the others.
 
     Args:
@@ -52,7 +50,6 @@ class Solved(Op):
     """
 
     name = "solved"
-    ruled = True
     kept = True
     scalarity = staticmethod(never)
 
@@ -62,12 +59,6 @@ class Solved(Op):
         self.size_out = sizes[0]
         self.argnames = ("y", *(f"p{i}" for i in range(1, len(sizes))))
         self.params = (equation, self._sizes)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        def kernel(y: Any, *_: Any) -> Any:
-            return y
-
-        return kernel
 
     def passed(self, all_columns: bool) -> slice:
         return slice(1, None)
@@ -99,9 +90,6 @@ class Solved(Op):
         values = dict(zip(pulled.names_in, [out, *p, force], strict=True))
         found = dict(zip(active, replaced(pulled.roots, values), strict=True))
         return [spread(found[i], x.size) if i in found else None for i, x in enumerate(args)]
-
-    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        return args[0].pattern
 
     def _solved(self, way: Lowered, b: Expression, p: Sequence[Expression]) -> Expression:
         """A(p)^-1 b, with this rule for its derivatives."""

@@ -8,16 +8,13 @@ made of the result itself, and so derivatives do not pass the sine and cosine th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from ad_core.graph.nodes import Constant, Expression
 from ad_core.ops.linalg import MatMul
-from ad_core.ops.namespace import Kernel, Namespace
-from ad_core.ops.pattern import Dependence, Pattern
-from ad_core.ops.primitive import Args, Flags, Op, Term, Terms, added, never
+from ad_core.ops.primitive import Args, Flags, Ruled, Term, Terms, added, never
 from ad_core.ops.structure import Take, spread
 
 Generator: TypeAlias = "tuple[float, ...]"
@@ -25,7 +22,7 @@ Generator: TypeAlias = "tuple[float, ...]"
 _TRANSPOSE = Take((0, 3, 6, 1, 4, 7, 2, 5, 8))
 
 
-class Turned(Op):
+class Turned(Ruled):
     """Y, its first argument, by a graph of the others: R column by column, X and q.
 
     Args:
@@ -36,7 +33,7 @@ class Turned(Op):
 
     name = "turned"
     argnames = ("y", "R", "x", "q")
-    ruled = through = True
+    through = True
     scalarity = staticmethod(never)
 
     def __init__(self, generators: tuple[Generator, Generator], n: int, back: bool) -> None:
@@ -47,12 +44,6 @@ class Turned(Op):
     def of(self, R: Expression, X: Expression, q: Expression) -> Expression:
         """Y, with this rule for its derivatives."""
         return self(product(R, X, self.n, self.back), R, X, q)
-
-    def bind(self, xp: Namespace) -> Kernel:
-        def kernel(y: Any, *_: Any) -> Any:
-            return y
-
-        return kernel
 
     def passed(self, all_columns: bool) -> slice:
         return slice(2, None)
@@ -74,9 +65,6 @@ class Turned(Op):
             of_X,
             MatMul(1, 3 * self.n, 1)(c, self._slope(out)) if needed[3] else None,
         ]
-
-    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
-        return args[0].pattern
 
     def _slope(self, Y: Expression) -> Expression:
         generator = Constant(np.array(self.generators[self.back]))

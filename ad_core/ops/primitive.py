@@ -172,6 +172,21 @@ class Entrywise(Op):
         return unite([a.pattern for a in args], size, args[0].pattern.columns)
 
 
+class Ruled(Op):
+    """A primitive whose value is its first argument."""
+
+    ruled = True
+
+    def bind(self, xp: Namespace) -> Kernel:
+        def kernel(y: Any, *_: Any) -> Any:
+            return y
+
+        return kernel
+
+    def pattern(self, args: Sequence[Dependence], size: int) -> Pattern:
+        return args[0].pattern
+
+
 class Composite(Graphed):
     """A function given by an expression of its arguments.
 
