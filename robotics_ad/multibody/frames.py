@@ -22,7 +22,14 @@ from dataclasses import replace
 import numpy as np
 
 from robotics_ad.arrays import Matrix, Vector
-from robotics_ad.multibody.rigid import AnyMoments, Pose, added, identity_pose, nominal_part
+from robotics_ad.multibody.rigid import (
+    AnyMoments,
+    Moments,
+    Pose,
+    added,
+    identity_pose,
+    nominal_part,
+)
 from robotics_ad.multibody.tree import WORLD, Body, Tree, subtree_sizes
 
 _Z = np.array([0.0, 0.0, 1.0])
@@ -59,7 +66,7 @@ def aligned(tree: Tree, end: Pose | None = None) -> Tree:
         else:
             free = identity_pose()
         moved.append(to_axis[i] @ free)
-        moments = body.moments.seen_from(moved[i].inverse())
+        moments = _tidy_moments(body.moments.seen_from(moved[i].inverse()))
         bodies.append(_moved_body(replace(body, moments=moments), place, free))
     links = {
         name: (i, pose if i == WORLD else _tidy(moved[i].inverse() @ pose))
@@ -307,6 +314,15 @@ def _tidy(pose: Pose) -> Pose:
     nearest = np.round(pose.R)
     R = np.where(np.abs(pose.R - nearest) <= 8.0 * _EPS, nearest, pose.R) + 0.0
     return Pose(R, _without_rounding(pose.p, float(np.linalg.norm(pose.p))))
+
+
+def _tidy_moments(moments: AnyMoments) -> AnyMoments:
+    """The moments with numbers that are 0 up to the rounding of the largest set to 0."""
+    if not isinstance(moments, Moments):
+        return moments
+    first = _without_rounding(moments.first, float(np.linalg.norm(moments.first)))
+    second = _without_rounding(moments.second, float(np.trace(moments.second)))
+    return Moments(moments.mass, first, second)
 
 
 def _without_rounding(p: Vector, size: float) -> Vector:
