@@ -13,6 +13,8 @@ With degree 5 and "natural" this is the curve of vectors through the waypoints w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -22,7 +24,6 @@ import ad_core as ad
 from ad_core.graph import Expression, one_of, real, whole_number
 from robotics_ad.arrays import Matrix, Vector
 from robotics_ad.trajectory.curve import Ends, TimeDerivative
-from robotics_ad.trajectory.hermite import PiecewiseLinear
 from robotics_ad.trajectory.spaces import Space, SpaceLike, space_of
 from robotics_ad.trajectory.splines import BSpline
 
@@ -91,72 +92,113 @@ def spline_through(
         raise ValueError(f"{where}: waypoints has shape {targets.shape}, expected {expected}")
     if not np.isfinite(targets).all():
         raise ValueError(f"{where}: waypoints has numbers that are not finite")
-    orders = _orders(degree, conditions)
+    equations = _equations(points_in, degree, _orders(degree, conditions))
     for _ in range(1 + _HALVINGS):
-        curve = BSpline(space, len(at) + degree - 1, degree, waypoint_knots(at, degree), ends)
         try:
-            points = _newton(curve, at, targets, orders)
+            points = _newton(equations, at, targets)
         except np.linalg.LinAlgError:  # points that are none of the space
             break
         if points is not None:
-            return curve, points
+            knots = waypoint_knots(at, degree)
+            return BSpline(space, len(points), degree, knots, ends), points.reshape(-1)
         twice = np.linspace(0, len(at) - 1, 2 * len(at) - 1)
-        times, straight = np.interp(twice, range(len(at)), at), PiecewiseLinear(space, len(at), at)
-        targets = straight("t", targets.reshape(-1)).eval_batch(t=times[:, None])
-        at = times
+        at, targets = np.interp(twice, range(len(at)), at), equations.straight(twice, targets)
     raise ValueError(f"{where}: Newton's method does not settle; are all waypoints of the space?")
 
 
-def _newton(curve: BSpline, at: Vector, targets: Matrix, orders: range) -> Vector | None:
+@dataclass(frozen=True, eq=False)
+class _Equations:
+    """What holds at one time, of the points and knots that count there: graphs of any data.
+
+    Attributes:
+        degree: of the spline.
+        rank: numbers in a velocity.
+        moved: x exp(step), of x and step.
+        between: where u of the way from x to y leads to, of x, y and u.
+        off: how the step from x to y, made longer by a thousandth, differs from the shortest to its
+            end: 0 for vectors; as much as a turn where the longer step is more than half a turn.
+        miss: what is left to x from the spline, of t, points, knots, step and x; points move by
+            step.
+        rates: derivatives that are 0 at the ends, of the same but x.
+    """
+
+    degree: int
+    rank: int
+    moved: Expression
+    between: Expression
+    off: Expression
+    miss: Expression
+    rates: tuple[Expression, ...]
+
+    def straight(self, places: Vector, points: Matrix) -> Matrix:
+        """Points halfway and the like: at place 1.3, 0.3 of the way from points[1] to points[2]."""
+        first = np.minimum(places.astype(int), len(points) - 2)
+        u = (places - first)[:, None]
+        return self.between.eval_batch(x=points[first], y=points[first + 1], u=u)
+
+
+@lru_cache(maxsize=16)
+def _equations(space: Space, degree: int, orders: range) -> _Equations:
+    size, rank, count = space.size, space.rank, degree + 1
+    x, y, u, d = ad.var("x", size), ad.var("y", size), ad.var("u", 1), ad.var("step", rank)
+    step = space.difference(x, y)
+    longer = (1.0 + _LONGER) * step
+
+    t, points, knots = (ad.var("t", 1), ad.var("points", count * size), ad.var("knots", 2 * count))
+    steps = ad.var("step", count * rank)
+    each = [
+        space.moved(points[k * size : (k + 1) * size], steps[k * rank : (k + 1) * rank])
+        for k in range(count)
+    ]
+    curve, after = BSpline(space.made_of, count, degree, "argument"), ad.stack(*each)
+    return _Equations(
+        degree,
+        rank,
+        moved=space.moved(x, d),
+        between=space.moved(x, u * step),
+        off=longer - space.difference(x, space.moved(x, longer)),
+        miss=space.difference(curve(t, after, knots), x),
+        rates=tuple(TimeDerivative(curve, r)(t, after, knots) for r in orders),
+    )
+
+
+def _newton(equations: _Equations, at: Vector, targets: Matrix) -> Matrix | None:
     """Control points with the curve through the targets, derivatives 0 at the ends; or None.
 
     None where the iteration does not settle, or where neighbouring control points come to be half a
     turn apart: what a step means is not known there.
     """
-    assert curve.knots is not None
-    space, size, rank, count = curve.space, curve.space.size, curve.space.rank, curve.points
-    greville = [curve.knots[k + 1 : k + 1 + curve.degree].mean() for k in range(count)]
-    first = PiecewiseLinear(space.made_of, len(at), at)("t", targets.reshape(-1))
-    points = first.eval_batch(t=np.array(greville)[:, None])
+    degree, rank = equations.degree, equations.rank
+    knots, count = waypoint_knots(at, degree), len(at) + degree - 1
+    greville = np.array([knots[k + 1 : k + 1 + degree].mean() for k in range(count)])
+    points = equations.straight(np.interp(greville, at, range(len(at))), targets)
 
-    before, step = ad.var("points", count * size), ad.var("step", count * rank)
-    each = [
-        space.moved(before[k * size : (k + 1) * size], step[k * rank : (k + 1) * rank])
-        for k in range(count)
-    ]
-    after = ad.stack(*each)
-    miss = space.difference(curve("t", after), ad.var("x", size))
-    rates = [TimeDerivative(curve, r)("t", after) for r in orders]
-    rows = [(miss, {"t": at[:, None], "x": targets})]
-    rows += [(rate, {"t": at[[0, -1], None]}) for rate in rates]
-    given = {"points": points.reshape(-1), "step": np.zeros(count * rank)}
-    off = _beyond_half_a_turn(space)
+    spans = np.minimum(np.arange(len(at)), len(at) - 2)[:, None]
+    near = spans + np.arange(degree + 1)  # the control points that count at each waypoint
+    columns = (near[:, :, None] * rank + np.arange(rank)).reshape(len(at), 1, -1)
+    fixed = {"t": at[:, None], "knots": knots[spans + np.arange(2 * degree + 2)], "x": targets}
+    fixed["step"] = np.zeros((len(at), (degree + 1) * rank))
+    ends = np.array([0, len(at) - 1])
+    rows = [(equations.miss, np.arange(len(at))), *((rate, ends) for rate in equations.rates)]
     for round_ in range(_ROUNDS):
-        r = [row.eval_batch(**at_these, **given).reshape(-1) for row, at_these in rows]
-        J = [
-            row.derivative_batch("step", **at_these, **given).reshape(-1, count * rank)
-            for row, at_these in rows
-        ]
+        r, J = list[Vector](), list[Matrix]()
+        for row, here in rows:
+            given = {name: fixed[name][here] for name in row.terminals() if name != "points"}
+            given["points"] = points[near[here]].reshape(len(here), -1)
+            whole = np.zeros((len(here), rank, count * rank))
+            np.put_along_axis(whole, columns[here], row.derivative_batch("step", **given), axis=2)
+            r.append(row.eval_batch(**given).reshape(-1))
+            J.append(whole.reshape(-1, count * rank))
         change = -np.linalg.solve(np.concatenate(J), np.concatenate(r))
         if not np.isfinite(change).all():
             return None
-        given["points"] = after.eval(points=given["points"], step=change)
-        points = given["points"].reshape(count, size)
-        if round_ and np.abs(off.eval_batch(x=points[:-1], y=points[1:])).max() > _LONGER:
+        points = equations.moved.eval_batch(x=points, step=change.reshape(count, rank))
+        off = equations.off.eval_batch(x=points[:-1], y=points[1:])
+        if round_ and np.abs(off).max() > _LONGER:
             return None
         if np.abs(change).max() <= _NEAR * max(1.0, float(np.abs(targets).max())):
-            return given["points"]
+            return points
     return None
-
-
-def _beyond_half_a_turn(space: Space) -> Expression:
-    """How a step from x to y, made longer by a thousandth, differs from the shortest to its end.
-
-    0 for vectors; as much as a turn where the longer step is more than half a turn.
-    """
-    x, y = ad.var("x", space.size), ad.var("y", space.size)
-    longer = (1.0 + _LONGER) * space.difference(x, y)
-    return longer - space.difference(x, space.moved(x, longer))
 
 
 def _conditions(times: ArrayLike, degree: int, conditions: Conditions) -> Matrix:

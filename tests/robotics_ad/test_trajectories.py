@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -247,6 +248,15 @@ def test_waypoints_up_to_half_a_turn_apart(degree, times, conditions, angle):
     np.testing.assert_allclose(rate.eval_batch(t=spread), expected, atol=1e-9)
     expected = so3.exp("w").eval_batch(w=scipys(spread)[:, 0] * axis)
     np.testing.assert_allclose(value.eval_batch(t=spread), expected, atol=1e-10)
+
+
+def test_other_waypoints_need_no_other_graph(monkeypatch):
+    """The equations are those of the points that count at one time, whatever their numbers."""
+    spline_through("so3", [0.0, 1.0], so3.exp(np.eye(3)[:2]))
+    made = Mock(wraps=BSpline)
+    monkeypatch.setattr("robotics_ad.trajectory.waypoints.BSpline", made)
+    spline_through("so3", [0.0, 0.5, 2.0, 3.0], so3.exp(0.1 * np.arange(12.0).reshape(4, 3)))
+    assert [call.args[1] for call in made.call_args_list] == [6]
 
 
 @pytest.mark.slow
