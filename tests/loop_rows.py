@@ -136,6 +136,22 @@ def partly() -> LoopRow:
     return LoopRow("partly read", e, written_out, 8)
 
 
+def without_state() -> LoopRow:
+    """A loop for each row of a loop that carries nothing."""
+    inner = ad.scan(pendulum(), {"x": ad.var("x", 2)}, {"u": ad.var("w", 2)}, length=2)
+    given = {"x": ad.var("x", 2), "w": ad.var("u", 6)}
+    e = ad.scan(inner, {}, given, length=3, keep="all")
+
+    def written_out(x: Tensor, u: Tensor, p: Tensor) -> Tensor:
+        found = []
+        for t in range(0, 6, 2):
+            middle = pendulum_in_torch(x, u[t : t + 1], p)
+            found.append(pendulum_in_torch(middle, u[t + 1 : t + 2], p))
+        return torch.cat(found)
+
+    return LoopRow("no state", e, written_out, 6)
+
+
 ROWS = [
     simple(1, "last"),
     simple(2, "all"),
@@ -145,6 +161,7 @@ ROWS = [
     nested(),
     chosen(),
     partly(),
+    without_state(),
 ]
 
 

@@ -44,7 +44,8 @@ def scan(
         step: The next state: an expression of variables with sizes, or a function. Its variables
             that are neither in `init` nor in `inputs` stay variables, held in all steps.
         init: x_0 by the names of the step's variables; the step gives as many entries, in this
-            order. A value by itself is that of a function's first argument.
+            order. A value by itself is that of a function's first argument. {}: a step without a
+            state, whose results are all kept.
         inputs: By name, what the steps read: of a variable of m entries `length * m`, of which
             step t reads entries t m ... t m + m - 1; or m entries, held in all steps.
         length: How many steps.
@@ -62,6 +63,8 @@ def scan(
     following = applied(step) if isinstance(step, ADFunctionInterface) else step
     length = whole_number(length, "scan: length")
     one_of(keep, "scan: keep", ("last", "all"))
+    if isinstance(init, Mapping) and not init and keep == "last":
+        raise ValueError("scan: init names no state, so that keep is to be 'all'")
     names = list(terminals([following]))
     if not isinstance(init, Mapping):
         if not isinstance(step, ADFunctionInterface):
@@ -93,7 +96,9 @@ class ScanOf(Composite):
 
     def n_out(self) -> int:
         sizes = terminals([self.step])
-        size = self.step.size or _total([sizes[name] for name in self.names[: self.states]])
+        size = self.step.size
+        if size is None and self.states:
+            size = _total([sizes[name] for name in self.names[: self.states]])
         if size is None:
             return -1
         return size * self.length if self.keep == "all" else size
@@ -102,18 +107,18 @@ class ScanOf(Composite):
         return -1
 
     def expand(self, *args: Expression) -> Expression:
-        begin = args[: self.states]
-        body, n = self._body(args), sum(a.size or 0 for a in begin)
+        carry = stack(*args[: self.states]) if self.states else Constant(np.zeros(1))
+        body, n = self._body(args), carry.size or 0
         if body.size != n:
             raise wrong_size("scan", "step", body.size, f"{n} as the state")
-        carry = stack(*begin)
         values = (carry, *args[self.states :])
         if not self.length:
             return carry if self.keep == "last" else Constant(np.zeros(0))
         if body.lowered.tape.opaque:
             return self._written_out(body, values)
         if self.keep == "all":
-            return Take(tuple(range(n, n + self.length * n)))(Scan(body, self.length)(*values))
+            made = Scan(body, self.length)(*values)
+            return Take(tuple(range(n, n + self.length * body.size_row)))(made)
         return _last(body, self.length, values)
 
     def _body(self, args: Sequence[Expression]) -> Body:
@@ -121,7 +126,7 @@ class ScanOf(Composite):
         declared = terminals([self.step])
         asked = sizes_asked(topological([self.step]))
         begin = args[: self.states]
-        carry = ADTerminal("@carry", sum(a.size or 0 for a in begin))
+        carry = ADTerminal("@carry", sum(a.size or 0 for a in begin) if begin else 1)
         new: dict[str, Expression] = {}
         start = 0
         for name, arg in zip(self.names, begin, strict=False):
@@ -142,21 +147,21 @@ class ScanOf(Composite):
             variable = ADTerminal(name, size)
             new[name] = variable
             inputs.append((variable, HELD if arg.size == size else ROW))
-        (following,) = replaced([self.step], new)
-        row = following if self.keep == "all" else Constant(np.zeros(0))
-        return Body.of(spread(following, self.step.size), row, inputs)
+        (made,) = replaced([self.step], new)
+        made = spread(made, self.step.size)
+        if not begin:
+            return Body.of(carry, made, inputs)
+        return Body.of(made, made if self.keep == "all" else Constant(np.zeros(0)), inputs)
 
     def _written_out(self, body: Body, values: Sequence[Expression]) -> Expression:
         """The steps one after the other, where a user's function stands in them."""
-        carry, states = values[0], list[Expression]()
+        carry, made = values[0], list[Expression]()
         for t in range(self.length):
             given = body.at(values, carry, t, lambda value, row: Take(row)(value))
             new = dict(zip(body.lowered.names_in, given, strict=True))
-            (carry,) = replaced([body.lowered.roots[0]], new)
-            states.append(carry)
-        if self.keep == "last":
-            return carry
-        return stack(*states)
+            carry, row = replaced(body.lowered.roots, new)
+            made.append(row)
+        return carry if self.keep == "last" else stack(*made)
 
 
 def _last(body: Body, length: int, values: Sequence[Expression]) -> Expression:

@@ -110,27 +110,33 @@ class ArcLengthInverse(ArcLength):
         tables = Table(lengths, 1, 2), Table(breaks, 1, 2)
         before, span = window(now, len(breaks) - 1, *tables)
         start, stop = span[0], span[1]
-
-        def miss(t: Expression) -> Expression:
-            return before[0] + self._integral(speed, start, t) - now
-
-        def newton(t: Expression, ahead: Expression) -> Expression:
-            rate = speed(t)
-            return t - ad.cond(rate, ahead / ad.cond(rate, rate, 1.0), 0.0)
-
-        low, high = start, stop
         gap = before[1] - before[0]
         t = start + (now - before[0]) / ad.cond(gap, gap, 1.0) * (stop - start)
-        for _ in range(_SEARCHES):
-            ahead = miss(t)
-            low, high = ad.cond(ahead, low, t), ad.cond(ahead, t, high)
-            guess = newton(t, ahead)
-            inside = less_equal(low, guess) * less_equal(guess, high)
-            t = ad.cond(inside, guess, 0.5 * (low + high))
-        t = adm.stop_gradient(t)
+        given = {
+            "far": now - before[0],
+            "start": start,
+            **dict(zip(self.curve.data(), data, strict=True)),
+        }
+        begin = {"t": t, "low": start, "high": stop}
+        t = adm.stop_gradient(ad.scan(self._search(), begin, given, length=_SEARCHES)[0])
         for _ in range(_REFINEMENTS):
-            t = newton(t, miss(t))
+            t = _newton(t, speed(t), self._integral(speed, start, t) - given["far"])
         return t
+
+    def _search(self) -> Expression:
+        """A step of Newton's method within a bracket, which it makes narrower: of t, low, high."""
+        t, low, high, far, start = (ad.var(x, 1) for x in ("t", "low", "high", "far", "start"))
+        speed = self._speed([ad.var(name, n) for name, n in self.curve.data().items()])
+        ahead = self._integral(speed, start, t) - far
+        low, high = ad.cond(ahead, low, t), ad.cond(ahead, t, high)
+        guess = _newton(t, speed(t), ahead)
+        inside = less_equal(low, guess) * less_equal(guess, high)
+        return ad.stack(ad.cond(inside, guess, 0.5 * (low + high)), low, high)
+
+
+def _newton(t: Expression, rate: Expression, ahead: Expression) -> Expression:
+    """Where a curve that is `ahead` too far at t, with this speed, is as far as it should."""
+    return t - ad.cond(rate, ahead / ad.cond(rate, rate, 1.0), 0.0)
 
 
 def _rule(count: int) -> tuple[Vector, Vector]:

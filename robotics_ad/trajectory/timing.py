@@ -19,7 +19,7 @@ the grid, with speeds sqrt(b), is s(t).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -32,6 +32,7 @@ from robotics_ad.arrays import Vector
 from robotics_ad.dynamics import InverseDynamics
 from robotics_ad.model import RobotModel, checked_robot
 from robotics_ad.trajectory.curve import Curve, TimeDerivative
+from robotics_ad.trajectory.windows import rows
 
 
 class PathTimes(ad.Composite):
@@ -133,36 +134,37 @@ class PathLimits(ad.Composite):
 
     def expand(self, *args: Expression) -> Expression:
         b, *data = args
-        slope, bend = TimeDerivative(self.path), TimeDerivative(self.path, 2)
-        places = [ad.constant(float(s)) for s in self.grid]
-        slopes = [slope(s, *data) for s in places]
-        rows: list[Expression] = []
+        places = self._places(data)
+        rank, entries = self.path.space.rank, list[Expression]()
         if self.velocity is not None:
-            rows += [b[k] * (q * q / self.velocity**2) for k, q in enumerate(slopes)]
-        terms: list[list[tuple[Expression, Expression, Expression | float]]] = []
-        for s, q in zip(places, slopes, strict=True):
-            at = (
-                [(q / self.acceleration, bend(s, *data) / self.acceleration, 0.0)]
-                if (self.acceleration is not None)
-                else []
-            )
-            terms.append([*at, *self._torques(s, q, bend(s, *data), data)])
+            entries += [b[k] * place[:rank] for k, place in enumerate(places)]
         for k, gap in enumerate(np.diff(self.grid)):
             a = (b[k + 1] - b[k]) / (2.0 * float(gap))
             for end in (k, k + 1):
-                rows += [along * a + across * b[end] + held for along, across, held in terms[end]]
-        return ad.stack(*rows)
+                at = rows(places[end], rank)[self.velocity is not None :]
+                for along, across, held in zip(at[::3], at[1::3], at[2::3], strict=True):
+                    entries.append(along * a + across * b[end] + held)
+        return ad.stack(*entries)
 
-    def _torques(
-        self, s: Expression, slope: Expression, bend: Expression, data: list[Expression]
-    ) -> list[tuple[Expression, Expression, Expression | float]]:
-        """m, c and g of tau = m a + c b + g, over the limits."""
-        if self.torque is None or self.robot is None:
-            return []
-        torque, q, zero = InverseDynamics(self.robot), self.path(s, *data), np.zeros(len(slope))
-        held = torque(q, zero, zero)
-        inertial, turning = torque(q, zero, slope) - held, torque(q, slope, bend) - held
-        return [(inertial / self.torque, turning / self.torque, held / self.torque)]
+    def _places(self, data: Sequence[Expression]) -> Sequence[Expression]:
+        """What rows are made of at each place: v of v b, then m, c and g of m a + c b + g."""
+        s, *own = (ad.var(name, n) for name, n in {"s": 1, **self.path.data()}.items())
+        slope, bend = (TimeDerivative(self.path, order)(s, *own) for order in (1, 2))
+        zero, terms = np.zeros(self.path.space.rank), list[Expression | Vector]()
+        if self.velocity is not None:
+            terms += [slope * slope / self.velocity**2]
+        if self.acceleration is not None:
+            terms += [slope / self.acceleration, bend / self.acceleration, zero]
+        if self.torque is not None:
+            assert self.robot is not None
+            torque, q = InverseDynamics(self.robot), self.path(s, *own)
+            held = torque(q, zero, zero)
+            inertial, turning = torque(q, zero, slope) - held, torque(q, slope, bend) - held
+            terms += [part / self.torque for part in (inertial, turning, held)]
+        place = ad.stack(*terms)
+        given = dict(zip(self.path.data(), data, strict=True))
+        found = ad.scan(place, {}, {"s": self.grid, **given}, length=self.grid.size, keep="all")
+        return rows(found, len(place))
 
 
 def _grid(grid: ArrayLike, where: str) -> Vector:

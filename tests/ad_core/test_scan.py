@@ -69,6 +69,16 @@ def test_structure_is_banded() -> None:
     np.testing.assert_array_equal(found, want > 0)
 
 
+def test_structure_without_a_state() -> None:
+    """Rows of the result depend on their own rows, in programs too."""
+    step = ad.stack(adm.sin(ad.var("u", 1)), ad.var("p", 1) * ad.var("u", 1))
+    e = ad.scan(step, {}, {"u": ad.var("us", 6)}, length=6, keep="all")
+    np.testing.assert_array_equal(e.sparsity("us"), np.kron(np.eye(6), np.ones((2, 1))))
+    us, p = np.arange(6.0), np.array([2.0])
+    np.testing.assert_allclose(e.eval(us=us, p=p), np.stack([np.sin(us), p * us], 1).ravel())
+    assert ad.scan(step, {}, {"u": np.zeros(0)}, length=0, keep="all").eval(p=p).shape == (0,)
+
+
 def test_no_step() -> None:
     e = ad.scan(pendulum(), {"x": ad.var("x", 2)}, {"u": ad.var("u", 0)}, length=0)
     values = {"x": np.array([0.3, -1.0]), "u": np.zeros(0), "p": np.ones(1)}
@@ -175,6 +185,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: ad.scan(X, {"y": X}, length=2), "the step has no variable 'y'"),
     (lambda: ad.scan(X, {"x": X}, {"u": X}, length=2), "the step has no variable 'u'"),
     (lambda: ad.scan(X, {"x": X}, length=-1), "scan: length is -1"),
+    (lambda: ad.scan(X, {}, {"x": X}, length=2), "scan: init names no state"),
     (lambda: ad.scan(X, {"x": X}, length=2, keep="some"), "scan: keep is 'some'"),  # type: ignore[arg-type]
     (lambda: ad.scan(X[0], {"x": X}, length=2).eval(x=[1, 2]), "scan: argument 'step' has size 1"),
     (lambda: ad.scan(X, {"x": ad.var("z", 3)}, length=2).eval(z=[1, 2, 3]), "'x' has size 3"),
