@@ -31,19 +31,40 @@ _SIGNS: dict[int, tuple[Bounds, ...]] = {
 # Beyond so many choices, calls within calls and calls in all, nothing more is found out.
 _MOST_CHOICES = 5
 _DEEPEST = 40
-_MOST_CALLS = 2000
+_MOST_CALLS = 500
 
 
 class Facts:
-    """What is known of nodes, and the bounds of others that follow."""
+    """What is known of nodes, and the bounds of others that follow.
 
-    def __init__(self, known: Mapping[Expression, Bounds] | None = None) -> None:
+    What holds without these facts holds with them: it serves where looking ends, and for nodes that
+    come before all that is known.
+
+    Args:
+        order: places of nodes, of which arguments come before what is made of them.
+        known: bounds of nodes.
+        before: facts to which these were added.
+    """
+
+    def __init__(
+        self,
+        order: dict[Expression, int] | None = None,
+        known: Mapping[Expression, Bounds] | None = None,
+        before: Facts | None = None,
+    ) -> None:
+        self.order = {} if order is None else order
         self._known = dict(known or {})
+        self._first = min((self.order.get(node, 0) for node in self._known), default=0)
+        self._before = before
         self._entrywise = any(node.size != 1 for node in self._known)
         self._choices = 0
         self._calls_left = [_MOST_CALLS]
         self._then: dict[tuple[Expression, Bounds], Facts] = {}
-        self._found: dict[Expression, Bounds] = {}
+        self._found: dict[Expression, tuple[int, Bounds]] = {}  # how deep was looked, and bounds
+
+    def another_question(self) -> None:
+        """Gives the next question as many calls as the first had."""
+        self._calls_left[0] = _MOST_CALLS
 
     def branches(self, choice: ADFunctionCall) -> Iterator[tuple[int, Facts]]:
         """The branches of a call of `cond` or `cond3` that may be taken, and what is known then."""
@@ -59,7 +80,7 @@ class Facts:
             known = dict(self._known)
             for node, more in ((pred, bounds), *self._implied(pred, bounds)):
                 known[node] = _both(known.get(node, ANY), more)
-            then = self._then[pred, bounds] = Facts(known)
+            then = self._then[pred, bounds] = Facts(self.order, known, self)
             then._choices, then._calls_left = self._choices + 1, self._calls_left
         return self._then[pred, bounds]
 
@@ -83,13 +104,17 @@ class Facts:
 
     def bounds(self, node: Expression, depth: int = _DEEPEST) -> Bounds:
         """The bounds of all entries."""
+        if self._before is not None and self.order.get(node, self._first) < self._first:
+            return self._before.bounds(node, depth)
         if node not in self._found:
-            known = self._known.get(node, ANY)
-            if not depth or not self._calls_left[0]:
-                return known
+            before = ANY if self._before is None else self._before.bounds(node, 0)
+            self._found[node] = 0, _both(self._known.get(node, ANY), before)
+        looked, found = self._found[node]
+        if looked < depth and self._calls_left[0]:
             self._calls_left[0] -= 1
-            self._found[node] = _both(known, self._computed(node, depth - 1))
-        return self._found[node]
+            found = _both(found, self._computed(node, depth - 1))
+            self._found[node] = depth if self._calls_left[0] else 0, found
+        return found
 
     def _computed(self, node: Expression, depth: int) -> Bounds:
         if isinstance(node, Constant):

@@ -72,9 +72,12 @@ def guarded_graphs(roots: Sequence[Expression]) -> tuple[Expression, ...]:
     opaque = any(not isinstance(node.func, Op) for node in calls)
     usage = _usage(calls, roots)
     new: dict[Expression, Expression] = {}
+    nothing = Facts({node: i for i, node in enumerate(order)})
     for node in calls:
         if node in usage:
-            new[node] = _rebuilt(node, usage[node], [new.get(a, a) for a in node.args], opaque)
+            args = [new.get(a, a) for a in node.args]
+            new[node] = made = _rebuilt(node, usage[node], args, nothing, opaque)
+            nothing.order[made] = nothing.order[node]
     old = set(order)
     made = [new.get(root, root) for root in roots]
     return tuple(rebuild(made, lambda leaf: leaf if leaf in old else _of_ones(leaf)))
@@ -299,7 +302,7 @@ def _folded(use: Expression, keep: bool = False) -> Expression:
 
 
 def _rebuilt(
-    node: ADFunctionCall, use: Expression, args: list[Expression], opaque: bool
+    node: ADFunctionCall, use: Expression, args: list[Expression], nothing: Facts, opaque: bool
 ) -> Expression:
     """The call of arguments that are safe where it is not used; itself where nothing changes."""
     func = node.func
@@ -311,7 +314,7 @@ def _rebuilt(
     if domain is not None:
         entrywise = isinstance(func, Op) and func.entrywise
         own = _gathered(use, args[domain.arg].size if entrywise else 1)
-        args[domain.arg] = _kept(own, args[domain.arg], domain, opaque)
+        args[domain.arg] = _kept(own, args[domain.arg], domain, nothing, opaque)
     if all(a is b for a, b in zip(args, node.args, strict=True)):
         return node
     if isinstance(func, Extremum):
@@ -320,9 +323,14 @@ def _rebuilt(
     return ADFunctionCall(func, args)
 
 
-def _kept(use: Expression, arg: Expression, domain: Domain, opaque: bool) -> Expression:
-    """The argument where it is used, a harmless one elsewhere, unless it is so already."""
-    nothing = Facts()
+def _kept(
+    use: Expression, arg: Expression, domain: Domain, nothing: Facts, opaque: bool
+) -> Expression:
+    """The argument where it is used, a harmless one elsewhere, unless it is so already.
+
+    nothing: the facts of which none is given.
+    """
+    nothing.another_question()
     within, safe = Search(), Search()
     if use is USED or within.holds(arg, domain, nothing) or safe.is_safe(use, arg, domain, nothing):
         return arg
