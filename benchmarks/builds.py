@@ -212,14 +212,17 @@ def _processor_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def _elsewhere(name: str) -> Callable[[bool], list[Measured]]:
-    """The figures of a row from a process that may use every processor, with an empty cache."""
+def _elsewhere(name: str, *, builds: bool = False) -> Callable[[bool], list[Measured]]:
+    """The figures of a row from a process that may use every processor.
+
+    builds: whether it is given an empty cache.
+    """
 
     def measure(quick: bool) -> list[Measured]:
         with tempfile.TemporaryDirectory() as cache:
             ran = subprocess.run(
                 [sys.executable, "-m", "benchmarks.builds", name, *(["quick"] if quick else [])],
-                env={**os.environ, "ROBOGRAD_CACHE": cache},
+                env={**os.environ, **({"ROBOGRAD_CACHE": cache} if builds else {})},
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,
@@ -237,11 +240,13 @@ _FIGURES = {
 }
 
 MEASUREMENTS = (
-    Measurement("build", "building and loading kernels, an empty cache", _elsewhere("build")),
+    Measurement(
+        "build", "building and loading kernels, an empty cache", _elsewhere("build", builds=True)
+    ),
     Measurement(
         "build_derivatives",
         "building functions for CasADi, an empty cache",
-        _elsewhere("build_derivatives"),
+        _elsewhere("build_derivatives", builds=True),
     ),
     Measurement("threads", "two threads beside one", _elsewhere("threads")),
     Measurement(

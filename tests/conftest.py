@@ -22,6 +22,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 from hypothesis import HealthCheck, settings
 
+gc.set_threshold(50_000)  # graphs are many small objects, and few of them are in cycles
+
 # Deadlines fail on a noisy machine, and a pull request should not fail by the luck of its draw:
 # under CI the examples are the same each time, at a developer's desk they are new.
 settings.register_profile(
@@ -52,4 +54,3 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000)

@@ -18,7 +18,7 @@ from ad_core.graph import Expression, MatrixLayout
 from robotics_ad.arrays import Matrix, Vector, frozen
 from robotics_ad.model import LinkFrame, RobotModel, checked_robot
 from robotics_ad.multibody.frames import aligned, regrouped, settled
-from robotics_ad.multibody.tree import Tree, merged
+from robotics_ad.multibody.tree import Tree, kept, merged
 
 Sizes = Mapping[str, int | str]
 """Names of arguments, each with its size: a number, or a name that `ModelFunction.sizes` knows."""
@@ -114,7 +114,9 @@ class RobotFunction(ModelFunction):
 
     def tree(self, parameters: Expression | None = None) -> Tree:
         """The bodies, in the frames and with the mass moments that take fewest operations."""
-        return regrouped(settled(aligned(merged(self.robot, parameters))))
+        if parameters is None:
+            return kept(self.robot, _in_joint_space)
+        return _in_joint_space(self.robot, parameters)
 
     def arguments(self) -> Mapping[str, int]:
         given, robot = super().arguments(), self.robot
@@ -123,6 +125,10 @@ class RobotFunction(ModelFunction):
     def named(self, args: Sequence[Expression]) -> dict[str, Expression]:
         """The arguments of `build` by name."""
         return dict(zip(self.arguments(), args, strict=False))
+
+
+def _in_joint_space(robot: RobotModel, parameters: Expression | None = None) -> Tree:
+    return regrouped(settled(aligned(merged(robot, parameters))))
 
 
 class LinkFunction(RobotFunction):

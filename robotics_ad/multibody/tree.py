@@ -8,8 +8,9 @@ keeps its address: the body that carries it and its constant pose there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -108,6 +109,24 @@ def merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
     """
     if robot.parametrized and parameters is None:
         raise ValueError(f"robot '{robot.name}' has parameters, and a graph is built without them")
+    return kept(robot, _merged) if parameters is None else _merged(robot, parameters)
+
+
+_kept: WeakKeyDictionary[RobotModel, dict[Callable[[RobotModel], Tree], Tree]] = WeakKeyDictionary()
+
+
+def kept(robot: RobotModel, make: Callable[[RobotModel], Tree]) -> Tree:
+    """The tree that `make` gives of a robot without parameters, made once while the robot lives.
+
+    Such a tree is numbers alone, and a function of the robot asks for it each time it is expanded.
+    """
+    trees = _kept.setdefault(robot, {})
+    if make not in trees:
+        trees[make] = make(robot)
+    return trees[make]
+
+
+def _merged(robot: RobotModel, parameters: Expression | None = None) -> Tree:
     varying = VaryingNumbers(robot, parameters)
     bodies: list[Body] = []
     links: dict[str, tuple[int, Pose]] = {robot.links[0].name: (WORLD, identity_pose())}

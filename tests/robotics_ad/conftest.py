@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pinocchio
 import pytest
 from robot_files import urdf_path
 
+from ad_core import Expression
 from robotics_ad import Mimic, RobotModel, load_urdf, packaged_arm
 from robotics_ad.data import packaged_arm_text
 from robotics_ad.interop import Order, pinocchio_order
@@ -81,9 +82,14 @@ def make_twin(name: str) -> Twin:
     return Twin(robot, model, model.createData())
 
 
+@cache
+def _free_robot(path: Path, base: str) -> RobotModel:
+    return load_urdf(path, base=base).release_mimics()
+
+
 def free_twin(path: Path, base: str) -> Twin:
     """A robot without mimics, on a fixed or floating base: the whole of Pinocchio serves then."""
-    robot = load_urdf(path, base=base).release_mimics()
+    robot = _free_robot(path, base)
     root = [pinocchio.JointModelFreeFlyer()] if base == "floating" else []
     model = pinocchio.buildModelFromUrdf(str(path), *root)
     return Twin(robot, model, model.createData())
@@ -118,6 +124,24 @@ def _numeric_pose(robot: RobotModel, q: np.ndarray, link: str) -> np.ndarray:
 def numeric_pose() -> Callable[[RobotModel, np.ndarray, str], np.ndarray]:
     """The function `_numeric_pose`."""
     return _numeric_pose
+
+
+@pytest.fixture
+def once() -> Callable[..., Expression]:
+    """`once(kind, *given)`: the function `kind(*given)` of variables by its arguments' names.
+
+    Equal calls give one graph, so that a test at several states builds each once.
+    """
+    made: dict[Any, Expression] = {}
+
+    def graph(kind: Callable[..., Any], *given: Any) -> Expression:
+        key = (kind, *(x.tobytes() if isinstance(x, np.ndarray) else x for x in given))
+        if key not in made:
+            function = kind(*given)
+            made[key] = function(*function.arguments())
+        return made[key]
+
+    return graph
 
 
 @pytest.fixture(params=ROBOTS)

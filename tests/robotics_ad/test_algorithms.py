@@ -71,15 +71,15 @@ def test_dynamics(free):
         close(M[np.ix_(order, order)], full)
 
 
-def test_terms_of_the_equation_of_motion(free):
+def test_terms_of_the_equation_of_motion(free, once):
     robot, model, data = free.robot, free.model, free.data
     for q, v, _ in free.states(2):
         at = free.to_pin_q(q), free.to_pin_v(v)
-        gravity = GravityForces(robot)("q").eval(q=q)
-        bias = BiasForces(robot)("q", "v").eval(q=q, v=v)
+        gravity = once(GravityForces, robot).eval(q=q)
+        bias = once(BiasForces, robot).eval(q=q, v=v)
         close(free.to_pin_v(gravity), pinocchio.computeGeneralizedGravity(model, data, at[0]))
         close(free.to_pin_v(bias), pinocchio.nonLinearEffects(model, data, *at))
-        close(CoriolisForces(robot)("q", "v").eval(q=q, v=v), bias - gravity)
+        close(once(CoriolisForces, robot).eval(q=q, v=v), bias - gravity)
     damped = JointFriction(robot)("v").eval(v=v)
     np.testing.assert_allclose(damped, robot.damping * v + robot.friction * np.sign(v))
 
@@ -104,59 +104,59 @@ def test_external_wrenches(free):
         close(forward.eval(q=q, v=v, tau=tau, wrenches=wrenches.reshape(-1)), a)
 
 
-def test_energies_and_centre_of_mass(free):
+def test_energies_and_centre_of_mass(free, once):
     robot, model, data = free.robot, free.model, free.data
     kinetic, potential = KineticEnergy(robot)("q", "v"), PotentialEnergy(robot)("q")
     for q, v, _ in free.states(3):
         at = free.to_pin_q(q), free.to_pin_v(v)
-        close(CenterOfMass(robot)("q").eval(q=q), pinocchio.centerOfMass(model, data, at[0]))
+        close(once(CenterOfMass, robot).eval(q=q), pinocchio.centerOfMass(model, data, at[0]))
         close(kinetic.eval(q=q, v=v), pinocchio.computeKineticEnergy(model, data, *at))
         close(potential.eval(q=q), pinocchio.computePotentialEnergy(model, data, at[0]))
 
 
-def test_centroidal_momentum(free):
+def test_centroidal_momentum(free, once):
     robot, model, data = free.robot, free.model, free.data
     for q, v, _ in free.states(2):
         at = free.to_pin_q(q), free.to_pin_v(v)
         pinocchio.ccrba(model, data, *at)
-        A = CentroidalMatrix(robot)("q").eval(q=q).reshape(6, robot.nv)
+        A = once(CentroidalMatrix, robot).eval(q=q).reshape(6, robot.nv)
         close(A, free.from_pin_v(data.Ag[[3, 4, 5, 0, 1, 2]]))
-        momentum = CentroidalMomentum(robot)("q", "v").eval(q=q, v=v)
+        momentum = once(CentroidalMomentum, robot).eval(q=q, v=v)
         close(momentum, [*data.hg.angular, *data.hg.linear])
 
 
-def test_jacobians_in_three_frames(free):
+def test_jacobians_in_three_frames(free, once):
     robot, model, data = free.robot, free.model, free.data
     links = robot.link_names[1 :: max(1, len(robot.link_names) // 4)]
     for q, _, _ in free.states(2):
         for link in links:
             frame = model.getFrameId(link, pinocchio.FrameType.BODY)
             for name, reference in FRAMES.items():
-                J = Jacobian(robot.link(link), name)("q").eval(q=q).reshape(6, robot.nv)
+                J = once(Jacobian, robot.link(link), name).eval(q=q).reshape(6, robot.nv)
                 theirs = pinocchio.computeFrameJacobian(
                     model, data, free.to_pin_q(q), frame, reference
                 )
                 close(J, free.from_pin_v(theirs[[3, 4, 5, 0, 1, 2]]))
 
 
-def test_velocities_are_the_jacobian_times_the_rates(free):
+def test_velocities_are_the_jacobian_times_the_rates(free, once):
     robot, local = free.robot, np.array([0.1, -0.2, 0.3])
     for q, v, _ in free.states(2):
         for name in robot.link_names[1::9]:
             link = robot.link(name)
-            w = WorldAngularVelocity(link)("q", "v").eval(q=q, v=v)
-            at_point = WorldVelocity(link, local)("q", "v").eval(q=q, v=v)
-            twist = Jacobian(link)("q").eval(q=q).reshape(6, robot.nv) @ v
+            w = once(WorldAngularVelocity, link).eval(q=q, v=v)
+            at_point = once(WorldVelocity, link, local).eval(q=q, v=v)
+            twist = once(Jacobian, link).eval(q=q).reshape(6, robot.nv) @ v
             R, _ = free.frame_pose(q, name)
             close(w, twist[:3])
             close(at_point, twist[3:] + np.cross(twist[:3], R @ local))
 
 
-def test_frames_of_a_floating_base(free):
+def test_frames_of_a_floating_base(free, once):
     for q, _, _ in free.states(2):
         for link in free.robot.link_names[1::5]:
             R, p = free.frame_pose(q, link)
-            T = WorldTransform(free.robot.link(link))("q").eval(q=q)
+            T = once(WorldTransform, free.robot.link(link)).eval(q=q)
             close(T, [*R.T.reshape(9), *p])
 
 

@@ -33,7 +33,7 @@ from robotics_ad.kinematics import Jacobian, PointJacobian
 LOCAL = np.array([0.1, -0.2, 0.3])
 
 
-def test_the_coriolis_matrix_equals_pinocchios(free):
+def test_the_coriolis_matrix_equals_pinocchios(free, once):
     robot, model, data = free.robot, free.model, free.data
     order = free.to_pin_v(np.arange(robot.nv)).astype(int)
     matrix = CoriolisMatrix(robot)("q", "v")
@@ -41,10 +41,10 @@ def test_the_coriolis_matrix_equals_pinocchios(free):
         C = matrix.eval(q=q, v=v).reshape(robot.nv, robot.nv)
         theirs = pinocchio.computeCoriolisMatrix(model, data, free.to_pin_q(q), free.to_pin_v(v))
         close(C[np.ix_(order, order)], theirs)
-        close(C @ v, CoriolisForces(robot)("q", "v").eval(q=q, v=v))
+        close(C @ v, once(CoriolisForces, robot).eval(q=q, v=v))
 
 
-def test_momenta_and_their_rates_equal_pinocchios(free):
+def test_momenta_and_their_rates_equal_pinocchios(free, once):
     robot, model, data = free.robot, free.model, free.data
     rate, momentum = (
         CentroidalMomentumRate(robot)("q", "v", "a"),
@@ -54,7 +54,7 @@ def test_momenta_and_their_rates_equal_pinocchios(free):
         at = free.to_pin_q(q), free.to_pin_v(v)
         pinocchio.computeCentroidalMomentumTimeVariation(model, data, *at, free.to_pin_v(a))
         close(rate.eval(q=q, v=v, a=a), [*data.dhg.angular, *data.dhg.linear])
-        M = MassMatrix(robot)("q").eval(q=q).reshape(robot.nv, robot.nv)
+        M = once(MassMatrix, robot).eval(q=q).reshape(robot.nv, robot.nv)
         close(momentum.eval(q=q, v=v), M @ v)
 
 
@@ -69,35 +69,35 @@ def test_the_centre_of_mass_moves_as_pinocchios(free):
         close(velocity.eval(q=q, v=v), data.vcom[0])
 
 
-def test_the_inverse_of_the_mass_matrix_equals_pinocchios(free):
+def test_the_inverse_of_the_mass_matrix_equals_pinocchios(free, once):
     robot, model, data = free.robot, free.model, free.data
     order = free.to_pin_v(np.arange(robot.nv)).astype(int)
     for q, _, _ in free.states(2):
-        inverse = MassMatrixInverse(robot)("q").eval(q=q).reshape(robot.nv, robot.nv)
+        inverse = once(MassMatrixInverse, robot).eval(q=q).reshape(robot.nv, robot.nv)
         theirs = np.triu(pinocchio.computeMinverse(model, data, free.to_pin_q(q)))
         theirs = theirs + np.triu(theirs, 1).T
         close(inverse[np.ix_(order, order)], theirs)
         np.testing.assert_array_equal(inverse, inverse.T)
 
 
-def test_torques_of_forces_are_jacobians_transposed(free):
+def test_torques_of_forces_are_jacobians_transposed(free, once):
     robot, rng = free.robot, np.random.default_rng(2)
     for q, _, _ in free.states(2):
         w = rng.normal(size=6)
         for name in robot.link_names[1 :: max(1, len(robot.links) // 4)]:
             link = robot.link(name)
-            J_p = PointJacobian(link, LOCAL)("q").eval(q=q).reshape(3, -1)
-            tau = PointForceTorques(link, LOCAL)("q", "f").eval(q=q, f=w[3:])
+            J_p = once(PointJacobian, link, LOCAL).eval(q=q).reshape(3, -1)
+            tau = once(PointForceTorques, link, LOCAL).eval(q=q, force=w[3:])
             close(tau, J_p.T @ w[3:])
-            J_w = Jacobian(link)("q").eval(q=q).reshape(6, -1)[:3]
-            tau = PointWrenchTorques(link, LOCAL)("q", "w").eval(q=q, w=w)
+            J_w = once(Jacobian, link).eval(q=q).reshape(6, -1)[:3]
+            tau = once(PointWrenchTorques, link, LOCAL).eval(q=q, wrench=w)
             close(tau, J_w.T @ w[:3] + J_p.T @ w[3:])
             for frame in ("world", "local", "local_world_aligned"):
-                J = Jacobian(link, frame)("q").eval(q=q).reshape(6, -1)
-                close(WrenchTorques(link, frame)("q", "w").eval(q=q, w=w), J.T @ w)
+                J = once(Jacobian, link, frame).eval(q=q).reshape(6, -1)
+                close(once(WrenchTorques, link, frame).eval(q=q, wrench=w), J.T @ w)
 
 
-def test_full_dynamics_equals_pinocchios_with_forces_and_motors(free):
+def test_full_dynamics_equals_pinocchios_with_forces_and_motors(free, once):
     robot, model, data = free.robot, free.model, free.data
     names = [robot.link_names[-1], robot.link_names[len(robot.links) // 2], robot.link_names[-1]]
     points = [(robot.link(name), LOCAL * (n + 1)) for n, name in enumerate(names)]
@@ -109,7 +109,7 @@ def test_full_dynamics_equals_pinocchios_with_forces_and_motors(free):
         tau, f = rng.normal(size=nu), rng.normal(size=9)
         torques = np.concatenate([np.zeros(robot.nv - nu), tau])
         for (link, local), force in zip(points, f.reshape(3, 3), strict=True):
-            J = PointJacobian(link, local)("q").eval(q=q).reshape(3, -1)
+            J = once(PointJacobian, link, local).eval(q=q).reshape(3, -1)
             torques = torques + J.T @ force
         at = free.to_pin_q(q), free.to_pin_v(v)
         theirs = pinocchio.aba(model, data, *at, free.to_pin_v(torques))

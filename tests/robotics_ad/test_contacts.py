@@ -55,9 +55,11 @@ class Held:
         self.twin, self.robot = twin, twin.robot
         kinds = {"point": PointContact, "frame": FrameContact}
         self.contacts = [kinds[kind](self.robot.link(link), SOLE) for kind, link in contacts]
+        self.bias = BiasForces(self.robot)("q", "v")
+        self._jacobian = ContactJacobian(self.robot, self.contacts)("q")
 
     def jacobian(self, q: np.ndarray) -> np.ndarray:
-        return ContactJacobian(self.robot, self.contacts)("q").eval(q=q).reshape(-1, self.robot.nv)
+        return self._jacobian.eval(q=q).reshape(-1, self.robot.nv)
 
     def theirs(self, q: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """J and (dJ/dt) v, from Pinocchio's Jacobians and accelerations of links."""
@@ -99,7 +101,7 @@ def any_held(request, free_twin_of) -> Held:
 
 def torques(held: Held, q: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Some that are of the size of those at work."""
-    bias = BiasForces(held.robot)("q", "v").eval(q=q, v=v)
+    bias = held.bias.eval(q=q, v=v)
     return np.cos(np.arange(held.robot.nv)) * np.abs(bias).max()
 
 

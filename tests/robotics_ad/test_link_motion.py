@@ -41,7 +41,7 @@ def stacked(motion) -> np.ndarray:
     return np.concatenate([motion.angular, motion.linear])
 
 
-def test_rates_of_jacobians_equal_pinocchios(free):
+def test_rates_of_jacobians_equal_pinocchios(free, once):
     robot, model, data = free.robot, free.model, free.data
     for q, v, _ in free.states(2):
         pinocchio.computeJointJacobiansTimeVariation(
@@ -51,12 +51,12 @@ def test_rates_of_jacobians_equal_pinocchios(free):
         for link in some_links(robot):
             frame = model.getFrameId(link, pinocchio.FrameType.BODY)
             for name, reference in FRAMES.items():
-                rate = JacobianTimeDerivative(robot.link(link), name)("q", "v").eval(q=q, v=v)
+                rate = once(JacobianTimeDerivative, robot.link(link), name).eval(q=q, v=v)
                 theirs = pinocchio.getFrameJacobianTimeVariation(model, data, frame, reference)
                 close(rate.reshape(6, -1), free.from_pin_v(theirs[[3, 4, 5, 0, 1, 2]]))
 
 
-def test_accelerations_equal_pinocchios(free):
+def test_accelerations_equal_pinocchios(free, once):
     robot, model, data = free.robot, free.model, free.data
     for q, v, a in free.states(2):
         state = {"q": q, "v": v, "a": a}
@@ -69,22 +69,22 @@ def test_accelerations_equal_pinocchios(free):
                 at = (model, data, frame, reference)
                 spatial = stacked(pinocchio.getFrameAcceleration(*at))
                 classical = stacked(pinocchio.getFrameClassicalAcceleration(*at))
-                close(SpatialAcceleration(handle, name)("q", "v", "a").eval(**state), spatial)
-                rate = LinkAcceleration(handle, name)("q", "v", "a").eval(**state)
+                close(once(SpatialAcceleration, handle, name).eval(**state), spatial)
+                rate = once(LinkAcceleration, handle, name).eval(**state)
                 close(rate, classical if name == "local_world_aligned" else spatial)
                 if name != "world":
-                    ours = ClassicalAcceleration(handle, name)("q", "v", "a").eval(**state)
+                    ours = once(ClassicalAcceleration, handle, name).eval(**state)
                     close(ours, classical)
-            alpha = WorldAngularAcceleration(handle)("q", "v", "a").eval(**state)
+            alpha = once(WorldAngularAcceleration, handle).eval(**state)
             close(alpha, classical[:3])  # of the last frame above, which has the world's axes
             R, _ = free.frame_pose(q, link)
-            w, arm = WorldAngularVelocity(handle)("q", "v").eval(q=q, v=v), R @ LOCAL
-            at_point = WorldAcceleration(handle, LOCAL)("q", "v", "a").eval(**state)
+            w, arm = once(WorldAngularVelocity, handle).eval(q=q, v=v), R @ LOCAL
+            at_point = once(WorldAcceleration, handle, LOCAL).eval(**state)
             turning = np.cross(alpha, arm) + np.cross(w, np.cross(w, arm))
             close(at_point, classical[3:] + turning)
 
 
-def test_drift_is_the_acceleration_without_acceleration(free):
+def test_drift_is_the_acceleration_without_acceleration(free, once):
     robot, model, data = free.robot, free.model, free.data
     for q, v, a in free.states(2):
         pinocchio.forwardKinematics(
@@ -99,12 +99,12 @@ def test_drift_is_the_acceleration_without_acceleration(free):
                     if name == "local_world_aligned"
                     else pinocchio.getFrameAcceleration(*at)
                 )
-                drift = DriftAcceleration(handle, name)("q", "v").eval(q=q, v=v)
+                drift = once(DriftAcceleration, handle, name).eval(q=q, v=v)
                 close(drift, stacked(theirs))
-                rate = JacobianTimeDerivative(handle, name)("q", "v").eval(q=q, v=v)
+                rate = once(JacobianTimeDerivative, handle, name).eval(q=q, v=v)
                 close(rate.reshape(6, -1) @ v, drift)
-                J = Jacobian(handle, name)("q").eval(q=q).reshape(6, -1)
-                full = LinkAcceleration(handle, name)("q", "v", "a").eval(q=q, v=v, a=a)
+                J = once(Jacobian, handle, name).eval(q=q).reshape(6, -1)
+                full = once(LinkAcceleration, handle, name).eval(q=q, v=v, a=a)
                 close(J @ a + drift, full)
 
 

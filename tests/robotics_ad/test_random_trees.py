@@ -1,5 +1,7 @@
 """Identities of mechanics on random trees of random joints, axes, placements and bodies."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from robot_trees import state, trees
 
 import ad_core as ad
+from robotics_ad import packaged_arm
 from robotics_ad.arrays import skew
 from robotics_ad.dynamics import (
     CenterOfMass,
@@ -51,6 +54,17 @@ def test_torques_do_not_depend_on_where_frames_lie(robot):
     plain, *others = (newton_euler(t, gravity, *arguments, wrenches=wrench).eval() for t in trees)
     for tau in others:
         np.testing.assert_allclose(tau, plain, atol=1e-12 * max(1.0, np.abs(plain).max()))
+
+
+def test_a_tree_of_numbers_is_made_once_and_goes_with_its_robot():
+    robot = packaged_arm()
+    assert merged(robot) is merged(robot)
+    assert KineticEnergy(robot).tree() is KineticEnergy(robot).tree()
+    assert merged(packaged_arm()) is not merged(robot)
+    alive = weakref.ref(robot)
+    del robot
+    gc.collect()
+    assert alive() is None
 
 
 def test_lengths_are_measured_in_the_most_frequent_offset(panda):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import casadi as ca
+import objects_once
 import pytest
 
 
@@ -13,6 +14,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for one test."""
     path = tmp_path / "cache"
     monkeypatch.setenv("ROBOGRAD_CACHE", str(path))
+    objects_once.install(monkeypatch)
     return path
 
 
