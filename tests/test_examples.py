@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -73,6 +74,9 @@ def test_a_spline_goes_through_poses_and_around_a_ball() -> None:
     assert missed < 1e-6
 
 
+shape_of_coal = cache(coal_shape)
+
+
 def by_coal(
     example: ModuleType, pairs: Sequence[tuple[object, object]], q: np.ndarray
 ) -> dict[tuple[object, object], float]:
@@ -80,7 +84,7 @@ def by_coal(
     coal = pytest.importorskip("coal")
     placed = {**example.shapes(q), **example.OBSTACLES}
     bodies = {
-        name: (coal_shape(own.shape), coal_pose(own.rotation, own.translation))
+        name: (shape_of_coal(own.shape), coal_pose(own.rotation, own.translation))
         for name, own in placed.items()
     }
     request, result = coal.DistanceRequest(), coal.DistanceResult()
