@@ -17,6 +17,8 @@ from ad_core.graph import checked, listed
 
 MAX_BYTES = 1 << 26
 _SHOWN = 200  # characters of a source or a value that a message shows
+# No file, one in the place of a folder, links in a circle, and mostly a text that was meant as XML.
+_NOTHING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 PackageDirs = Iterable["str | os.PathLike[str]"]
 
 
@@ -167,12 +169,16 @@ def is_path(source: object) -> bool:
 
 
 def _exists(path: Path) -> bool:
+    """Whether there is something; OSError where that may not be known (`Path.exists` hides it)."""
     try:
-        return path.exists()
+        path.stat()
+    except ValueError:  # no path has a character 0
+        return False
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # mostly a text that was meant as XML
+        if error.errno in _NOTHING:
             return False
         raise
+    return True
 
 
 def _located(source: str, package_dirs: PackageDirs) -> Path:
