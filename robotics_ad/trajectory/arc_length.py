@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 import ad_core as ad
 from ad_core import math as adm
-from ad_core.graph import Expression, checked, whole_number
+from ad_core.graph import Constant, Expression, checked, whole_number
 from ad_core.ops.elementwise import less_equal
 from robotics_ad.arrays import Vector, frozen
 from robotics_ad.trajectory.curve import Curve, TimeDerivative
@@ -112,21 +112,21 @@ class ArcLengthInverse(ArcLength):
         start, stop = span[0], span[1]
         gap = before[1] - before[0]
         t = start + (now - before[0]) / ad.cond(gap, gap, 1.0) * (stop - start)
-        given = {
-            "far": now - before[0],
-            "start": start,
-            **dict(zip(self.curve.data(), data, strict=True)),
-        }
+        far = now - before[0]
+        names = [f"data {k}" for k in range(len(data))]  # constants stay in the step
+        held = {n: x for n, x in zip(names, data, strict=True) if not isinstance(x, Constant)}
+        own = [ad.var(n, x.size) if n in held else x for n, x in zip(names, data, strict=True)]
         begin = {"t": t, "low": start, "high": stop}
-        t = adm.stop_gradient(ad.scan(self._search(), begin, given, length=_SEARCHES)[0])
+        given = {"far": far, "start": start, **held}
+        t = adm.stop_gradient(ad.scan(self._search(own), begin, given, length=_SEARCHES)[0])
         for _ in range(_REFINEMENTS):
-            t = _newton(t, speed(t), self._integral(speed, start, t) - given["far"])
+            t = _newton(t, speed(t), self._integral(speed, start, t) - far)
         return t
 
-    def _search(self) -> Expression:
+    def _search(self, data: Sequence[Expression]) -> Expression:
         """A step of Newton's method within a bracket, which it makes narrower: of t, low, high."""
         t, low, high, far, start = (ad.var(x, 1) for x in ("t", "low", "high", "far", "start"))
-        speed = self._speed([ad.var(name, n) for name, n in self.curve.data().items()])
+        speed = self._speed(data)
         ahead = self._integral(speed, start, t) - far
         low, high = ad.cond(ahead, low, t), ad.cond(ahead, t, high)
         guess = _newton(t, speed(t), ahead)

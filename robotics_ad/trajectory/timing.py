@@ -134,37 +134,39 @@ class PathLimits(ad.Composite):
 
     def expand(self, *args: Expression) -> Expression:
         b, *data = args
-        places = self._places(data)
-        rank, entries = self.path.space.rank, list[Expression]()
+        q, slopes, bends = (
+            [curve(ad.constant(float(s)), *data) for s in self.grid]
+            for curve in (self.path, TimeDerivative(self.path), TimeDerivative(self.path, 2))
+        )
+        limits: list[Expression] = []
         if self.velocity is not None:
-            entries += [b[k] * place[:rank] for k, place in enumerate(places)]
+            limits += [b[k] * (v * v / self.velocity**2) for k, v in enumerate(slopes)]
+        terms: list[list[Sequence[Expression | float]]] = [[] for _ in self.grid]
+        if self.acceleration is not None:
+            for at, v, a in zip(terms, slopes, bends, strict=True):
+                at.append((v / self.acceleration, a / self.acceleration, 0.0))
+        if self.torque is not None:
+            for at, parts in zip(terms, self._torques(q, slopes, bends), strict=True):
+                at.append(rows(parts, self.path.space.rank))
         for k, gap in enumerate(np.diff(self.grid)):
             a = (b[k + 1] - b[k]) / (2.0 * float(gap))
             for end in (k, k + 1):
-                at = rows(places[end], rank)[self.velocity is not None :]
-                for along, across, held in zip(at[::3], at[1::3], at[2::3], strict=True):
-                    entries.append(along * a + across * b[end] + held)
-        return ad.stack(*entries)
+                limits += [along * a + across * b[end] + held for along, across, held in terms[end]]
+        return ad.stack(*limits)
 
-    def _places(self, data: Sequence[Expression]) -> Sequence[Expression]:
-        """What rows are made of at each place: v of v b, then m, c and g of m a + c b + g."""
-        s, *own = (ad.var(name, n) for name, n in {"s": 1, **self.path.data()}.items())
-        slope, bend = (TimeDerivative(self.path, order)(s, *own) for order in (1, 2))
-        zero, terms = np.zeros(self.path.space.rank), list[Expression | Vector]()
-        if self.velocity is not None:
-            terms += [slope * slope / self.velocity**2]
-        if self.acceleration is not None:
-            terms += [slope / self.acceleration, bend / self.acceleration, zero]
-        if self.torque is not None:
-            assert self.robot is not None
-            torque, q = InverseDynamics(self.robot), self.path(s, *own)
-            held = torque(q, zero, zero)
-            inertial, turning = torque(q, zero, slope) - held, torque(q, slope, bend) - held
-            terms += [part / self.torque for part in (inertial, turning, held)]
-        place = ad.stack(*terms)
-        given = dict(zip(self.path.data(), data, strict=True))
-        found = ad.scan(place, {}, {"s": self.grid, **given}, length=self.grid.size, keep="all")
-        return rows(found, len(place))
+    def _torques(self, *places: Sequence[Expression]) -> Sequence[Expression]:
+        """m, c and g of tau = m a + c b + g over the limits, of q, q' and q'': a loop of places."""
+        assert self.robot is not None
+        assert self.torque is not None
+        torque, zero = InverseDynamics(self.robot), np.zeros(self.robot.nv)
+        names = ("q", "slope", "bend")
+        q, slope, bend = (ad.var(n, x[0].size) for n, x in zip(names, places, strict=True))
+        held = torque(q, zero, zero)
+        inertial, turning = torque(q, zero, slope) - held, torque(q, slope, bend) - held
+        limits = [part / self.torque for part in (inertial, turning, held)]
+        given = {name: ad.stack(*x) for name, x in zip(names, places, strict=True)}
+        n = self.grid.size
+        return rows(ad.scan(ad.stack(*limits), {}, given, length=n, keep="all"), 3 * self.robot.nv)
 
 
 def _grid(grid: ArrayLike, where: str) -> Vector:

@@ -8,6 +8,7 @@ from bridges.casadi import ad_to_casadi
 from robotics_ad import packaged_arm
 from robotics_ad.dynamics import InverseDynamics
 from robotics_ad.trajectory import (
+    BSpline,
     PathLimits,
     PathTimes,
     PiecewiseLinear,
@@ -39,6 +40,14 @@ def test_the_fastest_timing_of_a_straight_line_is_bang_bang():
     assert fastest(line, [0.0, 1.0], grid, acceleration=4.0)[0] == pytest.approx(1.0, rel=1e-6)
     both, *_ = fastest(line, [0.0, 1.0], np.linspace(0.0, 1.0, 65), acceleration=4.0, velocity=1.0)
     assert both == pytest.approx(1.25, rel=1e-6)
+
+
+def test_limits_depend_on_the_points_that_count_there():
+    """Each row on the four control points of a cubic spline's span, torques too."""
+    path = BSpline(packaged_arm(), 9, 3)
+    limits = PathLimits(path, [0.0, 0.4, 0.8], velocity=1.0, acceleration=1.0, torque=1.0)
+    found = limits("b", "points").sparsity("points", b=3, points=63).reshape(-1, 9, 7)
+    assert set(found.any(axis=2).sum(axis=1)) <= {2, 3, 4}
 
 
 @pytest.fixture(scope="module")

@@ -304,6 +304,17 @@ def test_lengths_are_integrals_of_the_speed():
     )
 
 
+def test_data_may_have_any_names():
+    """Those of the search for a length are its own."""
+
+    class Named(PiecewiseLinear):
+        def data(self):
+            return {"start": 6}
+
+    curve, points = Named(2, 3, [0.0, 1.0, 3.0]), [0.0, 0.0, 3.0, 4.0, 3.0, 6.0]
+    assert ArcLengthInverse(curve, nodes=1)(6.0, points).eval() == pytest.approx(2.0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", COMPOSED)
 def test_lengths_on_every_engine(engine):
